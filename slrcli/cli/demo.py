@@ -1,0 +1,48 @@
+"""`slr demo`: everything at once on a synthetic corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slrcli.cli.common import Json, option
+from slrcli.config import Config
+from slrcli.console import Console
+
+
+def demo(
+    console: Console,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Keep corpus, vocabulary and run in this folder.", show_default=False)
+    ] = None,
+    small: Annotated[
+        bool, typer.Option("--small", help="The smallest size, in seconds: shows that it works, not that it learns.")
+    ] = False,
+    seed: Annotated[int, option("run.seed", "--seed")] = Config().run.seed,
+    as_json: Json = False,
+) -> int:
+    """Make a small synthetic corpus and run vocab, check, train, eval and decode on it. Under three minutes.
+
+    Example: slr demo --keep slr-demo
+    """
+    from slrcli.workflows.demo import demo as run
+    from slrcli.workflows.demo import kept_files, own_data_commands
+
+    result = run(console, keep, small, seed)
+    if as_json:
+        console.json({"seconds": round(result.seconds, 1), "folder": str(result.folder) if result.kept else None,
+                      "clip": result.decoded.to_dict(), "reference": list(result.reference),
+                      "evaluation": result.evaluation.to_dict()})  # fmt: skip
+        return 0
+    from slrcli.report.tables import score_line
+
+    console.note(f"signed      {' '.join(result.reference)}")
+    console.note(f"recognised  {' '.join(result.decoded.hypothesis.glosses)}")
+    console.heading("Result")
+    console.result(f"WER on a signer never seen: {score_line(result.evaluation.evaluation.score)}")
+    console.result("The corpus is synthetic: the figure says that the tool works, nothing of real signing.")
+    console.result(f"{result.seconds:.0f} s. {kept_files(result)}")
+    console.result("\nThe same on your own data:")
+    for line in own_data_commands(result):
+        console.result(f"  {line}")
+    return 0

@@ -1,0 +1,63 @@
+"""`slr eval`: the word error rate of a checkpoint."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slrcli.cli.common import Annotations, DataDir, Device, Features, Format, Json, overrides
+from slrcli.config import FRAMES_PER_SECOND, Config, merge
+from slrcli.console import Console
+
+
+def evaluate(
+    console: Console,
+    data_dir: DataDir,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(help="Checkpoint or folder of a run; without it the newest run.", show_default=False),
+    ] = None,
+    split: Annotated[
+        str, typer.Option("--split", "-s", help="Split to score; without it test, else dev.", show_default=False)
+    ] = "",
+    out: Annotated[
+        list[Path] | None,
+        typer.Option("--out", "-o", help="Write the hypotheses: .ctm, .csv, .tsv, .stm, .jsonl or .txt; repeatable."),
+    ] = None,
+    worst: Annotated[int, typer.Option("--worst", min=0, help="Show so many of the worst utterances.")] = 5,
+    fps: Annotated[float, typer.Option("--fps", min=0.001, help="Frames a second, for CTM times.")] = FRAMES_PER_SECOND,
+    batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Clips at a time.")] = 16,
+    format: Format = None,
+    annotations: Annotations = None,
+    features: Features = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> int:
+    """Score a checkpoint: WER with substitutions, deletions and insertions, per signer, the worst utterances aligned.
+
+    Example: slr eval runs/latest --data-dir DIR --split test --out hypotheses.ctm
+    """
+    chosen = overrides(
+        data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features
+    )
+    from slrcli.workflows.evaluate import evaluate_checkpoint
+
+    data = merge(Config(), chosen, "command line").data
+    result = evaluate_checkpoint(
+        console, checkpoint, data, split, tuple(out or ()), fps, batch_size, device or Config().run.device
+    )
+    if as_json:
+        console.json(result.to_dict())
+        return 0
+    from slrcli.report.tables import score_line, score_table, worst_view
+
+    score = result.evaluation.score
+    console.result(score_table(score, result.by_signer, title=f"{result.split}, {len(score.utterances)} utterances"))
+    if worst and score.errors:
+        console.result(worst_view(score, worst, result.signers))
+    if result.oov:
+        console.note(f"{result.oov} reference tokens are not in the vocabulary: errors for certain.")
+    for path in result.written:
+        console.note(f"hypotheses: {path}")
+    console.result(score_line(score))
+    return 0

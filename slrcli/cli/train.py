@@ -1,0 +1,99 @@
+"""`slr train`: a recogniser from a corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slrcli.cli.common import (
+    Annotations,
+    Device,
+    Features,
+    Format,
+    Json,
+    LayoutName,
+    OptionalDataDir,
+    option,
+    overrides,
+)
+from slrcli.config import PRESETS, resolve
+from slrcli.console import Console
+from slrcli.errors import UsageError
+
+
+def train(
+    console: Console,
+    data_dir: OptionalDataDir = None,
+    lr: Annotated[float | None, option("optim.lr", "--lr", "--learning-rate")] = None,
+    arch: Annotated[str | None, option("model.arch", "--arch", "-a")] = None,
+    epochs: Annotated[int | None, option("optim.epochs", "--epochs", "-e")] = None,
+    batch_size: Annotated[int | None, option("optim.batch_size", "--batch-size", "-b")] = None,
+    dropout: Annotated[float | None, option("model.dropout", "--dropout")] = None,
+    weight_decay: Annotated[float | None, option("optim.weight_decay", "--weight-decay")] = None,
+    warmup_epochs: Annotated[float | None, option("optim.warmup_epochs", "--warmup-epochs")] = None,
+    patience: Annotated[int | None, option("optim.patience", "--patience")] = None,
+    max_frames: Annotated[int | None, option("data.max_frames", "--max-frames")] = None,
+    output_dir: Annotated[Path | None, option("run.output_dir", "--output-dir", "-o")] = None,
+    seed: Annotated[int | None, option("run.seed", "--seed")] = None,
+    device: Device = None,
+    precision: Annotated[str | None, option("run.precision", "--precision")] = None,
+    gradient_checkpointing: Annotated[
+        bool | None,
+        option("run.gradient_checkpointing", "--gradient-checkpointing/--no-gradient-checkpointing"),
+    ] = None,
+    format: Format = None,
+    annotations: Annotations = None,
+    features: Features = None,
+    layout: LayoutName = None,
+    vocab: Annotated[Path | None, option("data.vocab", "--vocab")] = None,
+    normaliser: Annotated[str | None, option("data.normaliser", "--normaliser")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="TOML file of settings, such as a run's config.toml.")
+    ] = None,
+    preset: Annotated[str, typer.Option("--preset", help=f"Named settings: {', '.join(PRESETS)}.")] = "",
+    resume: Annotated[
+        Path | None, typer.Option("--resume", help="Go on with a run, such as runs/latest, where it stopped.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="One batch of each phase, to see that all fits; writes nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Train a recogniser. The folder of the corpus is all that it needs.
+
+    Example: slr train --data-dir DIR --lr 3e-4
+
+    Example: slr train --data-dir DIR --arch mobilenetv3 --output-dir runs/mine
+
+    Example: slr train --resume runs/latest
+    """
+    chosen = overrides(
+        data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features,
+        data__layout=layout, data__vocab=vocab, data__normaliser=normaliser, data__max_frames=max_frames,
+        model__arch=arch, model__dropout=dropout,
+        optim__lr=lr, optim__epochs=epochs, optim__batch_size=batch_size, optim__weight_decay=weight_decay,
+        optim__warmup_epochs=warmup_epochs, optim__patience=patience,
+        run__output_dir=output_dir, run__seed=seed, run__device=device, run__precision=precision,
+        run__gradient_checkpointing=gradient_checkpointing,
+    )  # fmt: skip
+    if resume is not None and (preset or config or arch or output_dir):
+        fix = "Leave --preset, --config, --arch and --output-dir out, or start a new run."
+        raise UsageError("A run goes on with its own settings.", "--resume", fix)
+    if resume is None:
+        settled = resolve(chosen, preset, config)
+        if not settled.data.data_dir:
+            raise UsageError("No corpus is named.", "--data-dir", "slr train --data-dir DIR")
+    from slrcli.workflows.train import resume as go_on
+    from slrcli.workflows.train import train as start
+
+    result = go_on(resume, chosen, console) if resume is not None else start(settled, console, dry_run)
+    if dry_run:
+        return result.exit_code
+    if as_json:
+        console.json({"run": result.run, "checkpoint": result.checkpoint, "epochs": result.epochs,
+                      "stopped": result.stopped, "best": result.metrics})  # fmt: skip
+    elif result.metrics:
+        console.result(f"best: WER {result.metrics['wer']:.2f} % on dev at epoch {result.metrics['epoch']}")
+        console.result(f"checkpoint: {result.checkpoint}")
+        console.note(f"Next: slr eval {result.run} --data-dir DIR, slr decode FILES --model {result.run}")
+    return result.exit_code

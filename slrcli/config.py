@@ -1,0 +1,271 @@
+"""Every default of every command, in one place: frozen dataclasses, read from and written to TOML.
+
+A `Config` is resolved once, in this order, the later winning: the defaults below, the recommended settings of the
+architecture, a named preset, a TOML file, options of the command line. Every run writes back what it used.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+from slrcli.errors import UsageError
+
+DEFAULT_ARCH = "conv-bilstm"
+RUNS = Path("runs")
+SIZE_BUDGET_MB = 100.0
+FRAMES_PER_SECOND = 25.0
+
+
+def setting(default: Any, text: str) -> Any:
+    """A field with its one-line description, which `--help` shows as well."""
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"help": text})
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which corpus, and how its annotations and features are read."""
+
+    data_dir: str = setting("", "Folder of the corpus.")
+    format: str = setting("auto", "Corpus format: auto, phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, table.")
+    annotations: str = setting("", "Annotation table, where it is not found by itself.")
+    features: str = setting("", "Folder of the feature files, where it is not below the corpus.")
+    layout: str = setting("auto", "Layout of the features: auto, a shipped name, or a TOML file.")
+    vocab: str = setting("", "Vocabulary file; without it the vocabulary is built from the train split.")
+    normaliser: str = setting("none", "Gloss normaliser applied to annotations.")
+    min_count: int = setting(1, "Leave glosses out of the vocabulary that occur less often than this in train.")
+    max_frames: int = setting(0, "Leave training utterances out that are longer than this many frames; 0 keeps all.")
+    max_gap: int = setting(5, "Fill gaps of missing points up to this many frames by interpolation; 0 fills none.")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    arch: str = setting(DEFAULT_ARCH, "Architecture.")
+    dropout: float = setting(0.3, "Dropout probability.")
+    options: dict[str, Any] = setting({}, "The architecture's own options.")
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """How the weights are found."""
+
+    lr: float = setting(3e-4, "Peak learning rate of AdamW.")
+    weight_decay: float = setting(1e-4, "Weight decay of AdamW.")
+    warmup_epochs: float = setting(5.0, "Epochs over which the learning rate rises to its peak.")
+    schedule: str = setting("cosine", "Learning rate after the warm-up: cosine, linear or constant.")
+    final_lr: float = setting(0.02, "Where the decay ends, as a share of the peak learning rate.")
+    epochs: int = setting(100, "Passes over the train split.")
+    batch_size: int = setting(4, "Utterances a step.")
+    clip_norm: float = setting(5.0, "Largest norm of the gradient; 0 does not clip.")
+    aux_weight: float = setting(0.5, "Weight of the CTC loss of inner heads, where the architecture has them.")
+    patience: int = setting(0, "Stop after this many epochs without a better WER on dev; 0 never stops early.")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What is varied in the training clips, anew in every epoch. Zero (or 1 to 1) turns a part off."""
+
+    resample: tuple[float, float] = setting((0.7, 1.4), "Play clips at a random rate: shortest and longest duration.")
+    time_masks: int = setting(2, "Spans of frames set to missing, at most.")
+    time_mask_share: float = setting(0.08, "Length of one such span, at most, as a share of the clip.")
+    rotate: float = setting(10.0, "Turn in the picture plane, degrees, at most.")
+    scale: float = setting(0.1, "Change of size, at most, as a share.")
+    shear: float = setting(0.1, "Shear of x by y, at most.")
+    noise: float = setting(0.0, "Deviation of noise on coordinates, as a share of the body's (or column's) spread.")
+    point_drop: float = setting(0.0, "Probability that a point is missing throughout the clip.")
+    hand_drop: float = setting(0.0, "Probability that a hand is missing throughout the clip.")
+    mirror: float = setting(0.0, "Probability of swapping left and right.")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Where and on what a run happens."""
+
+    output_dir: str = setting("", "Folder of the run; without it runs/<date-time-name>.")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.")
+    precision: str = setting("auto", "auto, fp32 or bf16; CTC is always computed in fp32.")
+    seed: int = setting(1, "Seed of everything random.")
+    gradient_checkpointing: bool = setting(False, "Trade time for memory: recompute activations in the backward pass.")
+    cache_mb: int = setting(4096, "Keep feature arrays in memory up to this many megabytes.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a training run was told."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Sections of plain values, as TOML and JSON want them."""
+        return {
+            section: {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+            for section, values in asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, sections: Mapping[str, Any], where: str = "configuration") -> "Config":
+        """The opposite of `to_dict`; what is not named keeps its default.
+
+        Raises:
+            UsageError: an unknown section or key (with the nearest known name), or a value of the wrong type.
+        """
+        return merge(cls(), sections, where)
+
+
+NO_AUGMENTATION = {
+    "resample": (1.0, 1.0),
+    "time_masks": 0,
+    "rotate": 0.0,
+    "scale": 0.0,
+    "shear": 0.0,
+}
+
+# Settings under which an architecture learns, where they differ from the defaults above. Used when the user names
+# the architecture and no preset.
+ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {}
+
+# Named settings, chosen by `--preset`.
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "forerunner": {
+        "model": {"arch": "mobilenetv3", "dropout": 0.3, "options": {"init": "forerunner"}},
+        "optim": {"lr": 3e-4, "weight_decay": 1e-4, "warmup_epochs": 5.0, "batch_size": 4, "epochs": 100},
+        "augment": NO_AUGMENTATION,
+    },
+}
+
+
+def defaults() -> Config:
+    """The configuration of a bare call."""
+    return Config()
+
+
+def resolve(
+    overrides: Mapping[str, Mapping[str, Any]] | None = None, preset: str = "", file: Path | None = None
+) -> Config:
+    """Settle one configuration from all its sources (see the module's first lines for the order).
+
+    Args:
+        overrides: sections of values from the command line, without those that were not given.
+        preset: a name in `PRESETS`, or "".
+        file: a TOML file, or None.
+
+    Raises:
+        UsageError: unknown preset, section or key, unreadable file, value of the wrong type.
+    """
+    overrides = overrides or {}
+    if preset and preset not in PRESETS:
+        raise UsageError(f"There is no preset '{preset}'.", "--preset", nearest(preset, PRESETS))
+    sources = [(PRESETS.get(preset, {}), f"preset {preset}")]
+    if file is not None:
+        sources.append((read_toml(file), str(file)))
+    sources.append((overrides, "command line"))
+    arch = DEFAULT_ARCH
+    for values, _ in sources:
+        arch = values.get("model", {}).get("arch", arch)
+    if not preset:
+        sources.insert(0, (ARCH_SETTINGS.get(arch, {}), f"settings of {arch}"))
+    config = Config()
+    for values, where in sources:
+        config = merge(config, values, where)
+    return config
+
+
+def merge(config: Config, sections: Mapping[str, Any], where: str) -> Config:
+    """`config` with the values of `sections` (section -> key -> value) put over it."""
+    known = {item.name for item in fields(config)}
+    for section, values in sections.items():
+        if section not in known:
+            raise UsageError(f"There is no section [{section}].", where, nearest(section, known))
+        if not isinstance(values, Mapping):
+            raise UsageError(f"[{section}] is a section and wants key = value lines.", where)
+        part = getattr(config, section)
+        config = replace(config, **{section: merge_section(part, values, f"{where}, [{section}]")})
+    return config
+
+
+def merge_section(part: Any, values: Mapping[str, Any], where: str) -> Any:
+    """One dataclass with some of its values replaced, their types checked; dictionaries are merged key by key.
+
+    Raises:
+        UsageError: an unknown key (with the nearest known name) or a value of the wrong type.
+    """
+    known = {item.name: item for item in fields(part)}
+    changed = {}
+    for key, value in values.items():
+        if key not in known:
+            raise UsageError(f"There is no setting '{key}'.", where, nearest(key, known))
+        wanted = known[key].type
+        if is_dataclass(getattr(part, key)) and isinstance(value, Mapping):
+            changed[key] = merge_section(getattr(part, key), value, f"{where} {key}")
+        elif isinstance(value, Mapping) and isinstance(getattr(part, key), Mapping):
+            changed[key] = {**getattr(part, key), **value}
+        else:
+            changed[key] = coerce(value, wanted, f"{where} {key}")
+    return replace(part, **changed)
+
+
+def coerce(value: Any, wanted: Any, where: str) -> Any:
+    """`value` as the type `wanted`; whole numbers pass as float, lists as tuple, nothing else is bent."""
+    origin = get_origin(wanted)
+    if origin is tuple:
+        inner = [item for item in get_args(wanted) if item is not Ellipsis]
+        open_ended = Ellipsis in get_args(wanted)
+        if isinstance(value, list | tuple) and (open_ended or len(value) == len(inner)):
+            kinds = inner * len(value) if open_ended else inner
+            return tuple(coerce(item, kind, where) for item, kind in zip(value, kinds, strict=False))
+        raise UsageError(f"Expected {len(inner)} values, got {value!r}.", where)
+    if origin is UnionType:
+        return value if value is None else coerce(value, get_args(wanted)[0], where)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    plain = origin or wanted
+    if not isinstance(value, plain) or (plain is not bool and isinstance(value, bool)):
+        raise UsageError(f"Expected {plain.__name__}, got {value!r}.", where)
+    return value
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a mistyped name: the nearest known one, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(names)}."
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        UsageError: the file is missing or is not TOML; the message carries line and column.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError("The configuration file cannot be read.", str(path), error.strerror or "") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The configuration file is not TOML: {error}.", str(path)) from error
+
+
+def to_toml(config: Config) -> str:
+    """The configuration as TOML text that `read_toml` reads back to the same values."""
+    import tomli_w  # only needed where a run is written
+
+    return tomli_w.dumps(config.to_dict())
+
+
+def help_of(dotted: str) -> tuple[str, Any]:
+    """Description and default of one setting, such as `optim.lr`, for the command line's help."""
+    section, key = dotted.split(".")
+    part = getattr(Config(), section)
+    item = {item.name: item for item in fields(part)}[key]
+    return item.metadata["help"], getattr(part, key)

@@ -1,0 +1,148 @@
+"""The only code that prints. Results go to stdout; progress, notes, warnings and errors to stderr.
+
+Colours and animation appear on a terminal alone (`NO_COLOR` and `TERM=dumb` are respected); what is piped is plain.
+Text from outside (glosses, ids, file names) is shown literally: neither markup nor control characters act.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.console import RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from slrcli.errors import SlrError
+from slrcli.findings import Finding, Level
+
+PIPED_WIDTH = 110  # columns of a table when stdout is not a terminal
+MARKS = {Level.ERROR: ("✗", "bold red"), Level.WARNING: ("!", "bold yellow"), Level.NOTE: ("·", "dim")}
+
+
+def visible(text: object) -> str:
+    """`text` with control characters (but newline and tab) shown as escapes: none of them acts on a terminal."""
+    return "".join(
+        char if char in "\n\t" or (char.isprintable() or char == "\u3000") else char.encode("unicode_escape").decode()
+        for char in str(text).encode("utf-8", "replace").decode()
+    )
+
+
+class Task:
+    """One progress bar. `advance` moves it, `describe` changes the words that stand in front of it."""
+
+    def __init__(self, progress: Progress | None, task_id: Any = None):
+        self._progress, self._id = progress, task_id
+
+    def advance(self, steps: float = 1) -> None:
+        if self._progress is not None:
+            self._progress.advance(self._id, steps)
+
+    def describe(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress.update(self._id, description=Text(visible(text)))
+
+
+class Console:
+    """What a command says, and where it says it.
+
+    Args:
+        quiet: no notes and no progress; results, warnings and errors remain.
+        as_json: the result is one JSON document on stdout and nothing else goes there.
+    """
+
+    def __init__(self, quiet: bool = False, as_json: bool = False):
+        self.quiet, self.as_json = quiet, as_json
+        self._out = self._make(sys.stdout)
+        self._err = self._make(sys.stderr)
+
+    @staticmethod
+    def _make(stream: Any) -> RichConsole:
+        width = None if stream.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+        return RichConsole(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+    @property
+    def width(self) -> int:
+        """Columns at hand for a result."""
+        return self._out.width
+
+    def result(self, item: str | RenderableType = "") -> None:
+        """A line or a renderable of the result, to stdout. Plain strings are never wrapped."""
+        if isinstance(item, str):
+            self._out.print(Text(visible(item)), soft_wrap=True)
+        else:
+            self._out.print(item)
+
+    def json(self, value: Any) -> None:
+        """The whole result as one JSON document. NaN and infinity, which JSON lacks, become null."""
+        self._out.file.write(json.dumps(_finite(value), ensure_ascii=False, indent=2) + "\n")
+
+    def note(self, item: str | RenderableType = "", style: str = "") -> None:
+        """Something worth knowing that is not the result, to stderr; silent with `quiet`."""
+        if not self.quiet:
+            self._err.print(Text(visible(item), style=style) if isinstance(item, str) else item, soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """A line that begins a new part of the notes."""
+        self.note(f"\n{text}", style="bold cyan")
+
+    def warn(self, text: str) -> None:
+        """A warning, to stderr, in spite of `quiet`."""
+        self._err.print(Text.assemble(("Warning: ", "bold yellow"), visible(text)), soft_wrap=True)
+
+    def error(self, error: SlrError) -> None:
+        """What went wrong, where, and what to do."""
+        self._err.print(Text.assemble(("Error: ", "bold red"), visible(error.what)), soft_wrap=True)
+        if error.where:
+            self._err.print(Text(f"  at    {visible(error.where)}"), soft_wrap=True)
+        if error.fix:
+            self._err.print(Text(f"  to do {visible(error.fix)}"), soft_wrap=True)
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        """All findings, the worst first, as the result; then a line that counts them."""
+        order = list(Level)
+        for finding in sorted(findings, key=lambda item: order.index(item.level)):
+            mark, style = MARKS[finding.level]
+            head = Text.assemble((f"{mark} {finding.code} ", style), visible(finding.what))
+            self._out.print(head, soft_wrap=True)
+            if finding.where:
+                self._out.print(Text(f"    at    {visible(finding.where)}", style="dim"), soft_wrap=True)
+            if finding.fix:
+                self._out.print(Text(f"    to do {visible(finding.fix)}"), soft_wrap=True)
+        self.result(tally(findings))
+
+    @contextmanager
+    def progress(self, description: str, total: float | None = None) -> Iterator[Task]:
+        """A progress bar with count, time spent and time left on stderr; nothing where stderr is not a terminal."""
+        if self.quiet or not self._err.is_terminal:
+            yield Task(None)
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._err, transient=True) as progress:
+            yield Task(progress, progress.add_task(Text(visible(description)), total=total))
+
+
+def tally(findings: Sequence[Finding]) -> str:
+    """`2 errors, 1 warning, 4 notes`."""
+    counts = {level: sum(finding.level is level for finding in findings) for level in Level}
+    return ", ".join(f"{count} {level.value}{'' if count == 1 else 's'}" for level, count in counts.items())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,17 @@
+"""A corpus: annotation tables and feature files, recognised, read and brought together.
+
+`finder` looks up feature files, `utterances` is what has been read, `tables` reads annotations, `formats` knows where
+each corpus keeps them and opens it.
+"""
+
+from slrcli.corpus.formats import FORMATS, open_corpus
+from slrcli.corpus.utterances import (
+    SPLITS,
+    Corpus,
+    Utterance,
+    default_split,
+    dev_from_train,
+    split_name,
+)
+
+__all__ = ["FORMATS", "SPLITS", "Corpus", "Utterance", "default_split", "dev_from_train", "open_corpus", "split_name"]

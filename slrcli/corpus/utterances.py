@@ -1,0 +1,187 @@
+"""`Utterance` and `Corpus`: what has been read, and how it divides into splits."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from slrcli.corpus.finder import describe
+from slrcli.errors import DataError
+from slrcli.features.readers import SUFFIXES
+from slrcli.glosses import get_normaliser
+from slrcli.vocab import file_source
+
+SPLITS = {
+    "train": ("train", "training"),
+    "dev": ("dev", "val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+CANONICAL = {alias: name for name, aliases in SPLITS.items() for alias in aliases}
+DEV_SHARE = 0.1
+SHOWN_IDS = 5
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One clip and its glosses.
+
+    Attributes:
+        id: its name, unique within a split of a sound corpus.
+        glosses: as the table has them.
+        features: the feature file, or None where none was found.
+        signer: who signs; empty where the table does not say.
+        split: the split it belongs to.
+        line: where it stands in `table`, counted from 1.
+        table: the annotation table.
+    """
+
+    id: str
+    glosses: tuple[str, ...]
+    features: Path | None = None
+    signer: str = ""
+    split: str = ""
+    line: int = 0
+    table: Path | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The utterances of every split, in the order of the tables.
+
+    Attributes:
+        format: which of `FORMATS` it was read as.
+        root: the folder it lies in.
+        splits: name -> utterances; "train", "dev" and "test" come first, under these names whatever the files say.
+        tables: the annotation tables that were read.
+        folders: split -> where its feature files were looked for.
+        notes: what a command should say aloud.
+    """
+
+    format: str
+    root: Path
+    splits: dict[str, list[Utterance]]
+    tables: tuple[Path, ...] = ()
+    folders: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def split(self, name: str) -> list[Utterance]:
+        """The utterances of a split; `val` and `validation` mean dev.
+
+        Raises:
+            DataError: the corpus has no such split.
+        """
+        wanted = split_name(name)
+        if wanted not in self.splits:
+            raise DataError(f"the corpus has no split {name!r}", self.root, f"it has {', '.join(self.splits)}")
+        return self.splits[wanted]
+
+    def unmatched(self, name: str) -> list[Utterance]:
+        """The utterances of a split for which no feature file was found."""
+        return [utterance for utterance in self.split(name) if utterance.features is None]
+
+    def require_features(self, name: str) -> list[Utterance]:
+        """The utterances of a split, all of which have a feature file.
+
+        Raises:
+            DataError: some have none: how many, the first five ids, and the paths that were tried.
+        """
+        missing = self.unmatched(name)
+        if missing:
+            raise self._no_features(split_name(name), missing)
+        return self.split(name)
+
+    def _no_features(self, name: str, missing: Sequence[Utterance]) -> DataError:
+        ids = ", ".join(utterance.id for utterance in missing[:SHOWN_IDS])
+        more = ", ..." if len(missing) > SHOWN_IDS else ""
+        files = " or ".join(f"{missing[0].id}{suffix}" for suffix in SUFFIXES)
+        folders = ", ".join(f"{folder} ({describe(folder)})" for folder in self.folders.get(name, ()))
+        return DataError(
+            f"{len(missing)} of {len(self.split(name))} utterances of {name} have no feature file: {ids}{more}",
+            f"looked for {files} in {folders}",
+            "name the folder of the features with --features DIR; files are called like the ids",
+        )
+
+    def with_dev(self, seed: int) -> tuple["Corpus", bool]:
+        """The corpus with a dev split, and whether it had to be taken from train (a seeded tenth of its utterances).
+
+        Raises:
+            DataError: there is no dev, and train has too few utterances to give any.
+        """
+        if self.splits.get("dev"):
+            return self, False
+        train, dev = dev_from_train(self.split("train"), seed)
+        splits = ordered({**self.splits, "train": train, "dev": dev})
+        return replace(self, splits=splits, folders={**self.folders, "dev": self.folders.get("train", ())}), True
+
+    def normalised(self, normaliser: str) -> "Corpus":
+        """The corpus with the glosses that a normaliser makes of its own."""
+        change = get_normaliser(normaliser).normalise
+        return replace(
+            self,
+            splits={
+                name: [replace(item, glosses=tuple(change(item.glosses))) for item in utterances]
+                for name, utterances in self.splits.items()
+            },
+        )
+
+    @property
+    def source(self) -> str:
+        """Names and SHA-256 of the table (or tables) that train was read from."""
+        tables = dict.fromkeys(item.table for item in self.splits.get("train", ()) if item.table)
+        return "; ".join(file_source(table) for table in tables)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over split, id, glosses and signer of all utterances; their order does not matter."""
+        rows = sorted(
+            json.dumps([name, item.id, item.glosses, item.signer])
+            for name, utterances in self.splits.items()
+            for item in utterances
+        )
+        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def ordered(splits: dict[str, list[Utterance]]) -> dict[str, list[Utterance]]:
+    """Train, dev and test first, then the others."""
+    return {name: splits[name] for name in (*SPLITS, *splits) if name in splits}
+
+
+def default_split(corpus: Corpus) -> str:
+    """The split to evaluate on: test, else dev.
+
+    Raises:
+        DataError: the corpus has neither.
+    """
+    for name in ("test", "dev"):
+        if corpus.splits.get(name):
+            return name
+    raise DataError("the corpus has neither test nor dev", corpus.root, f"use --split {next(iter(corpus.splits), '')}")
+
+
+def dev_from_train(
+    utterances: Sequence[Utterance], seed: int, fraction: float = DEV_SHARE
+) -> tuple[list[Utterance], list[Utterance]]:
+    """Part `utterances` into train and dev.
+
+    Which ids go to dev depends on the seed and the ids alone, not on their order, the machine or a version.
+
+    Raises:
+        DataError: fewer than two utterances.
+    """
+    ids = {utterance.id for utterance in utterances}
+    if len(ids) < 2:
+        raise DataError(
+            f"train has {len(ids)} utterances: too few to give some to dev", fix="give the corpus a dev split"
+        )
+    drawn = sorted(ids, key=lambda id: hashlib.sha256(f"{seed}:{id}".encode()).digest())
+    chosen = set(drawn[: min(len(ids) - 1, max(1, round(len(ids) * fraction)))])
+    train = [item for item in utterances if item.id not in chosen]
+    return train, [replace(item, split="dev") for item in utterances if item.id in chosen]
+
+
+def split_name(name: str) -> str:
+    """The name under which a split is kept: `Validation` is dev; an unknown name stays as it is."""
+    plain = name.strip()
+    return CANONICAL.get(plain.lower(), plain)

@@ -1,0 +1,265 @@
+"""From utterances to batches: loading, augmenting, buckets of like length, and the statistics of the train split."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slrcli.config import AugmentConfig
+from slrcli.corpus import Utterance
+from slrcli.ctc import minimum_frames
+from slrcli.errors import DataError
+from slrcli.features.augment import augment
+from slrcli.features.landmarks import prepare
+from slrcli.features.layout import Layout
+from slrcli.features.readers import feature_shape, read_features
+from slrcli.models.frontend import Frontend
+
+POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
+READ_AHEAD = 4  # batches made while the model computes
+STD_FLOOR = 1e-6
+
+
+class Batch(NamedTuple):
+    """Clips of like length, filled up at the end.
+
+    Attributes:
+        x: float32 `[B, T, D]`, NaN where a point is missing, 0 beyond a clip's end.
+        lengths: frames of each clip, int64 `[B]`.
+        targets: gloss ids of all clips, one after the other, int64 `[sum(target_lengths)]`; none of them blank.
+        target_lengths: glosses of each clip, int64 `[B]`.
+        index: places of the clips in the data set they come from.
+    """
+
+    x: Tensor
+    lengths: Tensor
+    targets: Tensor
+    target_lengths: Tensor
+    index: tuple[int, ...]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on another device; copies are asynchronous where the memory is pinned."""
+        moved = (tensor.to(device, non_blocking=True) for tensor in self[:4])
+        return Batch(*moved, self.index)
+
+
+class Clips:
+    """The feature arrays of some utterances, read on demand and kept while they fit in the budget of memory.
+
+    Args:
+        utterances: each with a feature file.
+        layout: what their columns mean.
+        max_gap: gaps of missing points up to this many frames are filled.
+        cache_mb: how much to keep, in 2^20 bytes.
+
+    Raises:
+        DataError: an utterance without a feature file.
+    """
+
+    def __init__(self, utterances: Sequence[Utterance], layout: Layout, max_gap: int = 5, cache_mb: int = 0):
+        without = [item.id for item in utterances if item.features is None]
+        if without:
+            raise DataError(f"{len(without)} utterances have no feature file", ", ".join(without[:5]))
+        self.utterances = list(utterances)
+        self.layout = layout
+        self._max_gap = max_gap
+        self._room = cache_mb * 2**20
+        self._kept: dict[int, np.ndarray] = {}
+        self._frames: list[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    @property
+    def frames(self) -> list[int]:
+        """Frames of every clip, read from the headers of the files, once."""
+        if self._frames is None:
+            self._frames = [self._shape(item.features)[0] for item in self.utterances]
+        return self._frames
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The clip as float32 `[T, D]`, NaN where a point is missing. Not to be changed in place.
+
+        Raises:
+            DataError: unreadable, empty, infinite, or not as wide as the layout says.
+        """
+        if index in self._kept:
+            return self._kept[index]
+        x = load_clip(self.utterances[index].features, self.layout, self._max_gap)
+        if x.nbytes <= self._room:
+            self._room -= x.nbytes
+            self._kept[index] = x
+        return x
+
+    def _shape(self, path: Path) -> tuple[int, int]:
+        frames, width = feature_shape(path)
+        check_width(width, self.layout, path)
+        return frames, width
+
+
+def load_clip(path: Path, layout: Layout, max_gap: int = 5) -> np.ndarray:
+    """One feature file as float32 `[T, D]`, ready for a model: missing points NaN, short gaps filled.
+
+    Raises:
+        DataError: unreadable, empty, infinite values, or not as wide as the layout says.
+    """
+    x = read_features(path)
+    check_width(x.shape[1], layout, path)
+    if np.isinf(x).any():
+        raise DataError("the features hold infinite values", str(path), "write NaN where a value is missing")
+    return prepare(x, layout, max_gap)
+
+
+def check_width(width: int, layout: Layout, where: str | Path) -> None:
+    """DataError unless `width` columns are what the layout has."""
+    if width != layout.width:
+        raise DataError(
+            f"the features have {width} columns, layout {layout.name} expects {layout.width}",
+            str(where),
+            "use features of that layout, or name the right one with --layout when training",
+        )
+
+
+def collate(clips: Sequence[np.ndarray], targets: Sequence[Sequence[int]], index: Sequence[int]) -> Batch:
+    """Clips `[T, D]` and their gloss ids as one padded batch."""
+    lengths = [len(clip) for clip in clips]
+    x = torch.zeros(len(clips), max(lengths), clips[0].shape[1])
+    for row, clip in enumerate(clips):
+        x[row, : len(clip)] = torch.from_numpy(clip)
+    flat = [gloss for target in targets for gloss in target]
+    counts = torch.tensor([len(target) for target in targets], dtype=torch.int64)
+    return Batch(x, torch.tensor(lengths), torch.tensor(flat, dtype=torch.int64), counts, tuple(index))
+
+
+def bucketed(frames: Sequence[int], batch_size: int, rng: np.random.Generator) -> list[list[int]]:
+    """Every clip once, in batches of like length and random order.
+
+    Clips are shuffled, sorted by length within pools of `POOL_BATCHES` batches, cut, and the batches shuffled.
+    """
+    order = rng.permutation(len(frames))
+    pool = batch_size * POOL_BATCHES
+    batches = []
+    for start in range(0, len(order), pool):
+        part = sorted(order[start : start + pool].tolist(), key=lambda index: frames[index])
+        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+class TrainBatches:
+    """The train split as augmented batches, another order and other variations in every epoch.
+
+    Everything random of a clip follows from (seed, epoch, its place), not from the order of work, so an epoch can be
+    entered in the middle.
+
+    Args:
+        clips: the train split.
+        targets: gloss ids of each clip.
+        options: what is varied.
+        output_length: of the model, so that a shortened clip can still carry its glosses.
+        batch_size: utterances a batch.
+        seed: of everything random.
+    """
+
+    def __init__(
+        self,
+        clips: Clips,
+        targets: Sequence[Sequence[int]],
+        options: AugmentConfig,
+        output_length: Callable[[int], int],
+        batch_size: int,
+        seed: int,
+    ):
+        self.clips, self.targets, self.options = clips, targets, options
+        self.batch_size, self.seed = batch_size, seed
+        self._minimum = [least_frames(minimum_frames(target), output_length) for target in targets]
+
+    def __len__(self) -> int:
+        return -(-len(self.clips) // self.batch_size)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of epoch `number`, from the `start`-th on, made ahead by a thread."""
+        order = bucketed(self.clips.frames, self.batch_size, np.random.default_rng([self.seed, number]))
+        return ahead(self._make(indices, number) for indices in order[start:])
+
+    def _make(self, indices: Sequence[int], epoch: int) -> Batch:
+        clips = []
+        for index in indices:
+            rng = np.random.default_rng([self.seed, epoch, index])
+            clips.append(augment(self.clips[index], self.clips.layout, self.options, rng, self._minimum[index]))
+        return collate(clips, [self.targets[index] for index in indices], indices)
+
+
+def least_frames(needed: int, output_length: Callable[[int], int]) -> int:
+    """The fewest input frames from which the model makes `needed` output frames."""
+    frames = 1
+    while output_length(frames) < needed:
+        frames += 1
+    return frames
+
+
+def ahead(batches: Iterator[Batch], depth: int = READ_AHEAD) -> Iterator[Batch]:
+    """The same batches, made by a thread up to `depth` ahead; what fails there is raised here."""
+    waiting: queue.Queue = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(item: object) -> None:
+        while not stop.is_set():
+            try:
+                return waiting.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for batch in batches:
+                put(batch)
+                if stop.is_set():
+                    return
+            put(None)
+        except BaseException as error:
+            put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def feature_statistics(
+    clips: Clips, frontend: Frontend, advance: Callable[[], None] = lambda: None
+) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation `[F]` of what the frontend makes of the clips, missing values left out.
+
+    One pass, one clip in memory at a time, sums in float64 about the first clip's mean. A column never seen gets
+    mean 0 and deviation 1.
+    """
+    count = torch.zeros(frontend.width, dtype=torch.float64)
+    shift = first = squares = None
+    for index in range(len(clips)):
+        x = torch.from_numpy(clips[index])[None]
+        values, known = frontend.raw(x, torch.tensor([x.shape[1]]))
+        values, known = values[0].double(), known[0]
+        if shift is None:
+            shift = torch.nan_to_num(values.nanmean(dim=0))
+            first, squares = torch.zeros_like(shift), torch.zeros_like(shift)
+        centred = torch.where(known, values - shift, 0.0)
+        count += known.sum(dim=0)
+        first += centred.sum(dim=0)
+        squares += centred.square().sum(dim=0)
+        advance()
+    seen = count.clamp(min=1)
+    mean = first / seen
+    std = (squares / seen - mean.square()).clamp(min=0).sqrt()
+    std = torch.where((count > 0) & (std > STD_FLOOR), std, torch.ones_like(std))
+    return (shift + mean).float(), std.float()

@@ -1,0 +1,68 @@
+"""What every decoder gives back: glosses with their places in the clip and how sure the model was of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Decodes(Protocol):
+    """The part of a vocabulary that decoding needs."""
+
+    tokens: tuple[str, ...]
+
+    def decode(self, ids: Sequence[int]) -> list[str]:
+        """The glosses of `ids`."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A recognised gloss sequence.
+
+    Attributes:
+        ids: vocabulary ids, blank not among them.
+        glosses: their glosses.
+        spans: for each gloss (start, end) in INPUT frames, end exclusive.
+        confidences: for each gloss a probability in [0, 1]; which one, the decoder says.
+        score: natural log-probability of the hypothesis; of which event, the decoder says.
+    """
+
+    ids: tuple[int, ...]
+    glosses: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+    confidences: tuple[float, ...]
+    score: float
+
+    def __post_init__(self):
+        sizes = {len(self.ids), len(self.glosses), len(self.spans), len(self.confidences)}
+        if len(sizes) > 1:
+            raise ValueError(f"ids, glosses, spans and confidences must be equally many, not {sorted(sizes)}")
+
+    @classmethod
+    def from_ids(
+        cls,
+        ids: Sequence[int],
+        vocab: Decodes,
+        spans: Sequence[tuple[int, int]],
+        confidences: Sequence[float],
+        score: float,
+    ) -> "Hypothesis":
+        """A hypothesis whose glosses `vocab` knows."""
+        glosses = tuple(vocab.decode(list(ids)))
+        return cls(tuple(ids), glosses, tuple(spans), tuple(confidences), score)
+
+
+def input_span(first: int, last: int, stride: float, input_length: int | None = None) -> tuple[int, int]:
+    """The input frames (start, end exclusive) that the output frames `first` .. `last` stand for.
+
+    Output frame t stands for the input from t * stride up to (t + 1) * stride, rounded to whole frames, so spans of
+    neighbouring runs touch without overlapping. A span holds at least one frame and ends within the clip.
+
+    Args:
+        first, last: output frames, both inclusive.
+        stride: input frames per output frame; need not be whole.
+        input_length: input frames of the clip; None if unknown.
+    """
+    start, end = round(first * stride), round((last + 1) * stride)
+    if input_length is not None:
+        start, end = min(start, input_length - 1), min(end, input_length)
+    return start, max(end, start + 1)

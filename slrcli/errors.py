@@ -1,0 +1,45 @@
+"""What a user can do wrong, said so that a user can put it right, and the exit codes of the command line."""
+
+EXIT_OK = 0
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class SlrError(Exception):
+    """A failure that the user can understand and mend; shown without a traceback.
+
+    Args:
+        what: what is wrong, one sentence.
+        where: the file, line, id or option it concerns; may be empty.
+        fix: what to do about it; may be empty.
+    """
+
+    exit_code = EXIT_FAILURE
+
+    def __init__(self, what: str, where: str = "", fix: str = ""):
+        super().__init__(what)
+        self.what = what
+        self.where = str(where)
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return " | ".join(part for part in (self.what, self.where, self.fix) if part)
+
+
+class UsageError(SlrError):
+    """Options that contradict each other or name something that does not exist."""
+
+    exit_code = EXIT_USAGE
+
+
+class DataError(SlrError):
+    """An annotation table, a feature file or a layout that cannot be used as it is."""
+
+
+class CheckpointError(SlrError):
+    """A checkpoint that is damaged, incomplete or made for something else."""
+
+
+class DependencyError(SlrError):
+    """An optional library that the request needs and that is not installed."""

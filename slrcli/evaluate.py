@@ -1,0 +1,75 @@
+"""The one evaluation path, in training too: recogniser x clips -> hypotheses -> score."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from slrcli.ctc import ctc_loss
+from slrcli.data import Clips, ahead, collate
+from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.recognise import Recogniser, by_length
+from slrcli.scoring.wer import Score, score
+from slrcli.vocab import BLANK
+
+EVAL_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a recogniser made of a split.
+
+    Attributes:
+        score: word errors with the alignment of every utterance.
+        hypotheses: by utterance id, in the order of the split.
+        blank_share: share of output frames whose best class is blank.
+        loss: mean CTC loss a gloss, over the utterances whose glosses the vocabulary holds; NaN if there are none.
+    """
+
+    score: Score
+    hypotheses: dict[str, Hypothesis]
+    blank_share: float
+    loss: float
+
+
+def evaluate(
+    recogniser: Recogniser,
+    clips: Clips,
+    batch_size: int = EVAL_BATCH,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Evaluation:
+    """Recognise every clip and score it against its utterance's glosses.
+
+    Args:
+        recogniser: model and vocabulary.
+        clips: the split, its utterances' glosses as they are to be scored.
+        batch_size: clips at a time; changes nothing but time and memory.
+        advance: called with the number of clips done.
+    """
+    targets = [encodable(item.glosses, recogniser) for item in clips.utterances]
+    plan = by_length(clips.frames, batch_size)
+    made = (collate([clips[i] for i in part], [targets[i] or () for i in part], part) for part in plan)
+    hypotheses: dict[int, Hypothesis] = {}
+    blanks = frames = 0
+    losses: list[float] = []
+    for batch in ahead(made):
+        output = recogniser.posteriors(batch)
+        names = [clips.utterances[index].id for index in batch.index]
+        hypotheses |= zip(batch.index, recogniser.decode(batch, output, names), strict=True)
+        for row, count in enumerate(output.lengths.tolist()):
+            blanks += int((output.log_probs[row, :count].argmax(dim=-1) == BLANK).sum())
+            frames += count
+        each = ctc_loss(output.log_probs.cpu(), output.lengths.cpu(), batch.targets, batch.target_lengths, "none")
+        counts = batch.target_lengths.tolist()
+        losses += [value / n for value, n in zip(each.tolist(), counts, strict=True) if n and math.isfinite(value)]
+        advance(len(batch.index))
+    ordered = {item.id: hypotheses[i] for i, item in enumerate(clips.utterances)}
+    references: Mapping[str, Sequence[str]] = {item.id: item.glosses for item in clips.utterances}
+    result = score(references, {id: item.glosses for id, item in ordered.items()})
+    return Evaluation(result, ordered, blanks / max(frames, 1), sum(losses) / len(losses) if losses else math.nan)
+
+
+def encodable(glosses: Sequence[str], recogniser: Recogniser) -> list[int] | None:
+    """The glosses' ids, or None where one of them is not in the vocabulary."""
+    if all(gloss in recogniser.vocabulary for gloss in glosses):
+        return recogniser.vocabulary.encode(glosses)
+    return None

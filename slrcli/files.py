@@ -1,0 +1,72 @@
+"""Writing files so that a reader finds the old one or the whole new one, never half of either."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from slrcli.errors import SlrError
+
+
+def atomic_write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8 with the line ends it has; see `atomic_file`."""
+    atomic_write_bytes(path, text.encode("utf-8"))
+
+
+def atomic_write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data`; see `atomic_file`."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on leaving it is flushed to the disk and takes the place of `path`.
+
+    Missing folders are made. If the block raises, the temporary file is removed and `path` stays as it was. What a link
+    points to is replaced, not the link; something that is no regular file, such as `/dev/null`, is written directly.
+
+    Raises:
+        SlrError: the file system refuses (no such place, no permission, disk full).
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise SlrError("a folder stands where a file should be written", str(path), "give the name of a file")
+    temporary = target if _is_special(target) else target.with_name(f".slr-{secrets.token_hex(6)}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if temporary != target:
+            _flush(temporary)
+            os.replace(temporary, target)
+            _flush_folder(target.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SlrError(
+            f"cannot write the file: {reason}", str(path), "check the folder, its rights and its space"
+        ) from error
+    finally:
+        if temporary != target:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _flush(path: Path) -> None:
+    # Read-write: Windows flushes only what is open for writing.
+    with open(path, "r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name itself last; not every system lets a folder be opened, so failing here is no failure."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,41 @@
+"""`Finding`: the one form in which every check and every monitor says what it saw."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How bad it is. Only `ERROR` makes a check fail; `NOTE` is a measurement worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check saw.
+
+    Attributes:
+        level: error, warning or note.
+        code: stable name of the check that speaks, such as `SLR-M03` (M model, D data, V vocabulary, T training).
+        what: what was seen, with the numbers.
+        where: the layer, file, id or split; may be empty.
+        fix: what to do about it; empty for a note.
+    """
+
+    level: Level
+    code: str
+    what: str
+    where: str = ""
+    fix: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """The finding as a plain dictionary, for `--json`."""
+        return asdict(self)
+
+
+def has_errors(findings: Iterable[Finding]) -> bool:
+    """Whether any finding is an error, which is what exit code 1 means."""
+    return any(finding.level is Level.ERROR for finding in findings)

@@ -1,0 +1,76 @@
+"""What every architecture is: features and lengths in, log-probabilities and lengths out."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from slrcli.models.frontend import Frontend
+from slrcli.models.masked import statistics_held
+
+
+class Output(NamedTuple):
+    """What a model makes of a batch.
+
+    Attributes:
+        log_probs: log-softmax'd class scores, float32 `[B, T', V]`; what stands in the padding has no meaning.
+        lengths: valid frames of each clip among the T', int64 `[B]`.
+        aux: log-probabilities of inner heads, each like `log_probs` and of the same lengths; often empty.
+    """
+
+    log_probs: Tensor
+    lengths: Tensor
+    aux: tuple[Tensor, ...] = ()
+
+
+class SignModel(nn.Module):
+    """A recogniser: `forward(x [B, T, D], lengths [B]) -> Output`.
+
+    A subclass sets `recurrence`, the module that first looks at the whole clip; what enters it is the model's last
+    view of single moments, which checks look at to see whether time is kept.
+
+    Attributes:
+        frontend: turns stored features into what the network reads.
+        vocab_size: classes that come out, the blank included.
+        recurrence: see above; its first input is `[B, T', C]`.
+        gradient_checkpointing: compute the parts passed to `stage` again in the backward pass instead of keeping what
+            they made: less memory, more time, the same result.
+    """
+
+    recurrence: nn.Module
+
+    def __init__(self, frontend: Frontend, vocab_size: int):
+        super().__init__()
+        self.frontend = frontend
+        self.vocab_size = vocab_size
+        self.gradient_checkpointing = False
+
+    def output_length(self, frames: Tensor | int) -> Tensor | int:
+        """T' of a clip of `frames` frames, for one number or a tensor of them."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Output:
+        """x float32 `[B, T, D]`, NaN where a point is missing; lengths int64 `[B]`, at least 1 each."""
+        raise NotImplementedError
+
+    def stage(self, function: Callable[..., Tensor], *inputs) -> Tensor:
+        """`function(*inputs)`, recomputed in the backward pass where gradient checkpointing is on."""
+        if self.gradient_checkpointing and self.training:
+            return checkpoint(function, *inputs, use_reentrant=False, context_fn=self._recomputation)
+        return function(*inputs)
+
+    def _recomputation(self) -> tuple[AbstractContextManager, AbstractContextManager]:
+        """What surrounds the first and the second computation: one batch must not count twice in running statistics."""
+        return nullcontext(), statistics_held(self)
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are learnt."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Over the classes, in float32 whatever the precision before: half precision ruins the CTC loss."""
+    return logits.float().log_softmax(dim=-1)

@@ -1,0 +1,100 @@
+"""`conv-bilstm`: the field's plain baseline, small and quick to learn.
+
+A projection of the features, two convolutions of kernel 5 each followed by pooling by 2, and two bidirectional LSTM
+layers. A second CTC head sits on the convolutions and shares the classifier, whose weights have unit length (the
+alignment constraint of Min et al. 2021 with the shared classifier of Hao et al. 2021, without their distillation).
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from slrcli.ctc import BLANK
+from slrcli.models.base import Output, SignModel, log_softmax
+from slrcli.models.frontend import Frontend, FrontendOptions
+from slrcli.models.masked import BiLSTM, MaskedBatchNorm1d, MaskedConv1d, channel_mask, halved, max_pool_2
+
+
+@dataclass(frozen=True)
+class ConvBiLSTMOptions:
+    """What may be chosen about `conv-bilstm`.
+
+    Attributes:
+        width: channels of the convolutions, and of the two directions of the LSTMs together; even.
+        layers: bidirectional LSTM layers.
+        kernel: frames that a convolution sees, odd.
+        scale: initial factor from a feature's length along a class's direction to its score.
+        blank_bias: initial score of the blank against the glosses'. Below 0 it shortens the phase in which
+            everything is blank.
+        frontend: how stored features become the network's input.
+    """
+
+    width: int = 192
+    layers: int = 2
+    kernel: int = 5
+    scale: float = 4.0
+    blank_bias: float = -2.0
+    frontend: FrontendOptions = field(default_factory=FrontendOptions)
+
+
+class ConvBiLSTM(SignModel):
+    """See the module; T frames become ceil(ceil(T / 2) / 2)."""
+
+    def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: ConvBiLSTMOptions):
+        super().__init__(frontend, vocab_size)
+        width = options.width
+        self.project = nn.Linear(frontend.width, width)
+        self.blocks = nn.ModuleList(ConvBlock(width, options.kernel, dropout) for _ in range(2))
+        self.recurrence = BiLSTM(width, width // 2, options.layers, dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = UnitClassifier(width, vocab_size, options.scale, options.blank_bias)
+
+    def output_length(self, frames: Tensor | int) -> Tensor | int:
+        return halved(halved(frames))
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Output:
+        local = self.stage(self._convolve, x, lengths)
+        lengths = self.output_length(lengths)
+        context = self.stage(self.recurrence, local, lengths)
+        inner = log_softmax(self.classifier(local))
+        return Output(log_softmax(self.classifier(self.dropout(context))), lengths, (inner,))
+
+    def _convolve(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x `[B, T, D]` -> `[B, T', width]`, zero in the padding."""
+        x = self.project(self.frontend(x, lengths)).transpose(1, 2)
+        for block in self.blocks:
+            x = block(x, channel_mask(lengths, x.shape[2]))
+            lengths = halved(lengths)
+        return x.transpose(1, 2)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation, ReLU, dropout, and the larger of each pair of frames."""
+
+    def __init__(self, width: int, kernel: int, dropout: float):
+        super().__init__()
+        self.conv = MaskedConv1d(width, width, kernel, bias=False)
+        self.norm = MaskedBatchNorm1d(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """x `[B, C, T]`, valid bool `[B, 1, T]` -> `[B, C, ceil(T / 2)]`, zero in the padding."""
+        return max_pool_2(self.dropout(F.relu(self.norm(self.conv(x, valid), valid))), valid)
+
+
+class UnitClassifier(nn.Module):
+    """Scores by the length of a feature along each class's direction: weights of unit length, one learnt factor."""
+
+    def __init__(self, inputs: int, classes: int, scale: float, blank_bias: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, inputs))
+        self.scale = nn.Parameter(torch.tensor(float(scale)))
+        self.bias = nn.Parameter(torch.zeros(classes))
+        with torch.no_grad():
+            self.bias[BLANK] = blank_bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x `[..., inputs]` -> scores `[..., classes]`."""
+        return F.linear(x, self.scale * F.normalize(self.weight, dim=1), self.bias)

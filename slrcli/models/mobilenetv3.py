@@ -1,0 +1,248 @@
+"""`mobilenetv3`: an encoder for each group of points, MobileNetV3's blocks over time, one bidirectional LSTM.
+
+The groups' features are joined (384 channels), squeezed through a stem of 16 channels and six inverted residual
+blocks (Howard et al. 2019, in one dimension) at a quarter of the frame rate, brought back to the full one by a
+transposed convolution, and read by the LSTM: T frames go in, T come out. Convolutions have no biases where batch
+normalisation follows, but for the two after the blocks; a block that does not widen its input has no expanding
+convolution. So counted, 101 classes make 14,180,464 parameters on `mediapipe-6516`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from slrcli.ctc import BLANK
+from slrcli.errors import UsageError
+from slrcli.models.base import Output, SignModel, log_softmax
+from slrcli.models.frontend import Frontend, FrontendOptions
+from slrcli.models.masked import BiLSTM, MaskedBatchNorm1d, MaskedConv1d, SqueezeExcite, channel_mask, halved
+
+ENCODED = {"pose": 64, "hand": 128, "face": 64, "temporal": 128, "features": 256}  # channels of each block of columns
+ENCODED_OTHERWISE = 64
+STEM, UPSAMPLED, HIDDEN = 16, 128, 128  # channels; HIDDEN those of each direction of the LSTM
+EVERYTHING = FrontendOptions(body=False, keep=False, hands=False, derivatives=3, presence=False)
+INITS = ("default", "forerunner")
+
+
+class BlockShape(NamedTuple):
+    """An inverted residual block: channels inside, channels out, frames seen, step, whether gated, activation."""
+
+    expansion: int
+    outputs: int
+    kernel: int
+    stride: int
+    excite: bool
+    activation: Callable[[Tensor], Tensor]
+
+
+BLOCKS = (
+    BlockShape(16, 16, 3, 1, True, F.relu),
+    BlockShape(72, 24, 3, 2, False, F.relu),
+    BlockShape(88, 24, 3, 1, False, F.relu),
+    BlockShape(96, 40, 5, 1, True, F.hardswish),
+    BlockShape(240, 40, 5, 1, True, F.hardswish),
+    BlockShape(120, 48, 5, 1, True, F.hardswish),
+)
+
+
+@dataclass(frozen=True)
+class MobileNetV3Options:
+    """What may be chosen about `mobilenetv3`; all but `init` and `blank_bias` change its parameters.
+
+    Attributes:
+        width: factor on all channels but the classes, rounded to multiples of 8.
+        lstm_layers: bidirectional LSTM layers.
+        cross_modal_attention: let the groups of a frame look at each other before they are joined.
+        init: `default` (torch's own) or `forerunner` (weights of linear layers drawn with deviation 0.01).
+        blank_bias: initial score of the blank against the glosses'.
+        frontend: how stored features become the network's input: all points, and three derivatives beside them.
+    """
+
+    width: float = 1.0
+    lstm_layers: int = 1
+    cross_modal_attention: bool = False
+    init: str = "default"
+    blank_bias: float = 0.0
+    frontend: FrontendOptions = EVERYTHING
+
+    def channels(self, count: int) -> int:
+        """`count` channels at this width."""
+        return max(8, 8 * round(count * self.width / 8))
+
+
+class MobileNetV3(SignModel):
+    """See the module; T frames stay T."""
+
+    def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: MobileNetV3Options):
+        super().__init__(frontend, vocab_size)
+        upsampled, hidden = options.channels(UPSAMPLED), options.channels(HIDDEN)
+        self.encoders = GroupEncoders(frontend, dropout, options)
+        self.trunk = Trunk(self.encoders.width, BLOCKS, options)
+        self.upsample = nn.ConvTranspose1d(self.trunk.width, upsampled, kernel_size=4, stride=4)
+        self.upsample_norm = MaskedBatchNorm1d(upsampled)
+        self.smooth = MaskedConv1d(upsampled, upsampled, 3)
+        self.smooth_norm = MaskedBatchNorm1d(upsampled)
+        self.dropout = nn.Dropout(dropout)
+        self.recurrence = BiLSTM(upsampled, hidden, options.lstm_layers, dropout)
+        self.classifier = nn.Linear(2 * hidden, vocab_size)
+        initialise(self, options)
+
+    def output_length(self, frames: Tensor | int) -> Tensor | int:
+        return frames
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Output:
+        joined = self.stage(self._encode, x, lengths)
+        local = self.stage(self._convolve, joined, lengths)
+        context = self.stage(self.recurrence, local, lengths)
+        return Output(log_softmax(self.classifier(context)), lengths)
+
+    def _encode(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x `[B, T, D]` -> the groups' features, joined, `[B, joined, T]`."""
+        return self.encoders(self.frontend(x, lengths)).transpose(1, 2)
+
+    def _convolve(self, joined: Tensor, lengths: Tensor) -> Tensor:
+        """`[B, joined, T]` -> `[B, T, upsampled]`, through a quarter of the frames and back."""
+        frames = joined.shape[2]
+        valid = channel_mask(lengths, frames)
+        narrow, _ = self.trunk(joined, lengths)
+        # 4 * ceil(T / 4) frames come back, never fewer than T
+        x = self.upsample(narrow)[:, :, :frames]
+        x = F.relu(self.upsample_norm(x, valid))
+        x = F.relu(self.smooth_norm(self.smooth(x, valid), valid))
+        return self.dropout(x).transpose(1, 2)
+
+
+class GroupEncoders(nn.Module):
+    """A small network for each block of the frontend's columns, frame by frame; what they make is joined."""
+
+    def __init__(self, frontend: Frontend, dropout: float, options: MobileNetV3Options):
+        super().__init__()
+        self.inputs = list(frontend.groups.values())
+        widths = [options.channels(ENCODED.get(name, ENCODED_OTHERWISE)) for name in frontend.groups]
+        self.parts = nn.ModuleDict(
+            {
+                name: encoder(inputs, outputs, dropout)
+                for (name, inputs), outputs in zip(frontend.groups.items(), widths, strict=True)
+            }
+        )
+        self.attention = CrossModalAttention(widths, options.channels(128)) if options.cross_modal_attention else None
+        self.width = sum(widths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x `[B, T, F]`, the frontend's features -> `[B, T, width]`."""
+        blocks = x.split(self.inputs, dim=-1)
+        encoded = [part(block) for part, block in zip(self.parts.values(), blocks, strict=True)]
+        if self.attention is not None:
+            encoded = self.attention(encoded)
+        return torch.cat(encoded, dim=-1)
+
+
+def encoder(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Two linear layers, each normalised, `inputs` to `outputs` by way of their mean."""
+    middle = (inputs + outputs) // 2
+    return nn.Sequential(
+        nn.Linear(inputs, middle),
+        nn.LayerNorm(middle),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(middle, outputs),
+        nn.LayerNorm(outputs),
+    )
+
+
+class CrossModalAttention(nn.Module):
+    """Groups of one frame attend to each other; what each learns is added to it."""
+
+    def __init__(self, widths: list[int], channels: int, heads: int = 4):
+        super().__init__()
+        self.enter = nn.ModuleList(nn.Linear(width, channels) for width in widths)
+        self.attend = nn.MultiheadAttention(channels, heads, batch_first=True)
+        self.leave = nn.ModuleList(nn.Linear(channels, width) for width in widths)
+
+    def forward(self, groups: list[Tensor]) -> list[Tensor]:
+        """As many `[B, T, width]` as go in come out."""
+        tokens = torch.stack([enter(x) for enter, x in zip(self.enter, groups, strict=True)], dim=2)
+        batch, frames, count, channels = tokens.shape
+        tokens = tokens.reshape(batch * frames, count, channels)
+        learnt = self.attend(tokens, tokens, tokens, need_weights=False)[0].reshape(batch, frames, count, channels)
+        return [x + leave(learnt[:, :, i]) for i, (x, leave) in enumerate(zip(groups, self.leave, strict=True))]
+
+
+class Trunk(nn.Module):
+    """The stem and the inverted residual blocks, each step of stride 2 halving the frames."""
+
+    def __init__(self, inputs: int, shapes: tuple[BlockShape, ...], options: MobileNetV3Options):
+        super().__init__()
+        channels = options.channels(STEM)
+        self.stem = MaskedConv1d(inputs, channels, 3, stride=2, bias=False)
+        self.stem_norm = MaskedBatchNorm1d(channels)
+        self.blocks = nn.ModuleList()
+        for shape in shapes:
+            shape = shape._replace(expansion=options.channels(shape.expansion), outputs=options.channels(shape.outputs))
+            self.blocks.append(InvertedResidual(channels, shape))
+            channels = shape.outputs
+        self.width = channels
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """x `[B, inputs, T]`, lengths `[B]` -> `[B, width, T']` and the lengths among the T'."""
+        x = self.stem(x, channel_mask(lengths, x.shape[2]))
+        lengths = halved(lengths)
+        x = F.hardswish(self.stem_norm(x, channel_mask(lengths, x.shape[2])))
+        for block in self.blocks:
+            x = block(x, channel_mask(lengths, x.shape[2]))
+            lengths = halved(lengths) if block.stride == 2 else lengths
+        return x, lengths
+
+
+class InvertedResidual(nn.Module):
+    """Widen, look along time channel by channel, gate, narrow; added to its input where the shapes agree."""
+
+    def __init__(self, inputs: int, shape: BlockShape):
+        super().__init__()
+        inner, outputs, kernel, self.stride, excite, self.activation = shape
+        self.expand = MaskedConv1d(inputs, inner, 1, bias=False) if inner != inputs else None
+        self.expand_norm = MaskedBatchNorm1d(inner) if inner != inputs else None
+        self.along = MaskedConv1d(inner, inner, kernel, self.stride, groups=inner, bias=False)
+        self.along_norm = MaskedBatchNorm1d(inner)
+        self.gate = SqueezeExcite(inner) if excite else None
+        self.narrow = MaskedConv1d(inner, outputs, 1, bias=False)
+        self.narrow_norm = MaskedBatchNorm1d(outputs)
+        self.residual = self.stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """x `[B, inputs, T]`, valid bool `[B, 1, T]` -> `[B, outputs, ceil(T / stride)]`."""
+        before = x
+        if self.expand is not None:
+            x = self.activation(self.expand_norm(self.expand(x, valid), valid))
+        x = self.along(x, valid)
+        valid = valid[:, :, :: self.stride]
+        x = self.activation(self.along_norm(x, valid))
+        if self.gate is not None:
+            x = self.gate(x, valid)
+        x = self.narrow_norm(self.narrow(x, valid), valid)
+        return before + x if self.residual else x
+
+
+def initialise(model: SignModel, options: MobileNetV3Options) -> None:
+    """Draws the weights as `options.init` says and sets the blank's initial score."""
+    if options.init not in INITS:
+        raise UsageError(f"there is no initialisation {options.init!r}", "init", f"use one of {', '.join(INITS)}")
+    if options.init == "forerunner":
+        _draw_as_forerunner(model)
+    with torch.no_grad():
+        model.classifier.bias[BLANK] = options.blank_bias
+
+
+def _draw_as_forerunner(model: nn.Module) -> None:
+    for part in model.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=0.01)
+            nn.init.zeros_(part.bias)
+        elif isinstance(part, nn.Conv1d | nn.ConvTranspose1d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out")
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)

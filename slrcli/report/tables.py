@@ -1,0 +1,119 @@
+"""Scores as tables for people and as dictionaries for programs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from slrcli.report.alignment import percent, utterance_view, visible
+from slrcli.scoring.align import Counts
+from slrcli.scoring.wer import Score, UtteranceScore
+
+HEADER = ("", "utterances", "glosses", "hits", "S", "D", "I", "errors", "WER")
+_UNKNOWN = "(unknown)"
+
+
+def score_line(score: Score) -> str:
+    """The score in one line."""
+    return (
+        f"WER {percent(score.wer)}  (S {score.substitutions}, D {score.deletions}, I {score.insertions}; "
+        f"{score.ref_tokens} glosses in {len(score.utterances)} utterances)"
+    )
+
+
+def score_rows(score: Score, groups: Mapping[str, Score] | None = None) -> list[tuple[str, ...]]:
+    """The cells under `HEADER`: one row a group, then the row of all; names are safe to show."""
+    rows = [_row(visible(name) or _UNKNOWN, group) for name, group in (groups or {}).items()]
+    return [*rows, _row("all", score)]
+
+
+def score_table(
+    score: Score, groups: Mapping[str, Score] | None = None, title: str = "", group: str = "signer"
+) -> Table:
+    """A rich table of the score, split by `groups` (what `by_group` gives); `group` heads the names."""
+    table = Table(title=Text(title) if title else None, title_justify="left", show_footer=False)
+    table.add_column(group if groups else "", overflow="fold")
+    for name in HEADER[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    rows = score_rows(score, groups)
+    for index, row in enumerate(rows):
+        last = index == len(rows) - 1
+        table.add_row(*map(Text, row), style="bold" if last else "", end_section=index == len(rows) - 2)
+    return table
+
+
+def score_text(score: Score, groups: Mapping[str, Score] | None = None, group: str = "signer") -> str:
+    """The same table as plain text, columns padded with spaces."""
+    rows = [(group if groups else "", *HEADER[1:]), *score_rows(score, groups)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(_padded(row, widths) for row in rows)
+
+
+def worst_view(score: Score, count: int, signer_of: Mapping[str, str] | None = None) -> RenderableType:
+    """The alignments of the `count` utterances with the most errors, a blank line between them."""
+    parts: list[RenderableType] = []
+    for utterance in score.worst(count):
+        if parts:
+            parts.append(Text())
+        parts.append(utterance_view(utterance, (signer_of or {}).get(utterance.id, "")))
+    return Group(*parts)
+
+
+def score_dict(score: Score, groups: Mapping[str, Score] | None = None, utterances: bool = False) -> dict[str, Any]:
+    """The score as JSON can hold it; a rate without reference tokens is null.
+
+    Args:
+        score: the whole.
+        groups: what `by_group` gives; adds `groups`.
+        utterances: whether to add every utterance with its tokens and operations.
+    """
+    result = {
+        **_counts_dict(score),
+        "utterances": len(score.utterances),
+        "emission": _finite(score.emission),
+        "distinct_ref": score.distinct_ref,
+        "distinct_hyp": score.distinct_hyp,
+        "empty_hyp": score.empty_hyp,
+    }
+    if groups is not None:
+        result["groups"] = {name: score_dict(group) for name, group in groups.items()}
+    if utterances:
+        result["per_utterance"] = [utterance_dict(utterance) for utterance in score.utterances]
+    return result
+
+
+def utterance_dict(utterance: UtteranceScore) -> dict[str, Any]:
+    """One utterance as JSON can hold it: counts, both token lists, and the operations as a string over `=SDI`."""
+    alignment = utterance.alignment
+    return {
+        "id": utterance.id,
+        **_counts_dict(utterance),
+        "ref": list(alignment.ref),
+        "hyp": list(alignment.hyp),
+        "ops": alignment.ops,
+    }
+
+
+def _counts_dict(counts: Counts) -> dict[str, Any]:
+    names = ("hits", "substitutions", "deletions", "insertions", "errors", "ref_tokens", "hyp_tokens")
+    return {"wer": _finite(counts.wer), **{name: getattr(counts, name) for name in names}}
+
+
+def _finite(rate: float) -> float | None:
+    return rate if math.isfinite(rate) else None
+
+
+def _row(name: str, score: Score) -> tuple[str, ...]:
+    numbers = (score.ref_tokens, score.hits, score.substitutions, score.deletions, score.insertions, score.errors)
+    return name, str(len(score.utterances)), *map(str, numbers), percent(score.wer)
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
+    """The first column to the left, the numbers to the right."""
+    name, *numbers = row
+    cells = [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
+    return "  ".join([name + " " * (widths[0] - cell_len(name)), *cells])

@@ -1,0 +1,119 @@
+"""The word error rate of a set of utterances, kept with the alignment of each of them."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from slrcli.errors import DataError
+from slrcli.scoring.align import Alignment, Counts, align
+
+Aligner = Callable[[Sequence[str], Sequence[str]], Alignment]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UtteranceScore(Counts):
+    """The counts of one utterance, with the alignment they come from."""
+
+    id: str
+    alignment: Alignment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Counts):
+    """The counts of a set of utterances: the sums over `utterances`, whose order is that of the references.
+
+    `wer` is therefore the rate over all tokens, not the mean of the utterances' rates.
+    """
+
+    utterances: tuple[UtteranceScore, ...]
+
+    @property
+    def emission(self) -> float:
+        """Emitted against reference tokens in percent; near 0 if the model says only blank, NaN without reference."""
+        return 100.0 * self.hyp_tokens / self.ref_tokens if self.ref_tokens else math.nan
+
+    @property
+    def distinct_ref(self) -> int:
+        """Number of distinct glosses in the references."""
+        return len({token for utterance in self.utterances for token in utterance.alignment.ref})
+
+    @property
+    def distinct_hyp(self) -> int:
+        """Number of distinct glosses in the hypotheses; 1 means that the model has fallen for a single gloss."""
+        return len({token for utterance in self.utterances for token in utterance.alignment.hyp})
+
+    @property
+    def empty_hyp(self) -> int:
+        """Number of utterances for which nothing was emitted."""
+        return sum(not utterance.hyp_tokens for utterance in self.utterances)
+
+    def worst(self, count: int) -> list[UtteranceScore]:
+        """The `count` utterances that add most to the rate: most errors first, then highest WER, then by id.
+
+        Utterances without errors are left out.
+        """
+        wrong = [utterance for utterance in self.utterances if utterance.errors]
+        return sorted(wrong, key=lambda one: (-one.errors, one.ref_tokens, one.id))[:count]
+
+
+def score(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequence[str]], aligner: Aligner = align) -> Score:
+    """Score hypotheses against references; both map utterance ids to token lists.
+
+    Empty references and empty hypotheses count like any others.
+
+    Raises:
+        DataError: the two sides do not hold the same ids.
+    """
+    _require_same_ids(refs, hyps)
+    return total(_score_one(id, aligner(ref, hyps[id])) for id, ref in refs.items())
+
+
+def total(utterances: Iterable[UtteranceScore]) -> Score:
+    """The score of a set of utterances that have been scored one by one."""
+    utterances = tuple(utterances)
+    return Score(
+        hits=sum(utterance.hits for utterance in utterances),
+        substitutions=sum(utterance.substitutions for utterance in utterances),
+        deletions=sum(utterance.deletions for utterance in utterances),
+        insertions=sum(utterance.insertions for utterance in utterances),
+        utterances=utterances,
+    )
+
+
+def by_group(score: Score, signer_of: Mapping[str, str]) -> dict[str, Score]:
+    """The score split by signer (or whatever `signer_of` maps ids to), ordered by name; unknown ids fall under ''."""
+    groups: dict[str, list[UtteranceScore]] = {}
+    for utterance in score.utterances:
+        groups.setdefault(signer_of.get(utterance.id, ""), []).append(utterance)
+    return {name: total(groups[name]) for name in sorted(groups)}
+
+
+def _score_one(id: str, alignment: Alignment) -> UtteranceScore:
+    counts = alignment.counts
+    return UtteranceScore(
+        hits=counts.hits,
+        substitutions=counts.substitutions,
+        deletions=counts.deletions,
+        insertions=counts.insertions,
+        id=id,
+        alignment=alignment,
+    )
+
+
+def _require_same_ids(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequence[str]]) -> None:
+    missing = [id for id in refs if id not in hyps]
+    extra = [id for id in hyps if id not in refs]
+    if not missing and not extra:
+        return
+    parts = []
+    if missing:
+        parts.append(f"{len(missing)} of {len(refs)} utterances have no hypothesis: {_first_five(missing)}")
+    if extra:
+        parts.append(f"{len(extra)} of {len(hyps)} hypotheses have no reference: {_first_five(extra)}")
+    raise DataError(
+        "; ".join(parts), fix="score a hypothesis for every reference, even if it is empty, and for nothing else"
+    )
+
+
+def _first_five(ids: list[str]) -> str:
+    return ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")

@@ -1,0 +1,190 @@
+"""The training loop: a generator that yields what happens and never prints, so that anyone can drive it."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slrcli.config import Config
+from slrcli.ctc import ctc_loss
+from slrcli.data import Batch, Clips, TrainBatches
+from slrcli.errors import SlrError
+from slrcli.evaluate import Evaluation, evaluate
+from slrcli.findings import Finding
+from slrcli.models.base import Output, SignModel
+from slrcli.recognise import Recogniser
+from slrcli.training.monitor import EpochNumbers, verdicts
+from slrcli.training.optim import learning_rate, make_optimiser
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch has been learnt from. `loss` is the main head's CTC loss a gloss; `frames` are without padding."""
+
+    epoch: int
+    step: int
+    loss: float
+    grad_norm: float
+    lr: float
+    frames: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """An epoch is over and dev has been evaluated."""
+
+    numbers: EpochNumbers
+    evaluation: Evaluation
+    findings: list[Finding]
+    improved: bool
+    seconds: float
+    frames_per_second: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The loop has ended before its last epoch; `reason` is `interrupted` or `patience`."""
+
+    reason: str
+
+
+@dataclass
+class Progress:
+    """How far a run has come; with weights, optimiser and random state it is all that going on needs."""
+
+    epoch: int = 1
+    step: int = 0
+    best_wer: float = float("inf")
+    best_loss: float = float("inf")
+    epochs_since_best: int = 0
+    sums: dict[str, float] = field(default_factory=lambda: {"loss": 0.0, "norm": 0.0, "frames": 0.0, "seconds": 0.0})
+
+
+class Trainer:
+    """Trains one model.
+
+    Args:
+        model: on its device, its frontend's statistics set.
+        batches: the train split.
+        dev: the split that chooses the best epoch.
+        recogniser: the same model with its vocabulary.
+        config: everything else.
+    """
+
+    def __init__(self, model: SignModel, batches: TrainBatches, dev: Clips, recogniser: Recogniser, config: Config):
+        self.model, self.batches, self.dev, self.recogniser, self.config = model, batches, dev, recogniser, config
+        self.device = recogniser.device
+        self.optimiser = make_optimiser(model, config.optim, self.device)
+        self.progress = Progress()
+        precision = config.run.precision
+        self.half = precision == "bf16" or (precision == "auto" and self.device.type == "cuda")
+
+    def run(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Step | EpochEnd | Stopped]:
+        """Train until the last epoch, until patience runs out, or until `interrupted()` after a step."""
+        progress = self.progress
+        while progress.epoch <= self.config.optim.epochs:
+            self.model.train()
+            for batch in self.batches.epoch(progress.epoch, progress.step):
+                yield self._step(batch)
+                if interrupted():
+                    yield Stopped("interrupted")
+                    return
+            yield self._close_epoch()
+            patience = self.config.optim.patience
+            if patience and progress.epochs_since_best >= patience:
+                yield Stopped("patience")
+                return
+
+    def _step(self, batch: Batch) -> Step:
+        started, progress = time.perf_counter(), self.progress
+        lr = learning_rate(progress.epoch - 1 + progress.step / len(self.batches), self.config.optim)
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        main, loss = self._losses(batch.to(self.device))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        limit = self.config.optim.clip_norm or float("inf")
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
+        value = float(main.detach())
+        self._require_finite(value, norm, batch)
+        self.optimiser.step()
+        frames, seconds = int(batch.lengths.sum()), time.perf_counter() - started
+        progress.step += 1
+        for key, amount in (("loss", value), ("norm", norm), ("frames", frames), ("seconds", seconds)):
+            progress.sums[key] += amount
+        return Step(progress.epoch, progress.step, value, norm, lr, frames, seconds)
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss of the main head, and the sum to be learnt from."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            output = Output(*self.model(batch.x, batch.lengths))
+        heads = [
+            ctc_loss(log_probs, output.lengths, batch.targets, batch.target_lengths)
+            for log_probs in (output.log_probs, *output.aux)
+        ]
+        inner = sum(heads[1:]) / len(heads[1:]) if output.aux else 0.0
+        return heads[0], heads[0] + self.config.optim.aux_weight * inner
+
+    def _require_finite(self, loss: float, norm: float, batch: Batch) -> None:
+        if loss == loss and abs(loss) != float("inf") and norm == norm and norm != float("inf"):
+            return
+        ids = ", ".join(self.batches.clips.utterances[index].id for index in batch.index[:5])
+        raise SlrError(
+            f"the loss or its gradient is not finite (loss {loss}, gradient norm {norm})",
+            f"epoch {self.progress.epoch}, step {self.progress.step + 1}, utterances {ids}",
+            "check these utterances with slr check data; lower --lr; use --precision fp32",
+        )
+
+    def _close_epoch(self) -> EpochEnd:
+        started, progress, sums = time.perf_counter(), self.progress, self.progress.sums
+        evaluation = evaluate(self.recogniser, self.dev)
+        score, steps = evaluation.score, max(progress.step, 1)
+        numbers = EpochNumbers(
+            progress.epoch, sums["loss"] / steps, evaluation.loss, score.wer, score.emission, score.distinct_hyp,
+            score.distinct_ref, evaluation.blank_share, sums["norm"] / steps,
+        )  # fmt: skip
+        # where the WER is the same (as it is while nothing but blanks comes out) the loss decides
+        improved = (score.wer, evaluation.loss) < (progress.best_wer, progress.best_loss)
+        progress.epochs_since_best = 0 if score.wer < progress.best_wer else progress.epochs_since_best + 1
+        if improved:
+            progress.best_wer, progress.best_loss = score.wer, evaluation.loss
+        seconds, rate = sums["seconds"], sums["frames"] / max(sums["seconds"], 1e-9)
+        progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, Progress().sums
+        seconds += time.perf_counter() - started
+        return EpochEnd(numbers, evaluation, verdicts(numbers), improved, seconds, rate)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and values from which `restore` goes on as if nothing had happened."""
+        tensors = {"random": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        for number, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
+        return tensors, {"progress": asdict(self.progress), "batches": len(self.batches)}
+
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Go on where `state` was taken.
+
+        Raises:
+            SlrError: the state belongs to other data or another batch size.
+        """
+        if values["batches"] != len(self.batches):
+            raise SlrError(
+                f"the run had {values['batches']} steps an epoch, now there are {len(self.batches)}",
+                "--resume",
+                "resume with the same data and batch size, or start a new run",
+            )
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimiser."):
+                _, number, key = name.split(".", 2)
+                state.setdefault(int(number), {})[key] = tensor
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        torch.set_rng_state(tensors["random"])
+        if "random.cuda" in tensors and self.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
+        self.progress = Progress(**values["progress"])

@@ -1,0 +1,151 @@
+"""`slr check`: what to look at, and the checks that go with it."""
+
+import difflib
+from pathlib import Path
+
+from slrcli.checkpoint import load_checkpoint
+from slrcli.config import DEFAULT_ARCH, SIZE_BUDGET_MB, DataConfig, resolve
+from slrcli.console import Console
+from slrcli.corpus import open_corpus
+from slrcli.doctor.data_checks import DATA_CHECKS
+from slrcli.doctor.model_checks import MODEL_CHECKS
+from slrcli.doctor.probe import ModelContext
+from slrcli.doctor.records import DataContext, feature_files, gather
+from slrcli.doctor.run import Examination, examine
+from slrcli.doctor.vocab_checks import DATA_VOCAB_CHECKS, MODEL_VOCAB_CHECKS, VOCAB_CHECKS
+from slrcli.errors import DataError, UsageError
+from slrcli.features.layout import load_layout
+from slrcli.glosses import get_normaliser
+from slrcli.models.registry import ARCHITECTURES, build_model
+from slrcli.vocab import Vocabulary
+from slrcli.workflows.runs import newest_checkpoint
+
+# An architecture that is looked at without data: the landmarks of MediaPipe Holistic, and a hundred glosses.
+LAYOUT = "mediapipe-1629"
+VOCAB_SIZE = 101
+
+
+def check_model(
+    console: Console,
+    target: str | None = None,
+    vocab_size: int | None = None,
+    layout: str | None = None,
+    seed: int = 1,
+    budget: float = SIZE_BUDGET_MB,
+) -> Examination:
+    """Examine an architecture or a checkpoint.
+
+    Args:
+        console: shows the progress.
+        target: name of an architecture, or a checkpoint (or the folder of a run); None: the newest run, else the
+            default architecture.
+        vocab_size: classes of an architecture, the blank included.
+        layout: features of an architecture: a name or a TOML file.
+        seed: of the weights, the made-up clips and all else that is random.
+        budget: megabytes that the weights may take.
+
+    Raises:
+        UsageError: no such architecture or file, or options that a checkpoint has settled already.
+    """
+    settled = vocab_size is not None or layout is not None
+    checkpoint = find_checkpoint(target) if target or not settled else None
+    if checkpoint is not None and settled:
+        fix = "leave these options out, or name an architecture"
+        raise UsageError("A checkpoint brings its own vocabulary and layout.", "--vocab-size, --layout", fix)
+    if checkpoint is not None:
+        subject, context = of_checkpoint(checkpoint, seed, budget)
+        lists = (MODEL_CHECKS, VOCAB_CHECKS, MODEL_VOCAB_CHECKS)
+    else:
+        subject, context = of_architecture(target or DEFAULT_ARCH, vocab_size, layout, seed, budget)
+        lists = (MODEL_CHECKS,)
+    if target is None:
+        subject += ", the newest run" if checkpoint else ", the default architecture"
+    with console.progress("Checking", total=sum(map(len, lists))) as task:
+
+        def step(check):
+            task.describe(f"{check.code} {check.title}")
+            task.advance()
+
+        return examine(subject, context, *lists, step=step)
+
+
+def find_checkpoint(target: str | None) -> Path | None:
+    """The checkpoint that `target` means, the newest run's for None; None if it means an architecture."""
+    if target is None:
+        return newest_checkpoint()
+    if target in ARCHITECTURES:
+        return None
+    path = Path(target)
+    if path.is_dir():
+        path = path / "best.safetensors"
+    if path.is_file():
+        return path
+    close = difflib.get_close_matches(target, list(ARCHITECTURES), 1)
+    raise UsageError(
+        f"There is neither an architecture nor a checkpoint '{target}'.",
+        "slr check model",
+        f"Did you mean '{close[0]}'?" if close else f"Architectures: {', '.join(ARCHITECTURES)}.",
+    )
+
+
+def of_checkpoint(path: Path, seed: int, budget: float) -> tuple[str, ModelContext]:
+    """What a checkpoint holds, and a heading for it."""
+    model, meta = load_checkpoint(path)
+    vocabulary, layout = meta.vocabulary, meta.layout
+    context = ModelContext(model, layout.width, model.vocab_size, layout, vocabulary, seed=seed, budget=budget)
+    return f"Checkpoint {path} ({layout.name}, {len(vocabulary):,} classes)", context
+
+
+def of_architecture(
+    arch: str, vocab_size: int | None, layout: str | None, seed: int, budget: float
+) -> tuple[str, ModelContext]:
+    """A fresh model as `slr train --arch` makes it, and a heading for it."""
+    import torch
+
+    settings = resolve({"model": {"arch": arch}}).model
+    found, classes = load_layout(layout or LAYOUT), vocab_size or VOCAB_SIZE
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build_model(arch, found, classes, dropout=settings.dropout, options=settings.options)
+    context = ModelContext(model, found.width, classes, found, seed=seed, budget=budget)
+    return f"Architecture {arch} ({found.name}, {classes:,} classes), untrained", context
+
+
+def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination:
+    """Examine a corpus: its tables, its feature files, and a vocabulary if one is named.
+
+    Args:
+        console: shows the progress and what the corpus has to say.
+        data: which corpus, and how it is read. With a vocabulary, its normaliser applies unless another is named.
+        seed: of the sample, where there are too many files to read all.
+
+    Raises:
+        DataError, UsageError: there is no corpus to be read, or an option names what does not exist.
+    """
+    layout = None if data.layout == "auto" else load_layout(data.layout)
+    corpus = open_corpus(data.data_dir, data.format, data.annotations or None, data.features or None)
+    for text in corpus.notes:
+        console.note(text)
+    vocabulary, problem, normaliser = None, None, data.normaliser
+    if data.vocab:
+        try:
+            vocabulary = Vocabulary.load(data.vocab)
+        except DataError as error:
+            problem = error
+        if vocabulary is not None and normaliser == DataConfig().normaliser:
+            normaliser = vocabulary.normaliser
+    paths = feature_files(corpus)
+    with console.progress("Reading features", total=len(paths)) as task:
+        files = gather(paths, layout, seed, step=task.advance)
+    context = DataContext(
+        corpus.normalised(normaliser),
+        files,
+        layout,
+        vocabulary,
+        problem,
+        get_normaliser(normaliser).signature,
+        data.min_count,
+    )
+    lists = (DATA_CHECKS, VOCAB_CHECKS, DATA_VOCAB_CHECKS) if data.vocab else (DATA_CHECKS,)
+    count = sum(map(len, corpus.splits.values()))
+    return examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists)

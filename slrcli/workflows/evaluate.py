@@ -1,0 +1,121 @@
+"""What `slr eval` does: a checkpoint and a split in, scores and hypotheses out."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from slrcli.checkpoint import Meta
+from slrcli.config import FRAMES_PER_SECOND, DataConfig
+from slrcli.console import Console
+from slrcli.corpus import default_split, split_name
+from slrcli.data import Clips
+from slrcli.errors import UsageError
+from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
+from slrcli.recognise import Recogniser, choose_device
+from slrcli.scoring.wer import Score, by_group
+from slrcli.transcripts import write_transcripts
+from slrcli.workflows.material import open_data
+from slrcli.workflows.runs import find_checkpoint, shown
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """What a checkpoint makes of a split.
+
+    Attributes:
+        checkpoint: the file.
+        meta: what it knows of itself.
+        split: name of the split.
+        evaluation: scores and hypotheses.
+        signers: utterance id -> signer.
+        oov: tokens of the references that the vocabulary lacks: errors for certain.
+        written: where hypotheses were written.
+    """
+
+    checkpoint: Path
+    meta: Meta
+    split: str
+    evaluation: Evaluation
+    signers: dict[str, str]
+    oov: int
+    written: tuple[Path, ...] = ()
+
+    @property
+    def by_signer(self) -> dict[str, Score]:
+        """A score for every signer; empty where the table names none."""
+        if not any(self.signers.values()):
+            return {}
+        return by_group(self.evaluation.score, self.signers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for `--json`."""
+        from slrcli.report.tables import score_dict
+
+        hypotheses = self.evaluation.hypotheses
+        return {
+            "checkpoint": str(self.checkpoint),
+            "split": self.split,
+            "normaliser": self.meta.vocabulary.normaliser,
+            "vocabulary": self.meta.vocabulary.hash,
+            "data": self.meta.data_hash,
+            "versions": self.meta.versions,
+            "oov_tokens": self.oov,
+            "blank_share": self.evaluation.blank_share,
+            "ctc_loss": self.evaluation.loss,
+            **score_dict(self.evaluation.score, self.by_signer, utterances=True),
+            "hypotheses": {id: " ".join(item.glosses) for id, item in hypotheses.items()},
+        }
+
+
+def evaluate_checkpoint(
+    console: Console,
+    checkpoint: Path | None,
+    data: DataConfig,
+    split: str = "",
+    outputs: tuple[Path, ...] = (),
+    fps: float = FRAMES_PER_SECOND,
+    batch_size: int = EVAL_BATCH,
+    device: str = "auto",
+) -> EvalResult:
+    """Score a checkpoint on a split of a corpus.
+
+    Args:
+        checkpoint: file or run; None is the newest run.
+        data: which corpus; its annotations are normalised as the checkpoint's vocabulary is.
+        split: its name; "" is test, else dev.
+        outputs: files for the hypotheses, the format by the suffix.
+        fps: frames a second, for formats with times.
+
+    Raises:
+        SlrError: no such checkpoint, split or features, or features that do not fit.
+    """
+    path = find_checkpoint(checkpoint)
+    recogniser = Recogniser.from_checkpoint(path, choose_device(device))
+    meta = recogniser.meta
+    corpus = open_data(data)
+    for note in corpus.notes:
+        console.note(note)
+    name = split_name(split) if split else default_split(corpus)
+    if name not in corpus.splits and name == "dev":
+        corpus, _ = corpus.with_dev(meta.config.run.seed)
+        console.note(f"The corpus has no dev split: a tenth of train stands in (seed {meta.config.run.seed}).")
+    corpus = corpus.normalised(meta.vocabulary.normaliser)
+    console.note(f"checkpoint {shown(path)}, split {name}{'' if split else ' (chosen; --split names another)'}")
+    utterances = corpus.require_features(name)
+    if len({item.id for item in utterances}) < len(utterances):
+        raise UsageError(
+            "Ids occur twice in the split, so hypotheses cannot be told apart.", name, "Run slr check data."
+        )
+    clips = Clips(utterances, meta.layout, meta.config.data.max_gap)
+    with console.progress(f"recognising {name}", len(clips)) as task:
+        evaluation = evaluate(recogniser, clips, batch_size, task.advance)
+    oov = sum(meta.vocabulary.unknown([item.glosses for item in utterances]).values())
+    signers = {item.id: item.signer for item in utterances}
+    for file in outputs:
+        write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
+    return EvalResult(path, meta, name, evaluation, signers, oov, outputs)
+
+
+def data_of(meta: Meta, data: DataConfig) -> DataConfig:
+    """`data`, or where it names no folder the corpus that the checkpoint was trained on."""
+    return data if data.data_dir else replace(meta.config.data, vocab="")

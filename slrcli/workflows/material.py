@@ -1,0 +1,120 @@
+"""What training starts from: the corpus, its vocabulary, the layout of its features, and what cannot be learnt from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slrcli.config import Config, DataConfig
+from slrcli.console import Console
+from slrcli.corpus import Corpus, Utterance, open_corpus
+from slrcli.ctc import minimum_frames
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout, guess_layout, load_layout
+from slrcli.features.readers import feature_shape
+from slrcli.vocab import Vocabulary
+
+SHOWN_IDS = 5
+
+
+@dataclass(frozen=True)
+class Material:
+    """A corpus ready for training; its glosses are normalised as the vocabulary's are."""
+
+    corpus: Corpus
+    vocabulary: Vocabulary
+    layout: Layout
+
+    @property
+    def train(self) -> list[Utterance]:
+        return self.corpus.splits["train"]
+
+    @property
+    def dev(self) -> list[Utterance]:
+        return self.corpus.splits["dev"]
+
+
+def open_data(data: DataConfig) -> Corpus:
+    """The corpus that the options name."""
+    annotations = Path(data.annotations) if data.annotations else None
+    features = Path(data.features) if data.features else None
+    return open_corpus(Path(data.data_dir), data.format, annotations, features)
+
+
+def choose_layout(name: str, utterances: list[Utterance]) -> Layout:
+    """The layout that was named, or the one that the first feature file's width suggests."""
+    file = next((item.features for item in utterances if item.features), None)
+    width = feature_shape(file)[1] if file else None
+    if name != "auto":
+        return load_layout(name, width)
+    if width is None:
+        raise DataError("no feature file to recognise the layout by", "--layout auto", "name the layout with --layout")
+    return guess_layout(width)
+
+
+def gather(config: Config, console: Console, vocabulary: Vocabulary | None = None) -> Material:
+    """Open the corpus, take a dev split from train where there is none, build or load the vocabulary.
+
+    Args:
+        config: what to read and how.
+        console: where to say what was chosen.
+        vocabulary: one that is settled already, as when a run goes on.
+    """
+    corpus, taken = open_data(config.data).with_dev(config.run.seed)
+    for note in corpus.notes:
+        console.note(note)
+    if taken:
+        console.note(f"The corpus has no dev split: a tenth of train stands in for it (seed {config.run.seed}).")
+    for split in ("train", "dev"):
+        corpus.require_features(split)
+    if vocabulary is None and config.data.vocab:
+        vocabulary = Vocabulary.load(Path(config.data.vocab))
+    if vocabulary is None:
+        vocabulary = Vocabulary.build(
+            [item.glosses for item in corpus.split("train")],
+            min_count=config.data.min_count,
+            normaliser=config.data.normaliser,
+            source=corpus.source,
+        )
+    layout = choose_layout(config.data.layout, corpus.split("train"))
+    return Material(corpus.normalised(vocabulary.normaliser), vocabulary, layout)
+
+
+def learnable(
+    material: Material, config: Config, output_length: Callable[[int], int], console: Console
+) -> tuple[list[Utterance], list[list[int]]]:
+    """The training utterances that can be learnt from, and their gloss ids; the others are counted aloud.
+
+    Left out are empty annotations, clips beyond `max_frames`, and clips too short for their glosses (CTC needs one
+    output frame a gloss and one between equal neighbours). Glosses outside the vocabulary are an error, unless a
+    frequency threshold asked for their removal.
+
+    Raises:
+        DataError: glosses outside the vocabulary, or nothing is left.
+    """
+    utterances, targets = [], []
+    left_out: dict[str, list[str]] = {}
+    dropped = 0
+    for item in material.train:
+        glosses = list(item.glosses)
+        if config.data.min_count > 1:
+            glosses = [gloss for gloss in glosses if gloss in material.vocabulary]
+            dropped += len(item.glosses) - len(glosses)
+        ids = material.vocabulary.encode(glosses)
+        frames = feature_shape(item.features)[0]
+        if not ids:
+            left_out.setdefault("have no glosses", []).append(item.id)
+        elif 0 < config.data.max_frames < frames:
+            left_out.setdefault(f"are longer than {config.data.max_frames} frames", []).append(item.id)
+        elif output_length(frames) < minimum_frames(ids):
+            left_out.setdefault("are too short for their glosses", []).append(item.id)
+        else:
+            utterances.append(replace(item, glosses=tuple(glosses)))
+            targets.append(ids)
+    if dropped:
+        console.warn(f"{dropped} rare glosses (min_count {config.data.min_count}) were left out of the annotations.")
+    for reason, ids in left_out.items():
+        some = ", ".join(ids[:SHOWN_IDS]) + (", ..." if len(ids) > SHOWN_IDS else "")
+        console.warn(f"{len(ids)} training utterances {reason} and are left out: {some}")
+    if not utterances:
+        raise DataError("there is nothing to train on", str(material.corpus.root), "run slr check data --data-dir DIR")
+    return utterances, targets

@@ -1,0 +1,101 @@
+"""Folders of runs: where a new one goes, which is the newest, and the checkpoint that an argument means."""
+
+import os
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from slrcli.config import RUNS
+from slrcli.errors import CheckpointError, UsageError
+from slrcli.files import atomic_write_text
+
+LATEST = "latest"
+BEST = "best.safetensors"
+LAST = "last.safetensors"
+STATE = "last.state.safetensors"
+CONFIG = "config.toml"
+SUFFIX = ".safetensors"
+
+
+def new_run(output_dir: str, name: str) -> Path:
+    """Make the folder of a new run, `runs/<date-time-name>` unless one is named, and let `runs/latest` mean it.
+
+    Raises:
+        UsageError: the folder already holds a run.
+    """
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = Path(output_dir) if output_dir else RUNS / f"{stamp}-{name}"
+    if (folder / CONFIG).exists():
+        fix = f"Go on with it (slr train --resume {folder}), or name another folder."
+        raise UsageError("The folder already holds a run.", str(folder), fix)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"The folder cannot be made: {error.strerror}.", str(folder)) from error
+    point_latest(folder)
+    return folder
+
+
+def point_latest(folder: Path) -> None:
+    """Let `runs/latest` mean this run: a link, or where links are not allowed a file that holds the path."""
+    latest = RUNS / LATEST
+    RUNS.mkdir(exist_ok=True)
+    with suppress(OSError):
+        if latest.is_symlink() or latest.is_file():
+            latest.unlink()
+        try:
+            latest.symlink_to(os.path.relpath(folder.resolve(), RUNS.resolve()), target_is_directory=True)
+        except OSError:
+            atomic_write_text(latest, str(folder.resolve()) + "\n")
+
+
+def newest_run() -> Path | None:
+    """The folder that `runs/latest` means, if it is there."""
+    latest = RUNS / LATEST
+    if latest.is_dir():
+        return latest.resolve()
+    if latest.is_file():
+        folder = Path(latest.read_text(encoding="utf-8").strip())
+        return folder if folder.is_dir() else None
+    return None
+
+
+def newest_checkpoint() -> Path | None:
+    """The best checkpoint of the newest run, if there is one."""
+    run = newest_run()
+    return checkpoint_in(run) if run else None
+
+
+def checkpoint_in(folder: Path) -> Path | None:
+    """The best checkpoint of a run, else its last, else None."""
+    return next((folder / name for name in (BEST, LAST) if (folder / name).is_file()), None)
+
+
+def find_checkpoint(argument: Path | None) -> Path:
+    """The checkpoint that an argument means: a file, a run's folder, or, without an argument, the newest run.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if argument is None:
+        found = newest_checkpoint()
+        if found is None:
+            fix = "Train one (slr train --data-dir DIR) or name a checkpoint."
+            raise CheckpointError("There is no run here yet.", str(RUNS / LATEST), fix)
+        return found
+    if argument == RUNS / LATEST and newest_run():
+        argument = newest_run()
+    if argument.is_dir():
+        found = checkpoint_in(argument)
+        if found is None:
+            raise CheckpointError("The folder holds no checkpoint.", str(argument), f"It should hold {BEST}.")
+        return found
+    if not argument.is_file():
+        raise CheckpointError("There is no such checkpoint.", str(argument), "Name a .safetensors file or a run.")
+    return argument
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

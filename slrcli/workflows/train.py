@@ -1,0 +1,321 @@
+"""What `slr train` does: corpus in, a run's folder with checkpoints, log and metrics out."""
+
+import importlib.util
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+
+from slrcli.checkpoint import Meta, load_checkpoint, load_state, save_checkpoint, save_state
+from slrcli.config import Config, read_toml, to_toml
+from slrcli.console import Console, Task
+from slrcli.data import Clips, TrainBatches, feature_statistics
+from slrcli.errors import EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
+from slrcli.files import atomic_write_text
+from slrcli.models.base import SignModel
+from slrcli.models.registry import build_model
+from slrcli.recognise import Recogniser, choose_device
+from slrcli.training.loop import EpochEnd, Step, Stopped, Trainer
+from slrcli.training.monitor import milestone
+from slrcli.workflows.material import Material, gather, learnable
+from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, newest_run, point_latest, shown
+
+PRECISIONS = ("auto", "fp32", "bf16")
+MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or --precision bf16."
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended.
+
+    Attributes:
+        run: its folder; None after a dry run.
+        checkpoint: the best one; None where no epoch was finished.
+        metrics: of the best epoch.
+        epochs: how many were finished.
+        stopped: "", "patience" or "interrupted".
+    """
+
+    run: Path | None
+    checkpoint: Path | None
+    metrics: dict[str, Any]
+    epochs: int
+    stopped: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_INTERRUPTED if self.stopped == "interrupted" else 0
+
+
+def train(config: Config, console: Console, dry_run: bool = False) -> TrainResult:
+    """Train a new model.
+
+    Args:
+        config: resolved; `data.data_dir` is required.
+        console: progress and notes go there.
+        dry_run: one batch of each phase, nothing written.
+
+    Raises:
+        SlrError: data, options or memory that do not allow it.
+    """
+    check_options(config)
+    torch.manual_seed(config.run.seed)
+    device = choose_device(config.run.device)
+    material = gather(config, console)
+    model = build_model(
+        config.model.arch, material.layout, len(material.vocabulary.tokens),
+        dropout=config.model.dropout, options=config.model.options,
+    )  # fmt: skip
+    session = Session(config, material, model.to(device), console)
+    session.describe()
+    session.set_statistics(4 * config.optim.batch_size if dry_run else 0)
+    if dry_run:
+        return session.dry_run()
+    run = new_run(config.run.output_dir, config.model.arch)
+    atomic_write_text(run / CONFIG, to_toml(config))
+    material.vocabulary.save(run / "vocab.json")
+    return session.run(run)
+
+
+def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console) -> TrainResult:
+    """Go on with a run where it stopped, with its own settings but for those that `overrides` changes.
+
+    Raises:
+        CheckpointError: the folder holds no run that can go on.
+    """
+    folder = newest_run() if run.name == "latest" and newest_run() else run
+    if not (folder / LAST).is_file() or not (folder / STATE).is_file():
+        raise CheckpointError("The folder holds no run to go on with.", str(run), f"It should hold {LAST} and {STATE}.")
+    config = Config.from_dict(read_toml(folder / CONFIG), str(folder / CONFIG))
+    for section, values in overrides.items():
+        config = replace(config, **{section: replace(getattr(config, section), **values)})
+    check_options(config)
+    model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
+    material = gather(config, console, meta.vocabulary)
+    if meta.data_hash and meta.data_hash != material.corpus.hash:
+        console.warn("The annotations are not those that the run began with.")
+    session = Session(config, replace(material, layout=meta.layout), model, console)
+    session.trainer.restore(*load_state(folder / STATE))
+    console.note(f"Going on with {shown(folder)} at epoch {session.trainer.progress.epoch}.")
+    point_latest(folder)
+    return session.run(folder)
+
+
+def check_options(config: Config) -> None:
+    """UsageError for values that no run can use."""
+    optim = config.optim
+    if config.run.precision not in PRECISIONS:
+        raise UsageError(
+            f"There is no precision '{config.run.precision}'.", "--precision", f"Known: {', '.join(PRECISIONS)}."
+        )
+    for name, value, least in (
+        ("--epochs", optim.epochs, 1),
+        ("--batch-size", optim.batch_size, 1),
+        ("--seed", config.run.seed, 0),
+    ):
+        if value < least:
+            raise UsageError(f"{name} must be at least {least}, not {value}.", name)
+    if not optim.lr > 0:
+        raise UsageError(f"--lr must be above 0, not {optim.lr}.", "--lr")
+    if not 0 <= config.model.dropout < 1:
+        raise UsageError(f"--dropout must be at least 0 and below 1, not {config.model.dropout}.", "--dropout")
+
+
+class Session:
+    """A model with its data, on the way through a run."""
+
+    def __init__(self, config: Config, material: Material, model: SignModel, console: Console):
+        self.config, self.material, self.model, self.console = config, material, model, console
+        model.gradient_checkpointing = config.run.gradient_checkpointing
+        utterances, targets = learnable(material, config, model.output_length, console)
+        kept = {"max_gap": config.data.max_gap, "cache_mb": config.run.cache_mb}
+        self.clips = Clips(utterances, material.layout, **kept)
+        self.dev = Clips(material.dev, material.layout, **kept)
+        self.batches = TrainBatches(
+            self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed
+        )
+        recogniser = Recogniser(model, material.vocabulary)
+        self.trainer = Trainer(model, self.batches, self.dev, recogniser, config)
+
+    def describe(self) -> None:
+        """Say what is about to be trained on what."""
+        corpus, vocabulary, model = self.material.corpus, self.material.vocabulary, self.model
+        frames = sum(self.clips.frames)
+        self.console.note(
+            f"{corpus.format} corpus: {len(self.clips)} training utterances, {frames:,} frames; dev {len(self.dev)}; "
+            f"{vocabulary.size - 1} glosses; layout {self.material.layout.name}"
+        )
+        unknown = vocabulary.unknown([item.glosses for item in self.material.dev])
+        if unknown:
+            self.console.note(
+                f"{sum(unknown.values())} dev glosses are not in the vocabulary and are errors for certain."
+            )
+        size = model.parameter_count * 4 / 2**20
+        self.console.note(
+            f"{self.config.model.arch}: {model.parameter_count:,} parameters, {size:.2f} MB, on "
+            f"{self.trainer.device}, {'bf16' if self.trainer.half else 'fp32'}, seed {self.config.run.seed}"
+        )
+
+    def set_statistics(self, only_first: int = 0) -> None:
+        """Mean and deviation of the features, from train alone, into the model's frontend."""
+        clips = self.clips
+        if only_first:
+            clips = Clips(clips.utterances[:only_first], clips.layout)
+        with self.console.progress("reading the statistics of train", len(clips)) as task:
+            frontend = self.model.frontend
+            device = self.trainer.device
+            statistics = feature_statistics(clips, frontend.cpu(), task.advance)
+            frontend.to(device).set_statistics(*(item.to(device) for item in statistics))
+
+    def dry_run(self) -> TrainResult:
+        """One training step, one evaluated batch; proves that everything fits together and in memory."""
+        with memory_advice():
+            step = next(event for event in self.trainer.run() if isinstance(event, Step))
+            some = Clips(self.dev.utterances[:4], self.dev.layout)
+            hypotheses = self.trainer.recogniser.recognise([some[i] for i in range(len(some))])
+        self.console.result(f"dry run: loss {step.loss:.2f}, gradient norm {step.grad_norm:.2f}, {step.frames} frames")
+        self.console.result(f"dry run: {len(hypotheses)} dev clips decoded; nothing was written")
+        return TrainResult(None, None, {"loss": step.loss}, 0)
+
+    def run(self, folder: Path) -> TrainResult:
+        """Train to the end, writing as it goes."""
+        self.console.note(f"run: {shown(folder)}")
+        steps = len(self.batches) * self.config.optim.epochs
+        record = Record(folder, self.console)
+        best: dict[str, Any] = {}
+        stopped, finished = "", self.trainer.progress.epoch - 1
+        with record, interruptible() as interrupted, memory_advice():
+            with self.console.progress("training", steps) as task:
+                task.advance(finished * len(self.batches) + self.trainer.progress.step)
+                shown_wer = ""
+                for event in self.trainer.run(interrupted):
+                    if isinstance(event, Step):
+                        self._show(task, event, shown_wer)
+                    elif isinstance(event, EpochEnd):
+                        finished, shown_wer = event.numbers.epoch, f"  WER {event.numbers.wer:.1f} %"
+                        metrics = record.epoch(event)
+                        best = self._save(folder, event, metrics) or best
+                    elif isinstance(event, Stopped):
+                        stopped = event.reason
+        if stopped == "interrupted":
+            self._save_last(folder, {"epoch": finished})
+            self.console.note(f"Stopped and saved. Go on with: slr train --resume {shown(folder)}")
+        elif stopped == "patience":
+            self.console.note(f"Stopped: no better WER on dev for {self.config.optim.patience} epochs.")
+        checkpoint = folder / BEST
+        return TrainResult(folder, checkpoint if checkpoint.is_file() else None, best, finished, stopped)
+
+    def _show(self, task: Task, event: Step, wer: str) -> None:
+        rate = event.frames / max(event.seconds, 1e-9)
+        task.advance()
+        task.describe(
+            f"epoch {event.epoch}/{self.config.optim.epochs}  loss {event.loss:.2f}{wer}  {rate:,.0f} frames/s"
+        )
+
+    def _save(self, folder: Path, event: EpochEnd, metrics: dict[str, Any]) -> dict[str, Any] | None:
+        self._save_last(folder, metrics)
+        if not event.improved:
+            return None
+        save_checkpoint(folder / BEST, self.model, self._meta(metrics))
+        return metrics
+
+    def _save_last(self, folder: Path, metrics: dict[str, Any]) -> None:
+        save_checkpoint(folder / LAST, self.model, self._meta(metrics))
+        save_state(folder / STATE, *self.trainer.state())
+
+    def _meta(self, metrics: dict[str, Any]) -> Meta:
+        material = self.material
+        return Meta(self.config, material.vocabulary, material.layout, metrics, material.corpus.hash)
+
+
+class Record:
+    """What a run writes down as it goes: `training.log` for people, `metrics.jsonl` for programs, TensorBoard's
+    events where that is installed."""
+
+    def __init__(self, folder: Path, console: Console):
+        self._folder, self._console = folder, console
+        self._said: set[str] = set()
+
+    def __enter__(self) -> "Record":
+        self._log: TextIO = open(self._folder / "training.log", "a", encoding="utf-8")
+        self._metrics: TextIO = open(self._folder / "metrics.jsonl", "a", encoding="utf-8")
+        self._board: Any = None
+        if importlib.util.find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(self._folder / "tensorboard"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in (self._log, self._metrics, self._board):
+            if file is not None:
+                file.close()
+
+    def epoch(self, event: EpochEnd) -> dict[str, Any]:
+        """Write and show one epoch; returns its numbers as they go into the checkpoint."""
+        numbers = event.numbers
+        rates = {"frames_per_second": round(event.frames_per_second), "seconds": round(event.seconds, 2)}
+        metrics = {**asdict(numbers), **rates}
+        self._metrics.write(json.dumps(metrics) + "\n")
+        self._metrics.flush()
+        if self._board is not None:
+            for name, value in metrics.items():
+                if name != "epoch":
+                    self._board.add_scalar(name, value, numbers.epoch)
+        self.say(
+            f"epoch {numbers.epoch:3d}  loss {numbers.loss:6.3f}  dev loss {numbers.dev_loss:6.3f}  WER {numbers.wer:6.2f} %"
+            f"  blank {numbers.blank_share:4.0%}  emitted {numbers.emission:3.0f} %  {event.frames_per_second:7,.0f} frames/s"
+            f"  {event.seconds:5.1f} s{'  best' if event.improved else ''}"
+        )
+        if passed := milestone(numbers):
+            self.say(passed)
+        for finding in event.findings:
+            if finding.code not in self._said:  # once a run, not every epoch
+                self._said.add(finding.code)
+                self.say(f"{finding.code} {finding.what}. {finding.fix}")
+        return metrics
+
+    def say(self, line: str) -> None:
+        self._console.note(line)
+        self._log.write(line + "\n")
+        self._log.flush()
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C end the current step in good order, and the second one end everything."""
+    pressed = False
+
+    def press(*_: object) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    try:
+        before = signal.signal(signal.SIGINT, press)
+    except ValueError:  # not in the main thread: whoever runs us there handles interruptions
+        yield lambda: False
+        return
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def memory_advice() -> Iterator[None]:
+    """Turn running out of memory into advice."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
+    except RuntimeError as error:
+        if "allocate memory" in str(error) or "out of memory" in str(error):
+            raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
+        raise

@@ -1,0 +1,171 @@
+"""`slr check model` and `slr check data` as commands: what they look at, what they print, their exit codes."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from planted_corpora import SENTENCES, errors, id_twice, infinite_value, sound_corpus, vocabulary_of, write_table
+from planted_models import CLASSES, COLUMNS
+from typer.testing import CliRunner
+
+from slrcli.cli.check import app
+from slrcli.config import DataConfig
+from slrcli.console import Console
+from slrcli.doctor.model_checks import MODEL_CHECKS
+from slrcli.features.layout import generic_layout
+from slrcli.models.registry import build_model
+from slrcli.vocab import Vocabulary
+from slrcli.workflows import check as workflow
+from slrcli.workflows.check import check_data, check_model
+
+
+def command(*arguments):
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return sound_corpus(tmp_path)
+
+
+# Models
+
+
+@pytest.fixture(autouse=True)
+def no_runs(monkeypatch):
+    monkeypatch.setattr(workflow, "newest_checkpoint", lambda: None)
+
+
+@pytest.fixture
+def checkpoint(tmp_path, monkeypatch):
+    """A file that is read as a model for generic-6 with its vocabulary."""
+    path = tmp_path / "best.safetensors"
+    path.write_bytes(b"")
+    layout = generic_layout(COLUMNS)
+    meta = SimpleNamespace(vocabulary=vocabulary_of(" ".join(f"G{i}" for i in range(CLASSES - 1))), layout=layout)
+    model = build_model("conv-bilstm", layout, CLASSES)
+    monkeypatch.setattr(workflow, "load_checkpoint", lambda given: (model, meta) if given == path else None)
+    return path
+
+
+def test_the_heading_says_what_is_looked_at(checkpoint, monkeypatch):
+    console = Console(quiet=True)
+    subject = check_model(console).subject
+    assert subject.startswith("Architecture conv-bilstm (mediapipe-1629, 101 classes)")
+    assert subject.endswith("the default architecture")
+    for target in (str(checkpoint), str(checkpoint.parent)):  # a folder of a run does as well
+        assert check_model(console, target).subject == f"Checkpoint {checkpoint} (generic-6, {CLASSES} classes)"
+    monkeypatch.setattr(workflow, "newest_checkpoint", lambda: checkpoint)
+    assert check_model(console).subject.endswith("the newest run")
+    assert check_model(console, layout="generic-6").subject.startswith("Architecture conv-bilstm (generic-6")
+
+
+def test_the_help_names_the_defaults_that_the_workflow_has():
+    shown = command("model", "--help").stdout
+    assert str(workflow.VOCAB_SIZE) in shown and workflow.LAYOUT in shown
+
+
+def test_a_checkpoints_vocabulary_is_examined_with_it(checkpoint):
+    found = check_model(Console(quiet=True), str(checkpoint))
+    assert found.passed and {"SLR-V01", "SLR-V02"} <= {code for code, _ in found.checks}
+
+
+def test_the_command_exits_with_1_for_the_ancestor_and_0_for_the_default():
+    options = ["--layout", "generic-22", "--vocab-size", "30"]
+    assert command("model", "conv-bilstm", *options).exit_code == 0
+    failed = command("model", "mobilenetv3-collapsed", *options)
+    assert failed.exit_code == 1
+    assert "✗ SLR-M04 time is lost" in failed.stdout and "1 error" in failed.stdout
+
+
+def test_json_is_one_document_with_a_summary():
+    result = command("model", "conv-bilstm", "--layout", "generic-6", "--json")
+    answer = json.loads(result.stdout)
+    assert answer["summary"]["passed"] is True and answer["summary"]["checks"] == len(MODEL_CHECKS)
+    assert answer["subject"].startswith("Architecture conv-bilstm (generic-6")
+
+
+def test_every_option_of_the_command_changes_something():
+    small = ["conv-bilstm", "--layout", "generic-6"]
+    plain = command("model", *small).stdout
+    assert command("model", *small).stdout == plain
+    for option, value in {"--vocab-size": 7, "--seed": 5, "--layout": "generic-9"}.items():
+        assert command("model", *small, option, value).stdout != plain, option
+    assert command("model", *small, "--budget", 0.1).exit_code == 1
+
+
+def test_a_name_that_is_nothing_is_answered_with_the_nearest():
+    result = command("model", "mobilenetv2")
+    assert result.exit_code == 2 and "mobilenetv3" in result.stderr
+
+
+def test_a_checkpoint_takes_no_options_of_architectures(checkpoint):
+    result = command("model", checkpoint, "--vocab-size", "5")
+    assert result.exit_code == 2 and "brings its own" in result.stderr
+
+
+# Corpora
+
+
+def examined(corpus, **kwargs):
+    return check_data(Console(quiet=True), replace(DataConfig(data_dir=str(corpus)), **kwargs))
+
+
+def test_the_workflow_says_which_corpus_and_passes_a_sound_one(corpus):
+    found = examined(corpus)
+    assert found.passed and str(corpus) in found.subject and "phoenix2014" in found.subject
+
+
+def test_the_workflow_takes_the_vocabularys_own_normaliser(corpus, tmp_path):
+    path = tmp_path / "vocab.json"
+    Vocabulary.build([s.split() for s in SENTENCES["train"].values()], normaliser="phoenix2014").save(path)
+    assert examined(corpus, vocab=str(path)).passed
+
+
+def test_a_vocabulary_that_cannot_be_read_is_a_finding_among_others(corpus, tmp_path):
+    path = tmp_path / "vocab.json"
+    path.write_text("{}")
+    id_twice(corpus)
+    found = examined(corpus, vocab=str(path))
+    assert errors(found) == {"SLR-D11", "SLR-V01"}
+    assert found.skipped == (("SLR-V03", "SLR-V01"), ("SLR-V04", "SLR-V01"))
+
+
+def test_the_command_for_data_exits_with_1_exactly_when_there_is_an_error(corpus):
+    sound = command("data", "--data-dir", corpus)
+    assert sound.exit_code == 0 and "0 errors" in sound.stdout
+    write_table(corpus, "dev", [("d1", "SNOW"), ("d2", "SUN")])
+    assert command("data", "--data-dir", corpus).exit_code == 0  # a warning
+    infinite_value(corpus)
+    spoilt = command("data", "--data-dir", corpus)
+    assert spoilt.exit_code == 1 and "SLR-D06" in spoilt.stdout and "1 error, 1 warning" in spoilt.stdout
+
+
+def test_json_of_data_holds_findings_and_a_summary(corpus):
+    infinite_value(corpus)
+    result = command("data", "--data-dir", corpus, "--json")
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert answer["summary"]["errors"] == 1 and answer["summary"]["passed"] is False
+    (finding,) = (item for item in answer["findings"] if item["level"] == "error")
+    assert (finding["code"], finding["where"]) == ("SLR-D06", "d2") and finding["what"] and finding["fix"]
+    assert {"code": "SLR-D01", "title": "there is a train split"} in answer["checks"]
+
+
+def test_every_option_of_the_command_for_data_changes_something(corpus, tmp_path):
+    vocabulary = tmp_path / "vocab.json"
+    vocabulary_of("RAIN").save(vocabulary)
+    (tmp_path / "elsewhere").mkdir()
+    failing = {
+        "--layout": ("kinect-20", "SLR-D04"),
+        "--vocab": (vocabulary, "SLR-V03"),
+        "--features": (tmp_path / "elsewhere", "SLR-D02"),
+        "--annotations": (corpus / "annotations/manual/dev.corpus.csv", "SLR-D01"),
+    }
+    for option, (value, code) in failing.items():
+        result = command("data", "--data-dir", corpus, option, value)
+        assert result.exit_code == 1 and f"✗ {code}" in result.stdout, (option, result.output)
+    assert command("data", "--data-dir", corpus, "--format", "csl-daily").exit_code == 1
+    assert command("data", "--data-dir", corpus, "--normaliser", "nothing").exit_code == 2
+    assert command("data", "--data-dir", corpus / "nowhere").exit_code in (1, 2)

@@ -1,0 +1,271 @@
+"""`slr check data`: every planted fault is found under its own code and no other; a sound corpus gives no error."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from planted_corpora import (
+    FAULTS,
+    SENTENCES,
+    D,
+    another_width,
+    clip,
+    errors,
+    features,
+    file_missing,
+    file_of_text,
+    id_twice,
+    infinite_value,
+    look,
+    no_gloss,
+    noted,
+    said,
+    sound_corpus,
+    vocabulary_of,
+    warnings,
+    write_table,
+)
+
+from slrcli.corpus import open_corpus
+from slrcli.doctor import records
+from slrcli.doctor.data_checks import DATA_CHECKS, STRIDE, mean_over_frames, too_short
+from slrcli.doctor.records import DataContext, feature_files, gather, look_at
+from slrcli.doctor.run import examine
+from slrcli.features.layout import load_layout
+from slrcli.findings import Level
+from slrcli.models.masked import halved
+from slrcli.vocab import Vocabulary
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return sound_corpus(tmp_path)
+
+
+def test_a_sound_corpus_gives_notes_alone(corpus):
+    found = look(corpus)
+    assert not errors(found) and not warnings(found)
+    assert noted(found, "SLR-D01") == "utterances: train 4, dev 2, test 2; train holds 10 glosses of 5 types"
+    assert noted(found, "SLR-D02") == "8 of 8 utterances have a feature file"
+    assert "generic-22" in noted(found, "SLR-D04")
+    assert noted(found, "SLR-D07") == "0.0% of the values are missing (points by group: features 0.0%)"
+
+
+def test_every_check_of_data_has_a_planted_fault():
+    codes = {check.code for check in DATA_CHECKS}
+    assert codes == set(FAULTS.values()) | {"SLR-D05", "SLR-D07", "SLR-D13"}  # which warn, below
+
+
+@pytest.mark.parametrize("spoil", FAULTS, ids=lambda spoil: spoil.__name__)
+def test_a_planted_fault_is_found_under_its_own_code_alone(corpus, spoil):
+    spoil(corpus)
+    found = look(corpus)
+    assert errors(found) == {FAULTS[spoil]}
+    assert all(finding.fix for finding in found.findings if finding.level is Level.ERROR)
+
+
+@pytest.mark.parametrize("pair", [(file_missing, infinite_value), (id_twice, another_width), (no_gloss, file_of_text)])
+def test_several_faults_are_all_found(corpus, pair):
+    for spoil in pair:
+        spoil(corpus)
+    assert errors(look(corpus)) == {FAULTS[spoil] for spoil in pair}
+
+
+# What findings say
+
+
+def test_missing_features_are_counted_with_the_first_ids_and_the_paths_tried(corpus):
+    for id in SENTENCES["train"]:
+        features(corpus, id).unlink()
+    finding = said(look(corpus), "SLR-D02")
+    assert "4 of 4 utterances of train" in finding.what and "t1, t2, t3, t4" in finding.what
+    assert str(corpus / "features" / "train") in finding.where and "t1.npy" in finding.where
+
+
+def test_the_first_five_unreadable_files_are_named_and_the_others_counted(corpus):
+    write_table(corpus, "train", [(f"t{i}", "SUN") for i in range(9)])
+    for i in range(9):
+        features(corpus, f"t{i}", clip()[0])
+    finding = said(look(corpus), "SLR-D03")
+    assert finding.what.startswith("9 feature files cannot be used")
+    assert finding.where.endswith("and 4 more") and "t4.npy" in finding.where and "t5.npy" not in finding.where
+
+
+def test_the_width_is_held_against_the_layout_that_was_named(corpus):
+    found = look(corpus, layout=load_layout("kinect-20"))
+    assert errors(found) == {"SLR-D04"}
+    assert said(found, "SLR-D04").what == "8 clips have 22 columns, the layout kinect-20 has 60"
+
+
+@pytest.mark.parametrize("kind", ["float64", "float16", "int16"])
+def test_another_type_than_float32_is_a_warning(corpus, kind):
+    features(corpus, "t1", clip().astype(kind))
+    found = look(corpus)
+    assert not errors(found) and warnings(found) == {"SLR-D05"}
+    assert f"1 clip is stored as {kind}" in said(found, "SLR-D05").what
+    assert said(found, "SLR-D05").where == "t1"
+
+
+@pytest.mark.parametrize("keys", [["features"], ["other", "feature"], ["whatever"]])
+def test_the_stored_type_is_read_from_archives_too(tmp_path, keys):
+    for save in (np.savez, np.savez_compressed):
+        arrays = {key: clip().astype("float16" if key == keys[-1] else "float64") for key in keys}
+        save(tmp_path / "clip.npz", **arrays)
+        facts = look_at(tmp_path / "clip.npz", None, fully=True)
+        assert (facts.frames, facts.columns, facts.stored_as, facts.problem) == (40, D, "float16", None)
+
+
+def test_missing_points_are_measured_by_group_and_zeros_count_where_the_layout_says_so(corpus):
+    layout = load_layout("mediapipe-258")
+    for id in [id for sentences in SENTENCES.values() for id in sentences]:
+        x = clip(columns=layout.width) + 5
+        left = layout.by_name["left_hand"]
+        x[:30, left.start : left.stop] = 0
+        features(corpus, id, x)
+    found = look(corpus)
+    assert not errors(found) and warnings(found) == {"SLR-D07"}
+    assert said(found, "SLR-D07").what == "75% of the points of left_hand are missing"
+    assert "left_hand 75.0%, right_hand 0.0%" in noted(found, "SLR-D07")
+    assert f"{0.75 * 63 / 258:.1%} of the values" in noted(found, "SLR-D07")
+
+
+def test_shares_count_frames_not_clips():
+    assert mean_over_frames([(0.0, 30), (1.0, 10)]) == 0.25
+    assert mean_over_frames([]) == 0.0
+
+
+def test_without_a_dev_split_it_is_said_that_a_tenth_of_train_is_held_back(corpus):
+    (corpus / "annotations/manual/dev.corpus.csv").unlink()
+    found = look(corpus)
+    assert not errors(found) and "tenth of train" in noted(found, "SLR-D01")
+
+
+def test_glosses_unseen_in_train_are_a_warning_with_the_floor(corpus):
+    write_table(corpus, "dev", [("d1", "RAIN SNOW SNOW"), ("d2", "HAIL")])
+    found = look(corpus)
+    assert not errors(found) and warnings(found) == {"SLR-D13"}
+    finding = said(found, "SLR-D13")
+    assert finding.what.startswith("3 of 4 tokens of dev (2 types)") and "75.00 %" in finding.what
+    assert finding.where == "SNOW (2), HAIL (1)"
+    assert noted(found, "SLR-D13") == "every gloss of test occurs in train"
+
+
+def test_faults_outside_train_warn_where_only_a_score_suffers(corpus):
+    write_table(corpus, "test", [("e1", "TODAY"), ("e2", "")])
+    features(corpus, "d1", clip(frames=4))
+    found = look(corpus)
+    assert not errors(found) and warnings(found) == {"SLR-D09", "SLR-D10"}
+    assert said(found, "SLR-D09").where == "e2 (test.corpus.csv line 3)"
+    assert said(found, "SLR-D10").where == "d1 (4 frames, 2 glosses)"
+
+
+def test_the_normaliser_acts_before_anything_is_counted(corpus):
+    write_table(corpus, "train", [*SENTENCES["train"].items(), ("t5", "__ON__ IX")])
+    features(corpus, "t5", clip())
+    assert not errors(look(corpus))
+    found = look(corpus, normaliser="seed-filter")
+    assert errors(found) == {"SLR-D09"} and "t5" in said(found, "SLR-D09").where
+
+
+# Length against glosses
+
+
+def test_the_stride_is_that_of_the_default_architecture():
+    assert all(halved(halved(frames)) == -(-frames // STRIDE) for frames in range(1, 200))
+
+
+def test_lengths_at_the_limit():
+    pair = (("A", "A", "B"), 16)  # four output frames: A, blank, A, B
+    assert too_short([pair], 4) == []
+    assert too_short([(pair[0], 12)], 4) == [0]
+    assert too_short([(pair[0], 13)], 4) == []  # rounded up
+    assert too_short([((), 1)], 8) == []
+
+
+def test_phoenix_2014_has_the_published_number_of_infeasible_clips(real_data):
+    """148 of 5,671 training clips at a stride of 8, rounded up; none or one at 4. The tables hold no features."""
+    tables = real_data / "data" / "phoenix2014"
+    corpus = open_corpus(tables, "phoenix2014")
+    rows = (tables / "phoenix2014.train.num_frames.tsv").read_text().split("\n")
+    frames = {id: int(count) for id, _, count in (row.partition("\t") for row in rows if row)}
+    pairs = [(item.glosses, frames[item.id]) for item in corpus.split("train")]
+    assert len(pairs) == 5671
+    assert len(too_short(pairs, 8)) == 148
+    assert len(too_short(pairs, 4)) <= 1
+
+
+def test_phoenix_2014_has_the_published_number_of_unseen_glosses(real_data):
+    corpus = open_corpus(real_data / "data" / "phoenix2014", "phoenix2014")
+    found = examine("", DataContext(corpus, {}), DATA_CHECKS)
+    unseen = [f.what for f in found.findings if f.code == "SLR-D13"]
+    assert [what.partition(" ")[0] for what in unseen] == ["38", "45"]
+    assert "1,231 types" in noted(found, "SLR-D01")
+    assert errors(found) == {"SLR-D02"}  # there are none
+
+
+# A vocabulary that was given
+
+
+def test_a_vocabulary_with_every_gloss_passes(corpus):
+    found = look(corpus, vocabulary=vocabulary_of(*SENTENCES["train"].values()))
+    assert found.passed and not warnings(found) and "V03" in str(found.findings)
+
+
+def test_glosses_outside_the_vocabulary_are_errors_in_train_and_warnings_elsewhere(corpus):
+    found = look(corpus, vocabulary=vocabulary_of("RAIN TODAY SUN TOMORROW"))
+    assert errors(found) == {"SLR-V03"}
+    assert said(found, "SLR-V03").what.startswith("2 of 10 tokens of train (1 type)")
+    levels = [f.level.value for f in found.findings if f.code == "SLR-V03"]
+    assert levels == ["error", "warning", "warning"]
+
+
+def test_another_normaliser_than_the_vocabularys_is_an_error(corpus):
+    sentences = [sentence.split() for sentence in SENTENCES["train"].values()]
+    vocabulary = Vocabulary.build(sentences, normaliser="phoenix2014")
+    found = look(corpus, vocabulary=vocabulary)
+    assert errors(found) == {"SLR-V04"} and "--normaliser phoenix2014" in said(found, "SLR-V04").fix
+
+
+# The pass over the files
+
+
+def test_of_many_files_the_headers_and_a_seeded_sample_are_read(corpus, monkeypatch):
+    monkeypatch.setattr(records, "READ_FULLY", 5)
+    monkeypatch.setattr(records, "SAMPLE", 3)
+    paths = feature_files(open_corpus(corpus))
+    first, again, other = (gather(paths, seed=seed) for seed in (1, 1, 2))
+    chosen = [{path for path, facts in files.items() if facts.looked_into} for files in (first, again, other)]
+    assert len(chosen[0]) == 3 and chosen[0] == chosen[1] != chosen[2]
+    assert all(facts.frames == 40 and facts.stored_as == "float32" for facts in first.values())
+    context = DataContext(open_corpus(corpus), first)
+    assert "3 of them read through (a sample" in noted(examine("", context, DATA_CHECKS), "SLR-D03")
+
+
+def test_a_file_that_two_utterances_name_is_read_once(corpus):
+    opened = open_corpus(corpus)
+    train = opened.split("train")
+    shared = [replace(item, features=train[0].features) for item in train]
+    paths = feature_files(replace(opened, splits={"train": shared}))
+    seen = []
+    assert list(gather(paths, step=lambda: seen.append(1))) == [train[0].features] and len(seen) == 1
+
+
+def test_what_is_known_of_a_clip_with_holes(tmp_path):
+    x = clip(frames=10, columns=4)
+    x[:5, 0] = np.nan
+    x[0, 1] = np.inf
+    np.save(tmp_path / "x.npy", x)
+    facts = look_at(tmp_path / "x.npy", None, fully=True)
+    assert (facts.frames, facts.columns, facts.infinite) == (10, 4, 1)
+    assert facts.missing == pytest.approx(6 / 40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["boston104", "auslan"])
+def test_real_corpora_give_no_error(real_data, tmp_path, name):
+    build = real_data / "benchmarks" / "build.py"
+    subprocess.run([sys.executable, build, name, tmp_path / name], check=True, capture_output=True)
+    found = look(tmp_path / name)
+    assert not errors(found), found.findings

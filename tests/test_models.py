@@ -1,0 +1,225 @@
+"""What every architecture promises: lengths, log-probabilities, nothing of padding, every parameter taught."""
+
+import pytest
+import torch
+
+from slrcli.ctc import ctc_loss
+from slrcli.errors import UsageError
+from slrcli.features.layout import generic_layout, list_layouts, load_layout
+from slrcli.models.masked import MaskedBatchNorm1d, mask
+from slrcli.models.registry import ARCHITECTURES, build_model, read_options
+
+VOCAB, COLUMNS = 12, 22
+LENGTHS = torch.tensor([37, 1, 22, 36])
+every_architecture = pytest.mark.parametrize("arch", ARCHITECTURES)
+
+
+def make(arch, layout=None, **kwargs):
+    torch.manual_seed(0)
+    return build_model(arch, layout or generic_layout(COLUMNS), VOCAB, **kwargs)
+
+
+def clips(lengths=LENGTHS, columns=COLUMNS):
+    """A padded batch of noise."""
+    x = torch.randn(len(lengths), int(lengths.max()), columns, generator=torch.Generator().manual_seed(1))
+    return x.masked_fill(~mask(lengths, x.shape[1]).unsqueeze(2), 0)
+
+
+def settled(model):
+    """The model in evaluation, its batch normalisations with the statistics of one batch."""
+    for part in model.train().modules():
+        if isinstance(part, MaskedBatchNorm1d):
+            part.momentum = 1.0
+    with torch.no_grad():
+        model(clips(), LENGTHS)
+    return model.eval()
+
+
+@every_architecture
+def test_log_probabilities_are_normalised_float32(arch):
+    model = make(arch).eval()
+    with torch.no_grad():
+        out = model(clips(), LENGTHS)
+    for log_probs in (out.log_probs, *out.aux):
+        assert log_probs.dtype == torch.float32
+        assert log_probs.shape[::2] == (len(LENGTHS), VOCAB)
+        torch.testing.assert_close(log_probs.exp().sum(2), torch.ones(log_probs.shape[:2]))
+
+
+@every_architecture
+def test_output_length_says_what_comes_out(arch):
+    model = make(arch).eval()
+    for frames in [*range(1, 41), 400]:
+        with torch.no_grad():
+            out = model(torch.randn(1, frames, COLUMNS), torch.tensor([frames]))
+        assert out.log_probs.shape[1] == out.lengths.item() == model.output_length(frames)
+    assert model.output_length(LENGTHS).tolist() == [model.output_length(n) for n in LENGTHS.tolist()]
+
+
+def test_frames_kept_by_each_architecture():
+    kept = {arch: [make(arch).output_length(n) for n in (1, 2, 4, 5, 8, 9)] for arch in ARCHITECTURES}
+    assert kept["conv-bilstm"] == [1, 1, 1, 2, 2, 3]
+    assert kept["mobilenetv3"] == kept["mobilenetv3-collapsed"] == [1, 2, 4, 5, 8, 9]
+
+
+@every_architecture
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_clip_alone_and_in_a_batch_are_the_same(arch, layers):
+    name = "layers" if arch == "conv-bilstm" else "lstm_layers"
+    model = settled(make(arch, options={name: layers}))
+    x = clips()
+    with torch.no_grad():
+        together = model(x, LENGTHS)
+        for i, length in enumerate(LENGTHS.tolist()):
+            alone = model(x[i : i + 1, :length], LENGTHS[i : i + 1])
+            for batched, single in zip((together.log_probs, *together.aux), (alone.log_probs, *alone.aux), strict=True):
+                frames = single.shape[1]
+                torch.testing.assert_close(batched[i : i + 1, :frames], single, atol=1e-5, rtol=0)
+
+
+@every_architecture
+def test_training_does_not_see_padding(arch):
+    """Longer padding, with anything in it, changes neither the loss, nor the gradients, nor the running statistics."""
+    x = clips()
+    longer = torch.cat([x, torch.full((len(x), 9, COLUMNS), 50.0)], dim=1)
+    results = []
+    for batch in (x, longer):
+        model = make(arch, dropout=0.0).train()
+        loss = loss_of(model(batch, LENGTHS))
+        loss.backward()
+        gradients = torch.cat([p.grad.flatten() for p in model.parameters()])
+        buffers = torch.cat([b.flatten().float() for name, b in model.named_buffers() if "running" in name])
+        results.append((loss, gradients, buffers))
+    for short, long in zip(*results, strict=True):
+        torch.testing.assert_close(short, long, atol=1e-4, rtol=1e-3)
+
+
+def loss_of(out):
+    """A CTC loss of the output and of all inner heads; the clip of one frame has one gloss."""
+    targets, token_lengths = torch.tensor([1, 2, 3, 4, 5, 6, 7, 8, 9]), torch.tensor([3, 1, 2, 3])
+    heads = (out.log_probs, *out.aux)
+    return sum(ctc_loss(head, out.lengths, targets, token_lengths) for head in heads)
+
+
+@every_architecture
+def test_every_parameter_is_taught(arch):
+    model = make(arch, dropout=0.0).train()
+    loss_of(model(clips(), LENGTHS)).backward()
+    untouched = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert untouched == []
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+@every_architecture
+def test_gradient_checkpointing_changes_nothing(arch):
+    results = []
+    for saving in (False, True):
+        model = make(arch).train()
+        model.gradient_checkpointing = saving
+        torch.manual_seed(2)  # dropout draws the same
+        loss_of(model(clips(), LENGTHS)).backward()
+        results.append({name: p.grad for name, p in model.named_parameters()} | dict(model.named_buffers()))
+    torch.testing.assert_close(results[0], results[1])
+
+
+@every_architecture
+def test_missing_points_do_not_spread(arch):
+    model = settled(make(arch))
+    x = clips()
+    x[0, 5:9, 3] = torch.nan
+    with torch.no_grad():
+        out = model(x, LENGTHS)
+    valid = mask(out.lengths, out.log_probs.shape[1])
+    assert torch.isfinite(out.log_probs[valid]).all()
+
+
+@pytest.mark.parametrize("vocab, parameters", [(101, 14_180_464), (1296, 14_487_579)])
+def test_mobilenetv3_has_the_parameters_its_authors_count(vocab, parameters):
+    model = build_model("mobilenetv3", load_layout("mediapipe-6516"), vocab)
+    assert model.parameter_count == parameters
+    if vocab == 101:
+        assert round(parameters * 4 / 2**20, 2) == 54.09
+
+
+def test_mobilenetv3_is_the_same_network_where_derivatives_are_not_stored():
+    assert build_model("mobilenetv3", load_layout("mediapipe-1629"), 101).parameter_count == 14_180_464
+
+
+def test_mobilenetv3_joins_384_channels_on_its_own_and_on_generic_layouts():
+    for layout in (load_layout("mediapipe-1629"), generic_layout(COLUMNS)):
+        assert make("mobilenetv3", layout).encoders.width == 384
+
+
+@pytest.mark.parametrize("name", [*list_layouts()[:-1], "generic-22"])
+def test_conv_bilstm_stays_below_a_million_parameters(name):
+    assert build_model("conv-bilstm", load_layout(name), 101).parameter_count < 1_000_000
+
+
+@every_architecture
+def test_every_layout_fits(arch):
+    for name in list_layouts()[:-1]:
+        layout = load_layout(name)
+        with torch.no_grad():
+            out = make(arch, layout).eval()(torch.randn(1, 6, layout.width), torch.tensor([6]))
+        assert torch.isfinite(out.log_probs).all(), name
+
+
+@pytest.mark.parametrize("arch", ["mobilenetv3", "mobilenetv3-collapsed"])
+def test_what_is_planned_for_mobilenetv3_changes_it(arch):
+    plain = make(arch)
+    assert make(arch, options={"width": 0.5}).parameter_count < plain.parameter_count / 2
+    assert make(arch, options={"lstm_layers": 2}).parameter_count == plain.parameter_count + 8 * 128 * (256 + 128 + 2)
+    attentive = make(arch, options={"cross_modal_attention": True})
+    assert attentive.parameter_count > plain.parameter_count
+    loss_of(attentive.train()(clips(), LENGTHS)).backward()
+    assert all(
+        p.grad.any() for name, p in attentive.named_parameters() if "attention" in name and "in_proj_bias" not in name
+    )
+
+
+def test_forerunners_initialisation_draws_linear_weights_with_a_hundredth():
+    model = make("mobilenetv3", load_layout("mediapipe-1629"), options={"init": "forerunner"})
+    assert model.encoders.parts["temporal"][0].weight.std().item() == pytest.approx(0.01, rel=0.02)
+    assert make("mobilenetv3").classifier.weight.std().item() > 0.02
+
+
+@every_architecture
+def test_the_blank_starts_where_the_option_says(arch):
+    assert make(arch, options={"blank_bias": -3.0}).classifier.bias[0].item() == -3
+
+
+def test_time_is_kept_unless_collapsed():
+    """What enters the recurrence varies over time; in the collapsed control it does not."""
+    spread = {}
+    for arch in ARCHITECTURES:
+        model = settled(make(arch))
+        seen = []
+        model.recurrence.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
+        with torch.no_grad():
+            model(clips(), LENGTHS)
+        spread[arch] = seen[0][0].std(dim=0).mean().item()
+    assert spread.pop("mobilenetv3-collapsed") == 0
+    assert min(spread.values()) > 0.01
+
+
+def test_batch_normalisation_is_masked_everywhere():
+    for arch in ARCHITECTURES:
+        plain = [m for m in make(arch).modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+        assert all(isinstance(m, MaskedBatchNorm1d) for m in plain)
+
+
+def test_a_mistyped_architecture_or_option_gets_the_nearest_name():
+    with pytest.raises(UsageError, match=r"mobilnetv3.*Did you mean 'mobilenetv3'"):
+        make("mobilnetv3")
+    with pytest.raises(UsageError, match=r"lstm_layer.*mobilenetv3.*Did you mean 'lstm_layers'"):
+        make("mobilenetv3", options={"lstm_layer": 2})
+    with pytest.raises(UsageError, match="Expected int"):
+        make("mobilenetv3", options={"lstm_layers": "two"})
+    with pytest.raises(UsageError, match="default, forerunner"):
+        make("mobilenetv3", options={"init": "xavier"})
+
+
+def test_options_of_the_frontend_keep_the_architectures_defaults():
+    chosen = read_options("mobilenetv3", {"frontend": {"derivatives": 1}})
+    assert chosen.frontend.derivatives == 1
+    assert read_options("mobilenetv3").frontend.derivatives == 3
