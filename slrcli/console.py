@@ -72,7 +72,7 @@ class Console:
     def result(self, item: str | RenderableType = "") -> None:
         """A line or a renderable of the result, to stdout. Plain strings are never wrapped."""
         if isinstance(item, str):
-            self._out.print(Text(visible(item)), soft_wrap=True)
+            self._out.file.write(visible(item) + "\n")  # not through rich, which would turn tabs into spaces
         else:
             self._out.print(item)
 

@@ -10,6 +10,7 @@ from slrcli.checkpoint import Meta, load_checkpoint
 from slrcli.data import Batch, collate, load_clip
 from slrcli.decoding.greedy import greedy_batch
 from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel
 from slrcli.vocab import Vocabulary
 
@@ -20,8 +21,6 @@ def choose_device(name: str) -> torch.device:
     Raises:
         SlrError: a device that this machine does not have.
     """
-    from slrcli.errors import UsageError
-
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

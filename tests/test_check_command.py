@@ -2,15 +2,15 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from planted_corpora import SENTENCES, errors, id_twice, infinite_value, sound_corpus, vocabulary_of, write_table
 from planted_models import CLASSES, COLUMNS
 from typer.testing import CliRunner
 
+from slrcli.checkpoint import Meta, save_checkpoint
 from slrcli.cli.check import app
-from slrcli.config import DataConfig
+from slrcli.config import DEFAULT_ARCH, Config, DataConfig
 from slrcli.console import Console
 from slrcli.doctor.model_checks import MODEL_CHECKS
 from slrcli.features.layout import generic_layout
@@ -18,6 +18,7 @@ from slrcli.models.registry import build_model
 from slrcli.vocab import Vocabulary
 from slrcli.workflows import check as workflow
 from slrcli.workflows.check import check_data, check_model
+from slrcli.workflows.runs import point_latest
 
 
 def command(*arguments):
@@ -33,30 +34,28 @@ def corpus(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def no_runs(monkeypatch):
-    monkeypatch.setattr(workflow, "newest_checkpoint", lambda: None)
+def nowhere(tmp_path, monkeypatch):
+    """A folder without runs to stand in."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
-def checkpoint(tmp_path, monkeypatch):
-    """A file that is read as a model for generic-6 with its vocabulary."""
-    path = tmp_path / "best.safetensors"
-    path.write_bytes(b"")
-    layout = generic_layout(COLUMNS)
-    meta = SimpleNamespace(vocabulary=vocabulary_of(" ".join(f"G{i}" for i in range(CLASSES - 1))), layout=layout)
-    model = build_model("conv-bilstm", layout, CLASSES)
-    monkeypatch.setattr(workflow, "load_checkpoint", lambda given: (model, meta) if given == path else None)
+def checkpoint(tmp_path):
+    """A checkpoint for generic-6, in the folder of a run."""
+    path = tmp_path / "run" / "best.safetensors"
+    layout, vocabulary = generic_layout(COLUMNS), vocabulary_of(" ".join(f"G{i}" for i in range(CLASSES - 1)))
+    save_checkpoint(path, build_model(DEFAULT_ARCH, layout, CLASSES), Meta(Config(), vocabulary, layout))
     return path
 
 
-def test_the_heading_says_what_is_looked_at(checkpoint, monkeypatch):
+def test_the_heading_says_what_is_looked_at(checkpoint):
     console = Console(quiet=True)
     subject = check_model(console).subject
     assert subject.startswith("Architecture conv-bilstm (mediapipe-1629, 101 classes)")
     assert subject.endswith("the default architecture")
     for target in (str(checkpoint), str(checkpoint.parent)):  # a folder of a run does as well
-        assert check_model(console, target).subject == f"Checkpoint {checkpoint} (generic-6, {CLASSES} classes)"
-    monkeypatch.setattr(workflow, "newest_checkpoint", lambda: checkpoint)
+        assert check_model(console, target).subject == f"Checkpoint run/best.safetensors (generic-6, {CLASSES} classes)"
+    point_latest(checkpoint.parent)
     assert check_model(console).subject.endswith("the newest run")
     assert check_model(console, layout="generic-6").subject.startswith("Architecture conv-bilstm (generic-6")
 
@@ -166,6 +165,7 @@ def test_every_option_of_the_command_for_data_changes_something(corpus, tmp_path
     for option, (value, code) in failing.items():
         result = command("data", "--data-dir", corpus, option, value)
         assert result.exit_code == 1 and f"✗ {code}" in result.stdout, (option, result.output)
+    assert command("data", "--data-dir", corpus, "--layout", "generic").exit_code == 0
     assert command("data", "--data-dir", corpus, "--format", "csl-daily").exit_code == 1
     assert command("data", "--data-dir", corpus, "--normaliser", "nothing").exit_code == 2
     assert command("data", "--data-dir", corpus / "nowhere").exit_code in (1, 2)

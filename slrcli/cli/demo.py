@@ -43,6 +43,6 @@ def demo(
     console.result("The corpus is synthetic: the figure says that the tool works, nothing of real signing.")
     console.result(f"{result.seconds:.0f} s. {kept_files(result)}")
     console.result("\nThe same on your own data:")
-    for line in own_data_commands(result):
+    for line in own_data_commands():
         console.result(f"  {line}")
     return 0

@@ -58,6 +58,8 @@ def same_size(context: ModelContext) -> Iterator[Finding]:
             f"the model gives {classes} classes, its vocabulary has {size}",
             fix="use the vocabulary that the model was trained with",
         )
+    else:
+        yield note(f"model and vocabulary both have {classes:,} classes")
 
 
 @DATA_VOCAB_CHECKS.add("SLR-V03", "the vocabulary has every gloss of the corpus", needs=("SLR-V01",))

@@ -37,7 +37,7 @@ class Collapsed(SignModel):
         self.dropout = nn.Dropout(dropout)
         self.recurrence = BiLSTM(pooled, hidden, options.lstm_layers, dropout)
         self.classifier = nn.Linear(2 * hidden, vocab_size)
-        initialise(self, options)
+        initialise(self, options.init)
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
         return frames

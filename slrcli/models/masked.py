@@ -65,8 +65,8 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         return x * factor.unsqueeze(1) + (self.bias - mean * factor).unsqueeze(1)
 
     def _statistics(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance `[C]` of the valid frames, in float32; the running ones follow them."""
-        x = x.float()
+        """Mean and variance `[C]` of the valid frames, as precise as the running ones, which follow them."""
+        x = x.to(self.running_mean.dtype)
         count = valid.sum()
         mean = x.masked_fill(~valid, 0).sum((0, 2)) / count
         deviation = (x - mean.unsqueeze(1)).masked_fill(~valid, 0)

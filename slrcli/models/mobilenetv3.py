@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from slrcli.config import nearest
 from slrcli.ctc import BLANK
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
@@ -25,7 +26,8 @@ ENCODED = {"pose": 64, "hand": 128, "face": 64, "temporal": 128, "features": 256
 ENCODED_OTHERWISE = 64
 STEM, UPSAMPLED, HIDDEN = 16, 128, 128  # channels; HIDDEN those of each direction of the LSTM
 EVERYTHING = FrontendOptions(body=False, keep=False, hands=False, derivatives=3, presence=False)
-INITS = ("default", "forerunner")
+INITS = ("local", "forerunner")
+CLASS_LENGTH, BLANK_BIAS = 8.0, -2.0  # of the `local` initialisation, see `_draw_local`
 
 
 class BlockShape(NamedTuple):
@@ -51,22 +53,20 @@ BLOCKS = (
 
 @dataclass(frozen=True)
 class MobileNetV3Options:
-    """What may be chosen about `mobilenetv3`; all but `init` and `blank_bias` change its parameters.
+    """What may be chosen about `mobilenetv3`; all but `init` changes its parameters.
 
     Attributes:
         width: factor on all channels but the classes, rounded to multiples of 8.
         lstm_layers: bidirectional LSTM layers.
         cross_modal_attention: let the groups of a frame look at each other before they are joined.
-        init: `default` (torch's own) or `forerunner` (weights of linear layers drawn with deviation 0.01).
-        blank_bias: initial score of the blank against the glosses'.
+        init: how the weights are drawn, `local` or `forerunner`; see `initialise`.
         frontend: how stored features become the network's input: all points, and three derivatives beside them.
     """
 
     width: float = 1.0
     lstm_layers: int = 1
     cross_modal_attention: bool = False
-    init: str = "default"
-    blank_bias: float = 0.0
+    init: str = "local"
     frontend: FrontendOptions = EVERYTHING
 
     def channels(self, count: int) -> int:
@@ -89,7 +89,7 @@ class MobileNetV3(SignModel):
         self.dropout = nn.Dropout(dropout)
         self.recurrence = BiLSTM(upsampled, hidden, options.lstm_layers, dropout)
         self.classifier = nn.Linear(2 * hidden, vocab_size)
-        initialise(self, options)
+        initialise(self, options.init)
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
         return frames
@@ -227,14 +227,19 @@ class InvertedResidual(nn.Module):
         return before + x if self.residual else x
 
 
-def initialise(model: SignModel, options: MobileNetV3Options) -> None:
-    """Draws the weights as `options.init` says and sets the blank's initial score."""
-    if options.init not in INITS:
-        raise UsageError(f"there is no initialisation {options.init!r}", "init", f"use one of {', '.join(INITS)}")
-    if options.init == "forerunner":
+def initialise(model: SignModel, init: str) -> None:
+    """Draws the weights of a model that ends in `recurrence` and `classifier`.
+
+    `forerunner`: weights of linear layers with deviation 0.01. At full frame rate nearly every frame is blank; with a
+    classifier that weak the network finds "all blank" within an epoch and stays there for dozens.
+    `local`: torch's own, but for an LSTM that begins by looking at single moments and a classifier that is heard.
+    """
+    if init not in INITS:
+        raise UsageError(f"There is no initialisation '{init}'.", "init", nearest(init, INITS))
+    if init == "forerunner":
         _draw_as_forerunner(model)
-    with torch.no_grad():
-        model.classifier.bias[BLANK] = options.blank_bias
+    else:
+        _draw_local(model.recurrence, model.classifier)
 
 
 def _draw_as_forerunner(model: nn.Module) -> None:
@@ -246,3 +251,19 @@ def _draw_as_forerunner(model: nn.Module) -> None:
             nn.init.kaiming_normal_(part.weight, mode="fan_out")
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+
+
+@torch.no_grad()
+def _draw_local(recurrence: BiLSTM, classifier: nn.Linear) -> None:
+    """Input and output gates open, forget gates nearly closed, little recurrence; long classes, a modest blank.
+
+    Scores then differ between frames from the first step on, which is what breaks the phase of blanks alone.
+    """
+    for lstm in (*recurrence.ahead, *recurrence.back):
+        lstm.weight_ih_l0.mul_(2.0)
+        lstm.weight_hh_l0.mul_(0.2)
+        lstm.bias_hh_l0.zero_()
+        gates = torch.tensor([1.0, -2.0, 0.0, 1.0])  # in, forget, candidate, out
+        lstm.bias_ih_l0.copy_(gates.repeat_interleave(lstm.hidden_size))
+    classifier.weight.mul_(CLASS_LENGTH / classifier.weight.norm(dim=1, keepdim=True))
+    classifier.bias[BLANK] = BLANK_BIAS

@@ -19,7 +19,7 @@ from slrcli.synth.signer import Signer
 WIDTH = 3 * (POSE_POINTS + 2 * HAND_POINTS + FACE_POINTS)
 MISSING_SPAN = 3.0  # mean length of a span of frames without a hand
 # Standard deviation of a point's jitter, shoulder widths at noise 1: body, hands, face.
-_JITTER = (0.008, 0.007, 0.004)
+_JITTER = (0.008, 0.007, 0.001)
 
 
 def render(
@@ -42,11 +42,12 @@ def render(
     camera = about(2, np.deg2rad(signer.camera_roll)) @ about(1, np.deg2rad(signer.turn)) * signer.shoulders
     origin = np.array([signer.centre_x, signer.centre_y, 0.0]) + signer.shoulders * _sway(frames, rng)
     head = _head(frames, signer, rng)
-    pose, hands = _skeleton(track, signer, head)
+    turned = _head_turns(frames, rng)
+    pose, hands = _skeleton(track, signer, head, turned)
     parts = [_seen(pose, camera, origin), *(_seen(hand, camera, origin) for hand in hands)]
     for hand in parts[1:]:
         hand[:, :, 2] -= hand[:, :1, 2].copy()
-    parts.append(_face(signer, camera, origin + head @ camera.T, rng))
+    parts.append(_face(signer, camera @ turned, origin + head @ camera.T, rng))
     out = np.concatenate([part.reshape(frames, -1) for part in parts], axis=1, dtype=np.float32)
     out += _jitter(rng, out.shape) * np.float32(noise * signer.shoulders)
     for index, side in enumerate((0, 1)):
@@ -71,13 +72,15 @@ def lost_frames(speed: np.ndarray, rate: float, rng: np.random.Generator) -> np.
     return lost
 
 
-def _skeleton(track: Track, signer: Signer, head: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _skeleton(
+    track: Track, signer: Signer, head: np.ndarray, turned: np.ndarray
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Pose [T, 33, 3] and left and right hand [T, 21, 3] in shoulder widths, before the camera."""
     frames = len(track)
     pose = np.zeros((frames, POSE_POINTS, 3))
     for number, point in trunk_points(signer).items():
         pose[:, number] = point
-    pose[:, : len(POSE_FACE)] = head[:, None] + signer.head * POSE_FACE
+    pose[:, : len(POSE_FACE)] = head[:, None] + signer.head * POSE_FACE @ turned.swapaxes(1, 2)
     hands = []
     for left in (True, False):
         which = 0 if left == signer.left_handed else 1
@@ -104,13 +107,23 @@ def _head(frames: int, signer: Signer, rng: np.random.Generator) -> np.ndarray:
     return centre + 0.6 * _sway(frames, rng)
 
 
+def _head_turns(frames: int, rng: np.random.Generator) -> np.ndarray:
+    """How the head is turned in every frame, [T, 3, 3]: looking about and nodding by a few degrees.
+
+    A face tracker fits one face as a whole, so its jitter is mostly that of the turn; the points hardly shake by themselves.
+    """
+    degrees = 150 * _sway(frames, rng)[:, :2] + rng.normal(0, 0.4, (frames, 2))
+    pitch, yaw = np.deg2rad(degrees).T
+    return about(1, yaw) @ about(0, pitch)
+
+
 def _face(signer: Signer, camera: np.ndarray, centre: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Face points [T, 468, 3]: the template at `centre` [T, 3], the mouth opening and closing."""
+    """Face points [T, 468, 3]: the template at `centre` [T, 3], seen by `camera` [T, 3, 3], the mouth opening and closing."""
     rest, opening = face_template()
     mouth = 0.03 * (1 + np.sin(2 * np.pi * (rng.uniform(0.5, 2.0) * np.arange(len(centre)) / 25 + rng.random())))
     at = centre * np.array([1.0, 1.0, 0.0])
-    scaled = (np.stack([rest, opening]) * signer.head) @ camera.T
-    return (at[:, None] + scaled[0] + mouth[:, None, None] * scaled[1]).astype(np.float32)
+    shape = (signer.head * (rest + mouth[:, None, None] * opening)).astype(np.float32)
+    return at[:, None].astype(np.float32) + shape @ camera.swapaxes(1, 2).astype(np.float32)
 
 
 def _sway(frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -61,6 +61,7 @@ class Progress:
     best_wer: float = float("inf")
     best_loss: float = float("inf")
     epochs_since_best: int = 0
+    best: dict[str, Any] = field(default_factory=dict)  # numbers of the best epoch
     sums: dict[str, float] = field(default_factory=lambda: {"loss": 0.0, "norm": 0.0, "frames": 0.0, "seconds": 0.0})
 
 
@@ -151,7 +152,7 @@ class Trainer:
         improved = (score.wer, evaluation.loss) < (progress.best_wer, progress.best_loss)
         progress.epochs_since_best = 0 if score.wer < progress.best_wer else progress.epochs_since_best + 1
         if improved:
-            progress.best_wer, progress.best_loss = score.wer, evaluation.loss
+            progress.best_wer, progress.best_loss, progress.best = score.wer, evaluation.loss, asdict(numbers)
         seconds, rate = sums["seconds"], sums["frames"] / max(sums["seconds"], 1e-9)
         progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, Progress().sums
         seconds += time.perf_counter() - started

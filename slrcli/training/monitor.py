@@ -64,7 +64,7 @@ def verdicts(numbers: EpochNumbers) -> list[Finding]:
                 f"all blank: {numbers.blank_share:.1%} of the output frames are blank, "
                 f"{numbers.emission:.1f} % of the reference's glosses come out",
                 f"epoch {numbers.epoch}",
-                "Wait a few epochs if the loss still falls; else raise --lr, shorten the warm-up, or run slr check model.",
+                "Wait if the loss still falls; else raise --lr, shorten the warm-up, or run slr check model.",
             )
         )
     elif numbers.epoch >= BLANK_PATIENCE and numbers.distinct <= min(FEW_GLOSSES, numbers.distinct_ref - 1):

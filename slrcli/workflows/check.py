@@ -1,12 +1,12 @@
 """`slr check`: what to look at, and the checks that go with it."""
 
 import difflib
+from contextlib import suppress
 from pathlib import Path
 
 from slrcli.checkpoint import load_checkpoint
 from slrcli.config import DEFAULT_ARCH, SIZE_BUDGET_MB, DataConfig, resolve
 from slrcli.console import Console
-from slrcli.corpus import open_corpus
 from slrcli.doctor.data_checks import DATA_CHECKS
 from slrcli.doctor.model_checks import MODEL_CHECKS
 from slrcli.doctor.probe import ModelContext
@@ -14,11 +14,13 @@ from slrcli.doctor.records import DataContext, feature_files, gather
 from slrcli.doctor.run import Examination, examine
 from slrcli.doctor.vocab_checks import DATA_VOCAB_CHECKS, MODEL_VOCAB_CHECKS, VOCAB_CHECKS
 from slrcli.errors import DataError, UsageError
-from slrcli.features.layout import load_layout
+from slrcli.features.layout import Layout, load_layout
+from slrcli.features.readers import feature_shape
 from slrcli.glosses import get_normaliser
 from slrcli.models.registry import ARCHITECTURES, build_model
 from slrcli.vocab import Vocabulary
-from slrcli.workflows.runs import newest_checkpoint
+from slrcli.workflows import runs
+from slrcli.workflows.material import open_data
 
 # An architecture that is looked at without data: the landmarks of MediaPipe Holistic, and a hundred glosses.
 LAYOUT = "mediapipe-1629"
@@ -72,14 +74,11 @@ def check_model(
 def find_checkpoint(target: str | None) -> Path | None:
     """The checkpoint that `target` means, the newest run's for None; None if it means an architecture."""
     if target is None:
-        return newest_checkpoint()
+        return runs.newest_checkpoint()
     if target in ARCHITECTURES:
         return None
-    path = Path(target)
-    if path.is_dir():
-        path = path / "best.safetensors"
-    if path.is_file():
-        return path
+    if Path(target).exists():
+        return runs.find_checkpoint(Path(target))
     close = difflib.get_close_matches(target, list(ARCHITECTURES), 1)
     raise UsageError(
         f"There is neither an architecture nor a checkpoint '{target}'.",
@@ -93,7 +92,7 @@ def of_checkpoint(path: Path, seed: int, budget: float) -> tuple[str, ModelConte
     model, meta = load_checkpoint(path)
     vocabulary, layout = meta.vocabulary, meta.layout
     context = ModelContext(model, layout.width, model.vocab_size, layout, vocabulary, seed=seed, budget=budget)
-    return f"Checkpoint {path} ({layout.name}, {len(vocabulary):,} classes)", context
+    return f"Checkpoint {runs.shown(path)} ({layout.name}, {len(vocabulary):,} classes)", context
 
 
 def of_architecture(
@@ -122,8 +121,7 @@ def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination
     Raises:
         DataError, UsageError: there is no corpus to be read, or an option names what does not exist.
     """
-    layout = None if data.layout == "auto" else load_layout(data.layout)
-    corpus = open_corpus(data.data_dir, data.format, data.annotations or None, data.features or None)
+    corpus = open_data(data)
     for text in corpus.notes:
         console.note(text)
     vocabulary, problem, normaliser = None, None, data.normaliser
@@ -135,6 +133,7 @@ def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination
         if vocabulary is not None and normaliser == DataConfig().normaliser:
             normaliser = vocabulary.normaliser
     paths = feature_files(corpus)
+    layout = named_layout(data.layout, paths)
     with console.progress("Reading features", total=len(paths)) as task:
         files = gather(paths, layout, seed, step=task.advance)
     context = DataContext(
@@ -149,3 +148,15 @@ def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination
     lists = (DATA_CHECKS, VOCAB_CHECKS, DATA_VOCAB_CHECKS) if data.vocab else (DATA_CHECKS,)
     count = sum(map(len, corpus.splits.values()))
     return examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists)
+
+
+def named_layout(name: str, paths: list[Path]) -> Layout | None:
+    """The layout that was asked for; None if it is to be guessed. `generic` takes the width of the first sound file."""
+    if name == "auto":
+        return None
+    width = None
+    for path in paths if name == "generic" else ():
+        with suppress(DataError):
+            width = feature_shape(path)[1]
+            break
+    return load_layout(name, width)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from slrcli.config import Config, resolve
+from slrcli.config import resolve
 from slrcli.console import Console
 from slrcli.corpus import open_corpus
 from slrcli.doctor.run import Examination
@@ -111,7 +111,7 @@ def _places(corpus: Path, folder: Path, seed: int) -> dict[str, dict[str, object
     }
 
 
-def own_data_commands(result: DemoResult) -> list[str]:
+def own_data_commands() -> list[str]:
     """The five commands that do the same on a person's own data."""
     return [
         "slr vocab --data-dir DIR",
@@ -127,6 +127,3 @@ def kept_files(result: DemoResult) -> str:
     if not result.kept:
         return "Everything was temporary and is gone; --keep DIR keeps corpus, vocabulary and checkpoint."
     return f"Everything is in {shown(result.folder)}: corpus/, vocab.json, run/ (best.safetensors, training.log)."
-
-
-__all__ = ["Config", "DemoResult", "demo", "kept_files", "own_data_commands"]

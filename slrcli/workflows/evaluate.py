@@ -1,6 +1,6 @@
 """What `slr eval` does: a checkpoint and a split in, scores and hypotheses out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +114,3 @@ def evaluate_checkpoint(
     for file in outputs:
         write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
     return EvalResult(path, meta, name, evaluation, signers, oov, outputs)
-
-
-def data_of(meta: Meta, data: DataConfig) -> DataConfig:
-    """`data`, or where it names no folder the corpus that the checkpoint was trained on."""
-    return data if data.data_dir else replace(meta.config.data, vocab="")

@@ -78,17 +78,17 @@ def find_checkpoint(argument: Path | None) -> Path:
         CheckpointError: there is none.
     """
     if argument is None:
-        found = newest_checkpoint()
-        if found is None:
+        argument = newest_run()
+        if argument is None:
             fix = "Train one (slr train --data-dir DIR) or name a checkpoint."
             raise CheckpointError("There is no run here yet.", str(RUNS / LATEST), fix)
-        return found
     if argument == RUNS / LATEST and newest_run():
         argument = newest_run()
     if argument.is_dir():
         found = checkpoint_in(argument)
         if found is None:
-            raise CheckpointError("The folder holds no checkpoint.", str(argument), f"It should hold {BEST}.")
+            fix = f"It should hold {BEST}, which is written after a run's first epoch."
+            raise CheckpointError("The folder holds no checkpoint.", shown(argument), fix)
         return found
     if not argument.is_file():
         raise CheckpointError("There is no such checkpoint.", str(argument), "Name a .safetensors file or a run.")

@@ -20,7 +20,7 @@ from slrcli.files import atomic_write_text
 from slrcli.models.base import SignModel
 from slrcli.models.registry import build_model
 from slrcli.recognise import Recogniser, choose_device
-from slrcli.training.loop import EpochEnd, Step, Stopped, Trainer
+from slrcli.training.loop import EpochEnd, Step, Trainer
 from slrcli.training.monitor import milestone
 from slrcli.workflows.material import Material, gather, learnable
 from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, newest_run, point_latest, shown
@@ -187,42 +187,45 @@ class Session:
         self.console.note(f"run: {shown(folder)}")
         steps = len(self.batches) * self.config.optim.epochs
         record = Record(folder, self.console)
-        best: dict[str, Any] = {}
         stopped, finished = "", self.trainer.progress.epoch - 1
-        with record, interruptible() as interrupted, memory_advice():
-            with self.console.progress("training", steps) as task:
-                task.advance(finished * len(self.batches) + self.trainer.progress.step)
-                shown_wer = ""
-                for event in self.trainer.run(interrupted):
-                    if isinstance(event, Step):
-                        self._show(task, event, shown_wer)
-                    elif isinstance(event, EpochEnd):
-                        finished, shown_wer = event.numbers.epoch, f"  WER {event.numbers.wer:.1f} %"
-                        metrics = record.epoch(event)
-                        best = self._save(folder, event, metrics) or best
-                    elif isinstance(event, Stopped):
-                        stopped = event.reason
+        last: EpochEnd | None = None
+        with (
+            record,
+            interruptible() as interrupted,
+            memory_advice(),
+            self.console.progress("training", steps) as task,
+        ):
+            task.advance(finished * len(self.batches) + self.trainer.progress.step)
+            for event in self.trainer.run(interrupted):
+                if isinstance(event, Step):
+                    self._show(task, event, last)
+                elif isinstance(event, EpochEnd):
+                    last, finished = event, event.numbers.epoch
+                    self._save(folder, event, record.epoch(event))
+                else:
+                    stopped = event.reason
         if stopped == "interrupted":
             self._save_last(folder, {"epoch": finished})
             self.console.note(f"Stopped and saved. Go on with: slr train --resume {shown(folder)}")
         elif stopped == "patience":
             self.console.note(f"Stopped: no better WER on dev for {self.config.optim.patience} epochs.")
         checkpoint = folder / BEST
-        return TrainResult(folder, checkpoint if checkpoint.is_file() else None, best, finished, stopped)
-
-    def _show(self, task: Task, event: Step, wer: str) -> None:
-        rate = event.frames / max(event.seconds, 1e-9)
-        task.advance()
-        task.describe(
-            f"epoch {event.epoch}/{self.config.optim.epochs}  loss {event.loss:.2f}{wer}  {rate:,.0f} frames/s"
+        return TrainResult(
+            folder, checkpoint if checkpoint.is_file() else None, self.trainer.progress.best, finished, stopped
         )
 
-    def _save(self, folder: Path, event: EpochEnd, metrics: dict[str, Any]) -> dict[str, Any] | None:
+    def _show(self, task: Task, event: Step, last: EpochEnd | None) -> None:
+        rate = event.frames / max(event.seconds, 1e-9)
+        dev = f"  WER {last.numbers.wer:.1f} %  blank {last.numbers.blank_share:.0%}" if last else ""
+        task.advance()
+        task.describe(
+            f"epoch {event.epoch}/{self.config.optim.epochs}  loss {event.loss:.2f}{dev}  {rate:,.0f} frames/s"
+        )
+
+    def _save(self, folder: Path, event: EpochEnd, metrics: dict[str, Any]) -> None:
         self._save_last(folder, metrics)
-        if not event.improved:
-            return None
-        save_checkpoint(folder / BEST, self.model, self._meta(metrics))
-        return metrics
+        if event.improved:
+            save_checkpoint(folder / BEST, self.model, self._meta(metrics))
 
     def _save_last(self, folder: Path, metrics: dict[str, Any]) -> None:
         save_checkpoint(folder / LAST, self.model, self._meta(metrics))
@@ -268,9 +271,9 @@ class Record:
                 if name != "epoch":
                     self._board.add_scalar(name, value, numbers.epoch)
         self.say(
-            f"epoch {numbers.epoch:3d}  loss {numbers.loss:6.3f}  dev loss {numbers.dev_loss:6.3f}  WER {numbers.wer:6.2f} %"
-            f"  blank {numbers.blank_share:4.0%}  emitted {numbers.emission:3.0f} %  {event.frames_per_second:7,.0f} frames/s"
-            f"  {event.seconds:5.1f} s{'  best' if event.improved else ''}"
+            f"epoch {numbers.epoch:3d}  loss {numbers.loss:6.3f}  dev loss {numbers.dev_loss:6.3f}  "
+            f"WER {numbers.wer:6.2f} %  blank {numbers.blank_share:4.0%}  emitted {numbers.emission:3.0f} %  "
+            f"{event.frames_per_second:7,.0f} frames/s  {event.seconds:5.1f} s{'  best' if event.improved else ''}"
         )
         if passed := milestone(numbers):
             self.say(passed)

@@ -1,0 +1,270 @@
+"""The command line as a user meets it: the whole way from a folder to glosses, and what happens when it goes wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from slrcli import __version__
+from slrcli.cli import app
+from slrcli.transcripts import read_transcripts
+
+GLOSSES = ("LEFT", "RIGHT", "STOP")
+QUICK = ["--epochs", "12", "--batch-size", "4", "--lr", "5e-3", "--warmup-epochs", "1"]
+
+
+def write_corpus(root: Path) -> Path:
+    """A corpus in the Phoenix-2014 layout, four numbers a frame: every gloss is a bump in a column of its own."""
+    rng = np.random.default_rng(0)
+    (root / "annotations").mkdir(parents=True)
+    for split, count in (("train", 24), ("dev", 6), ("test", 6)):
+        (root / "features" / split).mkdir(parents=True)
+        rows = ["id|folder|signer|annotation"]
+        for number in range(count):
+            glosses = [GLOSSES[i] for i in rng.integers(0, 3, 1 + number % 3)]
+            x = 0.1 * rng.normal(size=(4 + 16 * len(glosses), 4))
+            for place, gloss in enumerate(glosses):
+                x[4 + 16 * place : 16 + 16 * place, GLOSSES.index(gloss)] += 2
+            id = f"{split}{number}"
+            np.save(root / "features" / split / f"{id}.npy", x.astype(np.float32))
+            rows.append(f"{id}|{id}|{'ann' if number % 2 else 'bob'}|{' '.join(glosses)}")
+        (root / "annotations" / f"{split}.corpus.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory, corpus):
+    """A folder in which one run has been trained."""
+    folder = tmp_path_factory.mktemp("workplace")
+    here = os.getcwd()
+    os.chdir(folder)
+    try:
+        result = CliRunner().invoke(app, ["train", "--data-dir", str(corpus), *QUICK])
+    finally:
+        os.chdir(here)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def slr(workplace, monkeypatch):
+    """Run a command in the workplace."""
+    monkeypatch.chdir(workplace)
+    return lambda *arguments: CliRunner().invoke(app, [str(item) for item in arguments])
+
+
+def test_training_leaves_a_complete_run(workplace):
+    run = workplace / "runs" / "latest"
+    expected = {"best.safetensors", "last.safetensors", "last.state.safetensors", "config.toml", "vocab.json"}
+    assert expected | {"training.log", "metrics.jsonl"} <= {file.name for file in run.iterdir()}
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(1, 13))
+    assert "milestone of epoch 5" in (run / "training.log").read_text()
+
+
+def test_eval_scores_the_test_split_and_writes_hypotheses(slr, corpus, tmp_path):
+    ctm, table = tmp_path / "h.ctm", tmp_path / "h.csv"
+    result = slr("eval", "--data-dir", corpus, "--out", ctm, "--out", table)
+    assert result.exit_code == 0, result.output
+    assert "ann" in result.stdout and "bob" in result.stdout and "WER" in result.stdout
+    assert "split test (chosen" in result.stderr
+    assert read_transcripts(ctm) == read_transcripts(table)
+
+
+def test_eval_json_is_one_document_that_adds_up(slr, corpus):
+    result = slr("eval", "runs/latest", "--data-dir", corpus, "--split", "dev", "--json")
+    document = json.loads(result.stdout)
+    errors = document["substitutions"] + document["deletions"] + document["insertions"]
+    assert document["split"] == "dev" and len(document["hypotheses"]) == 6
+    assert document["wer"] == pytest.approx(100 * errors / document["ref_tokens"])
+
+
+def test_decode_writes_one_line_a_file_and_names_the_model_on_stderr(slr, corpus):
+    one = slr("decode", corpus / "features" / "test" / "test0.npy")
+    assert one.exit_code == 0 and "runs" in one.stderr and len(one.stdout.splitlines()) == 1
+    assert set(one.stdout.split()) <= set(GLOSSES)
+    folder = slr("decode", corpus / "features" / "test")
+    lines = [line.split("\t") for line in folder.stdout.splitlines()]
+    assert len(lines) == 6 and all(Path(path).is_file() for path, _ in lines)
+    assert one.stdout.strip() == lines[0][1]
+
+
+def test_decode_json_has_spans_within_the_clip_and_confidences(slr, corpus):
+    file = corpus / "features" / "test" / "test2.npy"
+    (clip,) = json.loads(slr("decode", file, "--json").stdout)
+    assert clip["frames"] == len(np.load(file)) and clip["glosses"]
+    for item in clip["glosses"]:
+        assert 0 <= item["start"] < item["end"] <= clip["frames"] and 0 <= item["confidence"] <= 1
+
+
+def test_a_bad_file_does_not_stop_the_others_and_ends_in_exit_1(slr, corpus, tmp_path):
+    bad = tmp_path / "bad.npy"
+    bad.write_bytes(b"no array")
+    wide = tmp_path / "wide.npy"
+    np.save(wide, np.zeros((9, 7), np.float32))
+    result = slr("decode", bad, corpus / "features" / "test" / "test0.npy", wide)
+    assert result.exit_code == 1 and len(result.stdout.splitlines()) == 1
+    assert "bad.npy" in result.stderr and "7 columns, layout generic-4 expects 4" in result.stderr
+    assert "2 of 3 files" in result.stderr
+
+
+def test_dry_run_writes_nothing(slr, corpus, workplace):
+    before = sorted(workplace.rglob("*"))
+    result = slr("train", "--data-dir", corpus, "--dry-run")
+    assert result.exit_code == 0 and "dry run" in result.stdout and sorted(workplace.rglob("*")) == before
+
+
+def test_resume_goes_on_to_more_epochs(slr, corpus, tmp_path):
+    run = tmp_path / "run"
+    assert slr("train", "--data-dir", corpus, "--epochs", "1", "--output-dir", run).exit_code == 0
+    result = slr("train", "--resume", run, "--epochs", "2")
+    assert result.exit_code == 0 and "at epoch 2" in result.stderr
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_second_run_into_the_same_folder_is_refused(slr, corpus, tmp_path):
+    assert slr("train", "--data-dir", corpus, "--epochs", "1", "-o", tmp_path / "r").exit_code == 0
+    result = slr("train", "--data-dir", corpus, "--epochs", "1", "-o", tmp_path / "r")
+    assert result.exit_code == 2 and "already holds a run" in result.stderr
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(corpus, tmp_path):
+    arguments = ["train", "--data-dir", str(corpus), "--epochs", "100000", "-o", "run"]
+    process = subprocess.Popen([sys.executable, "-m", "slrcli", *arguments], cwd=tmp_path, stderr=subprocess.PIPE)
+    log, deadline = tmp_path / "run" / "training.log", time.monotonic() + 90
+    while not (log.exists() and "epoch   2" in log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130 and "slr train --resume run" in error
+    assert (tmp_path / "run" / "last.state.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "section", "key", "value"),
+    [
+        ("--lr", "optim", "lr", 0.01),
+        ("--learning-rate", "optim", "lr", 0.01),
+        ("--weight-decay", "optim", "weight_decay", 0.5),
+        ("--warmup-epochs", "optim", "warmup_epochs", 0.5),
+        ("--batch-size", "optim", "batch_size", 3),
+        ("--patience", "optim", "patience", 7),
+        ("--dropout", "model", "dropout", 0.0),
+        ("--max-frames", "data", "max_frames", 40),
+        ("--normaliser", "data", "normaliser", "phoenix2014"),
+        ("--layout", "data", "layout", "generic-4"),
+        ("--seed", "run", "seed", 5),
+        ("--precision", "run", "precision", "bf16"),
+        ("--device", "run", "device", "cpu"),
+    ],
+)
+def test_every_flag_of_train_reaches_the_configuration_of_the_run(slr, corpus, tmp_path, flag, section, key, value):
+    from slrcli.config import Config, read_toml
+
+    result = slr("train", "--data-dir", corpus, "--epochs", "1", "-o", tmp_path / "r", flag, value)
+    assert result.exit_code == 0, result.output
+    written = Config.from_dict(read_toml(tmp_path / "r" / "config.toml"))
+    assert getattr(getattr(written, section), key) == value
+
+
+def test_max_frames_leaves_long_clips_out_and_says_so(slr, corpus):
+    result = slr("train", "--data-dir", corpus, "--max-frames", "40", "--dry-run")
+    assert "8 training utterances are longer than 40 frames" in result.stderr
+
+
+def test_gradient_checkpointing_changes_nothing_but_memory(slr, corpus, tmp_path):
+    outcomes = []
+    for name, flags in (("a", []), ("b", ["--gradient-checkpointing"])):
+        common = ["--data-dir", corpus, "--epochs", "1", "--arch", "conv-bilstm", "--device", "cpu"]
+        assert slr("train", *common, *flags, "-o", tmp_path / name).exit_code == 0
+        outcomes.append(json.loads((tmp_path / name / "metrics.jsonl").read_text())["loss"])
+    assert outcomes[0] == pytest.approx(outcomes[1], rel=1e-4)
+
+
+def test_check_model_passes_healthy_and_fails_the_collapsed_architecture(slr):
+    assert slr("check", "model", "conv-bilstm", "--layout", "generic-8").exit_code == 0
+    result = slr("check", "model", "mobilenetv3-collapsed", "--layout", "generic-8")
+    assert result.exit_code == 1 and "time is lost" in result.stdout
+
+
+def test_bare_check_model_takes_the_newest_run_and_says_so(slr):
+    result = slr("check", "model")
+    assert result.exit_code == 0 and "newest run" in result.output
+
+
+def test_missing_features_tell_count_ids_and_places(slr, tmp_path):
+    corpus = write_corpus(tmp_path)
+    for file in list((corpus / "features" / "train").iterdir())[:7]:
+        file.unlink()
+    result = slr("train", "--data-dir", corpus)
+    assert result.exit_code == 1 and "7 of 24 utterances of train have no feature file" in result.stderr
+    assert "features/train" in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["train"], 2, "No corpus is named"),
+        (["train", "--data-dir", "nowhere"], 1, "nowhere"),
+        (["train", "--data-dir", "CORPUS", "--arch", "conv-bilstn"], 2, "conv-bilstm"),
+        (["train", "--data-dir", "CORPUS", "--device", "cuda:99"], 2, "--device auto"),
+        (["train", "--data-dir", "CORPUS", "--batch-size", "0"], 2, "at least 1"),
+        (["train", "--data-dir", "CORPUS", "--precision", "fp8"], 2, "fp32"),
+        (["train", "--resume", "nowhere"], 1, "no run to go on with"),
+        (["eval", "nowhere", "--data-dir", "CORPUS"], 1, "no such checkpoint"),
+        (["eval", "--data-dir", "CORPUS", "--split", "tset"], 1, "no split"),
+        (["decode", "nowhere.npy"], 1, "nowhere.npy"),
+        (["check", "model", "nothing"], 2, "neither an architecture nor a checkpoint"),
+        (["vocab", "--data-dir", "CORPUS", "--normaliser", "phoenix"], 2, "phoenix2014"),
+    ],
+)
+def test_mistakes_end_in_a_message_and_not_in_a_traceback(slr, corpus, arguments, code, said):
+    result = slr(*[str(corpus) if item == "CORPUS" else item for item in arguments])
+    assert said in result.stderr and "Traceback" not in result.output
+    assert result.exit_code == code
+
+
+def test_debug_shows_the_traceback(workplace):
+    command = [sys.executable, "-m", "slrcli", "decode", "nowhere.npy", "--model", "nowhere", "--debug"]
+    done = subprocess.run(command, cwd=workplace, capture_output=True, text=True, timeout=60)
+    assert "Traceback" in done.stderr
+
+
+def test_quiet_keeps_stderr_empty(slr, corpus):
+    assert slr("decode", corpus / "features" / "test" / "test0.npy", "--quiet").stderr == ""
+
+
+def test_version(slr):
+    assert slr("--version").stdout == f"slr {__version__}\n"
+
+
+@pytest.mark.parametrize("command", [["vocab"], ["check", "model"], ["check", "data"], ["train"], ["eval"], ["decode"]])
+def test_every_command_has_help_with_an_example(slr, command):
+    result = slr(*command, "--help")
+    words = " ".join(result.stdout.split())
+    assert result.exit_code == 0 and f"slr {' '.join(command)} " in words.partition("Example")[2]
+
+
+@pytest.mark.slow
+def test_the_smallest_demo_runs_all_five_commands(slr, tmp_path):
+    result = slr("demo", "--small", "--keep", tmp_path / "demo")
+    assert result.exit_code == 0, result.output
+    assert "WER on a signer never seen" in result.stdout and "synthetic" in result.stdout
+    for command in ("vocab", "check data", "train", "eval", "decode"):
+        assert f"slr {command}" in result.stdout
+    assert (tmp_path / "demo" / "run" / "best.safetensors").is_file()
+    assert (tmp_path / "demo" / "vocab.json").is_file()
+    refused = slr("demo", "--small", "--keep", tmp_path / "demo")
+    assert refused.exit_code == 2 and "not empty" in refused.stderr

@@ -1,0 +1,65 @@
+"""Configuration: defaults, TOML, presets, and answers to mistakes."""
+
+import tomllib
+
+import pytest
+
+from slrcli.config import PRESETS, Config, help_of, merge, resolve, to_toml
+from slrcli.errors import UsageError
+
+
+def test_toml_round_trip_keeps_every_value():
+    config = resolve({"optim": {"lr": 1e-3}, "model": {"options": {"width": 96}}}, "forerunner")
+    assert Config.from_dict(tomllib.loads(to_toml(config))) == config
+
+
+def test_later_sources_win(tmp_path):
+    file = tmp_path / "x.toml"
+    file.write_text("[optim]\nlr = 0.002\nepochs = 7\n")
+    config = resolve({"optim": {"epochs": 9}}, "forerunner", file)
+    assert (config.optim.lr, config.optim.epochs, config.model.arch) == (0.002, 9, "mobilenetv3")
+
+
+def test_the_documented_defaults_of_training_stand():
+    optim = Config().optim
+    assert (optim.lr, optim.weight_decay, optim.batch_size, optim.epochs) == (3e-4, 1e-4, 4, 100)
+    assert (optim.warmup_epochs, Config().model.dropout) == (5.0, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"optim": {"lrr": 1.0}}, "Did you mean 'lr'?"),
+        ({"optin": {"lr": 1.0}}, "Did you mean 'optim'?"),
+        ({"optim": {"lr": "fast"}}, "Expected float"),
+        ({"optim": {"epochs": 1.5}}, "Expected int"),
+        ({"augment": {"resample": [1.0]}}, "Expected 2 values"),
+        ({"optim": 3}, "is a section"),
+        ({"run": {"gradient_checkpointing": 1}}, "Expected bool"),
+    ],
+)
+def test_mistakes_are_answered_with_what_is_wrong(sections, said):
+    with pytest.raises(UsageError) as caught:
+        merge(Config(), sections, "x.toml")
+    assert said in str(caught.value) and "x.toml" in str(caught.value)
+
+
+def test_unknown_preset_names_the_nearest():
+    with pytest.raises(UsageError, match="forerunner"):
+        resolve({}, "forerunnr")
+
+
+def test_broken_toml_says_where(tmp_path):
+    file = tmp_path / "x.toml"
+    file.write_text("[optim\n")
+    with pytest.raises(UsageError, match="line 1"):
+        resolve({}, file=file)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_hold_only_known_settings(name):
+    assert resolve({}, name) != Config()
+
+
+def test_help_shows_text_and_default():
+    assert help_of("optim.lr") == ("Peak learning rate of AdamW.", 3e-4)

@@ -1,0 +1,141 @@
+"""The house itself: what may import what, and what a light command must not load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import slrcli
+
+ROOT = Path(slrcli.__file__).parent
+
+# From the ground up. A module imports from entries before its own, never from later ones; a package's inner order is
+# that of its list.
+FLOORS = [
+    ("errors",),
+    ("files",),
+    ("findings",),
+    ("config",),
+    ("console",),
+    ("glosses",),
+    ("scoring", "align", "wer"),
+    ("features", "layout", "readers", "landmarks", "augment"),
+    ("vocab",),
+    ("transcripts",),
+    ("corpus", "finder", "utterances", "tables", "formats"),
+    ("synth", "lexicon", "signer", "body", "face", "motion", "render", "write"),
+    ("ctc",),
+    ("models", "masked", "frontend", "base", "conv_bilstm", "mobilenetv3", "collapsed", "registry"),
+    ("data",),
+    ("decoding", "hypothesis", "greedy"),
+    ("checkpoint",),
+    ("recognise",),
+    ("evaluate",),
+    ("training", "optim", "monitor", "loop"),
+    ("doctor", "context", "probe", "records", "timekeeping", "model_checks", "data_checks", "vocab_checks", "run"),
+    ("report", "alignment", "tables"),
+    ("workflows", "runs", "material", "vocab", "check", "train", "evaluate", "decode", "demo"),
+    ("cli", "common", "vocab", "check", "train", "evaluate", "decode", "demo"),
+    ("__main__",),
+]
+
+
+def modules() -> dict[str, Path]:
+    """Dotted names below `slrcli` -> file; a package's `__init__` stands under the package's own name."""
+    found = {}
+    for path in ROOT.rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if name:
+            found[name] = path
+    return found
+
+
+def place(name: str) -> tuple[int, int]:
+    """Floor and place within it; a package's `__init__` stands above its files."""
+    head, _, inner = name.partition(".")
+    for number, (floor, *rooms) in enumerate(FLOORS):
+        if floor == head:
+            return number, (rooms.index(inner) if inner else len(rooms))
+    raise AssertionError(f"{name} has no place in the house")
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of ours that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    known = modules()
+    ours = {name.removeprefix("slrcli.") for name in names if name.startswith("slrcli.")}
+    return {name for name in ours if name in known}
+
+
+def test_every_file_has_a_place_in_the_house():
+    for name in modules():
+        place(name)
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_files_import_only_downwards(name):
+    here = place(name)
+    for other in imported(modules()[name]):
+        if other == name or name.startswith(other + "."):
+            continue  # a package named on the way to its own file
+        there = place(other)
+        if "." not in other and any(module.startswith(other + ".") for module in modules()):
+            there = (there[0], -1) if there[0] == here[0] else there
+        assert there < here, f"{name} imports {other}, which stands above it"
+
+
+def test_the_check_of_imports_can_fail():
+    assert place("training.loop") > place("errors")
+    assert not place("errors") > place("training.loop")
+    assert "checkpoint" in imported(ROOT / "recognise.py")
+
+
+def test_nobody_imports_click_or_unpickles():
+    for name, path in modules().items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(item.split(".")[0] == "click" for item in names), name
+            assert name == "vocab" or not any(item.split(".")[0] == "pickle" for item in names), name
+            if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+                assert node.value.value is False, name
+
+
+def test_only_the_console_prints():
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "print", name
+
+
+def loaded_after(*arguments: str) -> set[str]:
+    """Top-level modules loaded when the command line was run with these arguments."""
+    code = (
+        "import sys\nfrom slrcli.cli import app\n"
+        f"try:\n    app({list(arguments)!r})\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        "sys.stderr.write('LOADED ' + ' '.join(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split("LOADED ")[1].split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("check", "--help"), ("--version",)])
+def test_help_loads_neither_torch_nor_numpy_nor_pandas(arguments):
+    assert loaded_after(*arguments).isdisjoint({"torch", "numpy", "pandas"})
+
+
+def test_vocab_never_loads_torch(tmp_path):
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "train.corpus.csv").write_text("id|folder|signer|annotation\na|a|s|HELLO YOU\n")
+    assert "torch" not in loaded_after("vocab", "--data-dir", str(tmp_path))

@@ -1,0 +1,211 @@
+"""The loop: it learns, it resumes to the same bits, it speaks up when something is wrong."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from slrcli.checkpoint import Meta, load_checkpoint, load_state, save_checkpoint, save_state
+from slrcli.config import AugmentConfig, Config, ModelConfig, OptimConfig, RunConfig
+from slrcli.corpus import Utterance
+from slrcli.data import Clips, TrainBatches
+from slrcli.errors import CheckpointError, SlrError
+from slrcli.evaluate import evaluate
+from slrcli.features.layout import generic_layout
+from slrcli.models.registry import build_model
+from slrcli.recognise import Recogniser
+from slrcli.training.loop import EpochEnd, Step, Stopped, Trainer
+from slrcli.training.monitor import EpochNumbers, milestone, verdicts
+from slrcli.training.optim import learning_rate
+from slrcli.vocab import Vocabulary
+
+LAYOUT = generic_layout(4)
+GLOSSES = ("LEFT", "RIGHT", "STOP")
+SMALL = {"width": 32, "layers": 1}
+
+
+def write_corpus(folder, sentences):
+    """Clips in which every gloss is a bump of twelve frames in a column of its own."""
+    rng = np.random.default_rng(0)
+    utterances = []
+    for number in range(sentences):
+        glosses = [GLOSSES[i] for i in rng.integers(0, 3, 1 + number % 3)]
+        x = 0.1 * rng.normal(size=(4 + 16 * len(glosses), 4))
+        for place, gloss in enumerate(glosses):
+            x[4 + 16 * place : 16 + 16 * place, GLOSSES.index(gloss)] += 2
+        path = folder / f"u{number}.npy"
+        np.save(path, x.astype(np.float32))
+        utterances.append(Utterance(f"u{number}", tuple(glosses), path))
+    return utterances
+
+
+def trainer_on(utterances, epochs=3, seed=1, patience=0, **optim):
+    config = Config(
+        model=ModelConfig(options=SMALL),
+        optim=OptimConfig(lr=5e-3, epochs=epochs, warmup_epochs=0.5, batch_size=4, patience=patience, **optim),
+        augment=AugmentConfig(),
+        run=RunConfig(seed=seed),
+    )
+    torch.manual_seed(seed)
+    vocabulary = Vocabulary.build([item.glosses for item in utterances])
+    model = build_model("conv-bilstm", LAYOUT, len(vocabulary.tokens), dropout=0.1, options=SMALL)
+    clips = Clips(utterances, LAYOUT, cache_mb=10)
+    targets = [vocabulary.encode(item.glosses) for item in utterances]
+    batches = TrainBatches(clips, targets, config.augment, model.output_length, 4, seed)
+    return Trainer(model, batches, clips, Recogniser(model, vocabulary, Meta(config, vocabulary, LAYOUT)), config)
+
+
+def weights(trainer):
+    return {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+
+
+@pytest.fixture
+def utterances(tmp_path):
+    return write_corpus(tmp_path, 24)
+
+
+def test_a_model_learns_a_handful_of_sentences(utterances):
+    ends = [event for event in trainer_on(utterances, epochs=20).run() if isinstance(event, EpochEnd)]
+    assert ends[-1].numbers.wer < 5
+    assert ends[-1].numbers.loss < ends[0].numbers.loss
+
+
+def test_same_seed_same_weights_to_the_bit(utterances):
+    def trained(seed):
+        trainer = trainer_on(utterances, seed=seed)
+        list(trainer.run())
+        return weights(trainer)
+
+    a, b, c = trained(1), trained(1), trained(2)
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not all(torch.equal(a[name], c[name]) for name in a)
+
+
+@pytest.mark.parametrize("stop_after", [3, 6, 8])  # in the middle, at the end, and after the end of the first epoch
+def test_resumed_run_ends_with_the_same_bits_as_one_that_was_not_stopped(utterances, tmp_path, stop_after):
+    whole = trainer_on(utterances)
+    list(whole.run())
+    stopped, steps = trainer_on(utterances), 0
+
+    def interrupted():
+        nonlocal steps
+        steps += 1
+        return steps == stop_after
+
+    events = list(stopped.run(interrupted))
+    assert isinstance(events[-1], Stopped)
+    meta = stopped.recogniser.meta
+    save_checkpoint(tmp_path / "last.safetensors", stopped.model, meta)
+    save_state(tmp_path / "state.safetensors", *stopped.state())
+
+    torch.manual_seed(99)
+    resumed = trainer_on(utterances)
+    model, _ = load_checkpoint(tmp_path / "last.safetensors")
+    resumed.model.load_state_dict(model.state_dict())
+    resumed.restore(*load_state(tmp_path / "state.safetensors"))
+    list(resumed.run())
+    a, b = weights(whole), weights(resumed)
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_resume_with_other_data_is_refused(utterances):
+    state = trainer_on(utterances).state()
+    with pytest.raises(SlrError, match="6 steps an epoch"):
+        trainer_on(utterances[:8]).restore(*state)
+
+
+def test_patience_ends_a_run_that_gets_no_better(utterances):
+    trainer = trainer_on(utterances, epochs=50, patience=2)
+    for group in trainer.model.parameters():
+        group.requires_grad_(True)
+    trainer.config = replace(trainer.config, optim=replace(trainer.config.optim, lr=1e-12))
+    events = list(trainer.run())
+    assert events[-1] == Stopped("patience") and sum(isinstance(event, EpochEnd) for event in events) < 50
+
+
+def test_a_loss_that_is_not_finite_names_the_utterances(utterances):
+    trainer = trainer_on(utterances)
+    with torch.no_grad():
+        next(trainer.model.parameters()).fill_(float("nan"))
+    with pytest.raises(SlrError, match="not finite") as caught:
+        list(trainer.run())
+    assert "utterances u" in caught.value.where
+
+
+def test_evaluation_does_not_depend_on_the_batch_size(utterances):
+    trainer = trainer_on(utterances)
+    list(trainer.run())
+    alone, together = (evaluate(trainer.recogniser, trainer.dev, size) for size in (1, 16))
+    assert {id: item.glosses for id, item in alone.hypotheses.items()} == {
+        id: item.glosses for id, item in together.hypotheses.items()
+    }
+    assert alone.loss == pytest.approx(together.loss, rel=1e-4)
+
+
+def test_every_step_reports_frames_without_padding(utterances):
+    trainer = trainer_on(utterances, epochs=1)
+    trainer.batches.options = replace(trainer.batches.options, resample=(1.0, 1.0))
+    steps = [event for event in trainer.run() if isinstance(event, Step)]
+    assert sum(step.frames for step in steps) == sum(trainer.dev.frames)
+
+
+def test_checkpoint_round_trip_keeps_weights_and_everything_known(utterances, tmp_path):
+    trainer = trainer_on(utterances, epochs=1)
+    list(trainer.run())
+    save_checkpoint(tmp_path / "a.safetensors", trainer.model, trainer.recogniser.meta)
+    model, meta = load_checkpoint(tmp_path / "a.safetensors")
+    assert meta == trainer.recogniser.meta and not model.training
+    for name, tensor in trainer.model.state_dict().items():
+        assert torch.equal(tensor, model.state_dict()[name])
+
+
+def test_a_damaged_checkpoint_is_an_error_a_person_can_read(utterances, tmp_path):
+    trainer = trainer_on(utterances)
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, trainer.model, trainer.recogniser.meta)
+    data = path.read_bytes()
+    for broken in (data[:100], data[: len(data) // 2], b"", b"\x00" * 200):
+        path.write_bytes(broken)
+        with pytest.raises(CheckpointError):
+            load_checkpoint(path)
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        load_checkpoint(tmp_path / "nowhere.safetensors")
+
+
+def test_a_training_state_is_not_taken_for_a_checkpoint(utterances, tmp_path):
+    save_state(tmp_path / "s.safetensors", *trainer_on(utterances).state())
+    with pytest.raises(CheckpointError, match="not what it should be"):
+        load_checkpoint(tmp_path / "s.safetensors")
+
+
+def test_learning_rate_rises_then_falls_as_the_cosine_does():
+    options = OptimConfig(lr=1.0, warmup_epochs=5, epochs=105, final_lr=0.0)
+    assert learning_rate(2.5, options) == pytest.approx(0.5)
+    assert learning_rate(5, options) == pytest.approx(1.0)
+    assert learning_rate(55, options) == pytest.approx(0.5 * (1 + math.cos(math.pi / 2)))
+    assert learning_rate(105, options) == pytest.approx(0.0)
+
+
+NUMBERS = EpochNumbers(20, 2.4, 2.5, 69.0, 90.0, 40, 60, 0.7, 1.0)
+
+
+def test_milestones_are_spoken_of_at_their_epochs_alone():
+    assert milestone(NUMBERS) == "milestone of epoch 20: loss 2.4 (reached: 2.5), WER 69.0 % (reached: 70 %)"
+    assert "MISSED: 70 %" in milestone(replace(NUMBERS, wer=71.0))
+    assert milestone(replace(NUMBERS, epoch=21)) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({}, []),
+        ({"wer": 85.0}, ["SLR-T03"]),
+        ({"emission": 0.0, "wer": 100.0}, ["SLR-T01", "SLR-T03"]),
+        ({"emission": 0.0, "wer": 100.0, "epoch": 3}, []),
+        ({"distinct": 1}, ["SLR-T02"]),
+    ],
+)
+def test_verdicts_name_what_is_wrong(changes, codes):
+    assert [finding.code for finding in verdicts(replace(NUMBERS, **changes))] == codes
