@@ -138,7 +138,11 @@ ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {}
 # Named settings, chosen by `--preset`.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "forerunner": {
-        "model": {"arch": "mobilenetv3", "dropout": 0.3, "options": {"init": "forerunner"}},
+        "model": {
+            "arch": "mobilenetv3",
+            "dropout": 0.3,
+            "options": {"init": "forerunner", "frontend": {"standardise": False}},
+        },
         "optim": {"lr": 3e-4, "weight_decay": 1e-4, "warmup_epochs": 5.0, "batch_size": 4, "epochs": 100},
         "augment": NO_AUGMENTATION,
     },
@@ -151,7 +155,10 @@ def defaults() -> Config:
 
 
 def resolve(
-    overrides: Mapping[str, Mapping[str, Any]] | None = None, preset: str = "", file: Path | None = None
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    preset: str = "",
+    file: Path | None = None,
+    assignments: Iterable[str] = (),
 ) -> Config:
     """Settle one configuration from all its sources (see the module's first lines for the order).
 
@@ -159,6 +166,7 @@ def resolve(
         overrides: sections of values from the command line, without those that were not given.
         preset: a name in `PRESETS`, or "".
         file: a TOML file, or None.
+        assignments: `section.key=value` texts, which win over all else.
 
     Raises:
         UsageError: unknown preset, section or key, unreadable file, value of the wrong type.
@@ -169,7 +177,7 @@ def resolve(
     sources = [(PRESETS.get(preset, {}), f"preset {preset}")]
     if file is not None:
         sources.append((read_toml(file), str(file)))
-    sources.append((overrides, "command line"))
+    sources += [(overrides, "command line"), (read_assignments(assignments), "--set")]
     arch = DEFAULT_ARCH
     for values, _ in sources:
         arch = values.get("model", {}).get("arch", arch)
@@ -254,6 +262,30 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError("The configuration file cannot be read.", str(path), error.strerror or "") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The configuration file is not TOML: {error}.", str(path)) from error
+
+
+def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Sections from `section.key=value` texts, the values as TOML writes them; a bare word is a string.
+
+    Raises:
+        UsageError: a text without `=` or without a section.
+    """
+    sections: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        *tables, key = name.strip().split(".")
+        if not equals or not tables or not key:
+            fix = "Write it as section.key=value, such as optim.schedule=linear."
+            raise UsageError(f"'{text}' sets nothing.", "--set", fix)
+        try:
+            parsed = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed = value.strip()
+        table = sections
+        for part in tables:
+            table = table.setdefault(part, {})
+        table[key] = parsed
+    return sections
 
 
 def to_toml(config: Config) -> str:

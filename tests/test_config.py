@@ -63,3 +63,16 @@ def test_presets_hold_only_known_settings(name):
 
 def test_help_shows_text_and_default():
     assert help_of("optim.lr") == ("Peak learning rate of AdamW.", 3e-4)
+
+
+def test_assignments_reach_nested_settings_and_win():
+    texts = ["model.options.width=128", "model.options.frontend.derivatives=0", "optim.schedule=linear"]
+    config = resolve({"optim": {"schedule": "constant"}}, assignments=[*texts, "augment.resample=[1.0, 1.0]"])
+    assert config.model.options == {"width": 128, "frontend": {"derivatives": 0}}
+    assert config.optim.schedule == "linear" and config.augment.resample == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("text", ["lr=1", "optim.lr", "=3", "optim.=3"])
+def test_an_assignment_without_section_or_value_is_refused(text):
+    with pytest.raises(UsageError, match=r"section\.key=value"):
+        resolve({}, assignments=[text])

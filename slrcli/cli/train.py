@@ -51,6 +51,10 @@ def train(
         Path | None, typer.Option("--config", "-c", help="TOML file of settings, such as a run's config.toml.")
     ] = None,
     preset: Annotated[str, typer.Option("--preset", help=f"Named settings: {', '.join(PRESETS)}.")] = "",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other setting, such as optim.schedule=linear; see a run's config.toml."),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option("--resume", help="Go on with a run, such as runs/latest, where it stopped.")
     ] = None,
@@ -65,6 +69,8 @@ def train(
 
     Example: slr train --data-dir DIR --arch mobilenetv3 --output-dir runs/mine
 
+    Example: slr train --data-dir DIR --set model.options.width=128 --set augment.noise=0.02
+
     Example: slr train --resume runs/latest
     """
     chosen = overrides(
@@ -76,11 +82,11 @@ def train(
         run__output_dir=output_dir, run__seed=seed, run__device=device, run__precision=precision,
         run__gradient_checkpointing=gradient_checkpointing,
     )  # fmt: skip
-    if resume is not None and (preset or config or arch or output_dir):
-        fix = "Leave --preset, --config, --arch and --output-dir out, or start a new run."
+    if resume is not None and (preset or config or arch or output_dir or settings):
+        fix = "Leave --preset, --config, --set, --arch and --output-dir out, or start a new run."
         raise UsageError("A run goes on with its own settings.", "--resume", fix)
     if resume is None:
-        settled = resolve(chosen, preset, config)
+        settled = resolve(chosen, preset, config, settings or ())
         if not settled.data.data_dir:
             raise UsageError("No corpus is named.", "--data-dir", "slr train --data-dir DIR")
     from slrcli.workflows.train import resume as go_on

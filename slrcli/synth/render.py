@@ -19,7 +19,7 @@ from slrcli.synth.signer import Signer
 WIDTH = 3 * (POSE_POINTS + 2 * HAND_POINTS + FACE_POINTS)
 MISSING_SPAN = 3.0  # mean length of a span of frames without a hand
 # Standard deviation of a point's jitter, shoulder widths at noise 1: body, hands, face.
-_JITTER = (0.008, 0.007, 0.001)
+_JITTER = (0.008, 0.007, 0.003)
 
 
 def render(
@@ -112,7 +112,7 @@ def _head_turns(frames: int, rng: np.random.Generator) -> np.ndarray:
 
     A face tracker fits one face as a whole, so its jitter is mostly that of the turn; the points hardly shake by themselves.
     """
-    degrees = 150 * _sway(frames, rng)[:, :2] + rng.normal(0, 0.4, (frames, 2))
+    degrees = 60 * _sway(frames, rng)[:, :2] + rng.normal(0, 0.2, (frames, 2))
     pitch, yaw = np.deg2rad(degrees).T
     return about(1, yaw) @ about(0, pitch)
 
