@@ -133,7 +133,12 @@ NO_AUGMENTATION = {
 
 # Settings under which an architecture learns, where they differ from the defaults above. Used when the user names
 # the architecture and no preset.
-ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {}
+ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    "mobilenetv3": {
+        "model": {"dropout": 0.1},
+        "optim": {"lr": 1e-3, "batch_size": 8, "warmup_epochs": 1.0, "epochs": 30},
+    },
+}
 
 # Named settings, chosen by `--preset`.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {

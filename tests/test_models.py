@@ -210,7 +210,7 @@ def test_local_initialisation_lets_scores_differ_between_frames_from_the_start()
 
 def test_the_blank_starts_below_the_glosses():
     assert make("conv-bilstm", options={"blank_bias": -3.0}).classifier.bias[0] == -3
-    assert make("mobilenetv3").classifier.bias[0] == -2
+    assert make("mobilenetv3").classifier.bias[0] == 0
 
 
 def test_time_is_kept_unless_collapsed():
@@ -242,6 +242,21 @@ def test_a_mistyped_architecture_or_option_gets_the_nearest_name():
         make("mobilenetv3", options={"lstm_layers": "two"})
     with pytest.raises(UsageError, match="Known: forerunner, local"):
         make("mobilenetv3", options={"init": "xavier"})
+
+
+@pytest.mark.parametrize(
+    "arch, options, hint",
+    [
+        ("conv-bilstm", {"width": 191}, "even"),
+        ("conv-bilstm", {"kernel": 4}, "odd"),
+        ("conv-bilstm", {"layers": 0}, "1 or more"),
+        ("mobilenetv3", {"width": 0}, "larger than 0"),
+        ("mobilenetv3", {"lstm_layers": 0}, "1 or more"),
+    ],
+)
+def test_values_that_cannot_be_built_are_refused(arch, options, hint):
+    with pytest.raises(UsageError, match=hint):
+        make(arch, options=options)
 
 
 def test_options_of_the_frontend_keep_the_architectures_defaults():

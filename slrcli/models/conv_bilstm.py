@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slrcli.ctc import BLANK
+from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.masked import BiLSTM, MaskedBatchNorm1d, MaskedConv1d, channel_mask, halved, max_pool_2
@@ -37,6 +38,16 @@ class ConvBiLSTMOptions:
     scale: float = 4.0
     blank_bias: float = -2.0
     frontend: FrontendOptions = field(default_factory=FrontendOptions)
+
+    def __post_init__(self):
+        if self.width < 2 or self.width % 2:
+            raise UsageError(
+                f"The width is shared by two directions and cannot be {self.width}.", "width", "Make it even."
+            )
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise UsageError(f"A convolution cannot be centred on {self.kernel} frames.", "kernel", "Make it odd.")
+        if self.layers < 1:
+            raise UsageError(f"There cannot be {self.layers} layers.", "layers", "Make it 1 or more.")
 
 
 class ConvBiLSTM(SignModel):

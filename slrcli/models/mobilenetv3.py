@@ -27,7 +27,7 @@ ENCODED_OTHERWISE = 64
 STEM, UPSAMPLED, HIDDEN = 16, 128, 128  # channels; HIDDEN those of each direction of the LSTM
 EVERYTHING = FrontendOptions(body=False, keep=False, hands=False, derivatives=3, presence=False)
 INITS = ("local", "forerunner")
-CLASS_LENGTH, BLANK_BIAS = 8.0, -2.0  # of the `local` initialisation, see `_draw_local`
+CLASS_LENGTH = 8.0  # of a class's weights under the `local` initialisation
 
 
 class BlockShape(NamedTuple):
@@ -68,6 +68,14 @@ class MobileNetV3Options:
     cross_modal_attention: bool = False
     init: str = "local"
     frontend: FrontendOptions = EVERYTHING
+
+    def __post_init__(self):
+        if self.width <= 0:
+            raise UsageError(f"The factor on the channels cannot be {self.width}.", "width", "Make it larger than 0.")
+        if self.lstm_layers < 1:
+            raise UsageError(f"There cannot be {self.lstm_layers} layers.", "lstm_layers", "Make it 1 or more.")
+        if self.init not in INITS:
+            raise UsageError(f"There is no initialisation '{self.init}'.", "init", nearest(self.init, INITS))
 
     def channels(self, count: int) -> int:
         """`count` channels at this width."""
@@ -234,8 +242,6 @@ def initialise(model: SignModel, init: str) -> None:
     classifier that weak the network finds "all blank" within an epoch and stays there for dozens.
     `local`: torch's own, but for an LSTM that begins by looking at single moments and a classifier that is heard.
     """
-    if init not in INITS:
-        raise UsageError(f"There is no initialisation '{init}'.", "init", nearest(init, INITS))
     if init == "forerunner":
         _draw_as_forerunner(model)
     else:
@@ -255,7 +261,7 @@ def _draw_as_forerunner(model: nn.Module) -> None:
 
 @torch.no_grad()
 def _draw_local(recurrence: BiLSTM, classifier: nn.Linear) -> None:
-    """Input and output gates open, forget gates nearly closed, little recurrence; long classes, a modest blank.
+    """Input and output gates open, forget gates nearly closed, little recurrence; long weights for the classes.
 
     Scores then differ between frames from the first step on, which is what breaks the phase of blanks alone.
     """
@@ -266,4 +272,4 @@ def _draw_local(recurrence: BiLSTM, classifier: nn.Linear) -> None:
         gates = torch.tensor([1.0, -2.0, 0.0, 1.0])  # in, forget, candidate, out
         lstm.bias_ih_l0.copy_(gates.repeat_interleave(lstm.hidden_size))
     classifier.weight.mul_(CLASS_LENGTH / classifier.weight.norm(dim=1, keepdim=True))
-    classifier.bias[BLANK] = BLANK_BIAS
+    classifier.bias[BLANK] = 0.0  # at full frame rate a blank that starts below the glosses only costs time

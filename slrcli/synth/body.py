@@ -34,9 +34,11 @@ def hand_points(shape: np.ndarray, angles: np.ndarray) -> np.ndarray:
     direction = np.deg2rad(_DIRECTIONS + shape[:, 5:] * _SPREADS)  # [T, 5]
     along = np.stack([np.sin(direction), -np.cos(direction), np.zeros_like(direction)], axis=-1)
     # Fingers fold towards the palm, the thumb mostly across it.
-    palm = np.array([[0.8, 0.0, -0.6], *[[0.0, 0.0, -1.0]] * 4])
+    palm = np.broadcast_to([[0.8, 0.0, -0.6], *[[0.0, 0.0, -1.0]] * 4], along.shape)
+    palm = palm - (palm * along).sum(axis=-1, keepdims=True) * along
+    palm /= np.linalg.norm(palm, axis=-1, keepdims=True)
     bend = np.deg2rad(np.cumsum(shape[:, :5, None] * _FLEXIONS, axis=2))[..., None]  # [T, 5, 3, 1]
-    bones = _PHALANGES[..., None] * (np.cos(bend) * along[:, :, None] + np.sin(bend) * palm[:, None])
+    bones = _PHALANGES[..., None] * (np.cos(bend) * along[:, :, None] + np.sin(bend) * palm[:, :, None])
     knuckles = np.pad(_KNUCKLES, ((0, 0), (0, 1)))
     fingers = np.empty((len(shape), 5, 4, 3))
     fingers[:, :, 0] = knuckles
@@ -86,7 +88,7 @@ def elbow_point(shoulder: np.ndarray, wrist: np.ndarray, signer: Signer) -> tupl
 
 
 def trunk_points(signer: Signer) -> dict[int, np.ndarray]:
-    """Pose points that do not move with the arms, by MediaPipe's number: [3] each. Odd numbers from 11 on are the left."""
+    """Pose points that do not move with the arms, by MediaPipe's number: [3] each. Odd numbers are the left."""
     hips, knee, ankle = signer.trunk, signer.trunk + 0.5 * signer.legs, signer.trunk + signer.legs
     one_side = {
         11: (0.5, 0.0, 0.0),

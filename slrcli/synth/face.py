@@ -1,4 +1,4 @@
-"""A face of 468 points in MediaPipe's order: eyes, brows, lips, nose and outline where they belong, the rest spread evenly."""
+"""A face of 468 points in MediaPipe's order: eyes, brows, lips, nose and outline in place, the rest spread evenly."""
 
 from functools import cache
 
@@ -25,7 +25,7 @@ _NOSE = {
 
 
 def _ring(centre: tuple[float, float], radii: tuple[float, float], count: int, start: float, turn: int) -> np.ndarray:
-    """`count` points of an ellipse, [count, 2]; `start` in degrees (0 right, 90 down), `turn` 1 clockwise in the picture."""
+    """`count` points of an ellipse, [count, 2]; `start` in degrees (0 right, 90 down), `turn` 1 for clockwise."""
     angle = np.deg2rad(start) + turn * 2 * np.pi * np.arange(count) / count
     return np.array(centre) + np.stack([radii[0] * np.cos(angle), radii[1] * np.sin(angle)], axis=1)
 

@@ -1,9 +1,9 @@
 """The invented language of the procedural signer: what a sign is made of, and its lexicon.
 
 A sign has the four parameters of sign phonology: a handshape, a place of articulation, a palm orientation and a
-movement. A movement is a path and a course along it, so that signs which share everything but the course consist of
-the very same still frames in another order: no frame by itself tells them apart. Every family of the lexicon holds four such
-signs. The glosses are plain words; the signs belong to no real sign language.
+movement. A movement is a path and a course along it, so that signs which share everything but the course pass the same
+poses in another order: no frame by itself tells them apart. Every sign of the lexicon has at least one such partner.
+The glosses are plain words; the signs belong to no real sign language.
 """
 
 from collections.abc import Callable
@@ -46,8 +46,8 @@ PLACES: dict[str, Place] = {
     "rest": Place("trunk", 0.28, 0.92, 0.25),
 }
 
-# Degrees: roll about the forearm (0 palm to the camera, 90 to the midline, 180 to the signer), pitch (fingers tip towards
-# the camera), tilt in the picture plane (fingers tip towards the midline).
+# Degrees: roll about the forearm (0 palm to the camera, 90 to the midline, 180 to the signer), pitch (fingers tip
+# towards the camera), tilt in the picture plane (fingers tip towards the midline).
 ORIENTATIONS: dict[str, tuple[float, float, float]] = {
     "forward": (0.0, 0.0, 5.0),
     "inward": (90.0, 0.0, 10.0),
@@ -76,7 +76,6 @@ def _circle(s: np.ndarray) -> np.ndarray:
 PATHS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "rise": lambda s: _straight(s, 0.0, -0.7),
     "side": lambda s: _straight(s, 0.7, 0.0),
-    "slant": lambda s: _straight(s, 0.5, -0.5),
     "arc": _arc,
     "circle": _circle,
 }
@@ -84,7 +83,13 @@ CLOSED_PATHS = frozenset({"circle"})
 
 
 class Movement(NamedTuple):
-    """A course along a path: `legs` times from end to end, to and fro (laps, on a closed path), or all of it backwards."""
+    """A course along a path, which is the order in which its points are passed.
+
+    Attributes:
+        path: a name in `PATHS`.
+        legs: how many times from end to end, to and fro; how many laps on a closed path.
+        backward: from the far end, or the other way round.
+    """
 
     path: str
     legs: int = 1
@@ -112,7 +117,7 @@ class Sign:
     """One sign of the invented language."""
 
     gloss: str
-    family: str  # signs of one family share everything but the course of their movement
+    family: str  # signs of one family share everything but their movement
     handshape: str
     place: str
     orientation: str
@@ -136,10 +141,6 @@ MOVEMENTS: dict[str, Movement] = {
     "down": Movement("rise", backward=True),
     "out": Movement("side"),
     "in": Movement("side", backward=True),
-    "slant up": Movement("slant"),
-    "slant down": Movement("slant", backward=True),
-    "slant up and down": Movement("slant", 2),
-    "slant down and up": Movement("slant", 2, backward=True),
     "arc out": Movement("arc"),
     "arc in": Movement("arc", backward=True),
     "arc to and fro": Movement("arc", 2),
@@ -153,7 +154,6 @@ MOVEMENTS: dict[str, Movement] = {
 _CROSS = ("up", "down", "out", "in")
 _ARCS = ("arc out", "arc in", "arc to and fro", "arc fro and to")
 _CIRCLES = ("circle", "circle back", "circle twice", "circle back twice")
-_SLANTS = ("slant up", "slant down", "slant up and down", "slant down and up")
 # Family: handshape, place, orientation, both hands, movements, glosses in their order.
 _FAMILIES = {
     "time": ("flat", "shoulder", "forward", False, _CROSS, "TOMORROW YESTERDAY TODAY ALWAYS"),
@@ -161,7 +161,7 @@ _FAMILIES = {
     "location": ("flat", "waist", "forward", False, _CROSS, "HOUSE SCHOOL CITY RIVER"),
     "weather": ("flat", "shoulder", "back", False, _CROSS, "RAIN SUN WIND SNOW"),
     "food": ("claw", "mouth", "inward", False, _CIRCLES, "BREAD MILK APPLE TEA"),
-    "action": ("vee", "chest", "down", False, _SLANTS, "GIVE TAKE WRITE READ"),
+    "action": ("vee", "chest", "down", False, _CROSS, "GIVE TAKE WRITE READ"),
     "quality": ("five", "chest", "up", True, _ARCS, "GOOD BAD BIG SMALL"),
 }
 MOST_SIGNS = 4 * len(_FAMILIES)

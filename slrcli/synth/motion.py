@@ -101,7 +101,7 @@ def _vary(track: Track, sign: Sign, rng: np.random.Generator) -> Track:
 
 
 def _blend(before: Track, after: Track, frames: int) -> Track:
-    """A transition of `frames` frames: from the last pose of `before` to the first of `after`, starting and ending slowly."""
+    """A transition from the last pose of `before` to the first of `after`, starting and ending slowly."""
     u = np.arange(1, frames + 1) / (frames + 1)
     weight = (u * u * (3 - 2 * u))[:, None, None]
     return Track(

@@ -1,4 +1,4 @@
-"""From the course of the hands to what MediaPipe Holistic would have seen: float32 [T, 1629], with noise and lost hands."""
+"""From the course of the hands to what MediaPipe Holistic would see: float32 [T, 1629], with noise and lost hands."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from slrcli.synth.signer import Signer
 WIDTH = 3 * (POSE_POINTS + 2 * HAND_POINTS + FACE_POINTS)
 MISSING_SPAN = 3.0  # mean length of a span of frames without a hand
 # Standard deviation of a point's jitter, shoulder widths at noise 1: body, hands, face.
-_JITTER = (0.008, 0.007, 0.003)
+_JITTER = (0.004, 0.004, 0.001)
 
 
 def render(
@@ -58,9 +58,10 @@ def render(
 
 
 def lost_frames(speed: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Frames [T] bool in which a hand of this speed [T] is lost: spans of geometric length, begun more often in fast movement.
+    """Frames [T] bool in which a hand of this speed [T] is lost, more often in fast movement.
 
-    Spans begin as a Poisson process, so a frame is covered with probability 1 - exp(-begun per frame x mean length).
+    Spans of geometric length begin as a Poisson process, so a frame is covered with probability
+    1 - exp(-spans begun per frame x mean length).
     """
     frames = len(speed)
     weight = 0.3 + 0.7 * speed / max(float(speed.mean()), 1e-9) if speed.any() else np.ones(frames)
@@ -110,7 +111,7 @@ def _head(frames: int, signer: Signer, rng: np.random.Generator) -> np.ndarray:
 def _head_turns(frames: int, rng: np.random.Generator) -> np.ndarray:
     """How the head is turned in every frame, [T, 3, 3]: looking about and nodding by a few degrees.
 
-    A face tracker fits one face as a whole, so its jitter is mostly that of the turn; the points hardly shake by themselves.
+    A tracker fits one face as a whole, so its jitter is mostly that of the turn: points hardly shake by themselves.
     """
     degrees = 60 * _sway(frames, rng)[:, :2] + rng.normal(0, 0.2, (frames, 2))
     pitch, yaw = np.deg2rad(degrees).T
@@ -118,7 +119,7 @@ def _head_turns(frames: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _face(signer: Signer, camera: np.ndarray, centre: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Face points [T, 468, 3]: the template at `centre` [T, 3], seen by `camera` [T, 3, 3], the mouth opening and closing."""
+    """Face points [T, 468, 3] at `centre` [T, 3], seen by `camera` [T, 3, 3], the mouth opening and closing."""
     rest, opening = face_template()
     mouth = 0.03 * (1 + np.sin(2 * np.pi * (rng.uniform(0.5, 2.0) * np.arange(len(centre)) / 25 + rng.random())))
     at = centre * np.array([1.0, 1.0, 0.0])

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-# Ranges of the uniform distributions that signers are drawn from. Lengths are in the signer's own shoulder widths, places
-# in the picture are shares of its (square) side, angles in degrees, x to the right and y downwards.
+# Ranges of the uniform distributions that signers are drawn from. Lengths are in the signer's own shoulder widths,
+# places in the picture are shares of its (square) side, angles in degrees, x to the right and y downwards.
 _RANGES: dict[str, tuple[float, float]] = {
     "shoulders": (0.12, 0.18),  # width in the picture
     "centre_x": (0.42, 0.58),
@@ -55,7 +55,7 @@ class Signer:
 
 
 def draw_signers(count: int, left_handed: int, rng: np.random.Generator) -> tuple[Signer, ...]:
-    """`count` people, spread evenly over every range (a Latin hypercube), the first `left_handed` of them left-handed."""
+    """`count` people, spread evenly over every range (a Latin hypercube); the first `left_handed` are left-handed."""
     columns = {}
     for field in fields(Signer)[2:]:
         low, high = _RANGES[field.name]

@@ -82,8 +82,8 @@ def write_corpus(
     for part in ("annotations", "features"):
         if (out / part).exists():
             raise DataError("the folder already holds a corpus", str(out / part), "choose another folder or remove it")
-    (out / "annotations").mkdir(parents=True)
     signs = lexicon(options.signs)
+    (out / "annotations").mkdir(parents=True)
     cast = split_signers(options)
     glosses = frames = size = 0
     for number, split in enumerate(SPLITS):
