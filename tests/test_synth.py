@@ -58,7 +58,7 @@ def test_clips_are_positions_of_mediapipe_holistic_within_the_picture(written):
     layout = load_layout("mediapipe-1629")
     assert layout.width == WIDTH
     for x in clips(written[0]):
-        assert x.dtype == np.float32 and x.shape[1] == WIDTH and len(x) > 20
+        assert x.dtype == np.float32 and x.shape[1] == WIDTH and len(x) > 15
         in_picture = x.reshape(len(x), -1, 3)[:, :, :2]
         assert np.nanmin(in_picture) > 0 and np.nanmax(in_picture) < 1
 
@@ -94,7 +94,7 @@ def test_the_corpus_is_opened_like_any_other(written):
         for number, utterance in enumerate(corpus.split(split), start=1):
             assert utterance.id == f"demo-{split}-{number:05d}" and utterance.features.is_file()
             assert utterance.signer in summary.signers[split]
-            assert set(utterance.glosses) <= known and 2 <= len(utterance.glosses) <= 3
+            assert set(utterance.glosses) <= known and 1 <= len(utterance.glosses) <= 3
     assert sum(len(u.glosses) for split in corpus.splits for u in corpus.split(split)) == summary.glosses
 
 
@@ -241,7 +241,7 @@ def test_sentences_do_not_tell_signs_of_a_family_apart_by_their_order():
     first = [sentence[0].gloss for sentence in sentences if sentence[0].family == "time"]
     shares = np.array([first.count(sign.gloss) for sign in signs if sign.family == "time"]) / len(first)
     np.testing.assert_allclose(shares, 0.25, atol=0.05)
-    assert {len(sentence) for sentence in sentences} == {2, 3, 4}
+    assert {len(sentence) for sentence in sentences} == {1, 2, 3, 4}
 
 
 def test_a_folder_with_a_corpus_is_never_written_into(written):

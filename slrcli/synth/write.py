@@ -22,10 +22,10 @@ class SynthOptions:
 
     name: str = "demo"  # first part of every id
     signs: int = MOST_SIGNS  # size of the lexicon
-    train: int = 440  # sentences
+    train: int = 540  # sentences
     dev: int = 40
     test: int = 60
-    shortest: int = 2  # signs in a sentence
+    shortest: int = 1  # signs in a sentence
     longest: int = 4
     train_signers: int = 6
     dev_signers: int = 1  # people who sign in no other split
