@@ -2,8 +2,9 @@
 
     python tests/benchmarks/demo_needs_movement.py [--seed N]
 
-The frame classifier sees each frame's normalised positions, without velocities and without its neighbours, under the
-same CTC loss, optimiser, epochs and augmentation. Prints the WER of both on the signer that neither has seen.
+The frame classifier sees the normalised positions of every fourth frame (the default recogniser's output rate, at which
+it does better than at the full one), without velocities and without neighbours, under the same CTC loss, optimiser,
+epochs and augmentation. Prints the WER of both on the signer that neither has seen.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from slrcli.workflows.demo import SETTINGS
 from slrcli.workflows.material import gather, learnable
 
 WIDTH = 384
+STRIDE = 4
 
 
 class FrameClassifier(SignModel):
@@ -41,10 +43,11 @@ class FrameClassifier(SignModel):
         )  # fmt: skip
 
     def output_length(self, frames):
-        return frames
+        return (frames + STRIDE - 1) // STRIDE
 
     def forward(self, x, lengths):
-        return Output(log_softmax(self.layers(self.frontend(x, lengths))), lengths)
+        frames = self.frontend(x, lengths)[:, ::STRIDE]
+        return Output(log_softmax(self.layers(frames)), self.output_length(lengths))
 
 
 def wer_of(model, material, config, console):
