@@ -9,7 +9,7 @@ from slrcli.findings import Finding, Level
 MILESTONES = ((5, 5.0, 90.0), (10, 3.0, 80.0), (20, 2.5, 70.0), (50, 2.0, 50.0), (100, 1.5, 40.0))
 STUCK_EPOCH, STUCK_WER = 20, 80.0
 BLANK_ONLY = 1.0  # tokens emitted, in percent of the reference's, below which a model says nothing
-BLANK_PATIENCE = 5  # epochs that a model may say nothing: all models pass through this
+GRACE = 10  # epochs in which a model may say nothing, or always the same: all pass through this, small corpora long
 FEW_GLOSSES = 3
 
 
@@ -56,7 +56,7 @@ def milestone(numbers: EpochNumbers) -> str:
 def verdicts(numbers: EpochNumbers) -> list[Finding]:
     """What is wrong with the run at this epoch, as far as the numbers say."""
     found = []
-    if numbers.epoch >= BLANK_PATIENCE and numbers.emission < BLANK_ONLY:
+    if numbers.epoch >= GRACE and numbers.emission < BLANK_ONLY:
         found.append(
             Finding(
                 Level.WARNING,
@@ -67,7 +67,7 @@ def verdicts(numbers: EpochNumbers) -> list[Finding]:
                 "Wait if the loss still falls; else raise --lr, shorten the warm-up, or run slr check model.",
             )
         )
-    elif numbers.epoch >= BLANK_PATIENCE and numbers.distinct <= min(FEW_GLOSSES, numbers.distinct_ref - 1):
+    elif numbers.epoch >= GRACE and numbers.distinct <= min(FEW_GLOSSES, numbers.distinct_ref - 1):
         found.append(
             Finding(
                 Level.WARNING,
