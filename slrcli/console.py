@@ -61,6 +61,8 @@ class Console:
 
     @staticmethod
     def _make(stream: Any) -> RichConsole:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a gloss that the terminal's encoding lacks is no failure
         width = None if stream.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
         return RichConsole(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 

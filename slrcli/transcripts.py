@@ -70,7 +70,7 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
         DataError: the file cannot be read, a line does not fit the format, an id occurs twice; names file and line.
         UsageError: unknown format.
     """
-    reader = _READERS[_format_of(path, format)]
+    reader = _READERS[format_of(path, format)]
     lines = {}
     segments = []
     for segment in reader(_read_text(path), str(path)):
@@ -106,7 +106,7 @@ def write_transcripts(
         DataError: an id or a gloss that the format cannot hold, or a ctm of glosses without times.
         UsageError: unknown format, or a ctm without `fps`.
     """
-    format = _format_of(path, format)
+    format = format_of(path, format)
     for id, item in transcripts.items():
         _check_id(id, spaces=format in {"csv", "tsv", "jsonl"})
         for gloss in _glosses(item):
@@ -273,7 +273,8 @@ _WRITERS: dict[str, Writer] = {
 FORMATS = tuple(_READERS)
 
 
-def _format_of(path: str | Path, format: str) -> str:
+def format_of(path: str | Path, format: str = "auto") -> str:
+    """The format that was named, or the one that the file's suffix means; UsageError if there is none such."""
     name = Path(path).suffix.lstrip(".").lower() if format == "auto" else format
     if name not in FORMATS:
         raise UsageError(f"unknown transcript format {name!r}", str(path), f"use one of {', '.join(FORMATS)}")

@@ -242,6 +242,27 @@ def test_debug_shows_the_traceback(workplace):
     assert "Traceback" in done.stderr
 
 
+def test_glosses_that_the_terminal_cannot_write_are_escaped(workplace, tmp_path):
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    code = "from slrcli.console import Console; Console().result('手语'); Console().json(['手'])"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.splitlines()[0] == "\\u624b\\u8bed"
+
+
+def test_a_dev_split_without_glosses_is_refused(slr, tmp_path):
+    corpus = write_corpus(tmp_path)
+    table = corpus / "annotations" / "dev.corpus.csv"
+    rows = [line.rpartition("|")[0] + "|" for line in table.read_text().splitlines()[1:]]
+    table.write_text("\n".join(["id|folder|signer|annotation", *rows]) + "\n")
+    result = slr("train", "--data-dir", corpus)
+    assert result.exit_code == 1 and "no utterance of dev has glosses" in result.stderr
+
+
+def test_an_output_of_unknown_format_is_refused_before_anything_is_computed(slr, corpus):
+    result = slr("eval", "--data-dir", corpus, "--out", "x.zzz")
+    assert result.exit_code == 2 and "zzz" in result.stderr and "split" not in result.stderr
+
+
 def test_quiet_keeps_stderr_empty(slr, corpus):
     assert slr("decode", corpus / "features" / "test" / "test0.npy", "--quiet").stderr == ""
 
@@ -258,7 +279,8 @@ def test_every_command_has_help_with_an_example(slr, command):
 
 
 @pytest.mark.slow
-def test_the_smallest_demo_runs_all_five_commands(slr, tmp_path):
+def test_the_smallest_demo_runs_all_five_commands(slr, workplace, tmp_path):
+    newest = (workplace / "runs" / "latest").resolve()
     result = slr("demo", "--small", "--keep", tmp_path / "demo")
     assert result.exit_code == 0, result.output
     assert "On a signer never seen: WER" in result.stdout and "synthetic" in result.stdout
@@ -266,5 +288,6 @@ def test_the_smallest_demo_runs_all_five_commands(slr, tmp_path):
         assert f"slr {command}" in result.stdout
     assert (tmp_path / "demo" / "run" / "best.safetensors").is_file()
     assert (tmp_path / "demo" / "vocab.json").is_file()
+    assert (workplace / "runs" / "latest").resolve() == newest  # the demo is nobody's newest run
     refused = slr("demo", "--small", "--keep", tmp_path / "demo")
     assert refused.exit_code == 2 and "not empty" in refused.stderr

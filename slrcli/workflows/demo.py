@@ -91,7 +91,7 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     model = check_model(console, config.model.arch, vocabulary.vocabulary.size, config.data.layout, seed)
     console.findings(model.findings)
     console.heading("slr train")
-    training = train(config, console)
+    training = train(config, console, newest=False)
     if training.stopped == "interrupted":
         raise KeyboardInterrupt
     console.heading("slr eval")

@@ -13,7 +13,7 @@ from slrcli.errors import UsageError
 from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.scoring.wer import Score, by_group
-from slrcli.transcripts import write_transcripts
+from slrcli.transcripts import format_of, write_transcripts
 from slrcli.workflows.material import open_data
 from slrcli.workflows.runs import find_checkpoint, shown
 
@@ -89,6 +89,8 @@ def evaluate_checkpoint(
     Raises:
         SlrError: no such checkpoint, split or features, or features that do not fit.
     """
+    for file in outputs:
+        format_of(file)  # a mistake in a name should not cost the whole evaluation
     path = find_checkpoint(checkpoint)
     recogniser = Recogniser.from_checkpoint(path, choose_device(device))
     meta = recogniser.meta

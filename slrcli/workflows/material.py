@@ -66,6 +66,10 @@ def gather(config: Config, console: Console, vocabulary: Vocabulary | None = Non
         console.note(f"The corpus has no dev split: a tenth of train stands in for it (seed {config.run.seed}).")
     for split in ("train", "dev"):
         corpus.require_features(split)
+    if not any(item.glosses for item in corpus.split("dev")):
+        raise DataError(
+            "no utterance of dev has glosses, so nothing can be scored", str(corpus.root), "run slr check data"
+        )
     if vocabulary is None and config.data.vocab:
         vocabulary = Vocabulary.load(Path(config.data.vocab))
     if vocabulary is None:

@@ -18,7 +18,7 @@ SUFFIX = ".safetensors"
 
 
 def new_run(output_dir: str, name: str) -> Path:
-    """Make the folder of a new run, `runs/<date-time-name>` unless one is named, and let `runs/latest` mean it.
+    """Make the folder of a new run, `runs/<date-time-name>` unless one is named.
 
     Raises:
         UsageError: the folder already holds a run.
@@ -32,7 +32,6 @@ def new_run(output_dir: str, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"The folder cannot be made: {error.strerror}.", str(folder)) from error
-    point_latest(folder)
     return folder
 
 

@@ -52,13 +52,14 @@ class TrainResult:
         return EXIT_INTERRUPTED if self.stopped == "interrupted" else 0
 
 
-def train(config: Config, console: Console, dry_run: bool = False) -> TrainResult:
+def train(config: Config, console: Console, dry_run: bool = False, newest: bool = True) -> TrainResult:
     """Train a new model.
 
     Args:
         config: resolved; `data.data_dir` is required.
         console: progress and notes go there.
         dry_run: one batch of each phase, nothing written.
+        newest: let `runs/latest` mean this run.
 
     Raises:
         SlrError: data, options or memory that do not allow it.
@@ -77,6 +78,8 @@ def train(config: Config, console: Console, dry_run: bool = False) -> TrainResul
     if dry_run:
         return session.dry_run()
     run = new_run(config.run.output_dir, config.model.arch)
+    if newest:
+        point_latest(run)
     atomic_write_text(run / CONFIG, to_toml(config))
     material.vocabulary.save(run / "vocab.json")
     return session.run(run)
@@ -316,7 +319,7 @@ def memory_advice() -> Iterator[None]:
     """Turn running out of memory into advice."""
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
     except RuntimeError as error:
         if "allocate memory" in str(error) or "out of memory" in str(error):
