@@ -209,3 +209,17 @@ def test_milestones_are_spoken_of_at_their_epochs_alone():
 )
 def test_verdicts_name_what_is_wrong(changes, codes):
     assert [finding.code for finding in verdicts(replace(NUMBERS, **changes))] == codes
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
+)
+def test_running_out_of_memory_is_answered_with_the_flags_that_help(error):
+    from slrcli.workflows.train import memory_advice
+
+    with pytest.raises(SlrError) as caught, memory_advice():
+        raise error
+    for flag in ("--batch-size", "--max-frames", "--gradient-checkpointing", "--precision"):
+        assert flag in caught.value.fix
+    with pytest.raises(RuntimeError, match="something else"), memory_advice():
+        raise RuntimeError("something else")
