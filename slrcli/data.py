@@ -126,14 +126,19 @@ def check_width(width: int, layout: Layout, where: str | Path) -> None:
 
 
 def collate(clips: Sequence[np.ndarray], targets: Sequence[Sequence[int]], index: Sequence[int]) -> Batch:
-    """Clips `[T, D]` and their gloss ids as one padded batch."""
+    """Clips `[T, D]` and their gloss ids as one padded batch.
+
+    Filled in numpy: torch would start a pool of threads for every thread that copies, and leave it behind.
+    """
     lengths = [len(clip) for clip in clips]
-    x = torch.zeros(len(clips), max(lengths), clips[0].shape[1])
+    x = np.zeros((len(clips), max(lengths), clips[0].shape[1]), np.float32)
     for row, clip in enumerate(clips):
-        x[row, : len(clip)] = torch.from_numpy(clip)
+        x[row, : len(clip)] = clip
     flat = [gloss for target in targets for gloss in target]
     counts = torch.tensor([len(target) for target in targets], dtype=torch.int64)
-    return Batch(x, torch.tensor(lengths), torch.tensor(flat, dtype=torch.int64), counts, tuple(index))
+    return Batch(
+        torch.from_numpy(x), torch.tensor(lengths), torch.tensor(flat, dtype=torch.int64), counts, tuple(index)
+    )
 
 
 def bucketed(frames: Sequence[int], batch_size: int, rng: np.random.Generator) -> list[list[int]]:
