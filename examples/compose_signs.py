@@ -5,6 +5,8 @@ straight line from the last pose of one to the first of the next. The same clips
 always give the same bytes. Such a corpus is easier than real signing: nobody signs like this.
 """
 
+import argparse
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +34,16 @@ class Sentence(NamedTuple):
     signer: str
 
 
+def arguments(about: str, raw: str, clips: str) -> argparse.Namespace:
+    """What a script for composed sentences is asked: `out`, and one of `raw` and `clips`."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write the corpus to")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--raw", type=Path, metavar="FOLDER", help=raw)
+    source.add_argument("--clips", type=Path, metavar="NPZ", help=clips)
+    return parser.parse_args()
+
+
 def bridge(before: np.ndarray, after: np.ndarray, frames: int) -> np.ndarray:
     """`frames` frames on the straight line from pose `before` to pose `after`, both left out."""
     share = np.linspace(0, 1, frames + 2, dtype=np.float32)[1:-1, np.newaxis]
@@ -54,6 +66,23 @@ def compose(clips: Sequence[Clip], sentences: int, seed: int) -> Iterator[Senten
         yield Sentence(np.concatenate(frames), [clip.gloss for clip in chosen], signers[turn])
 
 
+def write_composed(out: Path, name: str, clips: Sequence[Clip], plan: dict[str, tuple[int, int]]) -> None:
+    """Compose and write every split of `plan`, which holds the number of sentences and the seed of each."""
+    for split in plan:
+        counts: dict[str, int] = {}
+        for clip in clips:
+            if clip.split == split:
+                counts[clip.signer] = counts.get(clip.signer, 0) + 1
+        if not counts:
+            raise SystemExit(f"{name}: no recordings for the split {split}; is the download complete?")
+        scarce = [signer for signer, count in counts.items() if count < MOST_SIGNS]
+        if scarce:
+            raise SystemExit(f"{name}: fewer than {MOST_SIGNS} recordings of {', '.join(scarce)} in the split {split}")
+    for split, (sentences, seed) in plan.items():
+        own = [clip for clip in clips if clip.split == split]
+        write_split(out, split, name, compose(own, sentences, seed))
+
+
 def write_split(out: Path, split: str, name: str, sentences: Iterable[Sentence]) -> None:
     """Write `annotations/{split}.corpus.csv` and `features/{split}/{id}.npy` below `out`."""
     features = out / "features" / split
@@ -69,12 +98,28 @@ def write_split(out: Path, split: str, name: str, sentences: Iterable[Sentence])
     print(f"{name} {split}: {len(rows) - 1} sentences")
 
 
-def read_pack(path: Path, signer_field: str) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
-    """Clips that lie end to end in one npz: `x [N, D]`, `length`, `sign` and `signer_field`, one entry a clip."""
+def read_pack(path: Path, signer_field: str, columns: int) -> Iterator[tuple[np.ndarray, str, int | str]]:
+    """Frames, sign and signer (or session, or part) of clips that lie end to end in one npz, one entry a clip."""
     try:
         with np.load(path, allow_pickle=False) as pack:
-            arrays = {key: pack[key] for key in ("x", "length", "sign", signer_field)}
-    except (OSError, ValueError, KeyError) as error:
+            frames, length, sign, signer = (pack[key] for key in ("x", "length", "sign", signer_field))
+    except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise SystemExit(f"{path} is no pack of clips with x, length, sign and {signer_field}: {error}") from error
-    frames = np.split(arrays.pop("x").astype(np.float32), np.cumsum(arrays["length"])[:-1])
-    return frames, arrays
+    if frames.shape != (length.sum(), columns) or not len(length) == len(sign) == len(signer):
+        raise SystemExit(
+            f"{path}: x is {list(frames.shape)}, expected [{length.sum()}, {columns}] with one sign and one "
+            f"{signer_field} for each of the {len(length)} clips"
+        )
+    clips = np.split(frames.astype(np.float32), np.cumsum(length)[:-1])
+    yield from zip(clips, sign.tolist(), signer.tolist(), strict=True)
+
+
+def read_text(file: Path, columns: int) -> np.ndarray:
+    """A recording kept as text, one frame a line: float32 `[T, columns]`."""
+    try:
+        frames = np.loadtxt(file, dtype=np.float32, ndmin=2)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{file} cannot be read as lines of {columns} numbers: {error}") from error
+    if not len(frames) or frames.shape[1] != columns:
+        raise SystemExit(f"{file} is {list(frames.shape)}, expected {columns} numbers in each line")
+    return frames

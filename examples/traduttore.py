@@ -1,52 +1,68 @@
 """traduttore: 14 word signs of ASL as MediaPipe landmarks, 20 frames each, composed into sentences.
 
-python examples/traduttore.py --train TRAIN --dev DEV OUT   folders SIGN/NUMBER/FRAME.npy of 258 numbers a frame
-python examples/traduttore.py --clips clips.npz OUT         or the same recordings packed in one file
+python examples/traduttore.py --raw MP_Data OUT      SIGN/TAKE/FRAME.npy, 258 numbers a frame
+python examples/traduttore.py --clips clips.npz OUT  or the same recordings packed in one file
 """
 
-import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from compose_signs import Clip, compose, read_pack, write_split
+from compose_signs import Clip, arguments, read_pack, write_composed
 
 COLUMNS = 258
+FRAMES = 20
+# The takes of a sign are cut by number: so much of them for train, so much for dev, the rest is left out.
+TRAIN_UNTIL, DEV_UNTIL = 0.75, 0.85
+SIGNS = (
+    "can", "coffee", "get", "hello", "i", "large", "medium", "muffin",
+    "no", "please", "small", "tea", "thank-you", "water",
+)  # fmt: skip
+PLAN = {"train": (1500, 1), "dev": (200, 2)}
 
 
-def read_raw(folder: Path, split: str) -> list[Clip]:
-    """Every recording below SIGN/NUMBER, its frames in the order of their numbers."""
-    clips = []
-    takes = [take for sign in sorted(folder.iterdir()) if sign.is_dir() for take in sign.iterdir() if take.is_dir()]
-    for take in sorted(takes, key=lambda path: (path.parent.name, int(path.name) if path.name.isdecimal() else 0)):
-        files = sorted(take.glob("*.npy"), key=lambda path: int(path.stem))
-        if not files:
-            continue
-        frames = np.stack([np.load(file, allow_pickle=False) for file in files]).astype(np.float32)
-        if frames.shape[1:] != (COLUMNS,):
-            raise SystemExit(f"{take} has frames of {frames.shape[1:]} numbers, expected {COLUMNS}")
-        clips.append(Clip(frames, take.parent.name.upper().replace(" ", "-"), "unknown", split))
-    return clips
+def whole_takes(sign: Path) -> list[Path]:
+    """The takes of a sign in the order of their numbers, without those that lack one of the 20 frames."""
+    takes = [take for take in sign.iterdir() if take.name.isdecimal()] if sign.is_dir() else []
+    whole = [take for take in takes if all((take / f"{frame}.npy").is_file() for frame in range(FRAMES))]
+    if not whole:
+        raise SystemExit(f"{sign} holds no takes of {FRAMES} frames, 0/0.npy to 0/{FRAMES - 1}.npy and so on")
+    return sorted(whole, key=lambda take: int(take.name))
+
+
+def read_take(take: Path) -> np.ndarray:
+    """The frames of one take, float32 `[20, 258]`.
+
+    They pass through half precision because the pack holds them so: both then give the same corpus.
+    """
+    frames = []
+    for number in range(FRAMES):
+        file = take / f"{number}.npy"
+        try:
+            frame = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise SystemExit(f"{file} cannot be read: {error}") from error
+        if frame.shape != (COLUMNS,):
+            raise SystemExit(f"{file} is {list(frame.shape)}, expected {COLUMNS} numbers")
+        frames.append(frame)
+    return np.stack(frames).astype(np.float16).astype(np.float32)
+
+
+def read_raw(folder: Path) -> Iterator[tuple[np.ndarray, str, str]]:
+    """Frames `[20, 258]`, gloss and part of every recording that is used, sign by sign."""
+    for sign in SIGNS:
+        takes = whole_takes(folder / sign)
+        train, dev = int(TRAIN_UNTIL * len(takes)), int(DEV_UNTIL * len(takes))
+        for i, take in enumerate(takes[:dev]):
+            yield read_take(take), sign.upper(), "train" if i < train else "dev"
 
 
 def main() -> None:
     """Write the corpus."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, help="folder to write to")
-    parser.add_argument("--train", type=Path, help="folder of the training signs")
-    parser.add_argument("--dev", type=Path, help="folder of the signs held out")
-    parser.add_argument("--clips", type=Path, help="npz with x [N, 258], length, sign, part")
-    arguments = parser.parse_args()
-    if arguments.clips:
-        frames, known = read_pack(arguments.clips, "part")
-        rows = zip(frames, known["sign"].tolist(), known["part"].tolist(), strict=True)
-        clips = [Clip(x, sign, "unknown", part) for x, sign, part in rows]
-    elif arguments.train and arguments.dev:
-        clips = read_raw(arguments.train, "train") + read_raw(arguments.dev, "dev")
-    else:
-        parser.error("give --clips, or --train and --dev")
-    for split, sentences, seed in (("train", 1500, 1), ("dev", 200, 2)):
-        own = [clip for clip in clips if clip.split == split]
-        write_split(arguments.out, split, "traduttore", compose(own, sentences, seed))
+    given = arguments(__doc__, "the folder MP_Data", "npz with x [N, 258], length, sign, part")
+    found = read_raw(given.raw) if given.raw else read_pack(given.clips, "part", COLUMNS)
+    clips = [Clip(frames, gloss, "unknown", part) for frames, gloss, part in found]
+    write_composed(given.out, "traduttore", clips, PLAN)
 
 
 if __name__ == "__main__":
