@@ -106,7 +106,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Sig
                 chosen.arch, meta.layout, len(meta.vocabulary.tokens), dropout=chosen.dropout, options=chosen.options
             )
         model.load_state_dict(tensors, assign=True)
-    except (KeyError, TypeError, ValueError, RuntimeError, SlrError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"the checkpoint does not hold together: {reason}", str(path), _REMEDY) from error
     return model.to(device).eval(), meta

@@ -181,7 +181,10 @@ def resolve(
         raise UsageError(f"There is no preset '{preset}'.", "--preset", nearest(preset, PRESETS))
     sources = [(PRESETS.get(preset, {}), f"preset {preset}")]
     if file is not None:
-        sources.append((read_toml(file), str(file)))
+        values = read_toml(file)
+        if isinstance(values.get("run"), dict):
+            values["run"].pop("output_dir", None)  # a run's own settings serve a new run, which goes elsewhere
+        sources.append((values, str(file)))
     sources += [(overrides, "command line"), (read_assignments(assignments), "--set")]
     arch = DEFAULT_ARCH
     for values, _ in sources:

@@ -23,10 +23,13 @@ PIPED_WIDTH = 110  # columns of a table when stdout is not a terminal
 MARKS = {Level.ERROR: ("✗", "bold red"), Level.WARNING: ("!", "bold yellow"), Level.NOTE: ("·", "dim")}
 
 
+SHOWN = "\n\t\u3000\u200c\u200d"  # not printable to Python, yet part of texts: wide space, (non-)joiners
+
+
 def visible(text: object) -> str:
     """`text` with control characters (but newline and tab) shown as escapes: none of them acts on a terminal."""
     return "".join(
-        char if char in "\n\t" or (char.isprintable() or char == "\u3000") else char.encode("unicode_escape").decode()
+        char if char in SHOWN or char.isprintable() else char.encode("unicode_escape").decode()
         for char in str(text).encode("utf-8", "replace").decode()
     )
 
@@ -72,15 +75,21 @@ class Console:
         return self._out.width
 
     def result(self, item: str | RenderableType = "") -> None:
-        """A line or a renderable of the result, to stdout. Plain strings are never wrapped."""
-        if isinstance(item, str):
+        """A line or a renderable of the result, to stdout. Plain strings are never wrapped.
+
+        Where the result is JSON, stdout is kept for it and the line is a note.
+        """
+        if self.as_json:
+            self.note(item)
+        elif isinstance(item, str):
             self._out.file.write(visible(item) + "\n")  # not through rich, which would turn tabs into spaces
         else:
             self._out.print(item)
 
     def json(self, value: Any) -> None:
         """The whole result as one JSON document. NaN and infinity, which JSON lacks, become null."""
-        self._out.file.write(json.dumps(_finite(value), ensure_ascii=False, indent=2) + "\n")
+        ascii_only = (getattr(self._out.file, "encoding", None) or "").lower().replace("-", "") != "utf8"
+        self._out.file.write(json.dumps(finite(value), ensure_ascii=ascii_only, indent=2, default=str) + "\n")
 
     def note(self, item: str | RenderableType = "", style: str = "") -> None:
         """Something worth knowing that is not the result, to stderr; silent with `quiet`."""
@@ -104,16 +113,19 @@ class Console:
             self._err.print(Text(f"  to do {visible(error.fix)}"), soft_wrap=True)
 
     def findings(self, findings: Sequence[Finding]) -> None:
-        """All findings, the worst first, as the result; then a line that counts them."""
+        """All findings, the worst first, as the result; then a line that counts them. `quiet` leaves the notes out."""
         order = list(Level)
+        out = self._err if self.as_json else self._out
         for finding in sorted(findings, key=lambda item: order.index(item.level)):
+            if self.quiet and finding.level is Level.NOTE:
+                continue
             mark, style = MARKS[finding.level]
             head = Text.assemble((f"{mark} {finding.code} ", style), visible(finding.what))
-            self._out.print(head, soft_wrap=True)
+            out.print(head, soft_wrap=True)
             if finding.where:
-                self._out.print(Text(f"    at    {visible(finding.where)}", style="dim"), soft_wrap=True)
+                out.print(Text(f"    at    {visible(finding.where)}", style="dim"), soft_wrap=True)
             if finding.fix:
-                self._out.print(Text(f"    to do {visible(finding.fix)}"), soft_wrap=True)
+                out.print(Text(f"    to do {visible(finding.fix)}"), soft_wrap=True)
         self.result(tally(findings))
 
     @contextmanager
@@ -140,11 +152,12 @@ def tally(findings: Sequence[Finding]) -> str:
     return ", ".join(f"{count} {level.value}{'' if count == 1 else 's'}" for level, count in counts.items())
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """`value` with NaN and infinities, which JSON lacks, as None, however deep they stand."""
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else None
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value

@@ -38,6 +38,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         if temporary != target:
+            temporary.chmod(0o666 & ~_UMASK)  # some writers make files that only their owner may read
             _flush(temporary)
             os.replace(temporary, target)
             _flush_folder(target.parent)
@@ -50,6 +51,10 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         if temporary != target:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)  # there is no way to ask but to set it and set it back
 
 
 def _is_special(path: Path) -> bool:

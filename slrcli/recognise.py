@@ -14,6 +14,8 @@ from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel
 from slrcli.vocab import Vocabulary
 
+LONG_CLIP = 4096  # frames; a multiple of any usual stride
+
 
 def choose_device(name: str) -> torch.device:
     """`auto` is the GPU where there is one, else the CPU.
@@ -77,17 +79,15 @@ class Recogniser:
     def decode(self, batch: Batch, output: Output, names: Sequence[str] | None = None) -> list[Hypothesis]:
         """Best-path hypotheses of a batch's log-probabilities, spans in input frames."""
         frames = output.lengths.tolist()
-        longest = max(range(len(frames)), key=frames.__getitem__)
-        stride = stride_of(self.model, int(batch.lengths[longest]))
+        stride = stride_of(self.model)  # the model's, not the batch's: spans must not depend on what else is in it
         return greedy_batch(
             output.log_probs.float().cpu().numpy(), frames, stride, self.vocabulary, batch.lengths.tolist(), names
         )
 
 
-def stride_of(model: SignModel, frames: int) -> float:
-    """Input frames an output frame stands for: the power of two, or 1, nearest to what the lengths say."""
-    ratio = frames / max(int(model.output_length(frames)), 1)
-    return float(2 ** round(np.log2(max(ratio, 1.0))))
+def stride_of(model: SignModel) -> float:
+    """Input frames an output frame stands for, read off a length at which rounding up does not matter."""
+    return LONG_CLIP / int(model.output_length(LONG_CLIP))
 
 
 def by_length(frames: Sequence[int], batch_size: int) -> Iterator[list[int]]:

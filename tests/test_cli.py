@@ -263,6 +263,105 @@ def test_an_output_of_unknown_format_is_refused_before_anything_is_computed(slr,
     assert result.exit_code == 2 and "zzz" in result.stderr and "split" not in result.stderr
 
 
+def test_train_json_is_one_document(slr, corpus, tmp_path):
+    result = slr("train", "--data-dir", corpus, "--epochs", "1", "-o", tmp_path / "r", "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["epochs"] == 1 and Path(document["checkpoint"]).is_file()
+    dry = json.loads(slr("train", "--data-dir", corpus, "--dry-run", "--json").stdout)
+    assert dry["run"] is None and dry["best"]["decoded"] == 4
+
+
+def test_json_is_valid_whatever_the_terminal_can_write(workplace):
+    code = "from slrcli.console import Console; Console(as_json=True).json(['手é'])"
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout) == ["手é"]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--dry-run"], ["--dropout", "0.9"], ["--vocab", "v.json"], ["--layout", "kinect-20"], ["--normaliser", "none"]],
+)
+def test_resume_refuses_what_it_would_ignore(slr, workplace, flags):
+    run = (workplace / "runs" / "latest").resolve()
+    before = {file: file.read_bytes() for file in run.iterdir() if file.is_file()}
+    result = slr("train", "--resume", run, *flags)
+    assert result.exit_code == 2 and flags[0] in result.stderr
+    assert before == {file: file.read_bytes() for file in run.iterdir() if file.is_file()}
+
+
+def test_what_a_resumed_run_was_told_is_written_down(slr, corpus, tmp_path, monkeypatch):
+    from slrcli.config import read_toml
+
+    run = tmp_path / "run"
+    monkeypatch.chdir(corpus.parent)
+    assert slr("train", "--data-dir", corpus.name, "--epochs", "1", "-o", run).exit_code == 0
+    monkeypatch.chdir(tmp_path)  # another directory than the one in which the corpus was named
+    assert slr("train", "--resume", run, "--epochs", "3").exit_code == 0
+    assert read_toml(run / "config.toml")["optim"]["epochs"] == 3
+    done = slr("train", "--resume", run)
+    assert done.exit_code == 0 and "is complete (3 epochs)" in done.stderr
+    again = slr("train", "--config", run / "config.toml", "--epochs", "1", "-o", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+
+
+def test_a_damaged_dev_clip_ends_the_run_before_its_first_epoch(slr, tmp_path):
+    corpus = write_corpus(tmp_path / "c")
+    file = corpus / "features" / "dev" / "dev1.npy"
+    file.write_bytes(file.read_bytes()[:-40])
+    result = slr("train", "--data-dir", corpus, "--epochs", "1", "-o", tmp_path / "r")
+    assert result.exit_code == 1 and "dev1.npy" in result.stderr and "epoch   1" not in result.stderr
+
+
+def test_a_crash_between_the_two_files_of_a_run_resumes_from_one_moment(slr, corpus, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for run in (whole, broken):
+        assert slr("train", "--data-dir", corpus, "--epochs", "1", "-o", run).exit_code == 0
+    state = (broken / "last.state.safetensors").read_bytes()
+    assert slr("train", "--resume", broken, "--epochs", "2").exit_code == 0
+    (broken / "last.state.safetensors").write_bytes(state)  # weights of epoch 2, state of epoch 1
+    for run in (whole, broken):
+        assert slr("train", "--resume", run, "--epochs", "2").exit_code == 0
+    first, second = (read_weights(run / "last.safetensors") for run in (whole, broken))
+    assert first and all(np.array_equal(first[name], second[name]) for name in first)
+    epochs = [json.loads(line)["epoch"] for line in (broken / "metrics.jsonl").read_text().splitlines()]
+    assert epochs == [1, 2]
+
+
+def read_weights(path):
+    from safetensors.numpy import load_file
+
+    return load_file(path)
+
+
+def test_ids_that_occur_twice_in_dev_are_refused(slr, tmp_path):
+    corpus = write_corpus(tmp_path)
+    table = corpus / "annotations" / "dev.corpus.csv"
+    table.write_text(table.read_text() + table.read_text().splitlines()[-1] + "\n")
+    result = slr("train", "--data-dir", corpus)
+    assert result.exit_code == 1 and "more than once in dev" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["optim.clip_norm=-1", "optim.patience=-2", "optim.schedule=foo", "augment.resample=[1.4, 0.7]",
+     "augment.resample=[0.0, 0.0]", "augment.time_mask_share=3", "augment.point_drop=2", "data.max_frames=-1"],
+)  # fmt: skip
+def test_settings_beyond_their_meaning_are_refused_before_a_run_is_made(slr, corpus, tmp_path, setting):
+    result = slr("train", "--data-dir", corpus, "-o", tmp_path / "r", "--set", setting)
+    assert result.exit_code == 2 and "defect" not in result.stderr and not (tmp_path / "r").exists()
+
+
+def test_a_corpus_of_train_alone_is_evaluated_on_what_training_held_out(slr, tmp_path):
+    corpus = write_corpus(tmp_path / "c")
+    for split in ("dev", "test"):
+        (corpus / "annotations" / f"{split}.corpus.csv").unlink()
+    assert slr("train", "--data-dir", corpus, "--epochs", "1", "-o", tmp_path / "r").exit_code == 0
+    result = slr("eval", tmp_path / "r", "--data-dir", corpus, "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["split"] == "dev"
+
+
 def test_quiet_keeps_stderr_empty(slr, corpus):
     assert slr("decode", corpus / "features" / "test" / "test0.npy", "--quiet").stderr == ""
 
@@ -289,5 +388,7 @@ def test_the_smallest_demo_runs_all_five_commands(slr, workplace, tmp_path):
     assert (tmp_path / "demo" / "run" / "best.safetensors").is_file()
     assert (tmp_path / "demo" / "vocab.json").is_file()
     assert (workplace / "runs" / "latest").resolve() == newest  # the demo is nobody's newest run
+    document = json.loads(slr("demo", "--small", "--json", "--quiet").stdout)
+    assert document["evaluation"]["split"] == "test" and document["folder"] is None
     refused = slr("demo", "--small", "--keep", tmp_path / "demo")
     assert refused.exit_code == 2 and "not empty" in refused.stderr

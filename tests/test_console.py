@@ -31,7 +31,9 @@ def test_text_from_outside_neither_marks_up_nor_acts_on_the_terminal(capsys):
 
 
 def test_visible_keeps_letters_of_all_scripts():
-    assert visible("ÄPFEL 手话 हाथ") == "ÄPFEL 手话 हाथ"
+    for text in ("ÄPFEL 手话 हाथ", "می\u200cروم", "👩\u200d🔬"):  # the last two hold joiners, which belong to them
+        assert visible(text) == text
+    assert visible("a\u202eb") == "a\\u202eb"  # turns the direction of writing, and with it what is read
 
 
 def test_tabs_arrive_as_tabs(capsys):

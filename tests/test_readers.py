@@ -31,6 +31,14 @@ def test_numbers_of_every_type_become_float32(tmp_path, dtype, order):
     assert feature_shape(path) == (4, 3)
 
 
+def test_a_header_that_claims_more_than_any_machine_holds_is_damage(tmp_path):
+    for shape in ((10**30, 6), (10**12, 6)):
+        header = str({"descr": "<f4", "fortran_order": False, "shape": shape}).encode().ljust(117) + b"\n"
+        (tmp_path / "huge.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        with pytest.raises(DataError):
+            read_features(tmp_path / "huge.npy")
+
+
 def test_points_are_flattened_and_missing_ones_stay_nan(tmp_path):
     points = np.arange(24.0).reshape(4, 2, 3)
     points[1, 1] = np.nan

@@ -144,6 +144,21 @@ def test_evaluation_does_not_depend_on_the_batch_size(utterances):
     assert alone.loss == pytest.approx(together.loss, rel=1e-4)
 
 
+def test_spans_do_not_depend_on_the_batch(utterances):
+    trainer = trainer_on(utterances, epochs=6)
+    list(trainer.run())
+    clips = [trainer.dev[index] for index in range(6)] + [trainer.dev[0][:5]]
+    together = trainer.recogniser.recognise(clips)
+    assert [trainer.recogniser.recognise([clip])[0].spans for clip in clips] == [item.spans for item in together]
+
+
+def test_a_checkpoint_may_be_read_by_whom_the_umask_lets(utterances, tmp_path):
+    trainer = trainer_on(utterances)
+    save_checkpoint(tmp_path / "a.safetensors", trainer.model, trainer.recogniser.meta)
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_every_step_reports_frames_without_padding(utterances):
     trainer = trainer_on(utterances, epochs=1)
     trainer.batches.options = replace(trainer.batches.options, resample=(1.0, 1.0))

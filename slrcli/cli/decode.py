@@ -21,7 +21,7 @@ def decode(
     device: Device = None,
     as_json: Json = False,
 ) -> int:
-    """Write the glosses of clips: one line each, the file and its glosses parted by a tab.
+    """Write the glosses of clips: one line each, the file and its glosses parted by a tab (one file: no name).
 
     Example: slr decode clip.npy
 

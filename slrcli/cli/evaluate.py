@@ -22,7 +22,9 @@ def evaluate(
     ] = "",
     out: Annotated[
         list[Path] | None,
-        typer.Option("--out", "-o", help="Write the hypotheses: .ctm, .csv, .tsv, .stm, .jsonl or .txt; repeatable."),
+        typer.Option(
+            "--out", "-o", help="Write the hypotheses: .ctm, .csv, .tsv, .stm, .trn, .jsonl or .txt; repeatable."
+        ),
     ] = None,
     worst: Annotated[int, typer.Option("--worst", min=0, help="Show so many of the worst utterances.")] = 5,
     fps: Annotated[float, typer.Option("--fps", min=0.001, help="Frames a second, for CTM times.")] = FRAMES_PER_SECOND,

@@ -85,6 +85,10 @@ def train(
     if resume is not None and (preset or config or arch or output_dir or settings):
         fix = "Leave --preset, --config, --set, --arch and --output-dir out, or start a new run."
         raise UsageError("A run goes on with its own settings.", "--resume", fix)
+    fixed = {"--dropout": dropout, "--vocab": vocab, "--layout": layout, "--normaliser": normaliser}
+    given = [flag for flag, value in {**fixed, "--dry-run": dry_run or None}.items() if value is not None]
+    if resume is not None and given:
+        raise UsageError(f"A run that goes on cannot take {', '.join(given)}.", "--resume", "Leave it out.")
     if resume is None:
         settled = resolve(chosen, preset, config, settings or ())
         if not settled.data.data_dir:
@@ -93,12 +97,10 @@ def train(
     from slrcli.workflows.train import train as start
 
     result = go_on(resume, chosen, console) if resume is not None else start(settled, console, dry_run)
-    if dry_run:
-        return result.exit_code
     if as_json:
         console.json({"run": result.run, "checkpoint": result.checkpoint, "epochs": result.epochs,
                       "stopped": result.stopped, "best": result.metrics})  # fmt: skip
-    elif result.metrics:
+    elif not dry_run and result.metrics:
         console.result(f"best: WER {result.metrics['wer']:.2f} % on dev at epoch {result.metrics['epoch']}")
         console.result(f"checkpoint: {result.checkpoint}")
         console.note(f"Next: slr eval {result.run} --data-dir DIR, slr decode FILES --model {result.run}")

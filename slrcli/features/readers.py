@@ -41,6 +41,10 @@ def feature_shape(path: str | Path) -> tuple[int, int]:
         return _checked(*_header(stream), path)
 
 
+# What numpy and zipfile raise on files that are not what they claim to be.
+_DAMAGE = (ValueError, OverflowError, EOFError, SyntaxError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+
+
 @contextmanager
 def _plainly(path: Path) -> Iterator[None]:
     """Whatever goes wrong while reading, said in the user's terms."""
@@ -50,7 +54,9 @@ def _plainly(path: Path) -> Iterator[None]:
         raise DataError("there is no such feature file", path) from error
     except OSError as error:
         raise DataError(f"cannot read the feature file: {error.strerror or error}", path) from error
-    except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except MemoryError as error:
+        raise DataError("the feature file does not fit in memory", path, "cut the clip into shorter ones") from error
+    except _DAMAGE as error:
         # numpy, zipfile and zlib name the damage in their own words; zlib.error is not among the built-in ones.
         raise DataError(f"the feature file is damaged or cut short: {error}", path, "extract it again") from error
     except Exception as error:

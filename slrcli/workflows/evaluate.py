@@ -9,12 +9,11 @@ from slrcli.config import FRAMES_PER_SECOND, DataConfig
 from slrcli.console import Console
 from slrcli.corpus import default_split, split_name
 from slrcli.data import Clips
-from slrcli.errors import UsageError
 from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.scoring.wer import Score, by_group
 from slrcli.transcripts import format_of, write_transcripts
-from slrcli.workflows.material import open_data
+from slrcli.workflows.material import open_data, require_distinct
 from slrcli.workflows.runs import find_checkpoint, shown
 
 
@@ -97,17 +96,15 @@ def evaluate_checkpoint(
     corpus = open_data(data)
     for note in corpus.notes:
         console.note(note)
-    name = split_name(split) if split else default_split(corpus)
-    if name not in corpus.splits and name == "dev":
+    has_one = corpus.splits.get("test") or corpus.splits.get("dev")
+    name = split_name(split) if split else default_split(corpus) if has_one else "dev"
+    if name == "dev" and not corpus.splits.get("dev"):
         corpus, _ = corpus.with_dev(meta.config.run.seed)
         console.note(f"The corpus has no dev split: a tenth of train stands in (seed {meta.config.run.seed}).")
     corpus = corpus.normalised(meta.vocabulary.normaliser)
     console.note(f"checkpoint {shown(path)}, split {name}{'' if split else ' (chosen; --split names another)'}")
     utterances = corpus.require_features(name)
-    if len({item.id for item in utterances}) < len(utterances):
-        raise UsageError(
-            "Ids occur twice in the split, so hypotheses cannot be told apart.", name, "Run slr check data."
-        )
+    require_distinct(utterances, name)
     clips = Clips(utterances, meta.layout, meta.config.data.max_gap)
     with console.progress(f"recognising {name}", len(clips)) as task:
         evaluation = evaluate(recogniser, clips, batch_size, task.advance)

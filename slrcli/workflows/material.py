@@ -1,5 +1,6 @@
 """What training starts from: the corpus, its vocabulary, the layout of its features, and what cannot be learnt from."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,10 +27,12 @@ class Material:
 
     @property
     def train(self) -> list[Utterance]:
+        """The utterances to learn from."""
         return self.corpus.splits["train"]
 
     @property
     def dev(self) -> list[Utterance]:
+        """The utterances that choose the best epoch."""
         return self.corpus.splits["dev"]
 
 
@@ -66,10 +69,7 @@ def gather(config: Config, console: Console, vocabulary: Vocabulary | None = Non
         console.note(f"The corpus has no dev split: a tenth of train stands in for it (seed {config.run.seed}).")
     for split in ("train", "dev"):
         corpus.require_features(split)
-    if not any(item.glosses for item in corpus.split("dev")):
-        raise DataError(
-            "no utterance of dev has glosses, so nothing can be scored", str(corpus.root), "run slr check data"
-        )
+    require_distinct(corpus.split("dev"), "dev")
     if vocabulary is None and config.data.vocab:
         vocabulary = Vocabulary.load(Path(config.data.vocab))
     if vocabulary is None:
@@ -80,7 +80,20 @@ def gather(config: Config, console: Console, vocabulary: Vocabulary | None = Non
             source=corpus.source,
         )
     layout = choose_layout(config.data.layout, corpus.split("train"))
-    return Material(corpus.normalised(vocabulary.normaliser), vocabulary, layout)
+    corpus = corpus.normalised(vocabulary.normaliser)
+    if not any(item.glosses for item in corpus.split("dev")):
+        what = f"no utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored"
+        raise DataError(what, str(corpus.root), "run slr check data")
+    return Material(corpus, vocabulary, layout)
+
+
+def require_distinct(utterances: list[Utterance], split: str) -> None:
+    """DataError where an id occurs twice: hypotheses could not be told apart."""
+    twice = [id for id, count in Counter(item.id for item in utterances).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{len(twice)} ids occur more than once in {split}", ", ".join(twice[:SHOWN_IDS]), "rename them"
+        )
 
 
 def learnable(
@@ -95,12 +108,13 @@ def learnable(
     Raises:
         DataError: glosses outside the vocabulary, or nothing is left.
     """
+    threshold = max(config.data.min_count, material.vocabulary.min_count)
     utterances, targets = [], []
     left_out: dict[str, list[str]] = {}
     dropped = 0
     for item in material.train:
         glosses = list(item.glosses)
-        if config.data.min_count > 1:
+        if threshold > 1:
             glosses = [gloss for gloss in glosses if gloss in material.vocabulary]
             dropped += len(item.glosses) - len(glosses)
         ids = material.vocabulary.encode(glosses)
@@ -115,7 +129,7 @@ def learnable(
             utterances.append(replace(item, glosses=tuple(glosses)))
             targets.append(ids)
     if dropped:
-        console.warn(f"{dropped} rare glosses (min_count {config.data.min_count}) were left out of the annotations.")
+        console.warn(f"{dropped} rare glosses (min_count {threshold}) were left out of the annotations.")
     for reason, ids in left_out.items():
         some = ", ".join(ids[:SHOWN_IDS]) + (", ..." if len(ids) > SHOWN_IDS else "")
         console.warn(f"{len(ids)} training utterances {reason} and are left out: {some}")

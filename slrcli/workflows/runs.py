@@ -24,7 +24,7 @@ def new_run(output_dir: str, name: str) -> Path:
         UsageError: the folder already holds a run.
     """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = Path(output_dir) if output_dir else RUNS / f"{stamp}-{name}"
+    folder = Path(output_dir) if output_dir else RUNS / f"{stamp}-{name}-{os.getpid()}"
     if (folder / CONFIG).exists():
         fix = f"Go on with it (slr train --resume {folder}), or name another folder."
         raise UsageError("The folder already holds a run.", str(folder), fix)
@@ -38,8 +38,8 @@ def new_run(output_dir: str, name: str) -> Path:
 def point_latest(folder: Path) -> None:
     """Let `runs/latest` mean this run: a link, or where links are not allowed a file that holds the path."""
     latest = RUNS / LATEST
-    RUNS.mkdir(exist_ok=True)
-    with suppress(OSError):
+    with suppress(OSError):  # a run does not fail for want of a shortcut to it
+        RUNS.mkdir(exist_ok=True)
         if latest.is_symlink() or latest.is_file():
             latest.unlink()
         try:

@@ -13,7 +13,7 @@ import torch
 
 from slrcli.checkpoint import Meta, load_checkpoint, load_state, save_checkpoint, save_state
 from slrcli.config import Config, read_toml, to_toml
-from slrcli.console import Console, Task
+from slrcli.console import Console, Task, finite
 from slrcli.data import Clips, TrainBatches, feature_statistics
 from slrcli.errors import EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
 from slrcli.files import atomic_write_text
@@ -22,9 +22,11 @@ from slrcli.models.registry import build_model
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.training.loop import EpochEnd, Step, Trainer
 from slrcli.training.monitor import milestone
+from slrcli.training.optim import learning_rate
 from slrcli.workflows.material import Material, gather, learnable
 from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, newest_run, point_latest, shown
 
+WEIGHTS = "model."  # before the names of the weights in the training state
 PRECISIONS = ("auto", "fp32", "bf16")
 MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or --precision bf16."
 
@@ -65,6 +67,7 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
         SlrError: data, options or memory that do not allow it.
     """
     check_options(config)
+    config = with_absolute_paths(config)
     torch.manual_seed(config.run.seed)
     device = choose_device(config.run.device)
     material = gather(config, console)
@@ -98,15 +101,28 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console) ->
     for section, values in overrides.items():
         config = replace(config, **{section: replace(getattr(config, section), **values)})
     check_options(config)
+    config = with_absolute_paths(config)
     model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
     material = gather(config, console, meta.vocabulary)
     if meta.data_hash and meta.data_hash != material.corpus.hash:
         console.warn("The annotations are not those that the run began with.")
     session = Session(config, replace(material, layout=meta.layout), model, console)
-    session.trainer.restore(*load_state(folder / STATE))
+    session.restore(*load_state(folder / STATE))
+    if session.trainer.progress.epoch > config.optim.epochs:
+        console.note(f"The run is complete ({config.optim.epochs} epochs); --epochs N lets it go on further.")
+    atomic_write_text(folder / CONFIG, to_toml(config))
     console.note(f"Going on with {shown(folder)} at epoch {session.trainer.progress.epoch}.")
     point_latest(folder)
     return session.run(folder)
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """The configuration with paths that mean the same from every directory, as it is written down."""
+    data = config.data
+    layout = str(Path(data.layout).resolve()) if data.layout.endswith(".toml") else data.layout
+    paths = {key: str(Path(value).resolve()) for key in ("data_dir", "annotations", "features", "vocab")
+             if (value := getattr(data, key))}  # fmt: skip
+    return replace(config, data=replace(data, layout=layout, **paths))
 
 
 def check_options(config: Config) -> None:
@@ -123,10 +139,32 @@ def check_options(config: Config) -> None:
     ):
         if value < least:
             raise UsageError(f"{name} must be at least {least}, not {value}.", name)
-    if not optim.lr > 0:
+    if not 0 < optim.lr < float("inf"):
         raise UsageError(f"--lr must be above 0, not {optim.lr}.", "--lr")
     if not 0 <= config.model.dropout < 1:
         raise UsageError(f"--dropout must be at least 0 and below 1, not {config.model.dropout}.", "--dropout")
+    learning_rate(0.0, optim)  # answers an unknown schedule
+    check_ranges(config)
+
+
+def check_ranges(config: Config) -> None:
+    """UsageError for numbers beyond what their settings mean."""
+    low, high = config.augment.resample
+    if not 0 < low <= high:
+        raise UsageError(f"The rates go from a lower to a higher one above 0, not {low} to {high}.", "augment.resample")
+    ranges = {
+        "optim": {"weight_decay": None, "warmup_epochs": None, "clip_norm": None, "aux_weight": None, "patience": None,
+                  "final_lr": 1},
+        "augment": {"time_masks": None, "time_mask_share": 1, "scale": 0.99, "noise": None, "point_drop": 1,
+                    "hand_drop": 1, "mirror": 1},
+        "data": {"max_frames": None, "max_gap": None, "min_count": None},
+    }  # fmt: skip
+    for section, limits in ranges.items():
+        for key, most in limits.items():
+            value = getattr(getattr(config, section), key)
+            if not 0 <= value <= (float("inf") if most is None else most):
+                allowed = "at least 0" if most is None else f"from 0 to {most}"
+                raise UsageError(f"{key} must be {allowed}, not {value}.", f"{section}.{key}")
 
 
 class Session:
@@ -183,13 +221,15 @@ class Session:
             hypotheses = self.trainer.recogniser.recognise([some[i] for i in range(len(some))])
         self.console.result(f"dry run: loss {step.loss:.2f}, gradient norm {step.grad_norm:.2f}, {step.frames} frames")
         self.console.result(f"dry run: {len(hypotheses)} dev clips decoded; nothing was written")
-        return TrainResult(None, None, {"loss": step.loss}, 0)
+        numbers = {"loss": step.loss, "grad_norm": step.grad_norm, "frames": step.frames, "decoded": len(hypotheses)}
+        return TrainResult(None, None, numbers, 0)
 
     def run(self, folder: Path) -> TrainResult:
         """Train to the end, writing as it goes."""
         self.console.note(f"run: {shown(folder)}")
+        self._read_dev()
         steps = len(self.batches) * self.config.optim.epochs
-        record = Record(folder, self.console)
+        record = Record(folder, self.console, self.trainer.progress.epoch)
         stopped, finished = "", self.trainer.progress.epoch - 1
         last: EpochEnd | None = None
         with (
@@ -204,11 +244,12 @@ class Session:
                     self._show(task, event, last)
                 elif isinstance(event, EpochEnd):
                     last, finished = event, event.numbers.epoch
-                    self._save(folder, event, record.epoch(event))
+                    self._save(folder, event)
+                    record.epoch(event)
                 else:
                     stopped = event.reason
+                    self._save_last(folder, {"epoch": finished})
         if stopped == "interrupted":
-            self._save_last(folder, {"epoch": finished})
             self.console.note(f"Stopped and saved. Go on with: slr train --resume {shown(folder)}")
         elif stopped == "patience":
             self.console.note(f"Stopped: no better WER on dev for {self.config.optim.patience} epochs.")
@@ -225,14 +266,34 @@ class Session:
             f"epoch {event.epoch}/{self.config.optim.epochs}  loss {event.loss:.2f}{dev}  {rate:,.0f} frames/s"
         )
 
-    def _save(self, folder: Path, event: EpochEnd, metrics: dict[str, Any]) -> None:
-        self._save_last(folder, metrics)
+    def _read_dev(self) -> None:
+        """Read every dev clip once, so that a damaged one ends the run before its first epoch and not after it."""
+        with self.console.progress("reading dev", len(self.dev)) as task:
+            for index in range(len(self.dev)):
+                _ = self.dev[index]
+                task.advance()
+
+    def _save(self, folder: Path, event: EpochEnd) -> None:
+        metrics = numbers_of(event)
         if event.improved:
             save_checkpoint(folder / BEST, self.model, self._meta(metrics))
+        self._save_last(folder, metrics)
 
     def _save_last(self, folder: Path, metrics: dict[str, Any]) -> None:
         save_checkpoint(folder / LAST, self.model, self._meta(metrics))
-        save_state(folder / STATE, *self.trainer.state())
+        tensors, values = self.trainer.state()
+        weights = {f"{WEIGHTS}{name}": tensor for name, tensor in self.model.state_dict().items()}
+        save_state(folder / STATE, {**tensors, **weights}, values)
+
+    def restore(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+        """Go on where the state was written; it holds the weights too, so that they are of the same moment."""
+        weights = {name.removeprefix(WEIGHTS): item for name, item in tensors.items() if name.startswith(WEIGHTS)}
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError as error:
+            fix = "Start a new run, or put back the files that belong together."
+            raise CheckpointError(f"{STATE} and {LAST} are not of the same model.", "--resume", fix) from error
+        self.trainer.restore(tensors, values)
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         material = self.material
@@ -243,11 +304,16 @@ class Record:
     """What a run writes down as it goes: `training.log` for people, `metrics.jsonl` for programs, TensorBoard's
     events where that is installed."""
 
-    def __init__(self, folder: Path, console: Console):
-        self._folder, self._console = folder, console
+    def __init__(self, folder: Path, console: Console, epoch: int = 1):
+        self._folder, self._console, self._epoch = folder, console, epoch
         self._said: set[str] = set()
 
     def __enter__(self) -> "Record":
+        metrics = self._folder / "metrics.jsonl"
+        if metrics.is_file():  # epochs that were written down but not saved will come again
+            lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line)["epoch"] < self._epoch]
+            atomic_write_text(metrics, "".join(kept))
         self._log: TextIO = open(self._folder / "training.log", "a", encoding="utf-8")
         self._metrics: TextIO = open(self._folder / "metrics.jsonl", "a", encoding="utf-8")
         self._board: Any = None
@@ -262,16 +328,14 @@ class Record:
             if file is not None:
                 file.close()
 
-    def epoch(self, event: EpochEnd) -> dict[str, Any]:
-        """Write and show one epoch; returns its numbers as they go into the checkpoint."""
-        numbers = event.numbers
-        rates = {"frames_per_second": round(event.frames_per_second), "seconds": round(event.seconds, 2)}
-        metrics = {**asdict(numbers), **rates}
-        self._metrics.write(json.dumps(metrics) + "\n")
+    def epoch(self, event: EpochEnd) -> None:
+        """Write and show one epoch."""
+        numbers, metrics = event.numbers, numbers_of(event)
+        self._metrics.write(json.dumps(metrics, allow_nan=False) + "\n")
         self._metrics.flush()
         if self._board is not None:
             for name, value in metrics.items():
-                if name != "epoch":
+                if name != "epoch" and value is not None:
                     self._board.add_scalar(name, value, numbers.epoch)
         self.say(
             f"epoch {numbers.epoch:3d}  loss {numbers.loss:6.3f}  dev loss {numbers.dev_loss:6.3f}  "
@@ -284,12 +348,18 @@ class Record:
             if finding.code not in self._said:  # once a run, not every epoch
                 self._said.add(finding.code)
                 self.say(f"{finding.code} {finding.what}. {finding.fix}")
-        return metrics
 
     def say(self, line: str) -> None:
+        """One line, to the log and to whoever watches."""
         self._console.note(line)
         self._log.write(line + "\n")
         self._log.flush()
+
+
+def numbers_of(event: EpochEnd) -> dict[str, Any]:
+    """The numbers of an epoch as plain values, for metrics and checkpoints; what is not a number is None."""
+    rates = {"frames_per_second": round(event.frames_per_second), "seconds": round(event.seconds, 2)}
+    return finite({**asdict(event.numbers), **rates})
 
 
 @contextmanager
