@@ -20,11 +20,12 @@ SIZE_BUDGET_MB = 100.0
 FRAMES_PER_SECOND = 25.0
 
 
-def setting(default: Any, text: str) -> Any:
-    """A field with its one-line description, which `--help` shows as well."""
+def setting(default: Any, text: str, least: float | None = None, most: float | None = None) -> Any:
+    """A field with its one-line description, which `--help` shows as well, and its bounds, both inclusive."""
+    metadata = {"help": text, "least": least, "most": most}
     if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata={"help": text})
-    return field(default=default, metadata={"help": text})
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,15 @@ class DataConfig:
     layout: str = setting("auto", "Layout of the features: auto, a shipped name, or a TOML file.")
     vocab: str = setting("", "Vocabulary file; without it the vocabulary is built from the train split.")
     normaliser: str = setting("none", "Gloss normaliser applied to annotations.")
-    min_count: int = setting(1, "Leave glosses out of the vocabulary that occur less often than this in train.")
-    max_frames: int = setting(0, "Leave training utterances out that are longer than this many frames; 0 keeps all.")
-    max_gap: int = setting(5, "Fill gaps of missing points up to this many frames by interpolation; 0 fills none.")
+    min_count: int = setting(
+        1, "Leave glosses out of the vocabulary that occur less often than this in train.", least=0
+    )
+    max_frames: int = setting(
+        0, "Leave training utterances out that are longer than this many frames; 0 keeps all.", least=0
+    )
+    max_gap: int = setting(
+        5, "Fill gaps of missing points up to this many frames by interpolation; 0 fills none.", least=0
+    )
 
 
 @dataclass(frozen=True)
@@ -57,15 +64,15 @@ class OptimConfig:
     """How the weights are found."""
 
     lr: float = setting(3e-4, "Peak learning rate of AdamW.")
-    weight_decay: float = setting(1e-4, "Weight decay of AdamW.")
-    warmup_epochs: float = setting(5.0, "Epochs over which the learning rate rises to its peak.")
+    weight_decay: float = setting(1e-4, "Weight decay of AdamW.", least=0)
+    warmup_epochs: float = setting(5.0, "Epochs over which the learning rate rises to its peak.", least=0)
     schedule: str = setting("cosine", "Learning rate after the warm-up: cosine, linear or constant.")
-    final_lr: float = setting(0.02, "Where the decay ends, as a share of the peak learning rate.")
-    epochs: int = setting(100, "Passes over the train split.")
-    batch_size: int = setting(4, "Utterances a step.")
-    clip_norm: float = setting(5.0, "Largest norm of the gradient; 0 does not clip.")
-    aux_weight: float = setting(0.5, "Weight of the CTC loss of inner heads, where the architecture has them.")
-    patience: int = setting(0, "Stop after this many epochs without a better WER on dev; 0 never stops early.")
+    final_lr: float = setting(0.02, "Where the decay ends, as a share of the peak learning rate.", least=0, most=1)
+    epochs: int = setting(100, "Passes over the train split.", least=1)
+    batch_size: int = setting(4, "Utterances a step.", least=1)
+    clip_norm: float = setting(5.0, "Largest norm of the gradient; 0 does not clip.", least=0)
+    aux_weight: float = setting(0.5, "Weight of the CTC loss of inner heads, where the architecture has them.", least=0)
+    patience: int = setting(0, "Stop after this many epochs without a better WER on dev; 0 never stops early.", least=0)
 
 
 @dataclass(frozen=True)
@@ -73,15 +80,17 @@ class AugmentConfig:
     """What is varied in the training clips, anew in every epoch. Zero (or 1 to 1) turns a part off."""
 
     resample: tuple[float, float] = setting((0.7, 1.4), "Play clips at a random rate: shortest and longest duration.")
-    time_masks: int = setting(2, "Spans of frames set to missing, at most.")
-    time_mask_share: float = setting(0.08, "Length of one such span, at most, as a share of the clip.")
+    time_masks: int = setting(2, "Spans of frames set to missing, at most.", least=0)
+    time_mask_share: float = setting(0.08, "Length of one such span, at most, as a share of the clip.", least=0, most=1)
     rotate: float = setting(10.0, "Turn in the picture plane, degrees, at most.")
-    scale: float = setting(0.1, "Change of size, at most, as a share.")
+    scale: float = setting(0.1, "Change of size, at most, as a share.", least=0, most=0.99)
     shear: float = setting(0.1, "Shear of x by y, at most.")
-    noise: float = setting(0.0, "Deviation of noise on coordinates, as a share of the body's (or column's) spread.")
-    point_drop: float = setting(0.0, "Probability that a point is missing throughout the clip.")
-    hand_drop: float = setting(0.0, "Probability that a hand is missing throughout the clip.")
-    mirror: float = setting(0.0, "Probability of swapping left and right.")
+    noise: float = setting(
+        0.0, "Deviation of noise on coordinates, as a share of the body's (or column's) spread.", least=0
+    )
+    point_drop: float = setting(0.0, "Probability that a point is missing throughout the clip.", least=0, most=1)
+    hand_drop: float = setting(0.0, "Probability that a hand is missing throughout the clip.", least=0, most=1)
+    mirror: float = setting(0.0, "Probability of swapping left and right.", least=0, most=1)
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class RunConfig:
     output_dir: str = setting("", "Folder of the run; without it runs/<date-time-name>.")
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.")
     precision: str = setting("auto", "auto, fp32 or bf16; CTC is always computed in fp32.")
-    seed: int = setting(1, "Seed of everything random.")
+    seed: int = setting(1, "Seed of everything random.", least=0)
     gradient_checkpointing: bool = setting(False, "Trade time for memory: recompute activations in the backward pass.")
     cache_mb: int = setting(4096, "Keep feature arrays in memory up to this many megabytes.")
 
@@ -249,6 +258,20 @@ def coerce(value: Any, wanted: Any, where: str) -> Any:
     if not isinstance(value, plain) or (plain is not bool and isinstance(value, bool)):
         raise UsageError(f"Expected {plain.__name__}, got {value!r}.", where)
     return value
+
+
+def check_bounds(config: Config) -> None:
+    """UsageError for a number beyond the bounds of its setting."""
+    for section in fields(config):
+        part = getattr(config, section.name)
+        for item in fields(part):
+            value, least, most = getattr(part, item.name), item.metadata["least"], item.metadata["most"]
+            if least is not None and not least <= value <= (float("inf") if most is None else most):
+                allowed = f"at least {least}" if most is None else f"from {least} to {most}"
+                raise UsageError(f"{item.name} must be {allowed}, not {value}.", f"{section.name}.{item.name}")
+    low, high = config.augment.resample
+    if not 0 < low <= high:
+        raise UsageError(f"The rates go from a lower to a higher one above 0, not {low} to {high}.", "augment.resample")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

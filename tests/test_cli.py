@@ -291,6 +291,15 @@ def test_resume_refuses_what_it_would_ignore(slr, workplace, flags):
     assert before == {file: file.read_bytes() for file in run.iterdir() if file.is_file()}
 
 
+def test_only_runs_latest_means_the_newest_run(slr, corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine/latest", "other"):  # the second is the newest
+        assert slr("train", "--data-dir", corpus, "--epochs", "1", "-o", name).exit_code == 0
+    assert slr("train", "--resume", "mine/latest", "--epochs", "2").exit_code == 0
+    lines = {name: (tmp_path / name / "metrics.jsonl").read_text().count("\n") for name in ("mine/latest", "other")}
+    assert lines == {"mine/latest": 2, "other": 1}
+
+
 def test_what_a_resumed_run_was_told_is_written_down(slr, corpus, tmp_path, monkeypatch):
     from slrcli.config import read_toml
 

@@ -82,13 +82,15 @@ def train(
         run__output_dir=output_dir, run__seed=seed, run__device=device, run__precision=precision,
         run__gradient_checkpointing=gradient_checkpointing,
     )  # fmt: skip
-    if resume is not None and (preset or config or arch or output_dir or settings):
-        fix = "Leave --preset, --config, --set, --arch and --output-dir out, or start a new run."
-        raise UsageError("A run goes on with its own settings.", "--resume", fix)
-    fixed = {"--dropout": dropout, "--vocab": vocab, "--layout": layout, "--normaliser": normaliser}
-    given = [flag for flag, value in {**fixed, "--dry-run": dry_run or None}.items() if value is not None]
-    if resume is not None and given:
-        raise UsageError(f"A run that goes on cannot take {', '.join(given)}.", "--resume", "Leave it out.")
+    if resume is not None:
+        fixed = {"--preset": preset, "--config": config, "--set": settings, "--arch": arch, "--output-dir": output_dir,
+                 "--dropout": dropout, "--vocab": vocab, "--layout": layout, "--normaliser": normaliser,
+                 "--dry-run": dry_run}  # fmt: skip
+        given = ", ".join(flag for flag, value in fixed.items() if value not in (None, "", False))
+        if given:
+            raise UsageError(
+                "A run goes on with its own settings.", f"--resume, {given}", "Leave it out, or start anew."
+            )
     if resume is None:
         settled = resolve(chosen, preset, config, settings or ())
         if not settled.data.data_dir:

@@ -13,7 +13,7 @@ from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.scoring.wer import Score, by_group
 from slrcli.transcripts import format_of, write_transcripts
-from slrcli.workflows.material import open_data, require_distinct
+from slrcli.workflows.material import open_data, require_distinct, with_dev
 from slrcli.workflows.runs import find_checkpoint, shown
 
 
@@ -96,11 +96,9 @@ def evaluate_checkpoint(
     corpus = open_data(data)
     for note in corpus.notes:
         console.note(note)
-    has_one = corpus.splits.get("test") or corpus.splits.get("dev")
-    name = split_name(split) if split else default_split(corpus) if has_one else "dev"
-    if name == "dev" and not corpus.splits.get("dev"):
-        corpus, _ = corpus.with_dev(meta.config.run.seed)
-        console.note(f"The corpus has no dev split: a tenth of train stands in (seed {meta.config.run.seed}).")
+    if (split_name(split) == "dev") if split else not corpus.splits.get("test"):
+        corpus = with_dev(corpus, meta.config.run.seed, console)
+    name = split_name(split) if split else default_split(corpus)
     corpus = corpus.normalised(meta.vocabulary.normaliser)
     console.note(f"checkpoint {shown(path)}, split {name}{'' if split else ' (chosen; --split names another)'}")
     utterances = corpus.require_features(name)

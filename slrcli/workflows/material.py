@@ -62,11 +62,10 @@ def gather(config: Config, console: Console, vocabulary: Vocabulary | None = Non
         console: where to say what was chosen.
         vocabulary: one that is settled already, as when a run goes on.
     """
-    corpus, taken = open_data(config.data).with_dev(config.run.seed)
+    corpus = open_data(config.data)
     for note in corpus.notes:
         console.note(note)
-    if taken:
-        console.note(f"The corpus has no dev split: a tenth of train stands in for it (seed {config.run.seed}).")
+    corpus = with_dev(corpus, config.run.seed, console)
     for split in ("train", "dev"):
         corpus.require_features(split)
     require_distinct(corpus.split("dev"), "dev")
@@ -85,6 +84,14 @@ def gather(config: Config, console: Console, vocabulary: Vocabulary | None = Non
         what = f"no utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored"
         raise DataError(what, str(corpus.root), "run slr check data")
     return Material(corpus, vocabulary, layout)
+
+
+def with_dev(corpus: Corpus, seed: int, console: Console) -> Corpus:
+    """The corpus with a dev split; where a tenth of train has to stand in for it, that is said aloud."""
+    corpus, taken = corpus.with_dev(seed)
+    if taken:
+        console.note(f"The corpus has no dev split: a tenth of train stands in for it (seed {seed}).")
+    return corpus
 
 
 def require_distinct(utterances: list[Utterance], split: str) -> None:

@@ -59,6 +59,11 @@ def newest_run() -> Path | None:
     return None
 
 
+def run_folder(argument: Path) -> Path:
+    """The path itself, or what `runs/latest` means where it says so."""
+    return (newest_run() or argument) if argument == RUNS / LATEST else argument
+
+
 def newest_checkpoint() -> Path | None:
     """The best checkpoint of the newest run, if there is one."""
     run = newest_run()
@@ -81,8 +86,7 @@ def find_checkpoint(argument: Path | None) -> Path:
         if argument is None:
             fix = "Train one (slr train --data-dir DIR) or name a checkpoint."
             raise CheckpointError("There is no run here yet.", str(RUNS / LATEST), fix)
-    if argument == RUNS / LATEST and newest_run():
-        argument = newest_run()
+    argument = run_folder(argument)
     if argument.is_dir():
         found = checkpoint_in(argument)
         if found is None:

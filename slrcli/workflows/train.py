@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import torch
 
 from slrcli.checkpoint import Meta, load_checkpoint, load_state, save_checkpoint, save_state
-from slrcli.config import Config, read_toml, to_toml
+from slrcli.config import Config, check_bounds, merge, read_toml, to_toml
 from slrcli.console import Console, Task, finite
 from slrcli.data import Clips, TrainBatches, feature_statistics
 from slrcli.errors import EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
@@ -24,7 +24,7 @@ from slrcli.training.loop import EpochEnd, Step, Trainer
 from slrcli.training.monitor import milestone
 from slrcli.training.optim import learning_rate
 from slrcli.workflows.material import Material, gather, learnable
-from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, newest_run, point_latest, shown
+from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
 
 WEIGHTS = "model."  # before the names of the weights in the training state
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -94,12 +94,11 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console) ->
     Raises:
         CheckpointError: the folder holds no run that can go on.
     """
-    folder = newest_run() if run.name == "latest" and newest_run() else run
+    folder = run_folder(run)
     if not (folder / LAST).is_file() or not (folder / STATE).is_file():
         raise CheckpointError("The folder holds no run to go on with.", str(run), f"It should hold {LAST} and {STATE}.")
     config = Config.from_dict(read_toml(folder / CONFIG), str(folder / CONFIG))
-    for section, values in overrides.items():
-        config = replace(config, **{section: replace(getattr(config, section), **values)})
+    config = merge(config, overrides, "command line")
     check_options(config)
     config = with_absolute_paths(config)
     model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
@@ -110,8 +109,9 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console) ->
     session.restore(*load_state(folder / STATE))
     if session.trainer.progress.epoch > config.optim.epochs:
         console.note(f"The run is complete ({config.optim.epochs} epochs); --epochs N lets it go on further.")
+    else:
+        console.note(f"Going on with {shown(folder)} at epoch {session.trainer.progress.epoch}.")
     atomic_write_text(folder / CONFIG, to_toml(config))
-    console.note(f"Going on with {shown(folder)} at epoch {session.trainer.progress.epoch}.")
     point_latest(folder)
     return session.run(folder)
 
@@ -132,39 +132,12 @@ def check_options(config: Config) -> None:
         raise UsageError(
             f"There is no precision '{config.run.precision}'.", "--precision", f"Known: {', '.join(PRECISIONS)}."
         )
-    for name, value, least in (
-        ("--epochs", optim.epochs, 1),
-        ("--batch-size", optim.batch_size, 1),
-        ("--seed", config.run.seed, 0),
-    ):
-        if value < least:
-            raise UsageError(f"{name} must be at least {least}, not {value}.", name)
     if not 0 < optim.lr < float("inf"):
         raise UsageError(f"--lr must be above 0, not {optim.lr}.", "--lr")
     if not 0 <= config.model.dropout < 1:
         raise UsageError(f"--dropout must be at least 0 and below 1, not {config.model.dropout}.", "--dropout")
     learning_rate(0.0, optim)  # answers an unknown schedule
-    check_ranges(config)
-
-
-def check_ranges(config: Config) -> None:
-    """UsageError for numbers beyond what their settings mean."""
-    low, high = config.augment.resample
-    if not 0 < low <= high:
-        raise UsageError(f"The rates go from a lower to a higher one above 0, not {low} to {high}.", "augment.resample")
-    ranges = {
-        "optim": {"weight_decay": None, "warmup_epochs": None, "clip_norm": None, "aux_weight": None, "patience": None,
-                  "final_lr": 1},
-        "augment": {"time_masks": None, "time_mask_share": 1, "scale": 0.99, "noise": None, "point_drop": 1,
-                    "hand_drop": 1, "mirror": 1},
-        "data": {"max_frames": None, "max_gap": None, "min_count": None},
-    }  # fmt: skip
-    for section, limits in ranges.items():
-        for key, most in limits.items():
-            value = getattr(getattr(config, section), key)
-            if not 0 <= value <= (float("inf") if most is None else most):
-                allowed = "at least 0" if most is None else f"from 0 to {most}"
-                raise UsageError(f"{key} must be {allowed}, not {value}.", f"{section}.{key}")
+    check_bounds(config)
 
 
 class Session:
@@ -206,7 +179,7 @@ class Session:
         """Mean and deviation of the features, from train alone, into the model's frontend."""
         clips = self.clips
         if only_first:
-            clips = Clips(clips.utterances[:only_first], clips.layout)
+            clips = Clips(clips.utterances[:only_first], clips.layout, self.config.data.max_gap)
         with self.console.progress("reading the statistics of train", len(clips)) as task:
             frontend = self.model.frontend
             device = self.trainer.device
@@ -217,8 +190,8 @@ class Session:
         """One training step, one evaluated batch; proves that everything fits together and in memory."""
         with memory_advice():
             step = next(event for event in self.trainer.run() if isinstance(event, Step))
-            some = Clips(self.dev.utterances[:4], self.dev.layout)
-            hypotheses = self.trainer.recogniser.recognise([some[i] for i in range(len(some))])
+            some = [self.dev[index] for index in range(min(4, len(self.dev)))]
+            hypotheses = self.trainer.recogniser.recognise(some)
         self.console.result(f"dry run: loss {step.loss:.2f}, gradient norm {step.grad_norm:.2f}, {step.frames} frames")
         self.console.result(f"dry run: {len(hypotheses)} dev clips decoded; nothing was written")
         numbers = {"loss": step.loss, "grad_norm": step.grad_norm, "frames": step.frames, "decoded": len(hypotheses)}
@@ -244,8 +217,9 @@ class Session:
                     self._show(task, event, last)
                 elif isinstance(event, EpochEnd):
                     last, finished = event, event.numbers.epoch
-                    self._save(folder, event)
-                    record.epoch(event)
+                    metrics = numbers_of(event)
+                    self._save(folder, event.improved, metrics)
+                    record.epoch(event, metrics)
                 else:
                     stopped = event.reason
                     self._save_last(folder, {"epoch": finished})
@@ -273,9 +247,8 @@ class Session:
                 _ = self.dev[index]
                 task.advance()
 
-    def _save(self, folder: Path, event: EpochEnd) -> None:
-        metrics = numbers_of(event)
-        if event.improved:
+    def _save(self, folder: Path, improved: bool, metrics: dict[str, Any]) -> None:
+        if improved:
             save_checkpoint(folder / BEST, self.model, self._meta(metrics))
         self._save_last(folder, metrics)
 
@@ -328,9 +301,9 @@ class Record:
             if file is not None:
                 file.close()
 
-    def epoch(self, event: EpochEnd) -> None:
-        """Write and show one epoch."""
-        numbers, metrics = event.numbers, numbers_of(event)
+    def epoch(self, event: EpochEnd, metrics: dict[str, Any]) -> None:
+        """Write an epoch's `metrics` and show them."""
+        numbers = event.numbers
         self._metrics.write(json.dumps(metrics, allow_nan=False) + "\n")
         self._metrics.flush()
         if self._board is not None:
