@@ -23,14 +23,14 @@ PIPED_WIDTH = 110  # columns of a table when stdout is not a terminal
 MARKS = {Level.ERROR: ("✗", "bold red"), Level.WARNING: ("!", "bold yellow"), Level.NOTE: ("·", "dim")}
 
 
-SHOWN = "\n\t\u3000\u200c\u200d"  # not printable to Python, yet part of texts: wide space, (non-)joiners
+LETTERS = "\u3000\u200c\u200d"  # not printable to Python, yet part of texts: wide space, (non-)joiners
 
 
-def visible(text: object) -> str:
-    """`text` with control characters (but newline and tab) shown as escapes: none of them acts on a terminal."""
+def visible(text: object, keep: str = "\n\t") -> str:
+    """`text` with all that would steer a terminal or not be seen as escapes, such as `\\x1b`; `keep` acts as it is."""
     return "".join(
-        char if char in SHOWN or char.isprintable() else char.encode("unicode_escape").decode()
-        for char in str(text).encode("utf-8", "replace").decode()
+        char if char in keep or char in LETTERS or char.isprintable() else char.encode("unicode_escape").decode()
+        for char in str(text)
     )
 
 

@@ -1,6 +1,5 @@
 """Alignments for the eye: reference above hypothesis, errors marked by letter and by colour."""
 
-import unicodedata
 from collections.abc import Iterator
 
 from rich.cells import cell_len, chop_cells
@@ -8,6 +7,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.measure import Measurement
 from rich.text import Text
 
+from slrcli import console as terminal
 from slrcli.scoring.align import DELETION, HIT, INSERTION, SUBSTITUTION, Alignment, Edit
 from slrcli.scoring.wer import UtteranceScore
 
@@ -18,7 +18,6 @@ GAP = "***"
 STYLES = {HIT: "", SUBSTITUTION: "bold #d700d7", DELETION: "bold #ff0000", INSERTION: "bold #0087d7"}
 
 _LABELS = ("REF  ", "HYP  ", "     ")
-_JOINERS = "\u200c\u200d"  # part of how some scripts are written
 
 
 class AlignmentView:
@@ -74,24 +73,13 @@ def alignment_lines(alignment: Alignment, width: int) -> list[Text]:
 
 
 def visible(text: str) -> str:
-    """`text` with everything that would steer a terminal or not be seen written as an escape, such as `\\x1b`.
-
-    Control characters, direction marks, lone surrogates, line separators; letters of every script stay as they are.
-    """
-    return "".join(_escaped(character) if _steers(character) else character for character in text)
+    """`text` on one line, with all that would steer a terminal or not be seen as escapes."""
+    return terminal.visible(text, keep="")
 
 
 def percent(rate: float) -> str:
     """A rate in percent for people; a rate without reference tokens is `n/a`."""
     return "n/a" if rate != rate else f"{rate:.2f} %"
-
-
-def _steers(character: str) -> bool:
-    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and character not in _JOINERS
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def _columns(alignment: Alignment, room: int) -> Iterator[tuple[str, str, str, str]]:

@@ -1,6 +1,5 @@
 """Scores as tables for people and as dictionaries for programs."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from slrcli.console import finite
 from slrcli.report.alignment import percent, utterance_view, visible
 from slrcli.scoring.align import Counts
 from slrcli.scoring.wer import Score, UtteranceScore
@@ -74,7 +74,7 @@ def score_dict(score: Score, groups: Mapping[str, Score] | None = None, utteranc
     result = {
         **_counts_dict(score),
         "utterances": len(score.utterances),
-        "emission": _finite(score.emission),
+        "emission": finite(score.emission),
         "distinct_ref": score.distinct_ref,
         "distinct_hyp": score.distinct_hyp,
         "empty_hyp": score.empty_hyp,
@@ -100,11 +100,7 @@ def utterance_dict(utterance: UtteranceScore) -> dict[str, Any]:
 
 def _counts_dict(counts: Counts) -> dict[str, Any]:
     names = ("hits", "substitutions", "deletions", "insertions", "errors", "ref_tokens", "hyp_tokens")
-    return {"wer": _finite(counts.wer), **{name: getattr(counts, name) for name in names}}
-
-
-def _finite(rate: float) -> float | None:
-    return rate if math.isfinite(rate) else None
+    return {"wer": finite(counts.wer), **{name: getattr(counts, name) for name in names}}
 
 
 def _row(name: str, score: Score) -> tuple[str, ...]:
