@@ -13,6 +13,10 @@ ROOT = Path(slrcli.__file__).parent
 
 # From the ground up. A module imports from entries before its own, never from later ones; a package's inner order is
 # that of its list.
+PAGE = [
+    f"page.{name}"
+    for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
+] + ["page"]
 FLOORS = [
     ("errors",),
     ("files",),
@@ -35,8 +39,8 @@ FLOORS = [
     ("evaluate",),
     ("training", "optim", "monitor", "loop"),
     ("doctor", "context", "probe", "records", "timekeeping", "model_checks", "data_checks", "vocab_checks", "run"),
-    ("report", "alignment", "tables"),
-    ("workflows", "runs", "material", "vocab", "check", "train", "evaluate", "decode", "demo"),
+    ("report", "alignment", "tables", *PAGE),
+    ("workflows", "runs", "material", "vocab", "check", "train", "evaluate", "report", "decode", "demo"),
     ("cli", "common", "vocab", "check", "train", "evaluate", "decode", "demo"),
     ("__main__",),
 ]

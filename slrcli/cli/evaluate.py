@@ -26,6 +26,12 @@ def evaluate(
             "--out", "-o", help="Write the hypotheses: .ctm, .csv, .tsv, .stm, .trn, .jsonl or .txt; repeatable."
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", file_okay=False, help="Folder for a page about the errors, index.html, to open in a browser."
+        ),
+    ] = None,
     worst: Annotated[int, typer.Option("--worst", min=0, help="Show so many of the worst utterances.")] = 5,
     fps: Annotated[float, typer.Option("--fps", min=0.001, help="Frames a second, for CTM times.")] = FRAMES_PER_SECOND,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Clips at a time.")] = 16,
@@ -48,6 +54,10 @@ def evaluate(
     result = evaluate_checkpoint(
         console, checkpoint, data, split, tuple(out or ()), fps, batch_size, device or Config().run.device
     )
+    if report:
+        from slrcli.workflows.report import write_report
+
+        console.note(f"report: {write_report(report, result, fps)}")
     if as_json:
         console.json(result.to_dict())
         return 0

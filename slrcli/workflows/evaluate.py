@@ -23,8 +23,9 @@ class EvalResult:
 
     Attributes:
         checkpoint: the file.
-        meta: what it knows of itself.
+        recogniser: what it holds.
         split: name of the split.
+        clips: what was recognised.
         evaluation: scores and hypotheses.
         signers: utterance id -> signer.
         oov: tokens of the references that the vocabulary lacks: errors for certain.
@@ -32,12 +33,18 @@ class EvalResult:
     """
 
     checkpoint: Path
-    meta: Meta
+    recogniser: Recogniser
     split: str
+    clips: Clips
     evaluation: Evaluation
     signers: dict[str, str]
     oov: int
     written: tuple[Path, ...] = ()
+
+    @property
+    def meta(self) -> Meta:
+        """What the checkpoint knows of itself."""
+        return self.recogniser.meta
 
     @property
     def by_signer(self) -> dict[str, Score]:
@@ -110,4 +117,4 @@ def evaluate_checkpoint(
     signers = {item.id: item.signer for item in utterances}
     for file in outputs:
         write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
-    return EvalResult(path, meta, name, evaluation, signers, oov, outputs)
+    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs)

@@ -1,0 +1,55 @@
+"""The page: one HTML file without scripts, which loads nothing and opens from a disk."""
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from slrcli.report.page.confusion import confusion_section
+from slrcli.report.page.data import ReportData
+from slrcli.report.page.markup import Markup, tag
+from slrcli.report.page.sections import (
+    calibration_section,
+    glosses_section,
+    headline,
+    lengths_section,
+    pairs_section,
+    signers_section,
+)
+from slrcli.report.page.utterances import all_section, worst_section
+
+SECTIONS = {
+    "signers": ("Signers", signers_section),
+    "lengths": ("Lengths", lengths_section),
+    "confusion": ("Matrix", confusion_section),
+    "glosses": ("Glosses", glosses_section),
+    "pairs": ("Confusions", pairs_section),
+    "calibration": ("Calibration", calibration_section),
+    "worst": ("Worst utterances", worst_section),
+    "all": ("All utterances", all_section),
+}
+
+
+def render(data: ReportData) -> str:
+    """The whole page. Sections for which `data` holds nothing are left out."""
+    style = files("slrcli.report.page").joinpath("style.css").read_text(encoding="utf-8")
+    made = {id: (name, part) for id, (name, make) in SECTIONS.items() if (part := make(data)) is not None}
+    links = [tag("a", name, href=f"#{id}") for id, (name, _) in made.items()]
+    nav = tag("nav", *links, aria_label="Sections") if links else ""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy(style)),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", data.title),
+        tag("style", Markup(style)),
+    )
+    body = tag("body", headline(data), nav, tag("main", *(part for _, part in made.values())))
+    return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
+
+
+def policy(style: str) -> str:
+    """The content security policy: nothing but this very style sheet and pictures within the page."""
+    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
