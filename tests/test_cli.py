@@ -83,6 +83,21 @@ def test_eval_scores_the_test_split_and_writes_hypotheses(slr, corpus, tmp_path)
     assert read_transcripts(ctm) == read_transcripts(table)
 
 
+def test_eval_writes_a_page_of_the_same_score(slr, corpus, tmp_path):
+    result = slr("eval", "runs/latest", "--data-dir", corpus, "--report", tmp_path / "new" / "page", "--json")
+    document = json.loads(result.stdout)
+    page = (tmp_path / "new" / "page" / "index.html").read_text(encoding="utf-8")
+    assert f"{document['wer']:.2f} %" in page and "test0" in page and "report: " in result.stderr
+    assert [file.name for file in (tmp_path / "new" / "page").iterdir()] == ["index.html"]
+
+
+def test_a_page_is_refused_where_a_file_stands_before_anything_is_computed(slr, corpus, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    result = slr("eval", "--data-dir", corpus, "--report", tmp_path / "file")
+    assert result.exit_code == 2 and "WER" not in result.output
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_eval_json_is_one_document_that_adds_up(slr, corpus):
     result = slr("eval", "runs/latest", "--data-dir", corpus, "--split", "dev", "--json")
     document = json.loads(result.stdout)

@@ -9,7 +9,7 @@ from slrcli.report.page.parts import scrolling, section
 from slrcli.scoring.align import DELETION, HIT, INSERTION, SUBSTITUTION, Edit
 
 SHOWN = 20  # glosses; more would be too small to read
-LEVELS = 6  # steps of shading
+LEVELS = 10  # steps of shading
 _LEAD = (
     "Rows are glosses of the reference, columns what was recognised in their place; the worst {count} glosses. A row "
     "adds up to the gloss's occurrences, and the shade is a cell's share of them; insertions stand below, shaded by "

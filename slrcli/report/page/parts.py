@@ -89,7 +89,7 @@ def _column_head(cell: object) -> object:
 
 
 def _row_head(cell: object) -> object:
-    return cell if _is_cell(cell) else tag("th", cell, scope="row")
+    return cell if _is_cell(cell) else tag("th", cell, scope="row", title=cell)
 
 
 def _cell(cell: object) -> object:

@@ -21,6 +21,7 @@ from slrcli.report.page.parts import (
 from slrcli.scoring.align import DELETION, INSERTION, Counts
 from slrcli.scoring.wer import Score
 
+SIGNERS = 100  # rows of their table, at most
 GLOSSES = 30
 PAIRS = 20
 UNKNOWN = "(unknown)"
@@ -50,9 +51,11 @@ def signers_section(data: ReportData) -> Markup | None:
     lead = "Bars: substitutions, deletions and insertions as shares of the reference."
     if data.intervals:
         lead += " The line over a bar is the 95 % confidence interval of its rate."
-    rows = [(name or UNKNOWN, group) for name, group in data.groups.items()]
-    intervals = {name or UNKNOWN: data.intervals[name] for name in data.groups if name in data.intervals}
-    return section("signers", "By signer", lead, legend(), rate_table(rows, "signer", intervals))
+    worst = sorted(data.groups, key=lambda name: -data.groups[name].errors)[:SIGNERS]
+    rows = [(name or UNKNOWN, data.groups[name]) for name in sorted(worst)]
+    intervals = {name: data.intervals[name] for name in worst if name and name in data.intervals}
+    rest = more(len(rows), len(data.groups), "signers")
+    return section("signers", "By signer", lead, legend(), rate_table(rows, "signer", intervals), rest)
 
 
 def lengths_section(data: ReportData) -> Markup | None:
@@ -163,7 +166,7 @@ def _hit_bar(rate: float) -> Markup:
 
 def _tile(mark: object, name: str, count: int, score: Score | None = None) -> Markup:
     part = tag("small", share(count, score.ref_tokens)) if score else ""
-    return tag("li", tag("span", mark, " " if mark else "", name), tag("strong", count), part)
+    return tag("li", tag("span", mark, " " if mark else "", name), tag("strong", f"{count:,}"), part)
 
 
 def _lost(data: ReportData) -> list[tuple[str, int]]:
