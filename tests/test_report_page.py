@@ -19,11 +19,13 @@ from slrcli.evaluate import Evaluation
 from slrcli.features.layout import generic_layout
 from slrcli.models.registry import build_model
 from slrcli.recognise import Recogniser
+from slrcli.report.page.confusion import SHOWN
 from slrcli.report.page.data import Posterior, ReportData
 from slrcli.report.page.document import SECTIONS, render
 from slrcli.report.page.markup import VOID, Markup, tag
 from slrcli.report.page.posterior import heat_png
 from slrcli.report.page.sections import SIGNERS
+from slrcli.scoring.align import Counts
 from slrcli.scoring.wer import by_group, score
 from slrcli.vocab import Vocabulary
 from slrcli.workflows.report import breakdown_of, calibration_of, posterior_of, spikes
@@ -244,7 +246,9 @@ def test_bars_are_as_long_as_the_rates_and_stay_in_their_cell(data):
     assert scale == 100 and max(rates) == 100
     for drawing, rate in zip(section.all("svg", class_="bar"), rates, strict=True):
         widths = [float(part.attributes["width"]) for part in drawing.all("rect")]
+        starts = [float(part.attributes["x"]) for part in drawing.all("rect")]
         assert sum(widths) == pytest.approx(100 * rate / scale, abs=0.05)
+        assert starts == pytest.approx([sum(widths[:place]) for place in range(len(widths))], abs=0.05)
     (line,) = section.all("path", class_="interval")
     assert line.attributes["d"].startswith("M10.00 8H60.00")
 
@@ -254,6 +258,17 @@ def test_rates_beyond_a_hundred_lengthen_the_scale():
     section = section_of(parse(render(bare(result, groups={"s": result}))), "signers")
     assert "0 to 300 %" in section.text
     assert sum(float(part.attributes["width"]) for part in section.all("rect")) == pytest.approx(100, abs=0.05)
+
+
+def test_rates_by_length_need_no_utterances():
+    result = score({"a": ["X"]}, {"a": ["X"]})
+    section = section_of(parse(render(bare(result, by_length=[("1", Counts(hits=3, substitutions=1))]))), "lengths")
+    assert section.all("table")[0].rows() == [["1", "25.00 %", "WER 25.00 %", "1", "0", "0", "4"]]
+
+
+def test_the_interval_of_the_whole_is_not_that_of_an_unknown_signer(data):
+    section = section_of(parse(render(replace(data, intervals={"": (1.0, 2.0)}))), "signers")
+    assert not section.all("path", class_="interval") and "confidence interval" not in section.text
 
 
 def test_every_row_of_the_confusion_matrix_adds_up_to_its_gloss(data):
@@ -267,6 +282,20 @@ def test_every_row_of_the_confusion_matrix_adds_up_to_its_gloss(data):
     order = [row[0] for row in glosses]
     assert glosses[order.index("SUED")][1 + order.index("REGEN")] == "1"
     assert glosses[order.index("MORGEN")][-2] == "1"  # deleted
+
+
+def test_glosses_beyond_the_matrix_are_counted_together():
+    rng = np.random.default_rng(0)
+    refs = {str(number): [f"G{i}" for i in rng.integers(0, 60, 8)] for number in range(60)}
+    hyps = {id: [f"G{i}" for i in rng.integers(0, 60, 8)] for id in refs}
+    result = score(refs, hyps)
+    whole = bare(result, **breakdown_of(result))
+    *rows, inserted = section_of(parse(render(whole)), "confusion").all("table", class_="matrix")[0].rows()
+    support = {gloss: count for gloss, count, _, _ in whole.glosses}
+    assert len(rows) == SHOWN and any(row[-3] for row in rows) and inserted[-3]
+    for name, *cells, total in [*rows, inserted]:
+        known = support.get(name, result.insertions)
+        assert sum(int(cell or 0) for cell in cells) == int(total) == known
 
 
 def test_glosses_and_pairs_have_their_numbers(data):

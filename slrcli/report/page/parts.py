@@ -20,10 +20,10 @@ def section(id: str, title: str, lead: object, *children: object) -> Markup:
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], label: str, class_: str = "") -> Markup:
     """A table whose first column names its rows. What is too wide scrolls in a box that the keyboard reaches.
 
-    A cell that is a `<td>` or `<th>` already stands as it is; text becomes one.
+    Cells that are markup, whole `<td>` or `<th>` elements, stand as they are; all else becomes one.
     """
-    body = [tag("tr", _row_head(first), *map(_cell, rest)) for first, *rest in rows]
-    columns = tag("thead", tag("tr", *(_column_head(cell) for cell in head)))
+    columns = tag("thead", tag("tr", *(_cell(cell, "th", scope="col") for cell in head)))
+    body = [tag("tr", _cell(first, "th", scope="row", title=str(first)), *map(_cell, rest)) for first, *rest in rows]
     whole = tag("table", columns, tag("tbody", *body), class_=class_ or None)
     return scrolling(whole, label)
 
@@ -84,17 +84,5 @@ def more(shown: int, of: int, what: str) -> Markup:
     return tag("p", f"Not shown: {of - shown} more {what}.", class_="more") if of > shown else join(())
 
 
-def _column_head(cell: object) -> object:
-    return cell if _is_cell(cell) else tag("th", cell, scope="col")
-
-
-def _row_head(cell: object) -> object:
-    return cell if _is_cell(cell) else tag("th", cell, scope="row", title=cell)
-
-
-def _cell(cell: object) -> object:
-    return cell if _is_cell(cell) else tag("td", cell)
-
-
-def _is_cell(cell: object) -> bool:
-    return isinstance(cell, Markup) and cell.startswith(("<td", "<th"))
+def _cell(value: object, name: str = "td", **attributes: str) -> Markup:
+    return value if isinstance(value, Markup) else tag(name, value, **attributes)

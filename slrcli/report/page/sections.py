@@ -48,12 +48,12 @@ def signers_section(data: ReportData) -> Markup | None:
     """Rates by signer; None where no signer is known."""
     if not data.groups:
         return None
-    lead = "Bars: substitutions, deletions and insertions as shares of the reference."
-    if data.intervals:
-        lead += " The line over a bar is the 95 % confidence interval of its rate."
     worst = sorted(data.groups, key=lambda name: -data.groups[name].errors)[:SIGNERS]
     rows = [(name or UNKNOWN, data.groups[name]) for name in sorted(worst)]
     intervals = {name: data.intervals[name] for name in worst if name and name in data.intervals}
+    lead = "Bars: substitutions, deletions and insertions as shares of the reference."
+    if intervals:
+        lead += " The line over a bar is the 95 % confidence interval of its rate."
     rest = more(len(rows), len(data.groups), "signers")
     return section("signers", "By signer", lead, legend(), rate_table(rows, "signer", intervals), rest)
 

@@ -31,9 +31,8 @@ def all_section(data: ReportData) -> Markup | None:
     everyone = data.score.utterances
     if not everyone:
         return None
-    ordered = sorted(everyone, key=lambda item: (-item.errors, item.ref_tokens, item.id))
     written, used = [], 0
-    for item in ordered:
+    for item in [*data.score.worst(len(everyone)), *(item for item in everyone if not item.errors)]:
         one = tag("li", _heading(data, item, "p"), alignment_list(item.alignment))
         used += len(one)
         if used > BUDGET:
