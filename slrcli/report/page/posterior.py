@@ -11,7 +11,7 @@ from slrcli.report.page.data import Posterior
 from slrcli.report.page.markup import Markup, tag
 from slrcli.report.page.parts import scrolling
 
-ROW = 24  # pixels
+ROW = 28  # pixels
 WIDTH = 860  # pixels that a short clip is stretched to, and a long one shrunk to as long as a frame keeps its least
 FRAME = (4, 24)  # pixels, least and most
 AXIS = 22  # pixels below the rows
