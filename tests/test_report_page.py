@@ -271,6 +271,12 @@ def test_the_interval_of_the_whole_is_not_that_of_an_unknown_signer(data):
     assert not section.all("path", class_="interval") and "confidence interval" not in section.text
 
 
+def test_an_unknown_interval_is_not_shown(data):
+    page = render(replace(data, intervals={"": (math.nan, math.nan), "ann": (math.nan, 5.0)}))
+    assert "confidence interval" not in page and "nan to" not in page
+    assert not section_of(parse(page), "signers").all("path", class_="interval")
+
+
 def test_every_row_of_the_confusion_matrix_adds_up_to_its_gloss(data):
     rows = section_of(parse(render(data)), "confusion").all("table", class_="matrix")[0].rows()
     support = {gloss: count for gloss, count, _, _ in data.glosses}

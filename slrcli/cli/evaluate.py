@@ -33,7 +33,9 @@ def evaluate(
         ),
     ] = None,
     worst: Annotated[int, typer.Option("--worst", min=0, help="Show so many of the worst utterances.")] = 5,
-    fps: Annotated[float, typer.Option("--fps", min=0.001, help="Frames a second, for CTM times.")] = FRAMES_PER_SECOND,
+    fps: Annotated[
+        float, typer.Option("--fps", min=0.001, help="Frames a second, for times in CTM files and reports.")
+    ] = FRAMES_PER_SECOND,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Clips at a time.")] = 16,
     format: Format = None,
     annotations: Annotations = None,

@@ -1,5 +1,6 @@
 """What the page of an evaluation is made from: plain numbers and names, computed elsewhere."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ class ReportData:
         score: of the whole split.
         facts: (name, value) pairs for the headline, such as date and versions.
         groups: signer -> score; '' is an unknown signer.
-        intervals: signer -> the 95 % interval of its WER; '' is that of the whole split.
+        intervals: signer -> the 95 % interval of its WER; '' is that of the whole split. NaN is not shown.
         glosses: (gloss, support, hits, predicted): how often in references, recognised, in hypotheses.
         confusions: (reference, hypothesis, count) of every substitution, the most frequent first.
         by_length: (label, counts) of the utterances whose references are so long.
@@ -65,6 +66,11 @@ class ReportData:
     calibration: Sequence[tuple[float, float, int, float, float]] = ()
     posteriors: Mapping[str, Posterior] = field(default_factory=dict)
     notes: Sequence[str] = ()
+
+    def interval(self, name: str = "") -> tuple[float, float] | None:
+        """The interval of a signer or of the whole split, if it is known."""
+        low, high = self.intervals.get(name, (math.nan, math.nan))
+        return None if math.isnan(low) or math.isnan(high) else (low, high)
 
     @cached_property
     def edits(self) -> Counter[Edit]:

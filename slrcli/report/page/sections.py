@@ -29,7 +29,7 @@ UNKNOWN = "(unknown)"
 
 def headline(data: ReportData) -> Markup:
     """The error rate, what it is made of, and how it was made."""
-    score, interval = data.score, data.intervals.get("")
+    score, interval = data.score, data.interval()
     rate = tag("p", tag("span", "word error rate"), tag("strong", percent(score.wer)), class_="rate")
     if interval:
         rate = join([rate, tag("p", f"95 % confidence interval {interval_text(interval)}", class_="interval")])
@@ -50,7 +50,7 @@ def signers_section(data: ReportData) -> Markup | None:
         return None
     worst = sorted(data.groups, key=lambda name: -data.groups[name].errors)[:SIGNERS]
     rows = [(name or UNKNOWN, data.groups[name]) for name in sorted(worst)]
-    intervals = {name: data.intervals[name] for name in worst if name and name in data.intervals}
+    intervals = {name: interval for name in worst if name and (interval := data.interval(name))}
     lead = "Bars: substitutions, deletions and insertions as shares of the reference."
     if intervals:
         lead += " The line over a bar is the 95 % confidence interval of its rate."
@@ -118,8 +118,8 @@ def pairs_section(data: ReportData) -> Markup | None:
             ("reference", "hypothesis"),
             [((ref, hyp), count, support.get(ref, 0)) for ref, hyp, count in data.confusions],
         ),
-        _count_list("Deletions", ("gloss",), [((gloss,), n, support.get(gloss, 0)) for gloss, n in _lost(data)]),
-        _count_list("Insertions", ("gloss",), [((gloss,), n, predicted.get(gloss, 0)) for gloss, n in _added(data)]),
+        _count_list("Deletions", ("gloss",), _alone(data, DELETION, support)),
+        _count_list("Insertions", ("gloss",), _alone(data, INSERTION, predicted)),
     ]
     if not any(lists):
         return None
@@ -169,16 +169,11 @@ def _tile(mark: object, name: str, count: int, score: Score | None = None) -> Ma
     return tag("li", tag("span", mark, " " if mark else "", name), tag("strong", f"{count:,}"), part)
 
 
-def _lost(data: ReportData) -> list[tuple[str, int]]:
-    return [(edit.ref, count) for edit, count in _by_count(data) if edit.op == DELETION]
-
-
-def _added(data: ReportData) -> list[tuple[str, int]]:
-    return [(edit.hyp, count) for edit, count in _by_count(data) if edit.op == INSERTION]
-
-
-def _by_count(data: ReportData) -> list:
-    return sorted(data.edits.items(), key=lambda item: (-item[1], item[0].ref or "", item[0].hyp or ""))
+def _alone(data: ReportData, op: str, whole: Mapping[str, int]) -> list[tuple[tuple[str], int, int]]:
+    """Deleted or inserted glosses, how often, and how often the gloss stands in `whole`; the most frequent first."""
+    counts = {edit.ref or edit.hyp: count for edit, count in data.edits.items() if edit.op == op}
+    ordered = sorted(counts, key=lambda gloss: (-counts[gloss], gloss))
+    return [((gloss,), counts[gloss], whole.get(gloss, 0)) for gloss in ordered]
 
 
 def _count_list(title: str, names: Sequence[str], rows: Sequence[tuple[Sequence[str], int, int]]) -> Markup | None:

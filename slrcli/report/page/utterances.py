@@ -12,7 +12,7 @@ WORST = 8  # utterances that are shown at once
 BUDGET = 2_000_000  # characters of HTML that the list of all may fill
 _POSTERIORS = (
     " Below, the probability of every gloss over time; the blank is the last row. Triangles mark where reference and "
-    "hypothesis have their glosses."
+    "hypothesis have their glosses. A gloss that the vocabulary lacks has no row."
 )
 
 
