@@ -2,7 +2,11 @@
 
 import difflib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+
+import torch
+from torch import nn
 
 from slrcli.checkpoint import load_checkpoint
 from slrcli.config import DEFAULT_ARCH, SIZE_BUDGET_MB, DataConfig, resolve
@@ -68,7 +72,8 @@ def check_model(
             task.describe(f"{check.code} {check.title}")
             task.advance()
 
-        return examine(subject, context, *lists, step=step)
+        found = examine(subject, context, *lists, step=step)
+    return replace(found, measured=context.measured)
 
 
 def find_checkpoint(target: str | None) -> Path | None:
@@ -91,7 +96,14 @@ def of_checkpoint(path: Path, seed: int, budget: float) -> tuple[str, ModelConte
     """What a checkpoint holds, and a heading for it."""
     model, meta = load_checkpoint(path)
     vocabulary, layout = meta.vocabulary, meta.layout
-    context = ModelContext(model, layout.width, model.vocab_size, layout, vocabulary, seed=seed, budget=budget)
+    chosen = meta.config.model
+
+    def build() -> nn.Module:
+        return build_model(chosen.arch, layout, model.vocab_size, dropout=chosen.dropout, options=chosen.options)
+
+    context = ModelContext(
+        model, layout.width, model.vocab_size, layout, vocabulary, seed=seed, budget=budget, trained=True, build=build
+    )
     return f"Checkpoint {runs.shown(path)} ({layout.name}, {len(vocabulary):,} classes)", context
 
 
@@ -99,14 +111,16 @@ def of_architecture(
     arch: str, vocab_size: int | None, layout: str | None, seed: int, budget: float
 ) -> tuple[str, ModelContext]:
     """A fresh model as `slr train --arch` makes it, and a heading for it."""
-    import torch
-
     settings = resolve({"model": {"arch": arch}}).model
     found, classes = load_layout(layout or LAYOUT), vocab_size or VOCAB_SIZE
+
+    def build() -> nn.Module:
+        return build_model(arch, found, classes, dropout=settings.dropout, options=settings.options)
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build_model(arch, found, classes, dropout=settings.dropout, options=settings.options)
-    context = ModelContext(model, found.width, classes, found, seed=seed, budget=budget)
+        model = build()
+    context = ModelContext(model, found.width, classes, found, seed=seed, budget=budget, trained=False, build=build)
     return f"Architecture {arch} ({found.name}, {classes:,} classes), untrained", context
 
 
