@@ -53,8 +53,8 @@ FLOORS = [
         "vocab_checks",
         "run",
     ),
-    ("report", "alignment", "tables"),
-    ("workflows", "runs", "material", "vocab", "check", "train", "evaluate", "decode", "demo"),
+    ("report", "alignment", "tables", "profile"),
+    ("workflows", "runs", "material", "own_model", "vocab", "check", "train", "evaluate", "decode", "demo"),
     ("cli", "common", "vocab", "check", "train", "evaluate", "decode", "demo"),
     ("__main__",),
 ]

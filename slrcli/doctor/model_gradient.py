@@ -121,7 +121,8 @@ def gradient_sizes(context: ModelContext) -> Iterator[Finding]:
             faded[0],
             "add residual connections or normalisation, or replace activations that saturate",
         )
-    yield from _dead_units(network, grads)
+    over_time = {layer.name for layer in context.layers if layer.leaving and layer.steps}
+    yield from _dead_units({name: part for name, part in network.named_modules() if name in over_time}, grads)
     shown = [f"{name} {sizes[name]:.1e}" for name in (*order[:WEAKEST], *order[-WEAKEST:])]
     yield note(f"root mean square of the gradient, weakest and strongest layers: {', '.join(dict.fromkeys(shown))}")
 
@@ -130,9 +131,12 @@ def _rms(grad: Tensor) -> float:
     return grad.double().square().mean().sqrt().item()
 
 
-def _dead_units(network: nn.Module, grads: dict[str, Tensor]) -> Iterator[Finding]:
-    """Layers of which most outputs never move: behind a ReLU that is always closed, say."""
-    for name, module in network.named_modules():
+def _dead_units(layers: dict[str, nn.Module], grads: dict[str, Tensor]) -> Iterator[Finding]:
+    """Layers of which most outputs never move: behind a ReLU that is always closed, say.
+
+    Those that see every frame, that is: a gate that sees three clips may well be closed to all three.
+    """
+    for name, module in layers.items():
         grad = grads.get(f"{name}.weight")
         if not isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d) or grad is None:
             continue

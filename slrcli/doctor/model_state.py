@@ -25,7 +25,7 @@ def evaluation_repeats(context: ModelContext) -> Iterator[Finding]:
         yield error(
             f"in evaluation, the same clips give log-probabilities that differ by {off:.2g}",
             some(random) if random else "",
-            "let eval() reach every module: F.dropout(x, training=self.training), no noise, no state kept between calls",
+            "let eval() reach every module: F.dropout(x, training=self.training), no noise, nothing kept between calls",
         )
     else:
         yield note("two evaluations agree bit for bit")
@@ -72,9 +72,7 @@ def round_trip(context: ModelContext) -> Iterator[Finding]:
             "register what is drawn or learnt as a parameter or a persistent buffer",
         )
     else:
-        yield note(
-            f"{many(len(read), 'tensor')} ({size / 2**20:.2f} MB) give a fresh model the same output, bit for bit"
-        )
+        yield note(f"{many(len(read), 'tensor')} ({size / 2**20:.2f} MB) give a fresh model the same output")
 
 
 def _shared(tensors: dict[str, Tensor]) -> list[str]:

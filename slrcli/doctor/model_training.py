@@ -50,7 +50,7 @@ def padding_in_training(context: ModelContext) -> Iterator[Finding]:
     yield note(f"padding moves log-probabilities in training by {worst:.0e} at most")
 
 
-@TRAINING_CHECKS.add("SLR-M19", "evaluation follows training", needs=("SLR-M05", "SLR-M07"))
+@TRAINING_CHECKS.add("SLR-M19", "evaluation follows training", needs=("SLR-M04", "SLR-M05", "SLR-M07"))
 def evaluation_follows(context: ModelContext) -> Iterator[Finding]:
     """On clips that its statistics were taken from, a model gives about the same in training without dropout."""
     x, counts = context.clips(FITTED)
