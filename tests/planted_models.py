@@ -302,7 +302,8 @@ class ConvolutionsAlone(Sound):
 
 
 def context_of(model, **kwargs):
-    return ModelContext(model, COLUMNS, CLASSES, **kwargs)
+    """A context for a model that its own class makes again."""
+    return ModelContext(model, COLUMNS, CLASSES, **{"build": type(model), **kwargs})
 
 
 def made(kind):

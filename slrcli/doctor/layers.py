@@ -19,6 +19,7 @@ NEAR, FAR = 8, 64  # frames from the change: as near as this, and farther away t
 # Clips and frames of the two batches whose shapes are compared. Their ratios (5 to 3, 3 to 2) tell the axes apart.
 CLIPS, FRAMES = 5, 192
 OTHER_CLIPS, OTHER_FRAMES = 3, 128
+MOST_STEPS = 2 * FRAMES  # what holds one number for each of more steps is flattened: moments do not lie side by side
 CHANNELS = 64  # of a layer that are looked at, spread evenly over all it has
 RANKED = 2  # clips whose effective rank is measured
 
@@ -222,8 +223,11 @@ def find_axes(shape: tuple[int, ...], other: tuple[int, ...]) -> _Axes | None:
 
 
 def _steps(values: Tensor, axes: _Axes) -> Tensor | None:
-    """`[B, T', C]` of a tensor, with `CHANNELS` channels at most; None if it has no axis of time."""
+    """`[B, T', C]` of a tensor, with `CHANNELS` channels at most; None if it has no axis of time of its own."""
     if axes.frames < 0:
+        return None
+    steps = values.shape[axes.frames]
+    if not axes.together and MOST_STEPS < steps == values.numel() // values.shape[axes.clips]:  # flattened
         return None
     if axes.together:
         values = values.reshape(CLIPS, -1, *values.shape[1:])

@@ -15,7 +15,7 @@ from slrcli.findings import Finding
 COST_CHECKS = Checks()
 
 BYTES_A_WEIGHT, MB = 4, 2**20
-TIMED = 100  # frames, four seconds of signing
+TIMED = 50  # frames, two seconds of signing
 REPEATS = 3  # the fastest counts
 
 

@@ -142,7 +142,7 @@ def normalised(context: ModelContext) -> Iterator[Finding]:
     yield note(f"probabilities add up to 1 within {worst:.0e}")
 
 
-@OUTPUT_CHECKS.add("SLR-M07", "a clip gives the same alone and in a batch", needs=("SLR-M02", "SLR-M03", "SLR-M18"))
+@OUTPUT_CHECKS.add("SLR-M07", "a clip gives the same alone and in a batch", needs=("SLR-M02", "SLR-M03", "SLR-M04"))
 def padding(context: ModelContext) -> Iterator[Finding]:
     """No clip's log-probabilities depend on what it is batched with, nor on how much padding follows it."""
     network = context.network(double=True)

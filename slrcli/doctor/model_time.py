@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from slrcli.doctor.context import Checks, error, many, note, warning
-from slrcli.doctor.layers import Layer, Loss, find_loss
+from slrcli.doctor.layers import Layer, find_loss
 from slrcli.doctor.probe import ModelContext, forward
 from slrcli.doctor.timekeeping import measure
 from slrcli.findings import Finding
@@ -19,9 +19,6 @@ TIME_CHECKS = Checks()
 LEAST_CONTRAST = 10.0
 # Variance over time against variance over clips, likewise: 3 to 100 for the sound ones, 0 for the collapsed one.
 LEAST_VARIATION = 0.05
-# Where nothing at all stands out, the layer to be named is the first of which that is true: at a coarse rate a sound
-# layer too answers far away, since its few steps each see much of the clip (1.4 to 4 at a thirty-second of the frames).
-GONE = 1.25
 # At the output, behind a recurrence that may carry anything anywhere: 3.3 and more for trained recognisers, 60 and more
 # for fresh ones; 1.0 where the output was averaged.
 LEAST_OUTPUT_CONTRAST = 1.5
@@ -47,12 +44,13 @@ def time_kept(context: ModelContext) -> Iterator[Finding]:
     if not found.alive:
         yield error("the layer is constant, whatever clip comes in", found.name, "look for dead activations before it")
     elif found.variation < LEAST_VARIATION or found.contrast < LEAST_CONTRAST:
-        loss = find_loss(_until(context.layers, found.name), LEAST_VARIATION, _threshold(found.contrast))
+        layers = _until(context.layers, found.name)
+        where = _named(layers, found.variation, LEAST_VARIATION, LEAST_CONTRAST)
         fix = (
             "keep one step for every few frames in this layer: no global pooling, no flattening, few steps of stride 2 "
             "(--profile shows all layers)"
         )
-        yield error(f"time is lost before {found.name}: {said}", loss.where if loss else f"before {found.name}", fix)
+        yield error(f"time is lost before {found.name}: {said}", where, fix)
     else:
         yield note(f"time is kept: {said}", f"what enters {found.name}")
 
@@ -71,8 +69,15 @@ def _until(layers: list[Layer], label: str) -> list[Layer]:
     return layers[: end + 1]
 
 
-def _threshold(contrast: float) -> float:
-    return GONE if contrast < GONE else LEAST_CONTRAST
+def _named(layers: list[Layer], variation: float, least_variation: float, least_contrast: float) -> str:
+    """Where time is lost on the way to the last of these layers, whose variation over time is given.
+
+    Where nothing varies, the contrast is not asked: at a coarse rate a sound layer too answers far away, since each of
+    its few steps sees much of the clip (1.2 to 4 at a thirty-second of the frames).
+    """
+    still = variation < least_variation
+    loss = find_loss(layers, least_variation if still else 0.0, 0.0 if still else least_contrast)
+    return loss.where if loss is not None else f"before {layers[-1].label}"
 
 
 @TIME_CHECKS.add("SLR-M10", "time reaches the output", needs=("SLR-M03", "SLR-M04"))
@@ -91,13 +96,9 @@ def time_reaches_output(context: ModelContext) -> Iterator[Finding]:
             f"weakest on the way: {weakest.label}"
         )
         return
-    loss = find_loss(layers, LEAST_OUTPUT_VARIATION, LEAST_OUTPUT_CONTRAST)
+    where = _named(layers, out.variation, LEAST_OUTPUT_VARIATION, LEAST_OUTPUT_CONTRAST)
     fix = "let this layer give every step its own value (--profile shows all layers)"
-    yield error(f"time is lost on the way to the output: {said}", _place(loss), fix)
-
-
-def _place(loss: Loss | None) -> str:
-    return loss.where if loss is not None else ""
+    yield error(f"time is lost on the way to the output: {said}", where, fix)
 
 
 @TIME_CHECKS.add("SLR-M11", "order matters", needs=("SLR-M02", "SLR-M10"))
@@ -164,7 +165,7 @@ def _off(values: Tensor, others: Tensor, spread: Tensor) -> float:
     return ((values - others).abs().mean() / spread.clamp(min=1e-30)).item()
 
 
-@TIME_CHECKS.add("SLR-M12", "the model sees as much of a clip as a sign lasts", needs=("SLR-M06", "SLR-M10"))
+@TIME_CHECKS.add("SLR-M12", "the model sees as much of a clip as a sign lasts", needs=("SLR-M02", "SLR-M06", "SLR-M10"))
 def receptive_field(context: ModelContext) -> Iterator[Finding]:
     """How far from the middle of a clip its frames still move the output there, by the gradient."""
     network = context.network()

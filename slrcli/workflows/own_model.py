@@ -5,9 +5,11 @@ features) and `vocab_size` (classes, the blank included) as keywords and returns
 there ready-made will do as well, but then no second one can be made to compare it with.
 """
 
+import difflib
 import importlib
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,6 @@ from typing import Any, NoReturn
 
 from torch import nn
 
-from slrcli.config import nearest
 from slrcli.errors import SlrError, UsageError
 from slrcli.features.layout import Layout
 
@@ -56,7 +57,7 @@ def find_own(target: str) -> Any:
             raise UsageError(f"The module {name} has no '{attribute}'.", target, _nearest(found, part))
         found = getattr(found, part)
     if not callable(found):
-        raise UsageError(f"'{attribute}' is a {type(found).__name__}, nothing that makes a model.", target, HOW)
+        raise UsageError(f"'{attribute}' makes no model: it is of type {type(found).__name__}.", target, HOW)
     return found
 
 
@@ -109,15 +110,13 @@ def here_importable() -> Iterator[None]:
 def _blame(problem: BaseException, target: str, what: str) -> NoReturn:
     """What the user's own code raised, with the line of it that did."""
     reason = (str(problem).strip().splitlines() or [""])[0]
-    trace, line = problem.__traceback__, ""
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if name != __file__ and not name.startswith("<frozen"):
-            line = f"{name}, line {trace.tb_lineno}"
-        trace = trace.tb_next
-    raise SlrError(f"{what}: {type(problem).__name__}: {reason}", target, line and f"See {line}.") from problem
+    here, line = str(Path.cwd()), ""
+    for frame in traceback.extract_tb(problem.__traceback__):
+        if frame.filename.startswith(here) or not line:
+            line = "" if frame.filename == __file__ else f"See {frame.filename}, line {frame.lineno}."
+    raise SlrError(f"{what}: {type(problem).__name__}: {reason}", target, line) from problem
 
 
 def _nearest(module: Any, name: str) -> str:
-    public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-    return nearest(name, public) if public else HOW
+    close = difflib.get_close_matches(name, vars(module), n=1)
+    return f"Did you mean '{close[0]}'?" if close else HOW
