@@ -71,7 +71,9 @@ def test_every_layer_of_a_sound_model_keeps_time_whichever_way_its_axes_lie(kind
     assert layers[-1].name == "" and layers[-1].leaving and layers[-1].steps == FRAMES // 2
     names = {found.name for found in layers if found.leaving}
     assert {"conv", "head"} <= names
-    assert all(found.keeps(0.05, 2) for found in layers if found.leaving and found.steps)
+    # fresh attention weighs all steps nearly alike; what goes round it keeps time
+    through = [found for found in layers if found.leaving and found.steps and "self_attn" not in found.name]
+    assert all(found.keeps(0.05, 2) for found in through)
 
 
 def test_a_module_that_is_called_once_a_frame_is_not_blamed_for_seeing_no_time():

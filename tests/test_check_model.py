@@ -1,10 +1,13 @@
 """`slr check model`: every planted fault is found under its own code and no other; sound models give no error."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from planted_faults import ALL_FAULTS, DOUBTS
 from planted_models import CLASSES, COLUMNS, OneTensor, Sound, context_of, errors, made
 
+import slrcli
 from slrcli.doctor.context import Checks, Context, error, note, some
 from slrcli.doctor.model_checks import MODEL_CHECKS
 from slrcli.doctor.probe import ModelContext
@@ -22,6 +25,16 @@ def test_every_check_of_models_has_a_planted_fault():
     assert codes == set(ALL_FAULTS.values()) | set(DOUBTS.values())
     assert len(ALL_FAULTS) + len(DOUBTS) >= 60
     assert all(set(check.needs) <= codes for check in MODEL_CHECKS)
+
+
+def test_every_check_of_models_has_a_page():
+    pages = Path(slrcli.__file__).parent / "doctor" / "pages"
+    for check in MODEL_CHECKS:
+        lines = (pages / f"{check.code}.md").read_text(encoding="utf-8").splitlines()
+        assert lines[0] == f"# {check.code}: {check.title}"
+        assert {"## Why it matters", "## How it is measured", "## What to do"} <= set(lines)
+    codes = {check.code for check in MODEL_CHECKS}
+    assert {path.stem for path in pages.glob("SLR-M*.md")} == codes
 
 
 def planted(kind):

@@ -21,6 +21,7 @@ MODEL = """
             self.head = nn.Linear(hidden, vocab_size)
 
         def forward(self, x, lengths):
+            print("as people do while they look for a fault")
             inside = (torch.arange(x.shape[1]) < lengths.unsqueeze(1)).unsqueeze(2)
             local = self.conv(torch.where(inside, x.nan_to_num(), 0.0).transpose(1, 2)).transpose(1, 2)
             return self.head(torch.tanh(local)).float().log_softmax(2), lengths

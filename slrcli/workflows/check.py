@@ -26,7 +26,7 @@ from slrcli.models.registry import ARCHITECTURES, build_model
 from slrcli.vocab import Vocabulary
 from slrcli.workflows import runs
 from slrcli.workflows.material import open_data
-from slrcli.workflows.own_model import builder, find_own, is_own
+from slrcli.workflows.own_model import builder, find_own, is_own, own_code
 
 # An architecture that is looked at without data: the landmarks of MediaPipe Holistic, and a hundred glosses.
 LAYOUT = "mediapipe-1629"
@@ -79,7 +79,8 @@ def check_model(
             task.describe(f"{check.code} {check.title}")
             task.advance()
 
-        found = examine(subject, context, *lists, step=step)
+        with own_code():
+            found = examine(subject, context, *lists, step=step)
     return replace(found, measured=context.measured)
 
 

@@ -11,7 +11,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,7 +42,7 @@ def find_own(target: str) -> Any:
         SlrError: the module raises when it is imported.
     """
     name, _, attribute = target.partition(":")
-    with here_importable():
+    with own_code():
         try:
             found: Any = importlib.import_module(name)
         except ModuleNotFoundError as problem:
@@ -83,7 +83,7 @@ def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Calla
 
     def build() -> nn.Module:
         try:
-            with here_importable():
+            with own_code():
                 model = factory(**offered)
         except (Exception, SystemExit) as problem:
             _blame(problem, target, f"The factory, called with {', '.join(offered) or 'nothing'}, fails")
@@ -96,13 +96,16 @@ def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Calla
 
 
 @contextmanager
-def here_importable() -> Iterator[None]:
-    """Within it, modules of the current folder can be imported, as `python -m` allows."""
+def own_code() -> Iterator[None]:
+    """Surrounds code of the user's own: it finds modules of the current folder, as under `python -m`, and what it
+    prints goes to stderr, since stdout is kept for results.
+    """
     here = str(Path.cwd())
     sys.path.insert(0, here)
     importlib.invalidate_caches()
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
         sys.path.remove(here)
 
