@@ -292,6 +292,27 @@ class Attention(Sound):
         return self.lstm(local)
 
 
+class ConvolutionAsClassifier(Sound):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.head = None, nn.Conv1d(16, CLASSES, 1)
+
+    def forward(self, x, lengths):
+        local = self.local(x, lengths).transpose(1, 2)
+        return self.head(local).transpose(1, 2).float().log_softmax(2), self.output_length(lengths)
+
+
+class RaggedAttention(Sound):
+    """In evaluation, torch passes nested tensors between the layers of such an encoder."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 16, batch_first=True), 2)
+
+    def context(self, local, lengths):
+        return self.lstm(local, src_key_padding_mask=~mask(lengths, local.shape[1]))
+
+
 class ConvolutionsAlone(Sound):
     def __init__(self):
         super().__init__()

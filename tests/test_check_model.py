@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 from planted_faults import ALL_FAULTS, DOUBTS
-from planted_models import CLASSES, COLUMNS, OneTensor, Sound, context_of, errors, made
+from planted_models import (
+    CLASSES,
+    COLUMNS,
+    ConvolutionAsClassifier,
+    OneTensor,
+    PackedLstm,
+    RaggedAttention,
+    Sound,
+    context_of,
+    errors,
+    made,
+)
 
 import slrcli
 from slrcli.doctor.context import Checks, Context, error, note, some
@@ -91,6 +102,12 @@ def test_the_collapsed_ancestor_fails_on_time_and_on_nothing_else():
     (finding,) = (item for item in found.findings if item.level is Level.ERROR)
     assert finding.where == "pool (AverageOverTime)"
     assert all(text in finding.what for text in ("recurrence", "0 times", "1 : 1"))
+
+
+@pytest.mark.parametrize("kind", [PackedLstm, RaggedAttention, ConvolutionAsClassifier], ids=lambda kind: kind.__name__)
+def test_sound_models_of_other_kinds_give_no_error(kind):
+    found = examine("", context_of(made(kind)), MODEL_CHECKS)
+    assert not errors(found) and not found.skipped
 
 
 def test_other_options_of_the_architectures_give_no_error():

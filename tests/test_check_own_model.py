@@ -38,6 +38,12 @@ MODEL = """
             return self.head(self.recurrence(local.transpose(1, 2))[0]).float().log_softmax(2), lengths
 
 
+    class Late(Mine):
+        def __init__(self, width, vocab_size):
+            super().__init__(width, vocab_size)
+            self.conv = nn.LazyConv1d(8, 9, padding=4)
+
+
     ready = Mine(6, 11)
     number = 7
 
@@ -80,7 +86,7 @@ def check(target, *options):
     return CliRunner().invoke(app, ["model", target, "--layout", "generic-6", "--vocab-size", "11", *options])
 
 
-@pytest.mark.parametrize("factory", ["Mine", "everything", "ready"])
+@pytest.mark.parametrize("factory", ["Mine", "everything", "ready", "Late"])
 def test_a_class_a_function_and_a_ready_made_module_are_examined(factory):
     path = list(sys.path)
     result = check(f"mypkg.mymodel:{factory}", "--json")

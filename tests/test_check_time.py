@@ -6,6 +6,7 @@ from planted_models import (
     CLASSES,
     COLUMNS,
     Attention,
+    ConvolutionAsClassifier,
     ConvolutionsAlone,
     Dead,
     FramesFirstGru,
@@ -62,7 +63,8 @@ def test_a_layer_that_is_constant_is_an_error_even_without_numbers_to_compare():
 @pytest.mark.parametrize(
     "kind, name",
     [(Sound, "lstm (BiLSTM)"), (PackedLstm, "lstm (LSTM)"), (FramesFirstGru, "lstm (GRU)"),
-     (Attention, "lstm (TransformerEncoder)"), (ConvolutionsAlone, "head (Linear)")],
+     (Attention, "lstm (TransformerEncoder)"), (ConvolutionsAlone, "head (Linear)"),
+     (ConvolutionAsClassifier, "head (Conv1d)")],
 )  # fmt: skip
 def test_the_last_view_of_single_moments_is_found(kind, name):
     model = made(kind).eval()

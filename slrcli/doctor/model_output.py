@@ -53,16 +53,14 @@ def lengths(context: ModelContext) -> Iterator[Finding]:
     """For 1, odd and many frames and clips: T' comes out as said, as `output_length` says, and the same in a batch."""
     network, told = context.network(), getattr(context.model, "output_length", None)
     kept: dict[int, int] = {}
+    broken: dict[str, tuple[str, list[int]]] = {}
     for frames in SWEEP:
         try:
             with torch.no_grad():
                 out = forward(network, *context.clips([frames]))
         except Exception as problem:
             reason = (str(problem).splitlines() or [""])[0]
-            yield error(
-                f"a clip of {many(frames, 'frame')} breaks the model: {type(problem).__name__}: {reason}",
-                fix="pad inside the model, or round lengths up, so that every clip has an output",
-            )
+            broken.setdefault(type(problem).__name__, (reason, []))[1].append(frames)
             continue
         if out.log_probs.dim() != 3 or len(out.log_probs) != 1 or len(out.lengths) != 1:
             got = f"{list(out.log_probs.shape)} and {list(out.lengths.shape)}"
@@ -71,6 +69,11 @@ def lengths(context: ModelContext) -> Iterator[Finding]:
             continue
         kept[frames] = int(out.lengths[0])
         yield from _length_faults(frames, out, told)
+    for kind, (reason, clips) in broken.items():
+        yield error(
+            f"clips of {some(clips, len(SWEEP))} frames break the model: {kind}: {reason}",
+            fix="pad inside the model, or round lengths up, so that every clip has an output",
+        )
     if kept:
         yield from _batched_length_faults(context, kept, told)
         yield from _batch_faults(context)

@@ -69,8 +69,14 @@ class ModelContext(Context):
     measured: dict[str, Any] = field(default_factory=dict)
 
     def isolated(self) -> AbstractContextManager:
-        """The same random numbers for every check, whichever run before it; the caller's stay as they were."""
+        """The same random numbers for every check, whichever run before it; the caller's stay as they were.
+
+        Transformers take no short cut meanwhile: in evaluation, torch's passes ragged tensors that no hook can read
+        and products that no counter sees, and does not know autocast.
+        """
         stack = ExitStack()
+        stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
+        torch.backends.mha.set_fastpath_enabled(False)
         stack.enter_context(torch.random.fork_rng(devices=[]))
         torch.manual_seed(self.seed)
         return stack
@@ -218,7 +224,8 @@ def last_view_of_moments(network: nn.Module, x: Tensor, lengths: Tensor, vocab_s
     """What enters the part that first looks at the whole clip: beyond it every frame may know of every other.
 
     That part is the model's `recurrence`; without one, the first module of `ACROSS_TIME` that is called; without any,
-    the linear layer called last among those that give `vocab_size` classes. None if there is nothing of all this.
+    the linear layer or convolution called last among those that give `vocab_size` classes. None if there is nothing of
+    all this.
     """
     named = getattr(network, "recurrence", None)
     seen: dict[str, View] = {}
@@ -237,7 +244,7 @@ def last_view_of_moments(network: nn.Module, x: Tensor, lengths: Tensor, vocab_s
                 label = "recurrence"
             elif isinstance(module, ACROSS_TIME):
                 label = "across"
-            elif isinstance(module, nn.Linear) and module.out_features == vocab_size:
+            elif vocab_size in (getattr(module, "out_features", None), getattr(module, "out_channels", None)):
                 label = "classifier"
             else:
                 continue
@@ -252,6 +259,8 @@ def _batch_first(module: nn.Module, values: Tensor | PackedSequence) -> Tensor:
     """A module's input as `[B, T, C]`."""
     if isinstance(values, PackedSequence):
         return pad_packed_sequence(values, batch_first=True)[0]
+    if isinstance(module, nn.Conv1d):
+        return values.transpose(1, 2)
     encoder = module.layers[0] if isinstance(module, nn.TransformerEncoder) else module
     first = getattr(encoder, "batch_first", None)
     if first is None and isinstance(encoder, nn.TransformerEncoderLayer):

@@ -15,7 +15,9 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from slrcli.errors import SlrError, UsageError
 from slrcli.features.layout import Layout
@@ -85,6 +87,8 @@ def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Calla
         try:
             with own_code():
                 model = factory(**offered)
+                if isinstance(model, nn.Module):
+                    _materialise(model, layout.width)
         except (Exception, SystemExit) as problem:
             _blame(problem, target, f"The factory, called with {', '.join(offered) or 'nothing'}, fails")
         if not isinstance(model, nn.Module):
@@ -93,6 +97,14 @@ def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Calla
         return model
 
     return build
+
+
+def _materialise(model: nn.Module, width: int) -> None:
+    """Lets layers that wait for their first input, such as `LazyLinear`, draw their weights."""
+    if any(isinstance(p, UninitializedParameter) for p in model.parameters()):
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, 64, width), torch.tensor([64]))
+        model.train()
 
 
 @contextmanager
