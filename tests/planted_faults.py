@@ -11,25 +11,6 @@ from torch import nn
 from slrcli.doctor.model_cost import TIMED
 from slrcli.models.masked import channel_mask, mask, masked_mean
 
-# Outputs
-
-
-class OneAnswerAClip(Sound):
-    """A classifier of whole clips."""
-
-    def forward(self, x, lengths):
-        log_probs, kept = super().forward(x, lengths)
-        return log_probs.mean(1), kept
-
-
-class SqueezesTheBatch(Sound):
-    """A batch of one clip loses its axis."""
-
-    def forward(self, x, lengths):
-        log_probs, kept = super().forward(x, lengths)
-        return log_probs.squeeze(), kept
-
-
 # Time before the recurrence
 
 
@@ -373,8 +354,6 @@ class Slow(Sound):
 
 
 ALL_FAULTS = FAULTS | {
-    OneAnswerAClip: "SLR-M01",
-    SqueezesTheBatch: "SLR-M02",
     AdaptivePooling: "SLR-M04",
     Flattened: "SLR-M04",
     SoftmaxPooling: "SLR-M04",

@@ -74,6 +74,22 @@ class OneTensor(Sound):
         return super().forward(x, lengths)[0]
 
 
+class OneAnswerAClip(Sound):
+    """A classifier of whole clips."""
+
+    def forward(self, x, lengths):
+        log_probs, kept = super().forward(x, lengths)
+        return log_probs.mean(1), kept
+
+
+class SqueezesTheBatch(Sound):
+    """A batch of one clip loses its axis."""
+
+    def forward(self, x, lengths):
+        log_probs, kept = super().forward(x, lengths)
+        return log_probs.squeeze(), kept
+
+
 class RoundsDown(Sound):
     """Says a frame less than comes out where the number is odd."""
 
@@ -236,6 +252,8 @@ FAULTS = {
     LengthsBeyondTheOutput: "SLR-M01",
     InnerHeadOfAnotherRate: "SLR-M01",
     OneTensor: "SLR-M01",
+    OneAnswerAClip: "SLR-M01",
+    SqueezesTheBatch: "SLR-M02",
     RoundsDown: "SLR-M02",
     SaysAnotherLength: "SLR-M02",
     NeedsFiveFrames: "SLR-M02",

@@ -133,6 +133,13 @@ def test_the_forerunners_size_is_the_published_one():
     assert size(context)[0].what.startswith("14,180,464 parameters, 54.09 MB")
 
 
+def test_multiply_adds_of_convolution_lstm_and_classifier_are_those_counted_by_hand():
+    context = context_of(made(Sound))
+    examine("", context, MODEL_CHECKS)
+    convolution, lstm, head = COLUMNS * 5 * 16, 2 * 4 * 8 * (16 + 8), 16 * CLASSES
+    assert context.measured["cost"]["multiply_adds_per_frame"] == (convolution + lstm + head) / 2  # at stride 2
+
+
 def test_checks_leave_the_model_and_the_random_numbers_as_they_were():
     model = build_model("conv-bilstm", generic_layout(COLUMNS), CLASSES).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -44,6 +44,11 @@ MODEL = """
             self.conv = nn.LazyConv1d(8, 9, padding=4)
 
 
+    class Shapeless(Mine):
+        def forward(self, x, lengths):
+            return super().forward(x, lengths)[0]
+
+
     ready = Mine(6, 11)
     number = 7
 
@@ -109,6 +114,7 @@ def test_the_layer_that_loses_time_is_named_and_the_profile_shown():
     assert "✗ SLR-M04" in result.stdout and "at    pool (AdaptiveAvgPool1d)" in result.stdout
     assert "near : far" in result.stdout and "│ conv " in result.stdout
     assert "near : far" not in check("mypkg.mymodel:Pooled").stdout
+    assert "no profile" in check("mypkg.mymodel:Shapeless", "--profile").stderr
 
 
 @pytest.mark.parametrize(

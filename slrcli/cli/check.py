@@ -62,8 +62,11 @@ def model(
 
     examination = check_model(console, target, vocab_size, layout, seed, budget)
     code = show(console, examination)
-    if profile and not as_json:
-        console.result(profile_table(examination.measured.get("profile", ())))
+    layers = examination.measured.get("profile")
+    if profile and layers and not as_json:
+        console.result(profile_table(layers))
+    elif profile and not layers:
+        console.warn("There is no profile: the checks that measure the layers did not run.")
     return code
 
 
