@@ -16,6 +16,7 @@ MISSING = 0.2  # share of values taken away in the check for missing points
 HUGE = 1e6  # times what is usual
 # Share of frames whose best class must be the same in bfloat16: 0.87 and more in sound models, fresh ones too.
 AGREE = 0.6
+MOST_OFF = 0.4  # by which a probability may differ in bfloat16; up to 0.1 in sound models
 
 
 @NUMBER_CHECKS.add("SLR-M09", "missing points leave the output finite", needs=("SLR-M01", "SLR-M03"))
@@ -102,8 +103,8 @@ def half_precision(context: ModelContext) -> Iterator[Finding]:
         fix = "keep logarithms, exponentials and divisions in float32"
         yield error("under bfloat16 autocast the log-probabilities are NaN or infinite", fix=fix)
         return
-    said, agreement = _agreement(exact, values)
-    if agreement < AGREE:
+    said, agreement, off = _agreement(exact, values)
+    if agreement < AGREE or off > MOST_OFF:
         fix = "look for differences of large numbers and for layers without normalisation"
         yield warning(f"bfloat16 changes what is recognised: {said}", fix=fix)
     else:
@@ -111,12 +112,13 @@ def half_precision(context: ModelContext) -> Iterator[Finding]:
     yield from _float16(context, exact)
 
 
-def _agreement(exact: Tensor, values: Tensor) -> tuple[str, float]:
+def _agreement(exact: Tensor, values: Tensor) -> tuple[str, float, float]:
+    """Both in words, the share of frames with the same best class, and the largest difference of a probability."""
     off = (exact.exp() - values.float().exp()).abs().max().item()
     # a frame whose two best classes are all but equal may well go either way
     lost = exact.max(dim=1).values - exact.gather(1, values.argmax(dim=1, keepdim=True)).squeeze(1)
     same = (lost < 0.05).float().mean().item()
-    return f"probabilities differ by up to {off:.2g}, the best class is the same in {same:.1%} of the frames", same
+    return f"probabilities differ by up to {off:.2g}, the best class is the same in {same:.1%} of the frames", same, off
 
 
 def _float16(context: ModelContext, exact: Tensor) -> Iterator[Finding]:
