@@ -74,6 +74,22 @@ class OneTensor(Sound):
         return super().forward(x, lengths)[0]
 
 
+class OneAnswerAClip(Sound):
+    """A classifier of whole clips."""
+
+    def forward(self, x, lengths):
+        log_probs, kept = super().forward(x, lengths)
+        return log_probs.mean(1), kept
+
+
+class SqueezesTheBatch(Sound):
+    """A batch of one clip loses its axis."""
+
+    def forward(self, x, lengths):
+        log_probs, kept = super().forward(x, lengths)
+        return log_probs.squeeze(), kept
+
+
 class RoundsDown(Sound):
     """Says a frame less than comes out where the number is odd."""
 
@@ -236,6 +252,8 @@ FAULTS = {
     LengthsBeyondTheOutput: "SLR-M01",
     InnerHeadOfAnotherRate: "SLR-M01",
     OneTensor: "SLR-M01",
+    OneAnswerAClip: "SLR-M01",
+    SqueezesTheBatch: "SLR-M02",
     RoundsDown: "SLR-M02",
     SaysAnotherLength: "SLR-M02",
     NeedsFiveFrames: "SLR-M02",
@@ -292,6 +310,27 @@ class Attention(Sound):
         return self.lstm(local)
 
 
+class ConvolutionAsClassifier(Sound):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.head = None, nn.Conv1d(16, CLASSES, 1)
+
+    def forward(self, x, lengths):
+        local = self.local(x, lengths).transpose(1, 2)
+        return self.head(local).transpose(1, 2).float().log_softmax(2), self.output_length(lengths)
+
+
+class RaggedAttention(Sound):
+    """In evaluation, torch passes nested tensors between the layers of such an encoder."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 16, batch_first=True), 2)
+
+    def context(self, local, lengths):
+        return self.lstm(local, src_key_padding_mask=~mask(lengths, local.shape[1]))
+
+
 class ConvolutionsAlone(Sound):
     def __init__(self):
         super().__init__()
@@ -302,7 +341,8 @@ class ConvolutionsAlone(Sound):
 
 
 def context_of(model, **kwargs):
-    return ModelContext(model, COLUMNS, CLASSES, **kwargs)
+    """A context for a model that its own class makes again."""
+    return ModelContext(model, COLUMNS, CLASSES, **{"build": type(model), **kwargs})
 
 
 def made(kind):

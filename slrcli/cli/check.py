@@ -18,8 +18,9 @@ app = typer.Typer(
 Target = Annotated[
     str | None,
     typer.Argument(
-        metavar="NAME|CHECKPOINT",
-        help="Architecture, checkpoint or folder of a run; without it the newest run, else the default architecture.",
+        metavar="NAME|CHECKPOINT|MODULE:FACTORY",
+        help="Architecture, checkpoint, folder of a run, or a factory of your own (called with those of the keywords "
+        "layout, width and vocab_size that it takes); without it the newest run, else the default architecture.",
         show_default=False,
     ),
 ]
@@ -36,6 +37,7 @@ ModelLayout = Annotated[
     ),
 ]
 Budget = Annotated[float, typer.Option("--budget", min=0.0, help="Megabytes that the weights may take.")]
+Profile = Annotated[bool, typer.Option("--profile", help="Show what every layer holds of time.")]
 Seed = Annotated[int, option("run.seed", "--seed")]
 VocabFile = Annotated[Path | None, option("data.vocab", "--vocab")]
 NormaliserName = Annotated[str | None, option("data.normaliser", "--normaliser")]
@@ -47,16 +49,25 @@ def model(
     vocab_size: VocabSize = None,
     layout: ModelLayout = None,
     budget: Budget = SIZE_BUDGET_MB,
+    profile: Profile = False,
     seed: Seed = Config().run.seed,
     as_json: Json = False,
 ) -> int:
-    """Shapes, lengths, time, gradients, padding and size of a model.
+    """Shapes, lengths, time, gradients, padding, precision, size and speed of a model.
 
     Example: slr check model mobilenetv3 --vocab-size 1232 --layout mediapipe-6516
     """
+    from slrcli.report.profile import profile_table
     from slrcli.workflows.check import check_model
 
-    return show(console, check_model(console, target, vocab_size, layout, seed, budget))
+    examination = check_model(console, target, vocab_size, layout, seed, budget)
+    code = show(console, examination)
+    layers = examination.measured.get("profile")
+    if profile and layers and not as_json:
+        console.result(profile_table(layers))
+    elif profile and not layers:
+        console.warn("There is no profile: the checks that measure the layers did not run.")
+    return code
 
 
 def data(

@@ -72,6 +72,17 @@ class Checks:
         return len(self._checks)
 
 
+def in_order(*lists: Checks) -> tuple[Check, ...]:
+    """The checks of several lists by their codes, except that each stands behind those that it needs."""
+    waiting = sorted((check for checks in lists for check in checks), key=lambda check: check.code)
+    placed: dict[str, Check] = {}
+    while waiting:
+        check = next(check for check in waiting if all(code in placed for code in check.needs))
+        placed[check.code] = check
+        waiting.remove(check)
+    return tuple(placed.values())
+
+
 def error(what: str, where: str = "", fix: str = "") -> Finding:
     """A finding that makes the check fail."""
     return Finding(Level.ERROR, "", what, where, fix)

@@ -1,9 +1,9 @@
 """What checks of a model look at: clips to feed it, copies to experiment on, and its last view of single moments."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from slrcli.config import FRAMES_PER_SECOND, SIZE_BUDGET_MB
+from slrcli.doctor import layers
 from slrcli.doctor.context import Context
 from slrcli.errors import SlrError
 from slrcli.features.layout import AXES, Layout
@@ -22,6 +23,7 @@ from slrcli.models.masked import BiLSTM
 from slrcli.vocab import Vocabulary
 
 BATCH = (61, 17, 40)  # frames of the clips of an ordinary batch: an odd number, all different
+FITTED = (64,) * 8  # of those that statistics are taken from
 # Modules that look at a whole clip at once.
 ACROSS_TIME = (BiLSTM, nn.RNNBase, nn.TransformerEncoder, nn.TransformerEncoderLayer)
 # Spread of points over the picture and of their movement, by the units of a layout.
@@ -49,6 +51,9 @@ class ModelContext(Context):
         vocabulary_problem: why it cannot be used.
         seed: of the clips and of all that is random in the model.
         budget: megabytes that the weights may take.
+        trained: whether the weights have seen data; None: nobody knows.
+        build: makes the same model with fresh weights; None: nobody can.
+        measured: what checks have to say beyond their findings, by name, as plain values.
     """
 
     model: nn.Module
@@ -59,10 +64,19 @@ class ModelContext(Context):
     vocabulary_problem: SlrError | None = None
     seed: int = 1
     budget: float = SIZE_BUDGET_MB
+    trained: bool | None = None
+    build: Callable[[], nn.Module] | None = None
+    measured: dict[str, Any] = field(default_factory=dict)
 
     def isolated(self) -> AbstractContextManager:
-        """The same random numbers for every check, whichever run before it; the caller's stay as they were."""
+        """The same random numbers for every check, whichever run before it; the caller's stay as they were.
+
+        Transformers take no short cut meanwhile: in evaluation, torch's passes ragged tensors that no hook can read
+        and products that no counter sees, and does not know autocast.
+        """
         stack = ExitStack()
+        stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
+        torch.backends.mha.set_fastpath_enabled(False)
         stack.enter_context(torch.random.fork_rng(devices=[]))
         torch.manual_seed(self.seed)
         return stack
@@ -91,7 +105,7 @@ class ModelContext(Context):
     @cached_property
     def _fitted(self) -> nn.Module:
         network = copy.deepcopy(self.model).cpu().float().eval()
-        x, lengths = self.clips((64,) * 8)
+        x, lengths = self.clips(FITTED)
         for part in network.modules():
             if isinstance(part, Frontend) and part.options.standardise:
                 fit_statistics(part, x, lengths)
@@ -104,6 +118,17 @@ class ModelContext(Context):
         with torch.no_grad():
             return forward(self.network(), *self.clips(BATCH))
 
+    @cached_property
+    def layers(self) -> list[layers.Layer]:
+        """What passes the doors of every module, in order; the outputs among them are kept for the reader."""
+        batch, other = (
+            self.clips([frames] * clips)
+            for clips, frames in ((layers.CLIPS, layers.FRAMES), (layers.OTHER_CLIPS, layers.OTHER_FRAMES))
+        )
+        found = layers.measure_layers(self.network(), batch, other)
+        self.measured["profile"] = [layer.as_dict() for layer in found if layer.leaving and layer.steps]
+        return found
+
 
 def forward(network: nn.Module, x: Tensor, lengths: Tensor) -> Output:
     """The output of a model; TypeError if it is no `(log_probs, lengths, ...)` of tensors."""
@@ -111,6 +136,11 @@ def forward(network: nn.Module, x: Tensor, lengths: Tensor) -> Output:
     if not isinstance(out, tuple) or len(out) < 2 or not all(isinstance(part, Tensor) for part in out[:2]):
         raise TypeError(f"the model gave {describe(out)}; (log_probs, lengths) was expected")
     return Output(out[0], out[1], tuple(out[2]) if len(out) > 2 else ())
+
+
+def frames_of(log_probs: Tensor, lengths: Tensor) -> list[Tensor]:
+    """The valid frames of each clip, `[T'_i, V]`."""
+    return [clip[:count] for clip, count in zip(log_probs, lengths.tolist(), strict=True)]
 
 
 def describe(value: Any) -> str:
@@ -194,7 +224,8 @@ def last_view_of_moments(network: nn.Module, x: Tensor, lengths: Tensor, vocab_s
     """What enters the part that first looks at the whole clip: beyond it every frame may know of every other.
 
     That part is the model's `recurrence`; without one, the first module of `ACROSS_TIME` that is called; without any,
-    the linear layer called last among those that give `vocab_size` classes. None if there is nothing of all this.
+    the linear layer or convolution called last among those that give `vocab_size` classes. None if there is nothing of
+    all this.
     """
     named = getattr(network, "recurrence", None)
     seen: dict[str, View] = {}
@@ -213,7 +244,7 @@ def last_view_of_moments(network: nn.Module, x: Tensor, lengths: Tensor, vocab_s
                 label = "recurrence"
             elif isinstance(module, ACROSS_TIME):
                 label = "across"
-            elif isinstance(module, nn.Linear) and module.out_features == vocab_size:
+            elif vocab_size in (getattr(module, "out_features", None), getattr(module, "out_channels", None)):
                 label = "classifier"
             else:
                 continue
@@ -228,6 +259,8 @@ def _batch_first(module: nn.Module, values: Tensor | PackedSequence) -> Tensor:
     """A module's input as `[B, T, C]`."""
     if isinstance(values, PackedSequence):
         return pad_packed_sequence(values, batch_first=True)[0]
+    if isinstance(module, nn.Conv1d):
+        return values.transpose(1, 2)
     encoder = module.layers[0] if isinstance(module, nn.TransformerEncoder) else module
     first = getattr(encoder, "batch_first", None)
     if first is None and isinstance(encoder, nn.TransformerEncoderLayer):

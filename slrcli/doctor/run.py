@@ -1,8 +1,9 @@
 """Walks a list of checks: every one runs, whatever becomes of the others."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from slrcli.doctor.context import Check, Context
 from slrcli.errors import SlrError
@@ -18,12 +19,14 @@ class Examination:
         findings: of all checks, in their order.
         checks: code and title of the checks that ran.
         skipped: codes of those that were left out, with the failed check that made them meaningless.
+        measured: what checks measured beyond their findings, by name, as plain values; beside the rest in `--json`.
     """
 
     subject: str
     findings: tuple[Finding, ...]
     checks: tuple[tuple[str, str], ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -39,6 +42,7 @@ class Examination:
             "summary": {"passed": self.passed, "checks": len(self.checks), **counts},
             "checks": [{"code": code, "title": title} for code, title in self.checks],
             "skipped": [{"code": code, "because": because} for code, because in self.skipped],
+            **self.measured,
         }
 
 

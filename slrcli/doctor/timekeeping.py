@@ -6,14 +6,12 @@ layer that sees single moments (`slrcli.doctor.probe.last_view_of_moments`).
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
+from slrcli.doctor.layers import changed_in_the_middle, responses, variances
 from slrcli.doctor.probe import ModelContext, View, last_view_of_moments
 
 CLIPS, FRAMES = 6, 192  # of the batch that is looked at
-CHANGED = 4  # frames that are changed, in the middle of the clips
-NEAR, FAR = 8, 64  # frames from the change: as near as this, and farther away than this
 
 
 class Timekeeping(NamedTuple):
@@ -53,31 +51,6 @@ def measure(context: ModelContext) -> Timekeeping | None:
     near, far = responses((after.values - before.values).abs().mean(dim=(0, 2)), FRAMES)
     alive = over_time + over_clips > 0
     return Timekeeping(before.name, over_time / max(over_clips, 1e-30), near, far, alive)
-
-
-def changed_in_the_middle(x: Tensor) -> Tensor:
-    """A copy of `x [B, T, D]` in which a few frames in the middle are those of the next clip."""
-    start = x.shape[1] // 2 - CHANGED // 2
-    x = x.clone()
-    x[:, start : start + CHANGED] = x[:, start : start + CHANGED].roll(1, dims=0)
-    return x
-
-
-def variances(values: Tensor) -> tuple[float, float]:
-    """Of `[B, T', C]`: the variance over time within clips, and that of the clips' means; means over the channels."""
-    values = values.double()
-    return values.var(dim=1, correction=0).mean().item(), values.mean(dim=1).var(dim=0, correction=0).mean().item()
-
-
-def responses(change: Tensor, frames: int) -> tuple[float, float]:
-    """Mean of `change [T']`, at the layer's own frame rate, near the middle and far from it, in frames of the input."""
-    steps = len(change)
-    stride = frames / steps
-    away = ((torch.arange(steps) + 0.5) * stride - frames / 2).abs()
-    near, far = away <= max(NEAR, 0.51 * stride), away > FAR  # at least one step is near
-    if not far.any():  # so few steps are left that none of them is far away
-        far = away == away.max()
-    return change[near].mean().item(), change[far].mean().item()
 
 
 def _fits(view: View) -> bool:

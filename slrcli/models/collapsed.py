@@ -33,6 +33,7 @@ class Collapsed(SignModel):
         shapes = tuple(shape._replace(stride=stride) for shape, stride in zip(BLOCKS, STRIDES, strict=True))
         self.encoders = GroupEncoders(frontend, dropout, options)
         self.trunk = Trunk(self.encoders.width, shapes, options)
+        self.pool = AverageOverTime()
         self.pooled = nn.Linear(self.trunk.width, pooled)
         self.dropout = nn.Dropout(dropout)
         self.recurrence = BiLSTM(pooled, hidden, options.lstm_layers, dropout)
@@ -52,5 +53,13 @@ class Collapsed(SignModel):
         """x `[B, T, D]` -> one vector a clip, `[B, pooled]`."""
         joined = self.encoders(self.frontend(x, lengths)).transpose(1, 2)
         narrow, lengths = self.trunk(joined, lengths)
-        average = masked_mean(narrow, channel_mask(lengths, narrow.shape[2]))
+        average = self.pool(narrow, channel_mask(lengths, narrow.shape[2]))
         return self.dropout(F.relu(self.pooled(average)))
+
+
+class AverageOverTime(nn.Module):
+    """The layer at fault; a module, so that it has a name in the network."""
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """x `[B, C, T]`, valid bool `[B, 1, T]` -> `[B, C]`."""
+        return masked_mean(x, valid)

@@ -1,8 +1,13 @@
 """`slr check`: what to look at, and the checks that go with it."""
 
 import difflib
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+
+import torch
+from torch import nn
 
 from slrcli.checkpoint import load_checkpoint
 from slrcli.config import DEFAULT_ARCH, SIZE_BUDGET_MB, DataConfig, resolve
@@ -21,6 +26,7 @@ from slrcli.models.registry import ARCHITECTURES, build_model
 from slrcli.vocab import Vocabulary
 from slrcli.workflows import runs
 from slrcli.workflows.material import open_data
+from slrcli.workflows.own_model import builder, find_own, is_own, own_code
 
 # An architecture that is looked at without data: the landmarks of MediaPipe Holistic, and a hundred glosses.
 LAYOUT = "mediapipe-1629"
@@ -35,28 +41,33 @@ def check_model(
     seed: int = 1,
     budget: float = SIZE_BUDGET_MB,
 ) -> Examination:
-    """Examine an architecture or a checkpoint.
+    """Examine an architecture, a checkpoint or a model of the user's own.
 
     Args:
         console: shows the progress.
-        target: name of an architecture, or a checkpoint (or the folder of a run); None: the newest run, else the
-            default architecture.
-        vocab_size: classes of an architecture, the blank included.
-        layout: features of an architecture: a name or a TOML file.
+        target: name of an architecture, a checkpoint (or the folder of a run), or `package.module:factory`; None: the
+            newest run, else the default architecture.
+        vocab_size: classes of an architecture or a model of one's own, the blank included.
+        layout: their features: a name or a TOML file.
         seed: of the weights, the made-up clips and all else that is random.
         budget: megabytes that the weights may take.
 
     Raises:
-        UsageError: no such architecture or file, or options that a checkpoint has settled already.
+        UsageError: no such architecture, file or module, or options that a checkpoint has settled already.
+        SlrError: a module or factory of the user's own fails.
     """
     settled = vocab_size is not None or layout is not None
-    checkpoint = find_checkpoint(target) if target or not settled else None
+    own = target if target is not None and is_own(target) else None
+    checkpoint = find_checkpoint(target) if own is None and (target or not settled) else None
     if checkpoint is not None and settled:
         fix = "leave these options out, or name an architecture"
         raise UsageError("A checkpoint brings its own vocabulary and layout.", "--vocab-size, --layout", fix)
     if checkpoint is not None:
         subject, context = of_checkpoint(checkpoint, seed, budget)
         lists = (MODEL_CHECKS, VOCAB_CHECKS, MODEL_VOCAB_CHECKS)
+    elif own is not None:
+        subject, context = of_own_model(own, vocab_size, layout, seed, budget)
+        lists = (MODEL_CHECKS,)
     else:
         subject, context = of_architecture(target or DEFAULT_ARCH, vocab_size, layout, seed, budget)
         lists = (MODEL_CHECKS,)
@@ -68,7 +79,9 @@ def check_model(
             task.describe(f"{check.code} {check.title}")
             task.advance()
 
-        return examine(subject, context, *lists, step=step)
+        with own_code():
+            found = examine(subject, context, *lists, step=step)
+    return replace(found, measured=context.measured)
 
 
 def find_checkpoint(target: str | None) -> Path | None:
@@ -83,7 +96,9 @@ def find_checkpoint(target: str | None) -> Path | None:
     raise UsageError(
         f"There is neither an architecture nor a checkpoint '{target}'.",
         "slr check model",
-        f"Did you mean '{close[0]}'?" if close else f"Architectures: {', '.join(ARCHITECTURES)}.",
+        f"Did you mean '{close[0]}'?"
+        if close
+        else f"Architectures: {', '.join(ARCHITECTURES)}. A model of your own is named as package.module:factory.",
     )
 
 
@@ -91,7 +106,14 @@ def of_checkpoint(path: Path, seed: int, budget: float) -> tuple[str, ModelConte
     """What a checkpoint holds, and a heading for it."""
     model, meta = load_checkpoint(path)
     vocabulary, layout = meta.vocabulary, meta.layout
-    context = ModelContext(model, layout.width, model.vocab_size, layout, vocabulary, seed=seed, budget=budget)
+    chosen = meta.config.model
+
+    def build() -> nn.Module:
+        return build_model(chosen.arch, layout, model.vocab_size, dropout=chosen.dropout, options=chosen.options)
+
+    context = ModelContext(
+        model, layout.width, model.vocab_size, layout, vocabulary, seed=seed, budget=budget, trained=True, build=build
+    )
     return f"Checkpoint {runs.shown(path)} ({layout.name}, {len(vocabulary):,} classes)", context
 
 
@@ -99,15 +121,36 @@ def of_architecture(
     arch: str, vocab_size: int | None, layout: str | None, seed: int, budget: float
 ) -> tuple[str, ModelContext]:
     """A fresh model as `slr train --arch` makes it, and a heading for it."""
-    import torch
-
     settings = resolve({"model": {"arch": arch}}).model
     found, classes = load_layout(layout or LAYOUT), vocab_size or VOCAB_SIZE
+
+    def build() -> nn.Module:
+        return build_model(arch, found, classes, dropout=settings.dropout, options=settings.options)
+
+    context = _fresh(build, found, classes, seed, budget, trained=False)
+    return f"Architecture {arch} ({found.name}, {classes:,} classes), untrained", context
+
+
+def of_own_model(
+    target: str, vocab_size: int | None, layout: str | None, seed: int, budget: float
+) -> tuple[str, ModelContext]:
+    """What the user's own factory makes, and a heading for it."""
+    found, classes = load_layout(layout or LAYOUT), vocab_size or VOCAB_SIZE
+    factory = find_own(target)
+    if isinstance(factory, nn.Module):  # ready-made, there is only this one
+        context = ModelContext(factory, found.width, classes, found, seed=seed, budget=budget)
+    else:
+        context = _fresh(builder(target, factory, found, classes), found, classes, seed, budget)
+    return f"Model {target} ({found.name}, {classes:,} classes)", context
+
+
+def _fresh(
+    build: Callable[[], nn.Module], layout: Layout, classes: int, seed: int, budget: float, trained: bool | None = None
+) -> ModelContext:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build_model(arch, found, classes, dropout=settings.dropout, options=settings.options)
-    context = ModelContext(model, found.width, classes, found, seed=seed, budget=budget)
-    return f"Architecture {arch} ({found.name}, {classes:,} classes), untrained", context
+        model = build()
+    return ModelContext(model, layout.width, classes, layout, seed=seed, budget=budget, trained=trained, build=build)
 
 
 def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination:

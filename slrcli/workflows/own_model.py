@@ -1,0 +1,137 @@
+"""A model of the user's own, named as `package.module:factory`.
+
+The factory is a function, or a class, that takes what it likes of `layout` (a `Layout`), `width` (columns of the
+features) and `vocab_size` (classes, the blank included) as keywords and returns a torch module. A module that stands
+there ready-made will do as well, but then no second one can be made to compare it with.
+"""
+
+import difflib
+import importlib
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import nn
+from torch.nn.parameter import UninitializedParameter
+
+from slrcli.errors import SlrError, UsageError
+from slrcli.features.layout import Layout
+
+HOW = "Write it as package.module:factory, such as mypkg.mymodel:build."
+KEYWORDS = "layout, width, vocab_size"
+
+
+def is_own(target: str) -> bool:
+    """Whether `target` reads like `package.module:factory` rather than like a file or an architecture."""
+    module, colon, attribute = target.partition(":")
+    return (
+        bool(colon)
+        and not Path(target).exists()
+        and all(part.isidentifier() for part in (*module.split("."), *attribute.split(".")))
+    )
+
+
+def find_own(target: str) -> Any:
+    """What `target` names: a factory, or a module ready-made. Modules of the current folder are found first.
+
+    Raises:
+        UsageError: no such module, or nothing of that name in it.
+        SlrError: the module raises when it is imported.
+    """
+    name, _, attribute = target.partition(":")
+    with own_code():
+        try:
+            found: Any = importlib.import_module(name)
+        except ModuleNotFoundError as problem:
+            if problem.name is None or not f"{name}.".startswith(f"{problem.name}."):
+                _blame(problem, target, f"{name} cannot be imported")
+            fix = f"Stand in the folder that holds {name.split('.')[0]}, or install it."
+            raise UsageError(f"There is no module '{problem.name}'.", target, fix) from problem
+        except (Exception, SystemExit) as problem:
+            _blame(problem, target, f"{name} cannot be imported")
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise UsageError(f"The module {name} has no '{attribute}'.", target, _nearest(found, part))
+        found = getattr(found, part)
+    if not callable(found):
+        raise UsageError(f"'{attribute}' makes no model: it is of type {type(found).__name__}.", target, HOW)
+    return found
+
+
+def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Callable[[], nn.Module]:
+    """Calls the factory with those of our keywords that it takes.
+
+    Raises:
+        UsageError: it wants something else as well.
+    """
+    offered = {"layout": layout, "width": layout.width, "vocab_size": vocab_size}
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        parameters = ()
+    if not any(item.kind is item.VAR_KEYWORD for item in parameters):
+        names = {item.name for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)}
+        offered = {name: value for name, value in offered.items() if name in names}
+    plain = (item for item in parameters if item.kind not in (item.VAR_KEYWORD, item.VAR_POSITIONAL))
+    wanted = [item.name for item in plain if item.default is item.empty and item.name not in offered]
+    if wanted:
+        fix = f"Give it a default, or name a function that takes only {KEYWORDS}."
+        raise UsageError(f"The factory wants '{wanted[0]}', which nobody knows here.", target, fix)
+
+    def build() -> nn.Module:
+        try:
+            with own_code():
+                model = factory(**offered)
+                if isinstance(model, nn.Module):
+                    _materialise(model, layout.width)
+        except (Exception, SystemExit) as problem:
+            _blame(problem, target, f"The factory, called with {', '.join(offered) or 'nothing'}, fails")
+        if not isinstance(model, nn.Module):
+            fix = "Return the torch.nn.Module itself."
+            raise SlrError(f"The factory gives a {type(model).__name__}, no torch.nn.Module.", target, fix)
+        return model
+
+    return build
+
+
+def _materialise(model: nn.Module, width: int) -> None:
+    """Lets layers that wait for their first input, such as `LazyLinear`, draw their weights."""
+    if any(isinstance(p, UninitializedParameter) for p in model.parameters()):
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, 64, width), torch.tensor([64]))
+        model.train()
+
+
+@contextmanager
+def own_code() -> Iterator[None]:
+    """Surrounds code of the user's own: it finds modules of the current folder, as under `python -m`, and what it
+    prints goes to stderr, since stdout is kept for results.
+    """
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.path.remove(here)
+
+
+def _blame(problem: BaseException, target: str, what: str) -> NoReturn:
+    """What the user's own code raised, with the line of it that did."""
+    reason = (str(problem).strip().splitlines() or [""])[0]
+    here, line = str(Path.cwd()), ""
+    for frame in traceback.extract_tb(problem.__traceback__):
+        if frame.filename.startswith(here) or not line:
+            line = "" if frame.filename == __file__ else f"See {frame.filename}, line {frame.lineno}."
+    raise SlrError(f"{what}: {type(problem).__name__}: {reason}", target, line) from problem
+
+
+def _nearest(module: Any, name: str) -> str:
+    close = difflib.get_close_matches(name, vars(module), n=1)
+    return f"Did you mean '{close[0]}'?" if close else HOW
