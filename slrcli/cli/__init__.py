@@ -3,7 +3,7 @@
 import typer
 
 from slrcli import __version__
-from slrcli.cli import check, decode, demo, evaluate, train, vocab
+from slrcli.cli import check, decode, demo, evaluate, score, train, vocab
 from slrcli.cli.common import command
 
 EXAMPLES = """
@@ -16,6 +16,7 @@ Your own data:
     slr train --data-dir DIR --lr 3e-4
     slr eval runs/latest --data-dir DIR
     slr decode clip.npy
+    slr score references.stm hypotheses.ctm
 """
 
 app = typer.Typer(
@@ -49,4 +50,5 @@ app.command("vocab")(command(vocab.vocab))
 app.add_typer(check.app, name="check")
 app.command("train")(command(train.train))
 app.command("eval")(command(evaluate.evaluate))
+app.command("score")(command(score.score))
 app.command("decode")(command(decode.decode))

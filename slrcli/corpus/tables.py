@@ -11,7 +11,7 @@ from pathlib import Path
 
 from slrcli.corpus.utterances import Utterance, split_name
 from slrcli.errors import DataError
-from slrcli.transcripts import GLOSS_COLUMNS, ID_COLUMNS, SIGNER_COLUMNS
+from slrcli.transcripts.words import GLOSS_COLUMNS, ID_COLUMNS, SIGNER_COLUMNS
 
 PATH_COLUMNS = ("path", "features", "file", "folder", "video")
 SPLIT_COLUMNS = ("split", "subset")

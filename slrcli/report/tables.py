@@ -11,6 +11,7 @@ from rich.text import Text
 from slrcli.console import finite
 from slrcli.report.alignment import percent, utterance_view, visible
 from slrcli.scoring.align import Counts
+from slrcli.scoring.breakdown import calibration_error
 from slrcli.scoring.wer import Score, UtteranceScore
 
 HEADER = ("", "utterances", "glosses", "hits", "S", "D", "I", "errors", "WER")
@@ -96,6 +97,15 @@ def utterance_dict(utterance: UtteranceScore) -> dict[str, Any]:
         "hyp": list(alignment.hyp),
         "ops": alignment.ops,
     }
+
+
+def calibration_text(rows: Sequence[tuple[float, float, int, float, float]]) -> str:
+    """Confidence against hits, one line a class, and the expected calibration error."""
+    lines = [
+        f"  {low:.1f} to {high:.1f}: {count} glosses, sure {100 * sure:.1f} %, right {100 * right:.1f} %"
+        for low, high, count, sure, right in rows
+    ]
+    return "\n".join(["confidences:", *lines, f"  calibration error {calibration_error(rows):.2f} points"])
 
 
 def _counts_dict(counts: Counts) -> dict[str, Any]:

@@ -88,14 +88,86 @@ def align(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
     Raises:
         TypeError: a string was given where a list of tokens belongs.
     """
-    if isinstance(ref, str) or isinstance(hyp, str):
-        raise TypeError("align() takes lists of tokens, not strings")
-    # Small numbers in place of tokens: equal exactly where the tokens are, whatever their hashes.
-    numbers: dict[str, int] = {}
-    sides = [[numbers.setdefault(token, len(numbers)) for token in side] for side in (ref, hyp)]
+    _require_lists(ref, hyp)
+    sides = _numbered(ref, hyp)
     edits: list[Edit] = []
     for tag, ref_start, ref_end, hyp_start, hyp_end in Levenshtein.opcodes(*sides):
         gone, come = ref[ref_start:ref_end], hyp[hyp_start:hyp_end]
         # zip_longest fills the missing side of deletions and insertions; hits and substitutions are equally long.
         edits.extend(Edit(_OPERATION[tag], *pair) for pair in zip_longest(gone, come))
     return Alignment(tuple(edits))
+
+
+def align_sclite(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
+    """Align as NIST's sclite does: insertions and deletions weigh 3, substitutions 4.
+
+    Errors are counted on that path, so there can be more of them than `align` finds. Of several lightest paths it is the
+    one that, walked from the end, prefers a pair of tokens to an insertion and an insertion to a deletion. (Both the
+    weights and the order were read off sclite 2.10's own alignments.) Tokens are compared as they are: sclite's folding
+    of ASCII capitals belongs to the protocol.
+
+    Raises:
+        TypeError: a string was given where a list of tokens belongs.
+    """
+    return _align_weighted(ref, hyp, (HIT, INSERTION, DELETION))
+
+
+def align_vac(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
+    """The same weights in the Python scorer of VAC_CSLR, which prefers a deletion to an insertion.
+
+    Raises:
+        TypeError: a string was given where a list of tokens belongs.
+    """
+    return _align_weighted(ref, hyp, (HIT, DELETION, INSERTION))
+
+
+GAP_WEIGHT, SUBSTITUTION_WEIGHT = 3, 4
+
+
+def _align_weighted(ref: Sequence[str], hyp: Sequence[str], preferred: Sequence[str]) -> Alignment:
+    """The lightest path, ties broken from the end by `preferred`, where HIT stands for any pair of tokens."""
+    _require_lists(ref, hyp)
+    costs = _costs(*_numbered(ref, hyp))
+    edits: list[Edit] = []
+    i, j = len(ref), len(hyp)
+    while i or j:
+        here = costs[i][j]
+        for move in preferred:
+            if move is HIT and i and j:
+                equal = ref[i - 1] == hyp[j - 1]
+                if here == costs[i - 1][j - 1] + (0 if equal else SUBSTITUTION_WEIGHT):
+                    i, j = i - 1, j - 1
+                    edits.append(Edit(HIT if equal else SUBSTITUTION, ref[i], hyp[j]))
+                    break
+            if move is INSERTION and j and here == costs[i][j - 1] + GAP_WEIGHT:
+                j -= 1
+                edits.append(Edit(INSERTION, None, hyp[j]))
+                break
+            if move is DELETION and i and here == costs[i - 1][j] + GAP_WEIGHT:
+                i -= 1
+                edits.append(Edit(DELETION, ref[i], None))
+                break
+    return Alignment(tuple(reversed(edits)))
+
+
+def _costs(ref: Sequence[int], hyp: Sequence[int]) -> list[list[int]]:
+    """Weight of the lightest path to every pair of prefixes, `[len(ref) + 1][len(hyp) + 1]`."""
+    rows = [[GAP_WEIGHT * j for j in range(len(hyp) + 1)]]
+    for i, token in enumerate(ref, 1):
+        above, row = rows[-1], [GAP_WEIGHT * i]
+        for j, other in enumerate(hyp, 1):
+            pair = above[j - 1] + (0 if token == other else SUBSTITUTION_WEIGHT)
+            row.append(min(pair, row[-1] + GAP_WEIGHT, above[j] + GAP_WEIGHT))
+        rows.append(row)
+    return rows
+
+
+def _numbered(*sides: Sequence[str]) -> list[list[int]]:
+    """Small numbers in place of tokens: equal exactly where the tokens are, whatever their hashes."""
+    numbers: dict[str, int] = {}
+    return [[numbers.setdefault(token, len(numbers)) for token in side] for side in sides]
+
+
+def _require_lists(*sides: Sequence[str]) -> None:
+    if any(isinstance(side, str) for side in sides):
+        raise TypeError("alignments are made of lists of tokens, not of strings")

@@ -64,8 +64,8 @@ def score(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequence[str]], 
     Raises:
         DataError: the two sides do not hold the same ids.
     """
-    _require_same_ids(refs, hyps)
-    return total(_score_one(id, aligner(ref, hyps[id])) for id, ref in refs.items())
+    require_same_ids(refs, hyps)
+    return total(scored(id, aligner(ref, hyps[id])) for id, ref in refs.items())
 
 
 def total(utterances: Iterable[UtteranceScore]) -> Score:
@@ -88,7 +88,8 @@ def by_group(score: Score, signer_of: Mapping[str, str]) -> dict[str, Score]:
     return {name: total(groups[name]) for name in sorted(groups)}
 
 
-def _score_one(id: str, alignment: Alignment) -> UtteranceScore:
+def scored(id: str, alignment: Alignment) -> UtteranceScore:
+    """The counts of one alignment under the id of its utterance."""
     counts = alignment.counts
     return UtteranceScore(
         hits=counts.hits,
@@ -100,7 +101,12 @@ def _score_one(id: str, alignment: Alignment) -> UtteranceScore:
     )
 
 
-def _require_same_ids(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequence[str]]) -> None:
+def require_same_ids(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequence[str]]) -> None:
+    """Nothing, if both sides hold the same ids.
+
+    Raises:
+        DataError: they do not; names the first that are missing and the first that are too many.
+    """
     missing = [id for id in refs if id not in hyps]
     extra = [id for id in hyps if id not in refs]
     if not missing and not extra:
@@ -111,7 +117,8 @@ def _require_same_ids(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequ
     if extra:
         parts.append(f"{len(extra)} of {len(hyps)} hypotheses have no reference: {_first_five(extra)}")
     raise DataError(
-        "; ".join(parts), fix="score a hypothesis for every reference, even if it is empty, and for nothing else"
+        "; ".join(parts),
+        fix="give a hypothesis for every reference, even if it is empty, and for nothing else (or ask for a partial score)",
     )
 
 

@@ -1,0 +1,180 @@
+"""Protocols side by side, intervals, comparisons and breakdowns: for people and for programs."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from slrcli.console import finite
+from slrcli.report.alignment import percent, visible
+from slrcli.report.tables import score_dict
+from slrcli.scoring.breakdown import Breakdown, calibration_error
+from slrcli.scoring.stats import Comparison, Interval
+from slrcli.scoring.wer import Score
+
+SHOWN = 8  # rows of a list
+
+
+def interval_text(found: Interval) -> str:
+    """`12.3 to 14.5 %`, or why there is none."""
+    if found.low != found.low:
+        return "n/a (too little to draw from)"
+    return f"{found.low:.2f} to {found.high:.2f} %"
+
+
+def interval_lines(intervals: dict[str, Interval]) -> list[str]:
+    """The intervals of the whole, one line each."""
+    lines = [f"95 % interval over utterances: {interval_text(intervals[''])}"]
+    if "signers" in intervals:
+        over = intervals["signers"]
+        few = ", few to draw from: take it as a hint" if over.units < 10 else ""
+        lines.append(f"95 % interval over signers: {interval_text(over)} ({over.units} signers{few})")
+    return lines
+
+
+def protocol_table(judged, plain: Score) -> Table:
+    """One row a protocol.
+
+    Args:
+        judged: what `slrcli.workflows.score` made of each.
+        plain: the score under the protocol `plain`, which the last columns but one are measured against.
+    """
+    table = Table(title=Text("protocols side by side"), title_justify="left")
+    table.add_column("protocol", overflow="fold")
+    for name in ("glosses", "S", "D", "I", "errors", "WER", "ref out", "hyp out", "vs plain", "floor"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for item in judged:
+        score = item.score
+        out = [sum(pair[side] for pair in item.removed.values()) for side in (0, 1)]
+        cells = [score.ref_tokens, score.substitutions, score.deletions, score.insertions, score.errors]
+        cells += [percent(score.wer), *out, f"{score.errors - plain.errors:+d}", item.floor.errors]
+        table.add_row(visible(item.protocol.signature), *map(str, cells))
+    return table
+
+
+def protocol_notes(judged) -> str:
+    """What the table's columns mean, and the tokens that each rule takes."""
+    lines = [
+        "ref out, hyp out: tokens that the rules take away. vs plain: errors more or fewer than the plain edit distance",
+        "makes of the untouched files. floor: errors that even the reference itself would make.",
+    ]
+    for item in judged:
+        rules = ", ".join(f"{name} {ref}/{hyp}" for name, (ref, hyp) in item.removed.items())
+        lines.append(f"{item.protocol.signature}: {item.protocol.description}" + (f" Out: {rules}." if rules else ""))
+    return visible(
+        "\n".join(lines),
+    )
+
+
+def comparison_text(name: str, score: Score, found: Comparison) -> str:
+    """A further system against the first, in two lines."""
+    return (
+        f"{visible(name)}: WER {percent(score.wer)}, {found.difference:+.2f} points against the first "
+        f"(95 % {interval_text(found.interval)})\n"
+        f"  p = {found.p_bootstrap:.4f} by paired bootstrap, {found.p_matched:.4f} by matched pairs; "
+        f"better in {found.better}, worse in {found.worse}, same in {found.same} utterances"
+    )
+
+
+def breakdown_view(found: Breakdown) -> RenderableType:
+    """The worst glosses, pairs, deletions, insertions; errors by length and by place."""
+    glosses = Table(title=Text("glosses with most errors"), title_justify="left")
+    glosses.add_column("gloss", overflow="fold")
+    for name in ("support", "recall", "precision", "deleted", "inserted"):
+        glosses.add_column(name, justify="right")
+    for item in found.glosses[:SHOWN]:
+        if item.errors:
+            cells = (item.support, _share(item.recall), _share(item.precision), item.deleted, item.inserted)
+            glosses.add_row(visible(item.gloss), *map(str, cells))
+    lengths = Table(title=Text("by length of the reference"), title_justify="left")
+    lengths.add_column("glosses")
+    for name in ("utterances", "errors", "WER"):
+        lengths.add_column(name, justify="right")
+    for label, score in found.by_length:
+        lengths.add_row(label, str(len(score.utterances)), str(score.errors), percent(score.wer))
+    lines = [
+        _list("taken for another", [(f"{ref} > {hyp}", count) for ref, hyp, count in found.confusions]),
+        _list("deleted", found.deletions),
+        _list("inserted", found.insertions),
+    ]
+    if found.by_place:
+        parts = ", ".join(f"{label} {share:.1f} %" for label, share, _ in found.by_place)
+        lines.append(f"recognised by place in the sentence: {parts}")
+    return Group(glosses, lengths, Text("\n".join(lines)))
+
+
+def changes_view(changes) -> str:
+    """What each rule changed, its first examples, and how often."""
+    grouped: dict[tuple[str, str], list] = {}
+    for rule, side, *rest in changes:
+        grouped.setdefault((rule, side), []).append(rest)
+    lines = []
+    for (rule, side), found in grouped.items():
+        lines.append(f"{rule}, {side}: {len(found)} utterances changed")
+        for id, before, after in found[:SHOWN]:
+            lines.append(f"  {visible(id)}: {visible(before)}  ->  {visible(after) or '(nothing)'}")
+        if len(found) > SHOWN:
+            lines.append(f"  and {len(found) - SHOWN} more (--json has all)")
+    return "\n".join(lines) or "No rule changed anything."
+
+
+def breakdown_dict(found: Breakdown) -> dict[str, Any]:
+    """A breakdown as JSON can hold it."""
+    return finite(
+        {
+            "glosses": [asdict(item) | {"recall": item.recall, "precision": item.precision} for item in found.glosses],
+            "confusions": [list(row) for row in found.confusions],
+            "deletions": [list(row) for row in found.deletions],
+            "insertions": [list(row) for row in found.insertions],
+            "by_length": [{"glosses": label, **score_dict(score)} for label, score in found.by_length],
+            "by_place": [{"place": p, "recognised": share, "tokens": n} for p, share, n in found.by_place],
+        }
+    )
+
+
+def score_result_dict(result) -> dict[str, Any]:
+    """What `slr score` found, as JSON can hold it."""
+    main = result.main
+    protocols = [
+        {
+            "protocol": item.protocol.signature,
+            "description": item.protocol.description,
+            "normaliser": item.protocol.normaliser,
+            "signature": item.signature,
+            "removed": {rule: {"ref": ref, "hyp": hyp} for rule, (ref, hyp) in item.removed.items()},
+            "floor_errors": item.floor.errors,
+            **score_dict(item.score),
+        }
+        for item in result.judged
+    ]
+    changes = [dict(zip(("rule", "side", "id", "before", "after"), change, strict=True)) for change in result.changes]
+    return finite(
+        {
+            "signature": main.signature,
+            "protocol": main.protocol.signature,
+            **score_dict(main.score, result.by_signer, utterances=True),
+            "intervals": {name or "utterances": asdict(found) for name, found in result.intervals.items()},
+            "protocols": protocols,
+            "others": [
+                {"name": name, **score_dict(score), "comparison": asdict(found)} for name, score, found in result.others
+            ],
+            "breakdown": breakdown_dict(result.breakdown),
+            "calibration": [list(row) for row in result.calibration],
+            "calibration_error": calibration_error(result.calibration),
+            "left_out": list(result.left_out),
+            "sclite_meanings": result.meanings,
+            "changes": changes,
+        }
+    )
+
+
+def _share(value: float) -> str:
+    return "n/a" if value != value else f"{100 * value:.1f} %"
+
+
+def _list(title: str, rows: list[tuple[str, int]]) -> str:
+    shown = ", ".join(f"{visible(name)} {count}" for name, count in rows[:SHOWN])
+    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    return f"{title}: {shown or 'none'}{more}"

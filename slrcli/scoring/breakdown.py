@@ -1,0 +1,166 @@
+"""Where the errors are: by gloss, by pair of glosses, by length, by place in the sentence, by confidence."""
+
+import math
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from slrcli.scoring.align import DELETION, HIT, INSERTION, SUBSTITUTION, Edit
+from slrcli.scoring.wer import Score, UtteranceScore, total
+
+LENGTHS = (2, 4, 6, 9, 14)  # the longest reference of each class but the last
+PLACES = 5  # parts of a sentence
+BINS = 10  # of confidences
+
+
+@dataclass(frozen=True)
+class GlossScore:
+    """One gloss.
+
+    Attributes:
+        gloss: its name.
+        support: how often it stands in references.
+        hits: how often it was recognised there.
+        predicted: how often it stands in hypotheses.
+        deleted, inserted: how often it was left out, and said where nothing was.
+    """
+
+    gloss: str
+    support: int
+    hits: int
+    predicted: int
+    deleted: int
+    inserted: int
+
+    @property
+    def recall(self) -> float:
+        """Share of its occurrences that were recognised; NaN if there are none."""
+        return self.hits / self.support if self.support else math.nan
+
+    @property
+    def precision(self) -> float:
+        """Share of what was recognised as it that is right; NaN if it never was."""
+        return self.hits / self.predicted if self.predicted else math.nan
+
+    @property
+    def errors(self) -> int:
+        """Errors it takes part in: occurrences that were missed, and wrong ones that were said."""
+        return self.support + self.predicted - 2 * self.hits
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """All that a score's alignments tell.
+
+    Attributes:
+        glosses: those with most errors first.
+        confusions: (reference, hypothesis, count), most frequent first.
+        by_length: (label, score) of utterances whose references have so many glosses, short ones first.
+        by_place: (label, share of hits in percent, reference tokens) by the part of the reference.
+    """
+
+    glosses: tuple[GlossScore, ...]
+    confusions: tuple[tuple[str, str, int], ...]
+    by_length: tuple[tuple[str, Score], ...]
+    by_place: tuple[tuple[str, float, int], ...]
+
+    @property
+    def deletions(self) -> list[tuple[str, int]]:
+        """Glosses that were left out, most frequent first."""
+        return _ranked({item.gloss: item.deleted for item in self.glosses})
+
+    @property
+    def insertions(self) -> list[tuple[str, int]]:
+        """Glosses that were said where nothing was, most frequent first."""
+        return _ranked({item.gloss: item.inserted for item in self.glosses})
+
+
+def breakdown(score: Score) -> Breakdown:
+    """Take a score apart."""
+    edits = Counter(edit for item in score.utterances for edit in item.alignment.edits)
+    swapped = Counter({(e.ref, e.hyp): count for e, count in edits.items() if e.op == SUBSTITUTION})
+    confusions = sorted(((*pair, count) for pair, count in swapped.items()), key=lambda row: (-row[2], *row[:2]))
+    return Breakdown(_glosses(edits), tuple(confusions), _by_length(score), _by_place(score))
+
+
+def _glosses(edits: Mapping[Edit, int]) -> tuple[GlossScore, ...]:
+    support, hits, predicted, deleted, inserted = (Counter() for _ in range(5))
+    for (op, ref, hyp), count in edits.items():
+        support[ref] += count
+        predicted[hyp] += count
+        hits[ref] += count * (op == HIT)
+        deleted[ref] += count * (op == DELETION)
+        inserted[hyp] += count * (op == INSERTION)
+    names = (support.keys() | predicted.keys()) - {None}
+    found = [GlossScore(n, support[n], hits[n], predicted[n], deleted[n], inserted[n]) for n in names]
+    return tuple(sorted(found, key=lambda item: (-item.errors, item.gloss)))
+
+
+def _by_length(score: Score) -> tuple[tuple[str, Score], ...]:
+    parts: dict[int, list[UtteranceScore]] = {}
+    for item in score.utterances:
+        parts.setdefault(bisect_left(LENGTHS, item.ref_tokens), []).append(item)
+    return tuple((_length_label(number), total(parts[number])) for number in sorted(parts))
+
+
+def _length_label(number: int) -> str:
+    first = LENGTHS[number - 1] + 1 if number else 0
+    return f"{first} to {LENGTHS[number]}" if number < len(LENGTHS) else f"{first} and more"
+
+
+def _by_place(score: Score) -> tuple[tuple[str, float, int], ...]:
+    """Hits among reference tokens by fifths of the reference; references shorter than that have too few parts."""
+    hits, tokens = [0] * PLACES, [0] * PLACES
+    for item in score.utterances:
+        ops = [edit.op for edit in item.alignment.edits if edit.ref is not None]
+        for place, op in enumerate(ops if len(ops) >= PLACES else ()):
+            part = place * PLACES // len(ops)
+            tokens[part] += 1
+            hits[part] += op == HIT
+    step = 100 // PLACES
+    return tuple(
+        (f"{step * i} to {step * (i + 1)} %", 100.0 * hits[i] / tokens[i], tokens[i])
+        for i in range(PLACES)
+        if tokens[i]
+    )
+
+
+def calibration(
+    score: Score, confidences: Mapping[str, Sequence[float]]
+) -> list[tuple[float, float, int, float, float]]:
+    """Recognised glosses in equal classes of confidence: (low, high, count, mean confidence, share of hits).
+
+    Args:
+        score: as aligned; an utterance whose hypothesis was changed by a protocol is left out.
+        confidences: utterance id -> one confidence in [0, 1] a gloss of its hypothesis.
+    """
+    classes: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
+    for item in score.utterances:
+        right = [edit.op == HIT for edit in item.alignment.edits if edit.hyp is not None]
+        sure = confidences.get(item.id, ())
+        for value, hit in zip(sure, right, strict=True) if len(sure) == len(right) else ():
+            classes[min(int(max(value, 0.0) * BINS), BINS - 1)].append((value, hit))
+    return [
+        (number / BINS, (number + 1) / BINS, len(part), _mean(v for v, _ in part), _mean(h for _, h in part))
+        for number, part in enumerate(classes)
+        if part
+    ]
+
+
+def calibration_error(rows: Sequence[tuple[float, float, int, float, float]]) -> float:
+    """Expected calibration error in percent points: mean distance of confidence from accuracy; NaN without glosses.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+    count = sum(row[2] for row in rows)
+    return 100.0 * sum(row[2] * abs(row[3] - row[4]) for row in rows) / count if count else math.nan
+
+
+def _mean(values) -> float:
+    values = list(values)
+    return sum(values) / len(values)
+
+
+def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(((name, count) for name, count in counts.items() if count), key=lambda row: (-row[1], row[0]))

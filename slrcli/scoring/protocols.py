@@ -1,0 +1,211 @@
+"""Protocols: everything that decides which number a pair of files gets, under a name and a version.
+
+A protocol is a normaliser, the side it is applied to, how tokens are compared and aligned, and what happens at the
+edges. Two error rates can be compared if their protocols are the same, and not otherwise.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from slrcli.config import nearest
+from slrcli.errors import UsageError
+from slrcli.glosses import Normaliser, get_normaliser
+from slrcli.glosses.rules import without_repeats
+from slrcli.scoring.align import Alignment, align, align_sclite, align_vac
+from slrcli.scoring.wer import Score, UtteranceScore, require_same_ids, scored, total
+
+Glosses = Sequence[str]
+Transcripts = Mapping[str, Glosses]
+
+EMPTY = "[EMPTY]"  # what the field's scripts put where nothing was recognised, so that sclite finds the utterance
+OOV = "\0"  # stands for a gloss that no system with this vocabulary can say
+_LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way of counting errors.
+
+    Attributes:
+        name: what the user types.
+        version: counts the changes of its rules, from 1.
+        description: one line for people.
+        normaliser: name and version of the gloss normaliser.
+        on_ref, on_hyp: which side it is applied to.
+        aligner: pairs of token lists -> alignment.
+        fold_case: whether ASCII capitals equal small letters, as for sclite (Ä stays apart from ä, as there).
+        merge_repeats: whether equal glosses next to each other count once in the hypothesis, though not in the reference.
+        fill_empty: whether an empty hypothesis becomes one wrong gloss, `[EMPTY]`: a substitution in place of a deletion.
+        skip_empty: whether utterances with an empty reference are left out, insertions and all.
+        capped: whether an utterance counts at most as many errors as its reference has glosses.
+    """
+
+    name: str
+    version: int
+    description: str
+    normaliser: str = "none@1"
+    on_ref: bool = False
+    on_hyp: bool = False
+    aligner: Callable[[Glosses, Glosses], Alignment] = align
+    fold_case: bool = False
+    merge_repeats: bool = False
+    fill_empty: bool = False
+    skip_empty: bool = False
+    capped: bool = False
+
+    @property
+    def signature(self) -> str:
+        """Name and version, such as `sclite@1`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def rules(self) -> Normaliser:
+        """The gloss normaliser."""
+        return get_normaliser(self.normaliser)
+
+    def with_normaliser(self, name: str) -> "Protocol":
+        """The same with another normaliser, on both sides; its name says so."""
+        chosen = get_normaliser(name)
+        return replace(
+            self, name=f"{self.name}+{chosen.signature}", normaliser=chosen.signature, on_ref=True, on_hyp=True
+        )
+
+    def reference(self, glosses: Glosses) -> list[str]:
+        """A reference as it is aligned."""
+        return self._folded(self.rules.normalise(glosses) if self.on_ref else list(glosses))
+
+    def hypothesis(self, glosses: Glosses) -> list[str]:
+        """A hypothesis as it is aligned."""
+        kept = self._folded(self.rules.normalise(glosses) if self.on_hyp else list(glosses))
+        if self.merge_repeats:
+            kept = without_repeats(kept)
+        return [EMPTY] if self.fill_empty and not kept else kept
+
+    def score(self, refs: Transcripts, hyps: Transcripts) -> Score:
+        """Score hypotheses against references, both `id -> glosses`.
+
+        Raises:
+            DataError: the two sides do not hold the same ids.
+        """
+        require_same_ids(refs, hyps)
+        pairs = ((id, self.reference(ref), self.hypothesis(hyps[id])) for id, ref in refs.items())
+        return total(
+            self._edge(scored(id, self.aligner(ref, hyp))) for id, ref, hyp in pairs if ref or not self.skip_empty
+        )
+
+    def floor(self, refs: Transcripts, vocabulary: Collection[str] | None = None) -> Score:
+        """The errors that no system can avoid: those that the reference itself makes as a hypothesis.
+
+        Args:
+            refs: the references.
+            vocabulary: glosses that the system can say; each other one of the reference is an error for certain.
+        """
+        if vocabulary is None:
+            return self.score(refs, refs)
+        known = set(vocabulary)
+        return self.score(refs, {id: [g if g in known else OOV for g in ref] for id, ref in refs.items()})
+
+    def _folded(self, glosses: list[str]) -> list[str]:
+        return [gloss.translate(_LOWER) for gloss in glosses] if self.fold_case else glosses
+
+    def _edge(self, utterance: UtteranceScore) -> UtteranceScore:
+        """Errors beyond the cap are insertions: substitutions and deletions never outnumber the reference."""
+        if not self.capped or utterance.errors <= utterance.ref_tokens:
+            return utterance
+        return replace(utterance, insertions=utterance.ref_tokens - utterance.substitutions - utterance.deletions)
+
+
+def get_protocol(name: str) -> Protocol:
+    """The protocol called `name`, which may carry a version (`sclite@1`).
+
+    Raises:
+        UsageError: no such name (with the nearest one), or a version that this program does not have.
+    """
+    plain, _, version = name.partition("@")
+    if plain not in PROTOCOLS:
+        raise UsageError(f"there is no protocol {plain!r}", fix=f"{nearest(plain, PROTOCOLS)} (or: all)")
+    found = PROTOCOLS[plain]
+    if version and version != str(found.version):
+        raise UsageError(
+            f"the protocol {name} is asked for, and this version of slr has {found.signature}",
+            fix="score with the version of slr that made the number, or with this one's protocol",
+        )
+    return found
+
+
+def removed_by_rule(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> dict[str, tuple[int, int]]:
+    """How many tokens each step takes from references and hypotheses: rule -> (references, hypotheses).
+
+    Rules that took none are not named; those that only rewrite tokens stand with 0 if they rewrote any.
+    """
+    sides = []
+    for wanted, transcripts in ((protocol.on_ref, refs), (protocol.on_hyp, hyps)):
+        found: Counter[str] = Counter()
+        for glosses in transcripts.values() if wanted else ():
+            for change in protocol.rules.explain(glosses):
+                found[change.rule] += change.removed
+        sides.append(found)
+    if protocol.merge_repeats:
+        plain = replace(protocol, merge_repeats=False)
+        merged = sum(len(plain.hypothesis(hyp)) - len(protocol.hypothesis(hyp)) for hyp in hyps.values())
+        sides[1]["merge-repeats"] = merged
+    names = dict.fromkeys([*(rule.name for rule in protocol.rules.rules), "merge-repeats"])
+    return {name: (sides[0][name], sides[1][name]) for name in names if name in sides[0] or name in sides[1]}
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    item.name: item
+    for item in (
+        Protocol("plain", 1, "Edit distance over tokens as they stand; what jiwer counts."),
+        Protocol("sclite", 1, "NIST sclite: weights 3/3/4, ASCII case folded.", aligner=align_sclite, fold_case=True),
+        Protocol(
+            "phoenix2014-sclite",
+            1,
+            "Phoenix-2014's script: token rules on the hypothesis, then sclite.",
+            normaliser="phoenix2014-ctm@1",
+            on_hyp=True,
+            aligner=align_sclite,
+            fold_case=True,
+            fill_empty=True,
+        ),
+        Protocol(
+            "vac",
+            1,
+            "VAC's Python scorer: the same token rules, repeats merged in the hypothesis alone, 3/3/4.",
+            normaliser="phoenix2014-ctm@1",
+            on_hyp=True,
+            aligner=align_vac,
+            merge_repeats=True,
+            fill_empty=True,
+        ),
+        Protocol(
+            "phoenix2014-sentence",
+            1,
+            "The sentence-level port for Phoenix-2014 (slt, TwoStream, MSKA): both sides, 3/3/4.",
+            normaliser="phoenix2014-sentence@1",
+            on_ref=True,
+            on_hyp=True,
+            aligner=align_sclite,
+        ),
+        Protocol(
+            "phoenix2014t-sentence",
+            1,
+            "The same port's rules for 2014-T: both sides, 3/3/4.",
+            normaliser="phoenix2014t@1",
+            on_ref=True,
+            on_hyp=True,
+            aligner=align_sclite,
+        ),
+        Protocol(
+            "forerunner",
+            1,
+            "Lightweight-CSLR: seed-filter on both sides, empty references skipped, an utterance at most 100 %.",
+            normaliser="seed-filter@1",
+            on_ref=True,
+            on_hyp=True,
+            skip_empty=True,
+            capped=True,
+        ),
+    )
+}
