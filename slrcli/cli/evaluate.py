@@ -37,6 +37,9 @@ def evaluate(
         float, typer.Option("--fps", min=0.001, help="Frames a second, for times in CTM files and reports.")
     ] = FRAMES_PER_SECOND,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Clips at a time.")] = 16,
+    protocol: Annotated[
+        str, typer.Option("--protocol", "-p", help="How errors are counted (see slr score --help); all: side by side.")
+    ] = "plain",
     format: Format = None,
     annotations: Annotations = None,
     features: Features = None,
@@ -54,7 +57,7 @@ def evaluate(
 
     data = merge(Config(), chosen, "command line").data
     result = evaluate_checkpoint(
-        console, checkpoint, data, split, tuple(out or ()), fps, batch_size, device or Config().run.device
+        console, checkpoint, data, split, tuple(out or ()), fps, batch_size, device or Config().run.device, protocol
     )
     if report:
         from slrcli.workflows.report import write_report
@@ -63,15 +66,23 @@ def evaluate(
     if as_json:
         console.json(result.to_dict())
         return 0
+    from slrcli.report.scores import interval_lines, protocol_notes, protocol_table
     from slrcli.report.tables import score_line, score_table, worst_view
 
-    score = result.evaluation.score
-    console.result(score_table(score, result.by_signer, title=f"{result.split}, {len(score.utterances)} utterances"))
+    score, main = result.score, result.judged[0]
+    if protocol == "all":
+        console.result(protocol_table(result.judged, score))
+        console.result(protocol_notes(result.judged))
+    title = f"{result.split}, {len(score.utterances)} utterances, protocol {main.protocol.signature}"
+    console.result(score_table(score, result.by_signer, title=title))
     if worst and score.errors:
         console.result(worst_view(score, worst, result.signers))
     if result.oov:
         console.note(f"{result.oov} reference tokens are not in the vocabulary: errors for certain.")
     for path in result.written:
         console.note(f"hypotheses: {path}")
+    for line in interval_lines(result.intervals):
+        console.result(line)
+    console.result(main.signature)
     console.result(score_line(score))
     return 0

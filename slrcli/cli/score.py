@@ -23,9 +23,7 @@ def score(
         str, typer.Option("--normaliser", help="Gloss normaliser for both sides, in place of the protocol's.")
     ] = "",
     by: Annotated[str, typer.Option("--by", help="Pair utterances by id or by line.")] = "id",
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Score what both sides hold; else all must agree.")
-    ] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Score what both sides hold alone.")] = False,
     ref_format: Annotated[str, typer.Option("--ref-format", help="Format of REF; auto goes by the suffix.")] = "auto",
     hyp_format: Annotated[str, typer.Option("--hyp-format", help="Format of HYP; auto goes by the suffix.")] = "auto",
     vocab: Annotated[
@@ -83,8 +81,8 @@ def show(console: Console, result, worst: int, details: bool, explain: bool, sid
     if result.meanings:
         shown = "; ".join(f"{token} ({text})" for token, text in list(result.meanings.items())[:5])
         console.warn(
-            f"{len(result.meanings)} kinds of tokens mean something to sclite itself: {shown}. Here they are plain text, as "
-            "if escaped; sclite on the same files would count otherwise."
+            f"{len(result.meanings)} kinds of tokens mean something to sclite itself: {shown}. Here they are plain "
+            "text, as if escaped; sclite on the same files would count otherwise."
         )
     if explain:
         console.result(changes_view(result.changes))
@@ -104,6 +102,6 @@ def show(console: Console, result, worst: int, details: bool, explain: bool, sid
     for name, score, found in result.others:
         console.result(comparison_text(name, score, found))
     if main.floor.errors:
-        console.note(f"{main.floor.errors} errors are certain under this protocol, whatever the system.")
+        console.note(f"{main.floor.errors} errors remain under this protocol even if all is recognised.")
     console.result(main.signature)
     console.result(score_line(main.score))

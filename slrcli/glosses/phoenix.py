@@ -1,7 +1,7 @@
 """The rules by which the Phoenix corpora are scored, in the three forms in which the field applies them.
 
-- `phoenix2014-ctm`: the corpus's own script. It reads the hypothesis as a ctm, one gloss a line, so that its rules about
-  neighbours (WIE AUSSEHEN, spelled letters, repeats) never fire.
+- `phoenix2014-ctm`: the corpus's own script. It reads the hypothesis as a ctm, one gloss a line, so that its rules
+  about neighbours (WIE AUSSEHEN, spelled letters, repeats) never fire.
 - `phoenix2014-sentence`: the same rules in a Python port (first in `neccam/slt`) that reads whole sentences and is used
   on both sides. There the rules about neighbours do fire, and any repeated gloss is merged.
 - `phoenix2014t`: the port of 2014-T's script, likewise on sentences and both sides, with fewer rules about words.

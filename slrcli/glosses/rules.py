@@ -107,8 +107,8 @@ def rewritten(pattern: str, replacement: str) -> Callable[[Glosses], list[str]]:
 def rewritten_line(*patterns: tuple[str, str]) -> Callable[[Glosses], list[str]]:
     """Replace regular expressions, one after the other, in the glosses written as one line with single spaces.
 
-    A gloss of which nothing is left stays as an empty one, two spaces in the line, until `squeezed` takes it out: scripts
-    that work on lines do so as well, and their rules about neighbours do not look across the gap.
+    A gloss of which nothing is left stays as an empty one, two spaces in the line, until `squeezed` takes it out:
+    scripts that work on lines do so as well, and their rules about neighbours do not look across the gap.
     """
     compiled = [(re.compile(pattern), replacement) for pattern, replacement in patterns]
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -41,7 +42,9 @@ def protocol_table(judged, plain: Score) -> Table:
         judged: what `slrcli.workflows.score` made of each.
         plain: the score under the protocol `plain`, which the last columns but one are measured against.
     """
-    table = Table(title=Text("protocols side by side"), title_justify="left")
+    table = Table(
+        title=Text("protocols side by side"), title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False
+    )
     table.add_column("protocol", overflow="fold")
     for name in ("glosses", "S", "D", "I", "errors", "WER", "ref out", "hyp out", "vs plain", "floor"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -57,15 +60,13 @@ def protocol_table(judged, plain: Score) -> Table:
 def protocol_notes(judged) -> str:
     """What the table's columns mean, and the tokens that each rule takes."""
     lines = [
-        "ref out, hyp out: tokens that the rules take away. vs plain: errors more or fewer than the plain edit distance",
-        "makes of the untouched files. floor: errors that even the reference itself would make.",
+        "ref out, hyp out: tokens that the rules take away. vs plain: errors more or fewer than the plain edit",
+        "distance of the untouched files. floor: errors of perfect recognition, the reference as hypothesis.",
     ]
     for item in judged:
         rules = ", ".join(f"{name} {ref}/{hyp}" for name, (ref, hyp) in item.removed.items())
         lines.append(f"{item.protocol.signature}: {item.protocol.description}" + (f" Out: {rules}." if rules else ""))
-    return visible(
-        "\n".join(lines),
-    )
+    return "\n".join(lines)
 
 
 def comparison_text(name: str, score: Score, found: Comparison) -> str:
@@ -134,21 +135,22 @@ def breakdown_dict(found: Breakdown) -> dict[str, Any]:
     )
 
 
+def judged_dict(item) -> dict[str, Any]:
+    """One protocol's score as JSON can hold it."""
+    return {
+        "protocol": item.protocol.signature,
+        "description": item.protocol.description,
+        "normaliser": item.protocol.normaliser,
+        "signature": item.signature,
+        "removed": {rule: {"ref": ref, "hyp": hyp} for rule, (ref, hyp) in item.removed.items()},
+        "floor_errors": item.floor.errors,
+        **score_dict(item.score),
+    }
+
+
 def score_result_dict(result) -> dict[str, Any]:
     """What `slr score` found, as JSON can hold it."""
     main = result.main
-    protocols = [
-        {
-            "protocol": item.protocol.signature,
-            "description": item.protocol.description,
-            "normaliser": item.protocol.normaliser,
-            "signature": item.signature,
-            "removed": {rule: {"ref": ref, "hyp": hyp} for rule, (ref, hyp) in item.removed.items()},
-            "floor_errors": item.floor.errors,
-            **score_dict(item.score),
-        }
-        for item in result.judged
-    ]
     changes = [dict(zip(("rule", "side", "id", "before", "after"), change, strict=True)) for change in result.changes]
     return finite(
         {
@@ -156,7 +158,7 @@ def score_result_dict(result) -> dict[str, Any]:
             "protocol": main.protocol.signature,
             **score_dict(main.score, result.by_signer, utterances=True),
             "intervals": {name or "utterances": asdict(found) for name, found in result.intervals.items()},
-            "protocols": protocols,
+            "protocols": [judged_dict(item) for item in result.judged],
             "others": [
                 {"name": name, **score_dict(score), "comparison": asdict(found)} for name, score, found in result.others
             ],

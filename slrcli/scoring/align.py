@@ -101,10 +101,10 @@ def align(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
 def align_sclite(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
     """Align as NIST's sclite does: insertions and deletions weigh 3, substitutions 4.
 
-    Errors are counted on that path, so there can be more of them than `align` finds. Of several lightest paths it is the
-    one that, walked from the end, prefers a pair of tokens to an insertion and an insertion to a deletion. (Both the
-    weights and the order were read off sclite 2.10's own alignments.) Tokens are compared as they are: sclite's folding
-    of ASCII capitals belongs to the protocol.
+    Errors are counted on that path, so there can be more of them than `align` finds. Of several lightest paths it is
+    the one that, walked from the end, prefers a pair of tokens to an insertion and an insertion to a deletion. (Weights
+    and order were read off sclite 2.10's own alignments.) Tokens are compared as they are: folding ASCII capitals, as
+    sclite does, belongs to the protocol.
 
     Raises:
         TypeError: a string was given where a list of tokens belongs.

@@ -20,7 +20,7 @@ Transcripts = Mapping[str, Glosses]
 
 EMPTY = "[EMPTY]"  # what the field's scripts put where nothing was recognised, so that sclite finds the utterance
 OOV = "\0"  # stands for a gloss that no system with this vocabulary can say
-_LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_UPPER = {ord(letter): ord(letter.upper()) for letter in "abcdefghijklmnopqrstuvwxyz"}
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Protocol:
         on_ref, on_hyp: which side it is applied to.
         aligner: pairs of token lists -> alignment.
         fold_case: whether ASCII capitals equal small letters, as for sclite (Ä stays apart from ä, as there).
-        merge_repeats: whether equal glosses next to each other count once in the hypothesis, though not in the reference.
-        fill_empty: whether an empty hypothesis becomes one wrong gloss, `[EMPTY]`: a substitution in place of a deletion.
+        merge_repeats: whether equal glosses next to each other count once in the hypothesis, not in the reference.
+        fill_empty: whether an empty hypothesis becomes the wrong gloss `[EMPTY]`: a substitution, not a deletion.
         skip_empty: whether utterances with an empty reference are left out, insertions and all.
         capped: whether an utterance counts at most as many errors as its reference has glosses.
     """
@@ -95,7 +95,7 @@ class Protocol:
         )
 
     def floor(self, refs: Transcripts, vocabulary: Collection[str] | None = None) -> Score:
-        """The errors that no system can avoid: those that the reference itself makes as a hypothesis.
+        """The errors of perfect recognition: those that the reference itself makes as a hypothesis.
 
         Args:
             refs: the references.
@@ -107,7 +107,7 @@ class Protocol:
         return self.score(refs, {id: [g if g in known else OOV for g in ref] for id, ref in refs.items()})
 
     def _folded(self, glosses: list[str]) -> list[str]:
-        return [gloss.translate(_LOWER) for gloss in glosses] if self.fold_case else glosses
+        return [gloss.translate(_UPPER) for gloss in glosses] if self.fold_case else glosses
 
     def _edge(self, utterance: UtteranceScore) -> UtteranceScore:
         """Errors beyond the cap are insertions: substitutions and deletions never outnumber the reference."""

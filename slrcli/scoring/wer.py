@@ -118,7 +118,7 @@ def require_same_ids(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Seque
         parts.append(f"{len(extra)} of {len(hyps)} hypotheses have no reference: {_first_five(extra)}")
     raise DataError(
         "; ".join(parts),
-        fix="give a hypothesis for every reference, even if it is empty, and for nothing else (or ask for a partial score)",
+        fix="give a hypothesis for every reference, even if it is empty, and for nothing else",
     )
 
 

@@ -35,16 +35,19 @@ def format_of(path: str | Path, format: str = "auto") -> str:
 
 
 def is_timed(item: Sequence[str] | Timed) -> bool:
+    """Whether it has spans, as hypotheses do."""
     return hasattr(item, "spans")
 
 
 def glosses_of(item: Sequence[str] | Timed) -> list[str]:
+    """The glosses of either form; TypeError for a string."""
     if isinstance(item, str):
         raise TypeError("a transcript is a list of glosses, not a string")
     return list(item.glosses if is_timed(item) else item)
 
 
 def is_time(word: str) -> bool:
+    """Whether it reads as seconds."""
     try:
         return not math.isnan(float(word))
     except ValueError:
@@ -52,10 +55,12 @@ def is_time(word: str) -> bool:
 
 
 def is_label(word: str) -> bool:
+    """Whether stm would take it for a label, `<o,f0,male>`."""
     return word.startswith("<") and word.endswith(">")
 
 
 def check_word(word: str, kind: str, where: str) -> None:
+    """DataError if a gloss (or signer, or id) is empty, holds white space or cannot be written as UTF-8."""
     if not word or any(character.isspace() or _is_unwritable(character) for character in word):
         raise DataError(
             f"the {kind} {word!r} is empty or holds white space", where, "join its parts, for example with '-'"

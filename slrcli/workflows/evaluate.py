@@ -1,6 +1,8 @@
 """What `slr eval` does: a checkpoint and a split in, scores and hypotheses out."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,14 @@ from slrcli.corpus import default_split, split_name
 from slrcli.data import Clips
 from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
 from slrcli.recognise import Recogniser, choose_device
+from slrcli.scoring.breakdown import breakdown
+from slrcli.scoring.protocols import PROTOCOLS, get_protocol
+from slrcli.scoring.stats import Interval
 from slrcli.scoring.wer import Score, by_group
 from slrcli.transcripts import format_of, write_transcripts
 from slrcli.workflows.material import open_data, require_distinct, with_dev
 from slrcli.workflows.runs import find_checkpoint, shown
+from slrcli.workflows.score import ALL, Judged, intervals_of, judge
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class EvalResult:
         signers: utterance id -> signer.
         oov: tokens of the references that the vocabulary lacks: errors for certain.
         written: where hypotheses were written.
+        judged: the same hypotheses under the protocols that were asked for, `plain` if none was.
     """
 
     checkpoint: Path
@@ -40,6 +47,7 @@ class EvalResult:
     signers: dict[str, str]
     oov: int
     written: tuple[Path, ...] = ()
+    judged: tuple[Judged, ...] = ()
 
     @property
     def meta(self) -> Meta:
@@ -51,10 +59,22 @@ class EvalResult:
         """A score for every signer; empty where the table names none."""
         if not any(self.signers.values()):
             return {}
-        return by_group(self.evaluation.score, self.signers)
+        return by_group(self.score, self.signers)
+
+    @property
+    def score(self) -> Score:
+        """The errors under the first protocol."""
+        return self.judged[0].score
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """95 % intervals of the WER, as `slrcli.workflows.score` names them."""
+        signers = self.signers if any(self.signers.values()) else {}
+        return intervals_of(self.score, signers, self.meta.config.run.seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
+        from slrcli.report.scores import breakdown_dict, judged_dict
         from slrcli.report.tables import score_dict
 
         hypotheses = self.evaluation.hypotheses
@@ -68,7 +88,11 @@ class EvalResult:
             "oov_tokens": self.oov,
             "blank_share": self.evaluation.blank_share,
             "ctc_loss": self.evaluation.loss,
-            **score_dict(self.evaluation.score, self.by_signer, utterances=True),
+            "signature": self.judged[0].signature,
+            "protocols": [judged_dict(item) for item in self.judged],
+            "intervals": {name or "utterances": asdict(found) for name, found in self.intervals.items()},
+            "breakdown": breakdown_dict(breakdown(self.score)),
+            **score_dict(self.score, self.by_signer, utterances=True),
             "hypotheses": {id: " ".join(item.glosses) for id, item in hypotheses.items()},
         }
 
@@ -82,6 +106,7 @@ def evaluate_checkpoint(
     fps: float = FRAMES_PER_SECOND,
     batch_size: int = EVAL_BATCH,
     device: str = "auto",
+    protocol: str = "plain",
 ) -> EvalResult:
     """Score a checkpoint on a split of a corpus.
 
@@ -91,10 +116,12 @@ def evaluate_checkpoint(
         split: its name; "" is test, else dev.
         outputs: files for the hypotheses, the format by the suffix.
         fps: frames a second, for formats with times.
+        protocol: how errors are counted: a name, or "all".
 
     Raises:
         SlrError: no such checkpoint, split or features, or features that do not fit.
     """
+    protocols = list(PROTOCOLS.values()) if protocol == ALL else [get_protocol(protocol)]
     for file in outputs:
         format_of(file)  # a mistake in a name should not cost the whole evaluation
     path = find_checkpoint(checkpoint)
@@ -117,4 +144,14 @@ def evaluate_checkpoint(
     signers = {item.id: item.signer for item in utterances}
     for file in outputs:
         write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
-    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs)
+    refs = {item.id: list(item.glosses) for item in utterances}
+    hyps = {id: list(item.glosses) for id, item in evaluation.hypotheses.items()}
+    made_by = {"decoder": "greedy", "checkpoint": file_hash(path), "split": name}
+    judged = tuple(judge(item, refs, hyps, meta.vocabulary.glosses, **made_by) for item in protocols)
+    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, judged)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, 12 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

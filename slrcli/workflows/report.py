@@ -1,6 +1,5 @@
 """What `slr eval --report` writes: the page of an evaluation, with what it needs beyond the score."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,21 +9,18 @@ import numpy as np
 
 from slrcli.ctc import forced_alignment, minimum_frames
 from slrcli.data import collate
-from slrcli.evaluate import Evaluation
 from slrcli.files import atomic_write_text
 from slrcli.recognise import Recogniser, stride_of
 from slrcli.report.page.data import Posterior, ReportData
 from slrcli.report.page.document import render
 from slrcli.report.page.utterances import WORST
-from slrcli.scoring.align import HIT, SUBSTITUTION
-from slrcli.scoring.wer import Score, total
+from slrcli.scoring.breakdown import breakdown, calibration
+from slrcli.scoring.wer import Score
 from slrcli.vocab import BLANK, BLANK_TOKEN
 from slrcli.workflows.evaluate import EvalResult
 from slrcli.workflows.runs import shown
 
 PAGE = "index.html"
-LENGTHS = (2, 4, 6, 9, 14)  # the longest reference of each class but the last
-BINS = 10  # of confidences
 
 
 def write_report(folder: Path, result: EvalResult, fps: float) -> Path:
@@ -45,40 +41,44 @@ def write_report(folder: Path, result: EvalResult, fps: float) -> Path:
 
 def report_data(result: EvalResult, fps: float) -> ReportData:
     """All that the page shows; the worst utterances are recognised once more for their posteriors."""
-    score = result.evaluation.score
+    score = result.score
     run = result.checkpoint.resolve().parent.name
     return ReportData(
         title=f"{run} on {result.split}",
         split=result.split,
         checkpoint=shown(result.checkpoint),
-        signature=signature(result),
+        signature=result.judged[0].signature,
         score=score,
         facts=facts(result),
         groups=result.by_signer,
-        calibration=calibration_of(result.evaluation),
+        calibration=calibration(score, {id: h.confidences for id, h in result.evaluation.hypotheses.items()}),
         posteriors=posteriors_of(result, [item.id for item in score.worst(WORST)], fps),
         notes=notes(result),
-        **breakdown_of(score),
+        intervals=intervals(result),
+        **parts_of(score),
     )
 
 
-def signature(result: EvalResult) -> str:
-    """One line that says what was scored and how."""
-    vocabulary = result.meta.vocabulary
-    parts = {
-        "wer": "levenshtein",
-        "normaliser": vocabulary.normaliser,
-        "split": result.split,
-        "utterances": len(result.signers),
-        "vocabulary": vocabulary.hash[:12],
-        "slr": result.meta.versions.get("slrcli", ""),
+def parts_of(score: Score) -> dict[str, Any]:
+    """A score's breakdown, as `ReportData` names and orders its parts."""
+    found = breakdown(score)
+    return {
+        "glosses": [(item.gloss, item.support, item.hits, item.predicted) for item in found.glosses],
+        "confusions": found.confusions,
+        "by_length": found.by_length,
     }
-    return "|".join(f"{name}:{value}" for name, value in parts.items() if value)
+
+
+def intervals(result: EvalResult) -> dict[str, tuple[float, float]]:
+    """The intervals of the whole ('') and of each signer."""
+    found = {"": result.intervals[""]}
+    found |= {name: result.intervals[f"signer {name}"] for name in result.by_signer}
+    return {name: (item.low, item.high) for name, item in found.items()}
 
 
 def facts(result: EvalResult) -> list[tuple[str, str]]:
     """What the headline says besides the rate."""
-    score, evaluation = result.evaluation.score, result.evaluation
+    score, evaluation = result.score, result.evaluation
     versions = ", ".join(f"{name} {value}" for name, value in result.meta.versions.items())
     return [
         ("Scored", datetime.now().astimezone().isoformat(" ", "minutes")),
@@ -93,58 +93,13 @@ def facts(result: EvalResult) -> list[tuple[str, str]]:
 
 def notes(result: EvalResult) -> list[str]:
     """What a reader of the rate has to know."""
-    empty = result.evaluation.score.empty_hyp
+    empty = result.score.empty_hyp
     said = []
     if result.oov:
         said.append(f"{result.oov} reference tokens are not in the vocabulary: errors for certain.")
     if empty:
         said.append(f"Nothing was recognised in {empty} utterances.")
     return said
-
-
-def breakdown_of(score: Score) -> dict[str, Any]:
-    """Glosses, confusions and lengths of a score, as `ReportData` names and describes them."""
-    edits = Counter(edit for item in score.utterances for edit in item.alignment.edits)
-    support, hits, predicted, swapped = Counter(), Counter(), Counter(), Counter()
-    for (op, ref, hyp), count in edits.items():
-        support[ref] += count
-        predicted[hyp] += count
-        hits[ref] += count * (op == HIT)
-        swapped[ref, hyp] += count * (op == SUBSTITUTION)
-    names = sorted((support.keys() | predicted.keys()) - {None})
-    pairs = sorted(((*pair, count) for pair, count in swapped.items() if count), key=lambda row: (-row[2], *row[:2]))
-    parts: dict[int, list] = {}
-    for item in score.utterances:
-        parts.setdefault(int(np.searchsorted(LENGTHS, item.ref_tokens)), []).append(item)
-    return {
-        "glosses": [(name, support[name], hits[name], predicted[name]) for name in names],
-        "confusions": pairs,
-        "by_length": [(length_label(number), total(parts[number])) for number in sorted(parts)],
-    }
-
-
-def length_label(number: int) -> str:
-    """Name of the class of lengths with this number."""
-    first = LENGTHS[number - 1] + 1 if number else 0
-    return f"{first} to {LENGTHS[number]}" if number < len(LENGTHS) else f"{first} and more"
-
-
-def calibration_of(evaluation: Evaluation) -> list[tuple[float, float, int, float, float]]:
-    """Recognised glosses in equal classes of confidence: (low, high, count, mean confidence, share of hits)."""
-    confidences, right = [], []
-    for item in evaluation.score.utterances:
-        confidences += evaluation.hypotheses[item.id].confidences
-        right += [edit.op == HIT for edit in item.alignment.edits if edit.hyp is not None]
-    sure, hit = np.array(confidences, dtype=float), np.array(right, dtype=float)
-    place = np.minimum((sure * BINS).astype(int), BINS - 1)
-    rows = []
-    for number in range(BINS):
-        inside = place == number
-        if count := int(inside.sum()):
-            rows.append(
-                (number / BINS, (number + 1) / BINS, count, float(sure[inside].mean()), float(hit[inside].mean()))
-            )
-    return rows
 
 
 def posteriors_of(result: EvalResult, ids: Sequence[str], fps: float) -> dict[str, Posterior]:

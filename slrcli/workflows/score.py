@@ -28,7 +28,7 @@ class Judged:
         protocol: how it was scored.
         score: the errors.
         removed: rule -> tokens that it took from references and from hypotheses.
-        floor: the errors that no system can avoid under this protocol.
+        floor: the errors that even perfect recognition makes under this protocol.
         signature: one line that says how the score was made.
     """
 
@@ -212,12 +212,18 @@ def first(ids: Sequence[str]) -> str:
 
 
 def judge(
-    protocol: Protocol, refs: Mapping[str, list[str]], hyps: Mapping[str, list[str]], known: Sequence[str] | None
+    protocol: Protocol,
+    refs: Mapping[str, list[str]],
+    hyps: Mapping[str, list[str]],
+    known: Sequence[str] | None,
+    **made_by: str,
 ) -> Judged:
-    """One pair of sides under one protocol."""
+    """One pair of sides under one protocol; `known` is what the system can say, `made_by` goes into the signature."""
     score = protocol.score(refs, hyps)
     removed = removed_by_rule(protocol, refs, hyps)
-    return Judged(protocol, score, removed, protocol.floor(refs, known), signature(protocol, score, refs, hyps))
+    return Judged(
+        protocol, score, removed, protocol.floor(refs, known), signature(protocol, score, refs, hyps, **made_by)
+    )
 
 
 def intervals_of(score: Score, signers: Mapping[str, str], seed: int) -> dict[str, Interval]:
