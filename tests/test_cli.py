@@ -83,6 +83,14 @@ def test_eval_scores_the_test_split_and_writes_hypotheses(slr, corpus, tmp_path)
     assert read_transcripts(ctm) == read_transcripts(table)
 
 
+def test_eval_counts_under_the_protocol_that_is_asked_for(slr, corpus):
+    every = json.loads(slr("eval", "--data-dir", corpus, "--protocol", "all", "--json").stdout)["protocols"]
+    assert [item["protocol"] for item in every][:2] == ["plain@1", "sclite@1"]
+    one = json.loads(slr("eval", "--data-dir", corpus, "--protocol", "vac", "--json").stdout)
+    (vac,) = [item for item in every if item["protocol"] == "vac@1"]
+    assert one["errors"] == vac["errors"] and one["signature"] == vac["signature"]
+
+
 def test_eval_writes_a_page_of_the_same_score(slr, corpus, tmp_path):
     result = slr("eval", "runs/latest", "--data-dir", corpus, "--report", tmp_path / "new" / "page", "--json")
     document = json.loads(result.stdout)
@@ -103,6 +111,8 @@ def test_eval_json_is_one_document_that_adds_up(slr, corpus):
     document = json.loads(result.stdout)
     errors = document["substitutions"] + document["deletions"] + document["insertions"]
     assert document["split"] == "dev" and len(document["hypotheses"]) == 6
+    assert document["signature"] in slr("eval", "runs/latest", "--data-dir", corpus, "--split", "dev").stdout
+    assert "|decoder:greedy|checkpoint:" in document["signature"] and document["intervals"]["utterances"]["units"] == 6
     assert document["wer"] == pytest.approx(100 * errors / document["ref_tokens"])
 
 

@@ -174,3 +174,9 @@ def test_vocab_never_loads_torch(tmp_path):
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations" / "train.corpus.csv").write_text("id|folder|signer|annotation\na|a|s|HELLO YOU\n")
     assert "torch" not in loaded_after("vocab", "--data-dir", str(tmp_path))
+
+
+def test_score_never_loads_torch(tmp_path):
+    (tmp_path / "a.txt").write_text("u HELLO YOU\n")
+    arguments = [str(tmp_path / "a.txt"), str(tmp_path / "a.txt"), "--protocol", "all", "--details"]
+    assert "torch" not in loaded_after("score", *arguments)

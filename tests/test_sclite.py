@@ -46,7 +46,12 @@ def test_counting_in_bulk_is_counting_one_by_one(pairs):
     one = [align_sclite(*pair).counts for pair in pairs]
     wanted = [[item.hits, item.substitutions, item.deletions, item.insertions] for item in one]
     assert sclite_counts(refs, hyps).tolist() == wanted
-    assert edit_errors(refs, hyps) == sum(get_protocol("plain").score({"a": a}, {"a": b}).errors for a, b in pairs)
+    strings = ["".join(item) for item in refs], ["".join(item) for item in hyps]
+    assert (
+        edit_errors(refs, hyps)
+        == edit_errors(*strings)
+        == sum(get_protocol("plain").score({"a": a}, {"a": b}).errors for a, b in pairs)
+    )
 
 
 def test_a_path_with_more_errors_than_the_edit_distance():

@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cpdist
 
 from slrcli.scoring.align import GAP_WEIGHT, SUBSTITUTION_WEIGHT
 
@@ -30,13 +31,16 @@ def edit_errors(refs: Pairs, hyps: Pairs) -> int:
     """Sum of the edit distances of all pairs (every error costs one).
 
     Args:
-        refs, hyps: as many sequences on both sides, of tokens or of ids; ids in arrays or strings are quickest.
+        refs, hyps: as many sequences on both sides, of tokens or of ids. Quickest are strings in which every character
+            stands for a gloss: those are counted on all cores.
 
     Raises:
         ValueError: not as many on both sides.
     """
     if len(refs) != len(hyps):
         raise ValueError(f"{len(refs)} references and {len(hyps)} hypotheses")
+    if refs and isinstance(refs[0], str):
+        return int(cpdist(refs, hyps, scorer=Levenshtein.distance, workers=-1, dtype=np.int32).sum())
     return sum(map(Levenshtein.distance, refs, hyps))
 
 

@@ -13,7 +13,7 @@ from slrcli.corpus import default_split, split_name
 from slrcli.data import Clips
 from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
 from slrcli.recognise import Recogniser, choose_device
-from slrcli.scoring.breakdown import breakdown
+from slrcli.scoring.breakdown import breakdown, calibration, calibration_error
 from slrcli.scoring.protocols import PROTOCOLS, get_protocol
 from slrcli.scoring.stats import Interval
 from slrcli.scoring.wer import Score, by_group
@@ -67,6 +67,11 @@ class EvalResult:
         return self.judged[0].score
 
     @cached_property
+    def calibration(self) -> list[tuple[float, float, int, float, float]]:
+        """Confidences against hits; see `slrcli.scoring.breakdown.calibration`."""
+        return calibration(self.score, {id: item.confidences for id, item in self.evaluation.hypotheses.items()})
+
+    @cached_property
     def intervals(self) -> dict[str, Interval]:
         """95 % intervals of the WER, as `slrcli.workflows.score` names them."""
         signers = self.signers if any(self.signers.values()) else {}
@@ -92,6 +97,8 @@ class EvalResult:
             "protocols": [judged_dict(item) for item in self.judged],
             "intervals": {name or "utterances": asdict(found) for name, found in self.intervals.items()},
             "breakdown": breakdown_dict(breakdown(self.score)),
+            "calibration": [list(row) for row in self.calibration],
+            "calibration_error": calibration_error(self.calibration),
             **score_dict(self.score, self.by_signer, utterances=True),
             "hypotheses": {id: " ".join(item.glosses) for id, item in hypotheses.items()},
         }

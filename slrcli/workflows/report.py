@@ -14,7 +14,7 @@ from slrcli.recognise import Recogniser, stride_of
 from slrcli.report.page.data import Posterior, ReportData
 from slrcli.report.page.document import render
 from slrcli.report.page.utterances import WORST
-from slrcli.scoring.breakdown import breakdown, calibration
+from slrcli.scoring.breakdown import breakdown
 from slrcli.scoring.wer import Score
 from slrcli.vocab import BLANK, BLANK_TOKEN
 from slrcli.workflows.evaluate import EvalResult
@@ -51,7 +51,7 @@ def report_data(result: EvalResult, fps: float) -> ReportData:
         score=score,
         facts=facts(result),
         groups=result.by_signer,
-        calibration=calibration(score, {id: h.confidences for id, h in result.evaluation.hypotheses.items()}),
+        calibration=result.calibration,
         posteriors=posteriors_of(result, [item.id for item in score.worst(WORST)], fps),
         notes=notes(result),
         intervals=intervals(result),

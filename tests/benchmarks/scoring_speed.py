@@ -3,7 +3,8 @@
     python tests/benchmarks/scoring_speed.py --pairs 1000000
 
 jiwer counts what `edit_errors` counts, in one call; sclite (Debian's package sctk) counts what `sclite_counts` counts,
-files written and read included. Without sclite its rows are left out. All on one thread.
+files written and read included. Without sclite its rows are left out. All on one thread, but for strings of
+characters, which `edit_errors` shares among the cores.
 """
 
 import argparse
