@@ -162,3 +162,11 @@ def test_the_dictionary_is_plain_json_with_null_where_there_is_no_rate(example):
     )
     assert three["wer"] is None
     assert "groups" not in score_dict(example)
+
+
+def test_a_table_that_does_not_fit_becomes_lines_with_every_cell():
+    result = score({"a": ["A", "B"]}, {"a": ["A", "C"]})
+    for width, lines in ((100, False), (50, True)):
+        text = shown(score_table(result, {"signer01": result}), width=width)
+        assert "50.00 %" in text and "…" not in text
+        assert ("signer01: utterances 1, glosses 2," in text) == lines

@@ -93,6 +93,11 @@ def test_a_vocabulary_adds_what_cannot_be_said_to_the_floor(files, tmp_path):
     assert found["protocols"][0]["floor_errors"] == 1  # MORGEN
 
 
+def test_a_file_without_utterances_is_refused(files):
+    (files / "none.txt").write_text("", encoding="utf-8")
+    assert "no utterance in the file" in run(files / "none.txt", files / "none.txt", code=1).stderr
+
+
 def test_explain_shows_what_each_rule_changed(files):
     shown = run(files / "ref.stm", files / "hyp.ctm", "-p", "phoenix2014-sentence", "--explain").stdout
     assert "capital-repeats, reference: 1 utterances changed" in shown and "u2: WIND WIND  ->  WIND" in shown

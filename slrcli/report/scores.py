@@ -10,7 +10,7 @@ from rich.text import Text
 
 from slrcli.console import finite
 from slrcli.report.alignment import percent, visible
-from slrcli.report.tables import score_dict
+from slrcli.report.tables import Fitted, score_dict
 from slrcli.scoring.breakdown import Breakdown, calibration_error
 from slrcli.scoring.stats import Comparison, Interval
 from slrcli.scoring.wer import Score
@@ -35,7 +35,7 @@ def interval_lines(intervals: dict[str, Interval]) -> list[str]:
     return lines
 
 
-def protocol_table(judged, plain: Score) -> Table:
+def protocol_table(judged, plain: Score) -> Fitted:
     """One row a protocol.
 
     Args:
@@ -54,7 +54,7 @@ def protocol_table(judged, plain: Score) -> Table:
         cells = [score.ref_tokens, score.substitutions, score.deletions, score.insertions, score.errors]
         cells += [percent(score.wer), *out, f"{score.errors - plain.errors:+d}", item.floor.errors]
         table.add_row(visible(item.protocol.signature), *map(str, cells))
-    return table
+    return Fitted(table)
 
 
 def protocol_notes(judged) -> str:
@@ -103,7 +103,7 @@ def breakdown_view(found: Breakdown) -> RenderableType:
     if found.by_place:
         parts = ", ".join(f"{label} {share:.1f} %" for label, share, _ in found.by_place)
         lines.append(f"recognised by place in the sentence: {parts}")
-    return Group(glosses, lengths, Text("\n".join(lines)))
+    return Group(Fitted(glosses), Fitted(lengths), Text("\n".join(lines)))
 
 
 def changes_view(changes) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,27 @@ from slrcli.scoring.wer import Score, UtteranceScore
 
 HEADER = ("", "utterances", "glosses", "hits", "S", "D", "I", "errors", "WER")
 _UNKNOWN = "(unknown)"
+
+
+class Fitted:
+    """A table where the terminal is wide enough for it; else its rows as lines of text, so that nothing is cut off.
+
+    Args:
+        table: its first column names the rows.
+    """
+
+    def __init__(self, table: Table):
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if Measurement.get(console, options.update(max_width=10_000), self.table).minimum <= options.max_width:
+            yield self.table
+            return
+        names = [str(column.header) for column in self.table.columns]
+        yield Text(str(self.table.title or ""), style="bold")
+        for name, *cells in zip(*(column.cells for column in self.table.columns), strict=True):
+            told = ", ".join(f"{head} {cell}" for head, cell in zip(names[1:], cells, strict=True))
+            yield Text(f"{name}: {told}")
 
 
 def score_line(score: Score) -> str:
@@ -34,8 +56,8 @@ def score_rows(score: Score, groups: Mapping[str, Score] | None = None) -> list[
 
 def score_table(
     score: Score, groups: Mapping[str, Score] | None = None, title: str = "", group: str = "signer"
-) -> Table:
-    """A rich table of the score, split by `groups` (what `by_group` gives); `group` heads the names."""
+) -> Fitted:
+    """A table of the score, split by `groups` (what `by_group` gives); `group` heads the names."""
     table = Table(title=Text(title) if title else None, title_justify="left", show_footer=False)
     table.add_column(group if groups else "", overflow="fold")
     for name in HEADER[1:]:
@@ -44,7 +66,7 @@ def score_table(
     for index, row in enumerate(rows):
         last = index == len(rows) - 1
         table.add_row(*map(Text, row), style="bold" if last else "", end_section=index == len(rows) - 2)
-    return table
+    return Fitted(table)
 
 
 def score_text(score: Score, groups: Mapping[str, Score] | None = None, group: str = "signer") -> str:

@@ -149,7 +149,8 @@ def removed_by_rule(protocol: Protocol, refs: Transcripts, hyps: Transcripts) ->
     if protocol.merge_repeats:
         plain = replace(protocol, merge_repeats=False)
         merged = sum(len(plain.hypothesis(hyp)) - len(protocol.hypothesis(hyp)) for hyp in hyps.values())
-        sides[1]["merge-repeats"] = merged
+        if merged:
+            sides[1]["merge-repeats"] = merged
     names = dict.fromkeys([*(rule.name for rule in protocol.rules.rules), "merge-repeats"])
     return {name: (sides[0][name], sides[1][name]) for name in names if name in sides[0] or name in sides[1]}
 

@@ -128,6 +128,8 @@ def score_files(
     known = Vocabulary.load(vocab).glosses if vocab else None
     ref = read_side(reference, formats[0], by)
     systems = [read_side(path, formats[1], by) for path in hypotheses]
+    if not ref.glosses:
+        raise DataError("there is no utterance in the file", str(reference), "give a file of references")
     left_out = agree(reference, ref, hypotheses, systems, by, partial)
     refs = {id: glosses for id, glosses in ref.glosses.items() if id not in left_out}
     sides = [{id: system.glosses[id] for id in refs} for system in systems]
