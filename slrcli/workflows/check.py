@@ -2,11 +2,13 @@
 
 import difflib
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from slrcli.checkpoint import load_checkpoint
 from slrcli.config import DEFAULT_ARCH, SIZE_BUDGET_MB, DataConfig, resolve
 from slrcli.console import Console
+from slrcli.doctor.choice import ALL, Choice
 from slrcli.doctor.data_checks import DATA_CHECKS
 from slrcli.doctor.model_checks import MODEL_CHECKS
 from slrcli.doctor.probe import ModelContext
@@ -34,6 +36,7 @@ def check_model(
     layout: str | None = None,
     seed: int = 1,
     budget: float = SIZE_BUDGET_MB,
+    choice: Choice = ALL,
 ) -> Examination:
     """Examine an architecture or a checkpoint.
 
@@ -45,6 +48,7 @@ def check_model(
         layout: features of an architecture: a name or a TOML file.
         seed: of the weights, the made-up clips and all else that is random.
         budget: megabytes that the weights may take.
+        choice: which checks are wanted.
 
     Raises:
         UsageError: no such architecture or file, or options that a checkpoint has settled already.
@@ -62,13 +66,13 @@ def check_model(
         lists = (MODEL_CHECKS,)
     if target is None:
         subject += ", the newest run" if checkpoint else ", the default architecture"
-    with console.progress("Checking", total=sum(map(len, lists))) as task:
+    with console.progress("Checking", total=len(choice.of_these(chain(*lists)))) as task:
 
         def step(check):
             task.describe(f"{check.code} {check.title}")
             task.advance()
 
-        return examine(subject, context, *lists, step=step)
+        return examine(subject, context, *lists, step=step, choice=choice)
 
 
 def find_checkpoint(target: str | None) -> Path | None:
@@ -110,13 +114,14 @@ def of_architecture(
     return f"Architecture {arch} ({found.name}, {classes:,} classes), untrained", context
 
 
-def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination:
+def check_data(console: Console, data: DataConfig, seed: int = 1, choice: Choice = ALL) -> Examination:
     """Examine a corpus: its tables, its feature files, and a vocabulary if one is named.
 
     Args:
         console: shows the progress and what the corpus has to say.
         data: which corpus, and how it is read. With a vocabulary, its normaliser applies unless another is named.
         seed: of the sample, where there are too many files to read all.
+        choice: which checks are wanted.
 
     Raises:
         DataError, UsageError: there is no corpus to be read, or an option names what does not exist.
@@ -147,7 +152,7 @@ def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination
     )
     lists = (DATA_CHECKS, VOCAB_CHECKS, DATA_VOCAB_CHECKS) if data.vocab else (DATA_CHECKS,)
     count = sum(map(len, corpus.splits.values()))
-    return examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists)
+    return examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists, choice=choice)
 
 
 def named_layout(name: str, paths: list[Path]) -> Layout | None:
