@@ -261,7 +261,7 @@ def state_readable(context: CheckpointContext) -> Iterator[Finding]:
     yield note(f"training can go on at epoch {progress['epoch']}, step {progress['step']}")
 
 
-@CHECKPOINT_CHECKS.add("SLR-C11", "the training state belongs to it", needs=("SLR-C01", "SLR-C10"))
+@CHECKPOINT_CHECKS.add("SLR-C11", "the training state belongs to it", needs=("SLR-C05", "SLR-C07", "SLR-C10"))
 def state_belongs(context: CheckpointContext) -> Iterator[Finding]:
     """The same weights by name and shape, in the last checkpoint by value too, and of the same epoch."""
     if context.state is None:

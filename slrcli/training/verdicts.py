@@ -170,7 +170,7 @@ def no_blank(history: History) -> Finding | None:
 def exploding(history: History) -> Finding | None:
     """The gradient is far beyond what it was."""
     now, before = history.now, [item.grad_norm for item in history.epochs[:-1]]
-    if len(before) < 2 or not (usual := median(before)):
+    if len(before) < 2 or (usual := median(before)) < VANISHED:
         return None
     if now.grad_norm <= EXPLODED * usual and now.grad_norm_max <= SPIKED * usual:
         return None
