@@ -22,7 +22,7 @@ from slrcli.findings import Level
 
 SOUND = EnvContext(
     python="3.12.1",
-    packages={name: least for name, least in environment.REQUIRED.items()},
+    packages=dict(environment.REQUIRED),
     optional={"tensorboard": None},
     device="cpu",
     device_problem="",

@@ -13,6 +13,7 @@ from slrcli.corpus import Utterance
 from slrcli.data import Batch, TrainBatches
 from slrcli.doctor.choice import ALL, Choice
 from slrcli.doctor.overfit_checks import OVERFIT_CHECKS, OverfitContext, Point
+from slrcli.doctor.probe import ModelContext
 from slrcli.doctor.run import Examination, examine
 from slrcli.evaluate import Evaluation, evaluate
 from slrcli.models.registry import build_model
@@ -98,6 +99,8 @@ def overfit(config: Config, options: OverfitConfig, console: Console, choice: Ch
     session.describe()
     session.set_statistics()
     context, seconds = attempt(session, options, console)
+    layout = material.layout
+    context.model = ModelContext(model, layout.width, model.vocab_size, layout, seed=config.run.seed)
     subject = f"{config.model.arch} on {len(chosen)} utterances of {material.corpus.root}"
     examination = examine(subject, context, OVERFIT_CHECKS, choice=choice)
     ids = tuple(item.id for item in chosen)
