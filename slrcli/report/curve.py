@@ -28,7 +28,7 @@ def curve(name: str, xs: Sequence[float], ys: Sequence[float], width: int = 60, 
     rows = ["".join(chr(EMPTY + bits) for bits in line) for line in canvas]
     labels = [f"{high:.3g}", *[""] * (height - 2), f"{low:.3g}"][:height]
     first, last = f"{points[0][0]:g}", f"{points[-1][0]:g}"
-    below = " " * (LABEL + 2) + first + last.rjust(width - len(first))
+    below = " " * (LABEL + 2) + f"{first} {last:>{max(width - len(first) - 1, 0)}}"
     return [name, *(f"{label:>{LABEL}} ┤{row}" for label, row in zip(labels, rows, strict=True)), below]
 
 
