@@ -91,20 +91,34 @@ def save_checkpoint(path: Path, model: SignModel, meta: Meta) -> None:
     _write(path, tensors, FORMAT, meta.to_dict())
 
 
+def empty_model(meta: Meta) -> SignModel:
+    """The model that a checkpoint is of, without weights: names and shapes alone (torch's device `meta`)."""
+    chosen = meta.config.model
+    with torch.device("meta"):
+        return build_model(
+            chosen.arch, meta.layout, len(meta.vocabulary.tokens), dropout=chosen.dropout, options=chosen.options
+        )
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the plain values of a checkpoint, none of which is looked at.
+
+    Raises:
+        CheckpointError: not a checkpoint, or damaged.
+    """
+    return _read(path, FORMAT)
+
+
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[SignModel, Meta]:
     """The model, in evaluation mode, and what is known about it.
 
     Raises:
         CheckpointError: not a checkpoint, damaged, incomplete, or of another architecture than it says.
     """
-    tensors, values = _read(path, FORMAT)
+    tensors, values = read_checkpoint(path)
     try:
         meta = Meta.from_dict(values, str(path))
-        chosen = meta.config.model
-        with torch.device("meta"):
-            model = build_model(
-                chosen.arch, meta.layout, len(meta.vocabulary.tokens), dropout=chosen.dropout, options=chosen.options
-            )
+        model = empty_model(meta)
         model.load_state_dict(tensors, assign=True)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
         reason = str(error).splitlines()[0]

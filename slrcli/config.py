@@ -140,6 +140,29 @@ NO_AUGMENTATION = {
     "shear": 0.0,
 }
 
+NO_VARIATION = {**NO_AUGMENTATION, "noise": 0.0, "point_drop": 0.0, "hand_drop": 0.0, "mirror": 0.0}
+
+
+@dataclass(frozen=True)
+class OverfitConfig:
+    """How `slr check overfit` learns a handful of utterances by heart."""
+
+    utterances: int = setting(8, "How many utterances of train to learn by heart.", least=1)
+    seconds: float = setting(120.0, "Give up after so many seconds of training.", least=1)
+    steps: int = setting(2000, "Give up after so many steps.", least=1)
+    enough: float = setting(5.0, "Word error rate in percent that counts as learnt.", least=0, most=100)
+
+
+# What `slr check overfit` starts from: without warm-up and decay a higher learning rate than for a whole corpus. What
+# an architecture or the user says goes before it; the second table nobody overrules.
+OVERFIT_SETTINGS = {"optim": {"lr": 2e-3}}
+OVERFIT_FIXED = {
+    "model": {"dropout": 0.0},
+    "optim": {"warmup_epochs": 0.0, "schedule": "constant", "weight_decay": 0.0, "patience": 0},
+    "augment": NO_VARIATION,
+    "run": {"gradient_checkpointing": False},
+}
+
 # Settings under which an architecture learns, where they differ from the defaults above. Used when the user names
 # the architecture and no preset.
 ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
@@ -173,6 +196,7 @@ def resolve(
     preset: str = "",
     file: Path | None = None,
     assignments: Iterable[str] = (),
+    base: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Config:
     """Settle one configuration from all its sources (see the module's first lines for the order).
 
@@ -181,6 +205,7 @@ def resolve(
         preset: a name in `PRESETS`, or "".
         file: a TOML file, or None.
         assignments: `section.key=value` texts, which win over all else.
+        base: sections that a command puts over the defaults before anything else.
 
     Raises:
         UsageError: unknown preset, section or key, unreadable file, value of the wrong type.
@@ -200,7 +225,7 @@ def resolve(
         arch = values.get("model", {}).get("arch", arch)
     if not preset:
         sources.insert(0, (ARCH_SETTINGS.get(arch, {}), f"settings of {arch}"))
-    config = Config()
+    config = merge(Config(), base or {}, "settings of the command")
     for values, where in sources:
         config = merge(config, values, where)
     return config
@@ -263,15 +288,19 @@ def coerce(value: Any, wanted: Any, where: str) -> Any:
 def check_bounds(config: Config) -> None:
     """UsageError for a number beyond the bounds of its setting."""
     for section in fields(config):
-        part = getattr(config, section.name)
-        for item in fields(part):
-            value, least, most = getattr(part, item.name), item.metadata["least"], item.metadata["most"]
-            if least is not None and not least <= value <= (float("inf") if most is None else most):
-                allowed = f"at least {least}" if most is None else f"from {least} to {most}"
-                raise UsageError(f"{item.name} must be {allowed}, not {value}.", f"{section.name}.{item.name}")
+        check_section(getattr(config, section.name), f"{section.name}.")
     low, high = config.augment.resample
     if not 0 < low <= high:
         raise UsageError(f"The rates go from a lower to a higher one above 0, not {low} to {high}.", "augment.resample")
+
+
+def check_section(part: Any, prefix: str) -> None:
+    """UsageError for a number of one dataclass beyond the bounds of its setting, named with `prefix` before it."""
+    for item in fields(part):
+        value, least, most = getattr(part, item.name), item.metadata["least"], item.metadata["most"]
+        if least is not None and not least <= value <= (float("inf") if most is None else most):
+            allowed = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise UsageError(f"{item.name} must be {allowed}, not {value}.", f"{prefix}{item.name}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

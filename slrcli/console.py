@@ -74,6 +74,12 @@ class Console:
         """Columns at hand for a result."""
         return self._out.width
 
+    @property
+    def draws(self) -> bool:
+        """Whether curves may be drawn as a result: on a terminal that can show their characters."""
+        encoding = (getattr(self._out.file, "encoding", None) or "").lower().replace("-", "")
+        return self._out.is_terminal and encoding == "utf8" and not self.as_json
+
     def result(self, item: str | RenderableType = "") -> None:
         """A line or a renderable of the result, to stdout. Plain strings are never wrapped.
 

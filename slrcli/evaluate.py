@@ -23,12 +23,14 @@ class Evaluation:
         hypotheses: by utterance id, in the order of the split.
         blank_share: share of output frames whose best class is blank.
         loss: mean CTC loss a gloss, over the utterances whose glosses the vocabulary holds; NaN if there are none.
+        spike_frames: output frames that a recognised gloss stands for, on average; 0 if none was recognised.
     """
 
     score: Score
     hypotheses: dict[str, Hypothesis]
     blank_share: float
     loss: float
+    spike_frames: float = 0.0
 
 
 def evaluate(
@@ -65,7 +67,9 @@ def evaluate(
     ordered = {item.id: hypotheses[i] for i, item in enumerate(clips.utterances)}
     references: Mapping[str, Sequence[str]] = {item.id: item.glosses for item in clips.utterances}
     result = score(references, {id: item.glosses for id, item in ordered.items()})
-    return Evaluation(result, ordered, blanks / max(frames, 1), sum(losses) / len(losses) if losses else math.nan)
+    loss = sum(losses) / len(losses) if losses else math.nan
+    spike_frames = (frames - blanks) / max(result.hyp_tokens, 1)
+    return Evaluation(result, ordered, blanks / max(frames, 1), loss, spike_frames)
 
 
 def encodable(glosses: Sequence[str], recogniser: Recogniser) -> list[int] | None:

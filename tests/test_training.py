@@ -17,13 +17,13 @@ from slrcli.features.layout import generic_layout
 from slrcli.models.registry import build_model
 from slrcli.recognise import Recogniser
 from slrcli.training.loop import EpochEnd, Step, Stopped, Trainer
-from slrcli.training.monitor import EpochNumbers, milestone, verdicts
 from slrcli.training.optim import learning_rate
 from slrcli.vocab import Vocabulary
 
 LAYOUT = generic_layout(4)
 GLOSSES = ("LEFT", "RIGHT", "STOP")
 SMALL = {"width": 32, "layers": 1}
+LEARNS = {"lr": 5e-3, "warmup_epochs": 0.5, "batch_size": 4}
 
 
 def write_corpus(folder, sentences):
@@ -44,7 +44,7 @@ def write_corpus(folder, sentences):
 def trainer_on(utterances, epochs=3, seed=1, patience=0, **optim):
     config = Config(
         model=ModelConfig(options=SMALL),
-        optim=OptimConfig(lr=5e-3, epochs=epochs, warmup_epochs=0.5, batch_size=4, patience=patience, **optim),
+        optim=OptimConfig(**{**LEARNS, "epochs": epochs, "patience": patience, **optim}),
         augment=AugmentConfig(),
         run=RunConfig(seed=seed),
     )
@@ -201,29 +201,6 @@ def test_learning_rate_rises_then_falls_as_the_cosine_does():
     assert learning_rate(5, options) == pytest.approx(1.0)
     assert learning_rate(55, options) == pytest.approx(0.5 * (1 + math.cos(math.pi / 2)))
     assert learning_rate(105, options) == pytest.approx(0.0)
-
-
-NUMBERS = EpochNumbers(20, 2.4, 2.5, 69.0, 90.0, 40, 60, 0.7, 1.0)
-
-
-def test_milestones_are_spoken_of_at_their_epochs_alone():
-    assert milestone(NUMBERS) == "milestone of epoch 20: loss 2.4 (reached: 2.5), WER 69.0 % (reached: 70 %)"
-    assert "MISSED: 70 %" in milestone(replace(NUMBERS, wer=71.0))
-    assert milestone(replace(NUMBERS, epoch=21)) == ""
-
-
-@pytest.mark.parametrize(
-    ("changes", "codes"),
-    [
-        ({}, []),
-        ({"wer": 85.0}, ["SLR-T03"]),
-        ({"emission": 0.0, "wer": 100.0}, ["SLR-T01", "SLR-T03"]),
-        ({"emission": 0.0, "wer": 100.0, "epoch": 3}, []),
-        ({"distinct": 1}, ["SLR-T02"]),
-    ],
-)
-def test_verdicts_name_what_is_wrong(changes, codes):
-    assert [finding.code for finding in verdicts(replace(NUMBERS, **changes))] == codes
 
 
 @pytest.mark.parametrize(

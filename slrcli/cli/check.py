@@ -5,15 +5,13 @@ from typing import Annotated
 
 import typer
 
+from slrcli.cli import check_all, check_overfit, check_things
+from slrcli.cli.check_common import Only, Skip, Strict, chosen, show
 from slrcli.cli.common import Annotations, DataDir, Features, Format, Json, LayoutName, command, option, overrides
 from slrcli.config import SIZE_BUDGET_MB, Config, merge
 from slrcli.console import Console
-from slrcli.doctor.run import Examination
-from slrcli.errors import EXIT_FAILURE, EXIT_OK
 
-app = typer.Typer(
-    help="Find what breaks training before it costs a night. Exit code 1 if there is an error.", no_args_is_help=True
-)
+app = typer.Typer(help="Find what breaks training before it costs a night. Exit code 1 if there is an error.")
 
 Target = Annotated[
     str | None,
@@ -51,6 +49,9 @@ def model(
     budget: Budget = SIZE_BUDGET_MB,
     profile: Profile = False,
     seed: Seed = Config().run.seed,
+    only: Only = None,
+    skip: Skip = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> int:
     """Shapes, lengths, time, gradients, padding, precision, size and speed of a model.
@@ -60,7 +61,7 @@ def model(
     from slrcli.report.profile import profile_table
     from slrcli.workflows.check import check_model
 
-    examination = check_model(console, target, vocab_size, layout, seed, budget)
+    examination = check_model(console, target, vocab_size, layout, seed, budget, chosen(only, skip, strict))
     code = show(console, examination)
     layers = examination.measured.get("profile")
     if profile and layers and not as_json:
@@ -80,6 +81,9 @@ def data(
     vocab: VocabFile = None,
     normaliser: NormaliserName = None,
     seed: Seed = Config().run.seed,
+    only: Only = None,
+    skip: Skip = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> int:
     """Annotations and feature files of a corpus, and whether they go together.
@@ -97,21 +101,14 @@ def data(
         data__vocab=vocab,
         data__normaliser=normaliser,
     )
-    return show(console, check_data(console, merge(Config(), given, "command line").data, seed))
-
-
-def show(console: Console, examination: Examination) -> int:
-    """Hand an examination to the console; the exit code."""
-    if console.as_json:
-        console.json(examination.as_dict())
-    else:
-        console.heading(examination.subject)
-        console.findings(examination.findings)
-        for code, because in examination.skipped:
-            console.note(f"{code} was left out: it means nothing before {because} passes.")
-        console.note(f"{len(examination.checks)} checks ran.")
-    return EXIT_OK if examination.passed else EXIT_FAILURE
+    settled = merge(Config(), given, "command line").data
+    return show(console, check_data(console, settled, seed, chosen(only, skip, strict)))
 
 
 app.command("model")(command(model))
 app.command("data")(command(data))
+app.command("vocab")(command(check_things.vocab))
+app.command("checkpoint")(command(check_things.checkpoint))
+app.command("env")(command(check_things.env))
+app.command("overfit")(command(check_overfit.overfit))
+app.callback(invoke_without_command=True)(check_all.unless_named(command(check_all.everything)))

@@ -1,6 +1,7 @@
 """The word error rate of a set of utterances, kept with the alignment of each of them."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,16 @@ class Score(Counts):
     def distinct_hyp(self) -> int:
         """Number of distinct glosses in the hypotheses; 1 means that the model has fallen for a single gloss."""
         return len({token for utterance in self.utterances for token in utterance.alignment.hyp})
+
+    @property
+    def top_share_ref(self) -> float:
+        """Share of the commonest gloss among the reference's, 0 to 1; 0 if there are none."""
+        return _top_share(utterance.alignment.ref for utterance in self.utterances)
+
+    @property
+    def top_share_hyp(self) -> float:
+        """Share of the commonest gloss among those emitted, 0 to 1; 0 if there are none."""
+        return _top_share(utterance.alignment.hyp for utterance in self.utterances)
 
     @property
     def empty_hyp(self) -> int:
@@ -99,6 +110,11 @@ def scored(id: str, alignment: Alignment) -> UtteranceScore:
         id=id,
         alignment=alignment,
     )
+
+
+def _top_share(sentences: Iterable[Sequence[str]]) -> float:
+    counts = Counter(token for sentence in sentences for token in sentence)
+    return max(counts.values()) / counts.total() if counts else 0.0
 
 
 def require_same_ids(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequence[str]]) -> None:

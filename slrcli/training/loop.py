@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from slrcli.config import Config
+from slrcli.console import finite
 from slrcli.ctc import ctc_loss
 from slrcli.data import Batch, Clips, TrainBatches
 from slrcli.errors import SlrError
@@ -16,8 +17,10 @@ from slrcli.evaluate import Evaluation, evaluate
 from slrcli.findings import Finding
 from slrcli.models.base import Output, SignModel
 from slrcli.recognise import Recogniser
-from slrcli.training.monitor import EpochNumbers, verdicts
+from slrcli.training.history import EpochNumbers
+from slrcli.training.monitor import Monitor
 from slrcli.training.optim import learning_rate, make_optimiser
+from slrcli.training.verdicts import NOT_FINITE_FIX, not_finite
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,13 @@ class Stopped:
     reason: str
 
 
+class NotFiniteError(SlrError):
+    """The loss or its gradient is NaN or infinite: nothing can be learnt from here on."""
+
+
+SUMS = ("loss", "norm", "norm_max", "frames", "seconds")  # over the steps of an epoch; the second norm is its maximum
+
+
 @dataclass
 class Progress:
     """How far a run has come; with weights, optimiser and random state it is all that going on needs."""
@@ -62,7 +72,9 @@ class Progress:
     best_loss: float = float("inf")
     epochs_since_best: int = 0
     best: dict[str, Any] = field(default_factory=dict)  # numbers of the best epoch
-    sums: dict[str, float] = field(default_factory=lambda: {"loss": 0.0, "norm": 0.0, "frames": 0.0, "seconds": 0.0})
+    sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
+    history: list[dict[str, Any]] = field(default_factory=list)  # numbers of all epochs
+    said: list[str] = field(default_factory=list)  # codes of the verdicts that were given
 
 
 class Trainer:
@@ -117,6 +129,7 @@ class Trainer:
         progress.step += 1
         for key, amount in (("loss", value), ("norm", norm), ("frames", frames), ("seconds", seconds)):
             progress.sums[key] += amount
+        progress.sums["norm_max"] = max(progress.sums["norm_max"], norm)
         return Step(progress.epoch, progress.step, value, norm, lr, frames, seconds)
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -134,10 +147,10 @@ class Trainer:
         if loss == loss and abs(loss) != float("inf") and norm == norm and norm != float("inf"):
             return
         ids = ", ".join(self.batches.clips.utterances[index].id for index in batch.index[:5])
-        raise SlrError(
-            f"the loss or its gradient is not finite (loss {loss}, gradient norm {norm})",
+        raise NotFiniteError(
+            f"{not_finite.code} the loss or its gradient is not finite (loss {loss}, gradient norm {norm})",
             f"epoch {self.progress.epoch}, step {self.progress.step + 1}, utterances {ids}",
-            "check these utterances with slr check data; lower --lr; use --precision fp32",
+            NOT_FINITE_FIX,
         )
 
     def _close_epoch(self) -> EpochEnd:
@@ -146,8 +159,10 @@ class Trainer:
         score, steps = evaluation.score, max(progress.step, 1)
         numbers = EpochNumbers(
             progress.epoch, sums["loss"] / steps, evaluation.loss, score.wer, score.emission, score.distinct_hyp,
-            score.distinct_ref, evaluation.blank_share, sums["norm"] / steps,
+            score.distinct_ref, evaluation.blank_share, sums["norm"] / steps, sums["norm_max"], score.top_share_hyp,
+            score.top_share_ref, evaluation.spike_frames, self.optimiser.param_groups[0]["lr"],
         )  # fmt: skip
+        findings = self._findings(numbers)
         # where the WER is the same (as it is while nothing but blanks comes out) the loss decides
         improved = (score.wer, evaluation.loss) < (progress.best_wer, progress.best_loss)
         progress.epochs_since_best = 0 if score.wer < progress.best_wer else progress.epochs_since_best + 1
@@ -156,7 +171,18 @@ class Trainer:
         seconds, rate = sums["seconds"], sums["frames"] / max(sums["seconds"], 1e-9)
         progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, Progress().sums
         seconds += time.perf_counter() - started
-        return EpochEnd(numbers, evaluation, verdicts(numbers), improved, seconds, rate)
+        return EpochEnd(numbers, evaluation, findings, improved, seconds, rate)
+
+    def _findings(self, numbers: EpochNumbers) -> list[Finding]:
+        """What there is to say of the run now; what has been said is part of the progress, so that it is said once."""
+        progress, optim = self.progress, self.config.optim
+        warmup = min(optim.warmup_epochs, optim.epochs / 4)
+        epochs = map(EpochNumbers.from_dict, progress.history)
+        monitor = Monitor(self.config.model.arch, warmup, epochs, progress.said)
+        findings = monitor.observe(numbers)
+        progress.history.append(finite(asdict(numbers)))
+        progress.said = monitor.said
+        return findings
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and values from which `restore` goes on as if nothing had happened."""
@@ -189,3 +215,4 @@ class Trainer:
         if "random.cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
         self.progress = Progress(**values["progress"])
+        self.progress.sums = Progress().sums | self.progress.sums  # what an older state lacks begins at zero

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from slrcli.checkpoint import load_checkpoint
 from slrcli.config import DEFAULT_ARCH, SIZE_BUDGET_MB, DataConfig, resolve
 from slrcli.console import Console
+from slrcli.doctor.choice import ALL, Choice
 from slrcli.doctor.data_checks import DATA_CHECKS
 from slrcli.doctor.model_checks import MODEL_CHECKS
 from slrcli.doctor.probe import ModelContext
@@ -40,6 +42,7 @@ def check_model(
     layout: str | None = None,
     seed: int = 1,
     budget: float = SIZE_BUDGET_MB,
+    choice: Choice = ALL,
 ) -> Examination:
     """Examine an architecture, a checkpoint or a model of the user's own.
 
@@ -51,6 +54,7 @@ def check_model(
         layout: their features: a name or a TOML file.
         seed: of the weights, the made-up clips and all else that is random.
         budget: megabytes that the weights may take.
+        choice: which checks are wanted.
 
     Raises:
         UsageError: no such architecture, file or module, or options that a checkpoint has settled already.
@@ -73,14 +77,14 @@ def check_model(
         lists = (MODEL_CHECKS,)
     if target is None:
         subject += ", the newest run" if checkpoint else ", the default architecture"
-    with console.progress("Checking", total=sum(map(len, lists))) as task:
+    with console.progress("Checking", total=len(choice.of_these(chain(*lists)))) as task:
 
         def step(check):
             task.describe(f"{check.code} {check.title}")
             task.advance()
 
         with own_code():
-            found = examine(subject, context, *lists, step=step)
+            found = examine(subject, context, *lists, step=step, choice=choice)
     return replace(found, measured=context.measured)
 
 
@@ -153,13 +157,14 @@ def _fresh(
     return ModelContext(model, layout.width, classes, layout, seed=seed, budget=budget, trained=trained, build=build)
 
 
-def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination:
+def check_data(console: Console, data: DataConfig, seed: int = 1, choice: Choice = ALL) -> Examination:
     """Examine a corpus: its tables, its feature files, and a vocabulary if one is named.
 
     Args:
         console: shows the progress and what the corpus has to say.
         data: which corpus, and how it is read. With a vocabulary, its normaliser applies unless another is named.
         seed: of the sample, where there are too many files to read all.
+        choice: which checks are wanted.
 
     Raises:
         DataError, UsageError: there is no corpus to be read, or an option names what does not exist.
@@ -190,7 +195,7 @@ def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination
     )
     lists = (DATA_CHECKS, VOCAB_CHECKS, DATA_VOCAB_CHECKS) if data.vocab else (DATA_CHECKS,)
     count = sum(map(len, corpus.splits.values()))
-    return examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists)
+    return examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists, choice=choice)
 
 
 def named_layout(name: str, paths: list[Path]) -> Layout | None:

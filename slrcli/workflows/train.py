@@ -279,7 +279,6 @@ class Record:
 
     def __init__(self, folder: Path, console: Console, epoch: int = 1):
         self._folder, self._console, self._epoch = folder, console, epoch
-        self._said: set[str] = set()
 
     def __enter__(self) -> "Record":
         metrics = self._folder / "metrics.jsonl"
@@ -318,9 +317,7 @@ class Record:
         if passed := milestone(numbers):
             self.say(passed)
         for finding in event.findings:
-            if finding.code not in self._said:  # once a run, not every epoch
-                self._said.add(finding.code)
-                self.say(f"{finding.code} {finding.what}. {finding.fix}")
+            self.say(f"{finding.code} {finding.what}. {finding.fix}")
 
     def say(self, line: str) -> None:
         """One line, to the log and to whoever watches."""

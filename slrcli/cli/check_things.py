@@ -1,0 +1,94 @@
+"""`slr check vocab`, `slr check checkpoint` and `slr check env`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slrcli.cli.check_common import Only, Skip, Strict, chosen, show
+from slrcli.cli.common import Annotations, Format, Json, OptionalDataDir, option, overrides
+from slrcli.config import Config, merge
+from slrcli.console import Console
+
+VocabFile = Annotated[Path, typer.Argument(metavar="FILE", help="A vocabulary: vocab.json, or a gloss_dict.npy.")]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="PATH", help="Checkpoint or folder of a run; without it the newest run.", show_default=False
+    ),
+]
+RunsFolder = Annotated[
+    Path | None, typer.Option("--output-dir", "-o", help="Where runs go, if not below this folder.", show_default=False)
+]
+Markdown = Annotated[bool, typer.Option("--markdown", help="As a table for a report of a defect.")]
+
+
+def vocab(
+    console: Console,
+    file: VocabFile,
+    data_dir: OptionalDataDir = None,
+    format: Format = None,
+    annotations: Annotations = None,
+    normaliser: Annotated[str | None, option("data.normaliser", "--normaliser")] = None,
+    only: Only = None,
+    skip: Skip = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> int:
+    """A vocabulary file, and with a corpus the glosses that it lacks in every split.
+
+    Example: slr check vocab vocab.json --data-dir corpus
+    """
+    from slrcli.workflows.check_things import check_vocab
+
+    given = overrides(
+        data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__normaliser=normaliser
+    )
+    settled = merge(Config(), given, "command line").data
+    return show(console, check_vocab(file, settled, chosen(only, skip, strict)))
+
+
+def checkpoint(
+    console: Console,
+    path: Checkpoint = None,
+    seed: Annotated[int, option("run.seed", "--seed")] = Config().run.seed,
+    only: Only = None,
+    skip: Skip = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> int:
+    """A checkpoint: whole, sound, able to decode, and of one piece with its run.
+
+    Example: slr check checkpoint runs/latest
+    """
+    from slrcli.workflows.check_things import check_checkpoint
+
+    return show(console, check_checkpoint(path, seed, chosen(only, skip, strict)))
+
+
+def env(
+    console: Console,
+    markdown: Markdown = False,
+    output_dir: RunsFolder = None,
+    only: Only = None,
+    skip: Skip = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> int:
+    """Versions, device, threads, memory, disk and terminal of this machine.
+
+    Example: slr check env --markdown
+    """
+    from slrcli.doctor.environment import facts
+    from slrcli.errors import EXIT_FAILURE, EXIT_OK
+    from slrcli.report.environment import as_markdown
+    from slrcli.workflows.check_things import check_env
+
+    examination, context = check_env(output_dir, chosen(only, skip, strict))
+    if as_json:
+        console.json({**examination.as_dict(), "facts": facts(context)})
+    elif markdown:
+        console.result(as_markdown(facts(context), examination.findings))
+    else:
+        return show(console, examination)
+    return EXIT_OK if examination.passed else EXIT_FAILURE

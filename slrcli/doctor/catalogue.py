@@ -1,0 +1,43 @@
+"""Every code there is, found where checks and verdicts are registered, and the page that explains it."""
+
+import importlib
+import pkgutil
+from importlib import resources
+
+import slrcli.doctor
+from slrcli.config import nearest
+from slrcli.doctor.choice import full_code
+from slrcli.doctor.context import Checks
+from slrcli.errors import UsageError
+from slrcli.training.verdicts import VERDICTS
+
+PAGES = "pages"
+
+
+def catalogue() -> dict[str, str]:
+    """Code -> title of all checks and of the verdicts on training, in the order of the codes."""
+    titles = {verdict.code: verdict.title for verdict in VERDICTS}
+    for module in pkgutil.walk_packages(slrcli.doctor.__path__, f"{slrcli.doctor.__name__}."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, Checks):
+                titles |= {check.code: check.title for check in value}
+    return dict(sorted(titles.items()))
+
+
+def pages() -> dict[str, str]:
+    """Code -> text of its page."""
+    folder = resources.files(slrcli.doctor) / PAGES
+    files = (file for file in folder.iterdir() if file.name.endswith(".md"))
+    return {file.name.removesuffix(".md"): file.read_text(encoding="utf-8") for file in files}
+
+
+def explain(text: str) -> str:
+    """The page of a code, however it is written.
+
+    Raises:
+        UsageError: no check has that code; the nearest is named.
+    """
+    code, known = full_code(text), pages()
+    if code not in known:
+        raise UsageError(f"No check has the code {code}.", "--explain", nearest(code, known))
+    return known[code]

@@ -1,0 +1,89 @@
+"""The numbers of a run's epochs, and what verdicts ask of them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EpochNumbers:
+    """What is known of one epoch.
+
+    Attributes:
+        epoch: counted from 1.
+        loss: mean CTC loss a gloss over train.
+        dev_loss: the same over dev; NaN where the vocabulary has the glosses of no dev utterance.
+        wer: of dev, percent.
+        emission: tokens emitted on dev, percent of the reference's.
+        distinct: distinct glosses emitted on dev.
+        distinct_ref: distinct glosses of dev.
+        blank_share: share of dev's output frames whose best class is blank, 0 to 1.
+        grad_norm: mean norm of the gradient before clipping.
+        grad_norm_max: the largest of the epoch.
+        top_share: share of the commonest gloss among the tokens emitted on dev, 0 to 1.
+        top_share_ref: the same of dev's references.
+        spike_frames: output frames of dev that a gloss stands for, on average; 0 where none is emitted.
+        lr: learning rate of the epoch's last step.
+    """
+
+    epoch: int
+    loss: float
+    dev_loss: float
+    wer: float
+    emission: float
+    distinct: int
+    distinct_ref: int
+    blank_share: float
+    grad_norm: float
+    grad_norm_max: float = 0.0
+    top_share: float = 0.0
+    top_share_ref: float = 0.0
+    spike_frames: float = 0.0
+    lr: float = 0.0
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "EpochNumbers":
+        """From a line of `metrics.jsonl`, in which null stands for NaN; what a line lacks keeps its default."""
+        known = {item.name for item in fields(cls)}
+        kept = {key: math.nan if value is None else value for key, value in values.items() if key in known}
+        return cls(**kept)
+
+
+@dataclass(frozen=True)
+class History:
+    """The epochs of a run so far, the newest last.
+
+    Attributes:
+        epochs: at least one.
+        arch: the architecture that is trained.
+        warmup: epochs over which the learning rate rises.
+    """
+
+    epochs: Sequence[EpochNumbers]
+    arch: str = ""
+    warmup: float = 0.0
+
+    @property
+    def now(self) -> EpochNumbers:
+        """The newest epoch."""
+        return self.epochs[-1]
+
+    @property
+    def best(self) -> EpochNumbers:
+        """The epoch with the lowest WER so far, the first of equals."""
+        return min(self.epochs, key=lambda item: item.wer)
+
+    @property
+    def lowest_dev_loss(self) -> EpochNumbers | None:
+        """The epoch with the lowest loss on dev; None where it was never known."""
+        known = [item for item in self.epochs if math.isfinite(item.dev_loss)]
+        return min(known, key=lambda item: item.dev_loss) if known else None
+
+    def last(self, count: int) -> Sequence[EpochNumbers]:
+        """The newest `count` epochs, fewer where there are not so many."""
+        return self.epochs[-count:]
+
+    def holds_for(self, count: int, holds) -> bool:
+        """Whether `holds(epoch)` is true of the newest `count` epochs, and there are so many."""
+        return len(self.epochs) >= count and all(holds(item) for item in self.last(count))

@@ -1,0 +1,93 @@
+"""`slr check vocab`, `checkpoint` and `env`: what to look at, and the checks that go with it."""
+
+from pathlib import Path
+
+from slrcli.config import RUNS, DataConfig
+from slrcli.corpus import Corpus
+from slrcli.doctor.checkpoint_checks import CHECKPOINT_CHECKS, CheckpointContext
+from slrcli.doctor.choice import ALL, Choice
+from slrcli.doctor.env_checks import ENV_CHECKS
+from slrcli.doctor.environment import EnvContext
+from slrcli.doctor.records import DataContext
+from slrcli.doctor.run import Examination, examine
+from slrcli.doctor.vocab_checks import DATA_VOCAB_CHECKS, VOCAB_CHECKS
+from slrcli.errors import DataError
+from slrcli.glosses import get_normaliser
+from slrcli.vocab import Vocabulary
+from slrcli.workflows import runs
+from slrcli.workflows.material import open_data
+
+GLOSS_DICT = ".npy"  # suffix of the field's own kind of vocabulary
+METRICS, VOCABULARY = "metrics.jsonl", "vocab.json"
+
+
+def check_vocab(path: Path, data: DataConfig, choice: Choice = ALL) -> Examination:
+    """Examine a vocabulary, and where a corpus is named, whether the two go together.
+
+    Args:
+        path: a vocabulary of ours (JSON) or a `gloss_dict.npy`.
+        data: the corpus, if `data_dir` names one. The vocabulary's normaliser applies unless another is named.
+        choice: which checks are wanted.
+
+    Raises:
+        DataError, UsageError: there is no corpus to be read, or an option names what does not exist.
+    """
+    vocabulary, problem = None, None
+    try:
+        vocabulary = read_vocabulary(path, data.normaliser)
+    except DataError as error:
+        problem = error
+    corpus, lists = Corpus(Path(), "none", {}), (VOCAB_CHECKS,)
+    normaliser = data.normaliser
+    if vocabulary is not None and normaliser == DataConfig().normaliser:
+        normaliser = vocabulary.normaliser
+    if data.data_dir:
+        corpus, lists = open_data(data).normalised(normaliser), (VOCAB_CHECKS, DATA_VOCAB_CHECKS)
+    signature = get_normaliser(normaliser).signature
+    context = DataContext(corpus, {}, vocabulary=vocabulary, vocabulary_problem=problem, normaliser=signature)
+    beside = f" with corpus {corpus.root}" if data.data_dir else ""
+    return examine(f"Vocabulary {runs.shown(path)}{beside}", context, *lists, choice=choice)
+
+
+def read_vocabulary(path: Path, normaliser: str) -> Vocabulary:
+    """A vocabulary of either kind; the table of the field does not say by which normaliser it was made."""
+    if path.suffix == GLOSS_DICT:
+        return Vocabulary.from_gloss_dict(path, normaliser)
+    return Vocabulary.load(path)
+
+
+def check_checkpoint(path: Path | None, seed: int = 1, choice: Choice = ALL) -> Examination:
+    """Examine a checkpoint and what lies beside it.
+
+    Args:
+        path: the file, or the folder of a run, whose best one is meant; None: the newest run.
+        seed: of the made-up clips.
+        choice: which checks are wanted.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    checkpoint = runs.find_checkpoint(path)
+
+    def beside(name: str) -> Path | None:
+        file = checkpoint.with_name(name)
+        return file if file.is_file() else None
+
+    is_last = checkpoint.name == runs.LAST
+    of_run = checkpoint.name in (runs.BEST, runs.LAST)
+    state = beside(runs.STATE) if of_run else None
+    context = CheckpointContext(
+        checkpoint, state, is_last, beside(VOCABULARY), beside(METRICS) if of_run else None, seed
+    )
+    return examine(f"Checkpoint {runs.shown(checkpoint)}", context, CHECKPOINT_CHECKS, choice=choice)
+
+
+def check_env(runs_folder: Path | None = None, choice: Choice = ALL) -> tuple[Examination, EnvContext]:
+    """Examine the machine; also what was gathered about it.
+
+    Args:
+        runs_folder: where runs go; None: where they go from here.
+        choice: which checks are wanted.
+    """
+    context = EnvContext.here(runs_folder or RUNS)
+    return examine("This machine", context, ENV_CHECKS, choice=choice), context
