@@ -77,7 +77,7 @@ class OverfitContext(Context):
 
     @property
     def outcome(self) -> str:
-        """Exactly one of `LEARNT`, `BLANK`, `STUCK`, `SLOW`, `DIVERGED` and `UNLIKE` (no loss is left, yet errors are)."""
+        """Exactly one of the six above; `UNLIKE` where no loss is left in training, yet errors in evaluation."""
         if self.broken:
             return DIVERGED
         last, first = self.points[-1], self.losses[0]
