@@ -9,7 +9,7 @@ from slrcli.findings import Finding
 
 ENV_CHECKS = Checks()
 
-# MiB. A run keeps three files of weights and optimiser: 30 MiB with the default architecture, 300 with the largest.
+# MiB. A run keeps three files of weights and optimiser: 17 MiB with the default architecture, 280 with the largest.
 DISK_LEAST, DISK_GOOD = 100, 1024
 # Resident memory of a training run with the default architecture on short clips: about half a GiB.
 MEMORY_LEAST, MEMORY_GOOD = 512, 2048

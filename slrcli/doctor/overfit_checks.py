@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
 from typing import NamedTuple
 
@@ -12,10 +13,12 @@ from slrcli.findings import Finding, Level
 
 OVERFIT_CHECKS = Checks()
 
-LEARNT, BLANK, STUCK, SLOW, DIVERGED = "learnt", "all blank", "stuck", "slow", "diverged"
+LEARNT, BLANK, STUCK, SLOW, DIVERGED, UNLIKE = "learnt", "all blank", "stuck", "slow", "diverged", "unlike"
+TIME_KEPT = "SLR-M04"  # the check of models that looks whether time is kept
 BLANK_ONLY = 1.0  # tokens emitted, in percent of the reference's, below which a model says nothing
 RISEN, UNMOVED = 1.5, 0.9  # of the loss at the end against that at the beginning
 PROGRESS = 0.95  # of the loss at the end against that half way: above it nothing happens any more
+NOTHING_LEFT = 0.1  # loss a gloss at the end, below which nothing is left to learn
 LAST = 5  # steps whose median is the loss at the end
 
 
@@ -74,12 +77,14 @@ class OverfitContext(Context):
 
     @property
     def outcome(self) -> str:
-        """Exactly one of `LEARNT`, `BLANK`, `STUCK`, `SLOW` and `DIVERGED`."""
+        """Exactly one of the six above; `UNLIKE` where no loss is left in training, yet errors in evaluation."""
         if self.broken:
             return DIVERGED
         last, first = self.points[-1], self.losses[0]
         if last.wer <= self.enough:
             return LEARNT
+        if self.end < NOTHING_LEFT:
+            return UNLIKE
         if self.end > RISEN * first:
             return DIVERGED
         if self.end > UNMOVED * first:
@@ -87,6 +92,15 @@ class OverfitContext(Context):
         if last.emission < BLANK_ONLY:
             return BLANK
         return STUCK if self.end > PROGRESS * self.halfway else SLOW
+
+    @cached_property
+    def time_lost(self) -> list[Finding]:
+        """What the check of models for time says of the trained model, as far as it is an error."""
+        if self.model is None:
+            return []
+        check = next(check for check in MODEL_CHECKS if check.code == TIME_KEPT)
+        with self.model.isolated():
+            return [finding for finding in check(self.model) if finding.level is Level.ERROR]
 
     @property
     def said(self) -> str:
@@ -138,9 +152,6 @@ def diverged(context: OverfitContext) -> Iterator[Finding]:
         yield error(f"training diverged: {what}", fix=fix)
 
 
-TIME_KEPT = "SLR-M04"  # the check of models that looks at it
-
-
 @OVERFIT_CHECKS.add("SLR-O05", "what is learnt by heart keeps time")
 def time_kept(context: OverfitContext) -> Iterator[Finding]:
     """A network that averages time away can still learn eight sentences by heart, each from its one average.
@@ -148,11 +159,15 @@ def time_kept(context: OverfitContext) -> Iterator[Finding]:
     Measured: without time eight sentences of 30 glosses were learnt in 60 steps, against 35 with it. So success counts
     only where the trained model passes the check of models that looks for time.
     """
-    if context.outcome == LEARNT and context.model is not None:
-        check = next(check for check in MODEL_CHECKS if check.code == TIME_KEPT)
-        with context.model.isolated():
-            findings = check(context.model)
-        for finding in findings:
-            if finding.level is Level.ERROR:
-                what = f"learnt by heart, but not by what is signed when ({TIME_KEPT}): {finding.what}"
-                yield error(what, finding.where, "run slr check model; use another architecture (--arch conv-bilstm)")
+    if context.outcome in (LEARNT, UNLIKE):
+        for finding in context.time_lost:
+            what = f"learnt by heart, but not by what is signed when ({TIME_KEPT}): {finding.what}"
+            yield error(what, finding.where, "run slr check model; use another architecture (--arch conv-bilstm)")
+
+
+@OVERFIT_CHECKS.add("SLR-O06", "evaluation follows training")
+def evaluation_follows(context: OverfitContext) -> Iterator[Finding]:
+    """No loss is left in training, yet what is decoded in evaluation is wrong, on the very same clips."""
+    if context.outcome == UNLIKE and not context.time_lost:
+        fix = "Look for layers that behave otherwise in evaluation (normalisation, dropout): slr check model."
+        yield error(f"training has nothing left to learn, yet evaluation errs: {context.said}", fix=fix)

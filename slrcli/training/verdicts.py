@@ -1,6 +1,6 @@
 """The verdicts on a run: each looks at the epochs so far and says what is wrong, under a code of its own.
 
-Thresholds were held against eight histories of real runs, sound and failed ones; see the tests.
+Thresholds were held against seven histories of real runs, sound and failed ones; see the tests.
 """
 
 import math
