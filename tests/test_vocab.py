@@ -72,8 +72,8 @@ def test_threshold_and_specials():
 
 
 def test_the_normaliser_is_applied_and_remembered():
-    vocabulary = Vocabulary.build([["loc-NORD", "__PU__"]], normaliser="phoenix2014")
-    assert vocabulary.glosses == ("NORD",) and vocabulary.normaliser == "phoenix2014@1"
+    vocabulary = Vocabulary.build([["loc-NORD", "__PU__"]], normaliser="phoenix2014")  # an earlier name
+    assert vocabulary.glosses == ("NORD",) and vocabulary.normaliser == "phoenix2014-ctm@1"
     assert vocabulary.normalise(["loc-NORD", "NORDRAUM"]) == ["NORD", "NORD"]
 
 
