@@ -19,6 +19,7 @@ from jiwer import process_words
 from slrcli.scoring.bulk import edit_errors, sclite_counts
 
 SCLITE = Path("/usr/lib/sctk/bin/sclite")
+PART = 20_000  # pairs
 
 
 def pairs_of(count: int, glosses: int = 1200) -> tuple[list[list[int]], list[list[int]]]:
@@ -45,7 +46,13 @@ def timed(function, *arguments) -> tuple[float, object]:
 
 
 def by_sclite(refs: list[list[str]], hyps: list[list[str]]) -> list[int]:
-    """Totals of sclite: hits, substitutions, deletions, insertions."""
+    """Totals of sclite: hits, substitutions, deletions, insertions; it would not get a million pairs into memory."""
+    parts = [sclite_part(refs[i : i + PART], hyps[i : i + PART]) for i in range(0, len(refs), PART)]
+    return [sum(column) for column in zip(*parts, strict=True)]
+
+
+def sclite_part(refs: list[list[str]], hyps: list[list[str]]) -> list[int]:
+    """The same of as many pairs as sclite holds at once."""
     with tempfile.TemporaryDirectory() as folder:
         for name, side in (("ref", refs), ("hyp", hyps)):
             with (Path(folder) / name).open("w") as file:
