@@ -38,6 +38,22 @@ ModelLayout = Annotated[
 Budget = Annotated[float, typer.Option("--budget", min=0.0, help="Megabytes that the weights may take.")]
 Seed = Annotated[int, option("run.seed", "--seed")]
 VocabFile = Annotated[Path | None, option("data.vocab", "--vocab")]
+Full = Annotated[bool, typer.Option("--full", help="Read all feature files, however many; else a seeded sample.")]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=0, help="Processes that read features.", show_default="one a core")
+]
+Stride = Annotated[
+    int,
+    typer.Option(
+        "--stride",
+        min=0,
+        help="Frames that your recogniser takes for one output: clips too short for it are errors.",
+        show_default="1, and warnings up to 4",
+    ),
+]
+Independent = Annotated[
+    bool, typer.Option("--signer-independent", help="Nobody may sign both in train and in another split.")
+]
 NormaliserName = Annotated[str | None, option("data.normaliser", "--normaliser")]
 
 
@@ -68,6 +84,10 @@ def data(
     layout: LayoutName = None,
     vocab: VocabFile = None,
     normaliser: NormaliserName = None,
+    full: Full = False,
+    jobs: Jobs = 0,
+    stride: Stride = 0,
+    independent: Independent = False,
     seed: Seed = Config().run.seed,
     as_json: Json = False,
 ) -> int:
@@ -75,6 +95,7 @@ def data(
 
     Example: slr check data --data-dir corpus --vocab vocab.json
     """
+    from slrcli.report.histograms import draw
     from slrcli.workflows.check import check_data
 
     given = overrides(
@@ -86,7 +107,13 @@ def data(
         data__vocab=vocab,
         data__normaliser=normaliser,
     )
-    return show(console, check_data(console, merge(Config(), given, "command line").data, seed))
+    settled = merge(Config(), given, "command line").data
+    found = check_data(console, settled, seed, full, jobs, stride, independent)
+    code = show(console, found)
+    if not console.as_json and not console.quiet:
+        for line in draw(found.distributions, console.can_show):
+            console.result(line)
+    return code
 
 
 def show(console: Console, examination: Examination) -> int:

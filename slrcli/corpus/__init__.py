@@ -14,4 +14,14 @@ from slrcli.corpus.utterances import (
     split_name,
 )
 
-__all__ = ["FORMATS", "SPLITS", "Corpus", "Utterance", "default_split", "dev_from_train", "find_tables", "open_corpus", "split_name"]
+__all__ = [
+    "FORMATS",
+    "SPLITS",
+    "Corpus",
+    "Utterance",
+    "default_split",
+    "dev_from_train",
+    "find_tables",
+    "open_corpus",
+    "split_name",
+]

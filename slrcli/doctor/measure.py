@@ -6,6 +6,7 @@ Nothing here knows of any other file, so files can be measured in any order and 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ class Facts:
         infinite: how many numbers are infinite.
         missing_points: share of the points that are missing, by group of the layout.
         absent: share of the frames in which all points of a group are missing, by group.
+        handless: share of the frames in which no hand is seen, of groups that are hands; 0 without such a group.
         blind: share of the frames in which everything is missing.
         zeros: share of the points (of a generic layout: of the frames) whose coordinates are all exactly zero, where
             the layout does not say that zero means missing.
@@ -63,6 +65,7 @@ class Facts:
     infinite: int = 0
     missing_points: dict[str, float] = field(default_factory=dict)
     absent: dict[str, float] = field(default_factory=dict)
+    handless: float = 0.0
     blind: float = 0.0
     zeros: float = 0.0
     placeholders: float = 0.0
@@ -128,9 +131,8 @@ def look_into(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
         missing=float(1 - seen.mean()),
         infinite=int(np.isinf(x).sum()),
         missing_points={group.name: missing_share(prepared, group) for group in layout.groups},
-        absent={
-            group.name: float((~seen[:, group.start : group.stop]).all(axis=1).mean()) for group in layout.groups
-        },
+        absent={group.name: float((~seen[:, group.start : group.stop]).all(axis=1).mean()) for group in layout.groups},
+        handless=handless(seen, layout),
         blind=float((~seen.any(axis=1)).mean()),
         zeros=0.0 if layout.zero_is_missing else share_of(x, layout, (0.0,)),
         placeholders=share_of(x, layout, PLACEHOLDERS),
@@ -157,6 +159,14 @@ def moments(x: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # What is left when equal numbers are subtracted from their own mean is rounding, not movement.
     deviation[deviation < 1e-6 * np.abs(centre)] = 0
     return centre.astype(np.float32), deviation.astype(np.float32)
+
+
+def handless(seen: np.ndarray, layout: Layout) -> float:
+    """Share of the frames of `seen [T, positions]` in which every group that is a hand is missing throughout."""
+    hands = [group for group in layout.groups if group.kind == "hand"]
+    if not hands:
+        return 0.0
+    return float(np.all([~seen[:, group.start : group.stop].any(axis=1) for group in hands], axis=0).mean())
 
 
 def frozen_frames(x: np.ndarray, seen: np.ndarray) -> tuple[float, int]:
@@ -207,7 +217,7 @@ def differences(x: np.ndarray, layout: Layout) -> list[float]:
     if layout.stored_derivatives == 0 or len(x) < 4:
         return []
     fits = []
-    for before, stored in zip(blocks, blocks[1:], strict=False):
+    for before, stored in pairwise(blocks):
         step = np.diff(before, axis=0)  # [T - 1, N]; step[t] leads from t to t + 1
         candidates = ((step[:-1], stored[1:-1]), (step[1:], stored[1:-1]), (step[:-1] + step[1:], stored[1:-1]))
         fits.append(max((cosine(made, kept) for made, kept in candidates), key=lambda fit: -1 if fit != fit else fit))

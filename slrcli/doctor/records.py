@@ -86,6 +86,14 @@ class DataContext(Context):
         layout = self.usual_layout
         return [(item, facts) for item, facts in self.looked_into if facts.columns == layout.width] if layout else []
 
+    def column_name(self, column: int) -> str:
+        """`17 (pose.nose y)`: a column of the usual layout by its number, from 0, and by what the layout calls it."""
+        group = next(group for group in self.usual_layout.groups if column < group.stop)
+        if not group.spatial:
+            return str(column)
+        point, axis = divmod(column - group.start, len(group.coordinates))
+        return f"{column} ({group.name}.{group.points[point]} {group.coordinates[axis]})"
+
     @cached_property
     def digests(self) -> dict[Path, str]:
         """Hashes of the arrays of those files that may equal another one; only those are read again for it."""
@@ -159,9 +167,9 @@ def cores() -> int:
 
 
 def sample(corpus: Corpus, facts: dict[Path, Facts], seed: int) -> list[Path]:
-    """The files whose numbers are read: all up to `READ_BYTES`, else a seeded choice that visits every split and signer.
+    """The files whose numbers are read: all up to `READ_BYTES`, else a seeded choice.
 
-    Signers of every split take turns, so that a rare one is looked at as closely as a frequent one.
+    The signers of every split take turns, so that a rare one is looked at as closely as a frequent one.
     """
     size = {path: 4 * known.frames * known.columns for path, known in facts.items()}
     if sum(size.values()) <= READ_BYTES:

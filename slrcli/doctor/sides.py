@@ -6,7 +6,7 @@ import numpy as np
 
 from slrcli.features.layout import Layout
 
-DECISIVE = 10  # frames that have to tell something before a clip has a side
+DECISIVE, SHARE = 10, 0.2  # frames, and part of all frames, that have to tell something before a clip has a side
 APART = 0.5  # shoulder widths between two wrists before their order says anything: hands touch and cross
 NAN = float("nan")
 
@@ -31,7 +31,7 @@ def shoulder_side(x: np.ndarray, layout: Layout) -> float:
 
 
 def hand_side(x: np.ndarray, layout: Layout, width: float) -> float:
-    """Mean over frames of +1 where the hands are on the sides that their names say and -1 where they have changed, -1 to 1.
+    """Mean over frames of +1 where the hands are on the sides that their names say and -1 where they are not, -1 to 1.
 
     With hands of their own beside a body (MediaPipe), a hand belongs to the nearer wrist of the body. Where the wrists
     are all there is (Kinect), their order along x is held against that of the shoulders, in frames in which they are
@@ -75,7 +75,7 @@ def _pairs(layout: Layout, kind: str, word: str) -> Iterator[tuple[str, str]]:
 
 def _mean_sign(values: np.ndarray) -> float:
     known = values[np.isfinite(values) & (values != 0)]
-    return float(np.sign(known).mean()) if known.size >= DECISIVE else NAN
+    return float(np.sign(known).mean()) if known.size >= max(DECISIVE, SHARE * values.size) else NAN
 
 
 def _median(values: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from slrcli.doctor.context import Checks, error, many, note, warning
-from slrcli.doctor.data_checks import most_frequent, oov
+from slrcli.doctor.data_tables import most_frequent, oov
 from slrcli.doctor.probe import ModelContext
 from slrcli.doctor.records import DataContext
 from slrcli.errors import SlrError

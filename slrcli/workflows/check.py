@@ -2,12 +2,16 @@
 
 import difflib
 from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from slrcli.checkpoint import load_checkpoint
 from slrcli.config import DEFAULT_ARCH, SIZE_BUDGET_MB, DataConfig, resolve
 from slrcli.console import Console
+from slrcli.corpus import Corpus, find_tables
+from slrcli.corpus.tables import inspect_table
 from slrcli.doctor.data_checks import DATA_CHECKS
+from slrcli.doctor.distributions import Distribution, distributions
 from slrcli.doctor.model_checks import MODEL_CHECKS
 from slrcli.doctor.probe import ModelContext
 from slrcli.doctor.records import DataContext, feature_files, gather
@@ -110,18 +114,61 @@ def of_architecture(
     return f"Architecture {arch} ({found.name}, {classes:,} classes), untrained", context
 
 
-def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination:
+@dataclass(frozen=True)
+class DataExamination(Examination):
+    """What came out of the checks of a corpus, and how its measurements are distributed."""
+
+    distributions: tuple[Distribution, ...] = ()
+
+    def as_dict(self) -> dict:
+        """Everything as plain values, for `--json`."""
+        return {**super().as_dict(), "distributions": [item.as_dict() for item in self.distributions]}
+
+
+def check_data(
+    console: Console,
+    data: DataConfig,
+    seed: int = 1,
+    full: bool = False,
+    jobs: int = 0,
+    stride: int = 0,
+    independent: bool = False,
+) -> DataExamination:
     """Examine a corpus: its tables, its feature files, and a vocabulary if one is named.
 
     Args:
         console: shows the progress and what the corpus has to say.
         data: which corpus, and how it is read. With a vocabulary, its normaliser applies unless another is named.
         seed: of the sample, where there are too many files to read all.
+        full: read all files, however many.
+        jobs: processes that read; 0: one for each core. The result does not depend on it.
+        stride: frames that the recogniser takes for one output; 0: not settled.
+        independent: the corpus claims that nobody signs both in train and in another split.
 
     Raises:
         DataError, UsageError: there is no corpus to be read, or an option names what does not exist.
     """
-    corpus = open_data(data)
+    context = data_context(console, data, seed, full, jobs)
+    context.stride, context.independent = stride, independent
+    lists = (DATA_CHECKS, VOCAB_CHECKS, DATA_VOCAB_CHECKS) if data.vocab else (DATA_CHECKS,)
+    corpus = context.corpus
+    count = sum(map(len, corpus.splits.values()))
+    found = examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists)
+    parts = {item.name: getattr(found, item.name) for item in fields(found)}
+    return DataExamination(**parts, distributions=tuple(distributions(context)))
+
+
+def data_context(console: Console, data: DataConfig, seed: int, full: bool, jobs: int) -> DataContext:
+    """What the checks of a corpus look at; tables that cannot be read leave it empty, with the reason."""
+    annotations = data.annotations or None
+    format, tables = find_tables(data.data_dir, data.format, annotations)
+    inspected = tuple(inspect_table(path) for path, _ in tables)
+    table_problem = None
+    try:
+        corpus = open_data(data)
+    except DataError as error:
+        table_problem = error
+        corpus = Corpus(format, Path(data.data_dir), {})
     for text in corpus.notes:
         console.note(text)
     vocabulary, problem, normaliser = None, None, data.normaliser
@@ -134,9 +181,9 @@ def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination
             normaliser = vocabulary.normaliser
     paths = feature_files(corpus)
     layout = named_layout(data.layout, paths)
-    with console.progress("Reading features", total=len(paths)) as task:
-        files = gather(paths, layout, seed, step=task.advance)
-    context = DataContext(
+    with console.progress("Reading features", total=2 * len(paths)) as task:
+        files = gather(corpus, layout, seed, full, jobs, step=task.advance)
+    return DataContext(
         corpus.normalised(normaliser),
         files,
         layout,
@@ -144,10 +191,10 @@ def check_data(console: Console, data: DataConfig, seed: int = 1) -> Examination
         problem,
         get_normaliser(normaliser).signature,
         data.min_count,
+        corpus,
+        inspected,
+        table_problem,
     )
-    lists = (DATA_CHECKS, VOCAB_CHECKS, DATA_VOCAB_CHECKS) if data.vocab else (DATA_CHECKS,)
-    count = sum(map(len, corpus.splits.values()))
-    return examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists)
 
 
 def named_layout(name: str, paths: list[Path]) -> Layout | None:
