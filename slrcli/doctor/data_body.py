@@ -17,7 +17,7 @@ NO_HANDS = 0.5  # share of a clip's frames without any hand; healthy MediaPipe c
 ABSENT_MORE = 0.3  # how much more often than for the median signer a group may be missing for one
 SIDED = 0.5  # how clearly a clip, and the corpus, tell left from right: twice as many frames for as against, and more
 UNITS = 20.0  # times the usual size of the numbers: shares of a picture against pixels make hundreds
-PICTURE = 5.0  # mean absolute position above which numbers are no shares of a picture
+PICTURE = 5.0  # median absolute position above which numbers are no shares of a picture
 SIZE, SIZE_GENERIC = 2.0, 10.0  # times the usual distance of the shoulders, or deviation of columns of unknown meaning
 FIT = 0.9  # cosine of stored and computed differences; copies of what they should be have 1
 UNFIT = 0.5  # cosine below which a clip's differences are not those of its positions
@@ -31,7 +31,7 @@ def presence(context: DataContext) -> Iterator[Finding]:
     groups = [group.name for group in layout.groups if group.kind in ("hand", "face")] if layout else []
     if not groups or not context.comparable:
         return
-    handless = [(item, facts.handless) for item, facts in context.comparable if NO_HANDS < facts.handless]
+    handless = [(item, facts.handless) for item, facts in context.comparable if facts.handless > NO_HANDS]
     if handless:
         yield warning(
             f"in most frames of {many(len(handless), 'clip')} no hand was seen",
@@ -68,7 +68,7 @@ def presence(context: DataContext) -> Iterator[Finding]:
 
 @BODY_CHECKS.add("SLR-D29", "left is left in every clip", needs=("SLR-D04",))
 def sides(context: DataContext) -> Iterator[Finding]:
-    """Clips whose shoulders or hands stand the other way round than those of the rest: mirrored pictures, swapped hands."""
+    """Clips whose shoulders or hands stand the other way round than those of the rest: mirrored, or hands swapped."""
     faults = {
         "shoulder_side": (
             "are mirrored: their shoulders stand the other way round than those of the rest",
@@ -102,18 +102,18 @@ def one_unit(context: DataContext) -> Iterator[Finding]:
     far = np.flatnonzero((sizes > UNITS * usual) | (sizes < usual / UNITS)) if len(sizes) >= ENOUGH else []
     if len(far):
         yield error(
-            f"{many(len(far), 'clip is', 'clips are')} in another unit than the rest: the mean absolute position is "
+            f"{many(len(far), 'clip is', 'clips are')} in another unit than the rest: the median position is "
             f"{sizes[far[0]]:.3g}, elsewhere {usual:.3g}",
             some([known[i][0].id for i in far]),
             "extract them alike: all in pixels, or all in shares of the picture",
         )
     elif context.usual_layout.units == "image" and usual > PICTURE:
         yield warning(
-            f"the layout {context.usual_layout.name} means shares of the picture, and the mean absolute position is "
+            f"the layout {context.usual_layout.name} means shares of the picture, and the median position is "
             f"{usual:.3g}: these look like pixels",
             fix='divide x and y by width and height of the picture, or write a layout with units = "pixels"',
         )
-    yield note(f"mean absolute position: median {usual:.3g}, from {sizes.min():.3g} to {sizes.max():.3g}")
+    yield note(f"absolute positions: median {usual:.3g}, from {sizes.min():.3g} to {sizes.max():.3g}")
 
 
 @BODY_CHECKS.add("SLR-D31", "bodies are of one size", needs=("SLR-D30",))

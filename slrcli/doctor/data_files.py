@@ -161,9 +161,8 @@ def something_seen(context: DataContext) -> Iterator[Finding]:
 @FILE_CHECKS.add("SLR-D23", "every feature file has an annotation", needs=("SLR-D02",))
 def orphans(context: DataContext) -> Iterator[Finding]:
     """Feature files beside those of the utterances that no table names."""
-    used = {path for path in context.files}
-    folders = sorted({path.parent for path in used})
-    stems = {path.with_suffix("") for path in used}  # of .npy and .npz beside each other one is read
+    folders = sorted({path.parent for path in context.files})
+    stems = {path.with_suffix("") for path in context.files}  # of .npy and .npz beside each other one is read
     left = [path for folder in folders for path in listed(folder) if path.with_suffix("") not in stems]
     if not left:
         return
@@ -192,7 +191,7 @@ def placeholders(context: DataContext) -> Iterator[Finding]:
         if bad:
             usual = "of the frames" if not context.usual_layout.spatial else "of the points"
             yield warning(
-                f"in {many(len(bad), 'clip')} points lie at exactly {kind}: perhaps that is how missing ones were written",
+                f"in {many(len(bad), 'clip')} points lie at exactly {kind}: perhaps missing ones were written so",
                 some([f"{item.id} ({share:.0%} {usual})" for item, share in bad]),
                 "write NaN where nothing was seen, or say zero_is_missing = true in a layout of your own",
             )

@@ -104,7 +104,8 @@ def signers(context: DataContext) -> Iterator[Finding]:
         if name == "train" or not own:
             continue
         clips = sum(item.signer in shared for item in utterances)
-        what = f"{len(shared)} of {many(len(own), 'signer')} of {name} also sign in train ({clips:,} of {len(utterances):,} clips)"
+        share = f"{clips:,} of {len(utterances):,} clips"
+        what = f"{len(shared)} of {many(len(own), 'signer')} of {name} also sign in train ({share})"
         fix = "move these clips, or do not call the result signer-independent"
         if shared and context.independent:
             yield error(what, some(shared), fix)

@@ -173,7 +173,7 @@ def plain(gloss: str) -> str:
 
 
 def hidden(char: str) -> bool:
-    """Whether a character takes no room and no part in spelling: zero width spaces, soft hyphens, control characters."""
+    """Whether a character takes no room and no part in spelling: such as zero width spaces and soft hyphens."""
     return unicodedata.category(char) in ("Cf", "Cc") and char not in JOINERS
 
 

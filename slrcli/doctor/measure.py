@@ -19,6 +19,7 @@ from slrcli.features.readers import feature_header, read_features
 
 # Numbers that programs write where they saw nothing. Zero is told apart: a layout may say that it means missing.
 PLACEHOLDERS = (-1.0, -99.0, -999.0, -9999.0, 999.0, 9999.0)
+LOOKED_AT = 16  # frames of a clip, which are enough to tell its unit
 EVERY = 7  # of the columns, which are enough to tell whether stored differences belong to the positions
 NAN = float("nan")
 
@@ -31,7 +32,8 @@ class Facts:
         frames, columns: its shape `[T, D]`; 0 if it could not be read.
         stored_as: type of the stored numbers, such as `float32`.
         problem: why it cannot be read; None if it can.
-        sample: a few bytes of its numbers: equal arrays have equal ones.
+        first, ends: hashes of the first of its numbers, and of those in the middle and at the end; equal arrays have
+            equal ones. `ends` is empty where they cannot be had without reading all.
         looked_into: whether the numbers were read, not the header alone; what follows is known only then.
         digest: hash of the numbers.
         missing: share of the positions that are missing (NaN, infinite, or zero where the layout says so).
@@ -45,7 +47,7 @@ class Facts:
         placeholders: the same of points whose coordinates are all one number that stands for nothing, such as -999.
         repeated: share of the frames that equal the frame before them.
         frozen: frames of the longest run of identical frames.
-        magnitude: mean of the absolute positions.
+        magnitude: median of the absolute positions.
         scale: of the body: distance of the shoulders, else the median deviation of the columns.
         speed: mean change from frame to frame, in deviations of the columns.
         shoulder_side, hand_side: see `sides`; NaN where it cannot be told.
@@ -58,7 +60,8 @@ class Facts:
     columns: int = 0
     stored_as: str = ""
     problem: DataError | None = None
-    sample: bytes = b""
+    first: bytes = b""
+    ends: bytes = b""
     looked_into: bool = False
     digest: str = ""
     missing: float = 0.0
@@ -90,8 +93,8 @@ def look_at(path: Path, layout: Layout | None, fully: bool) -> Facts:
     """The facts of one file, `fully` or from its header alone."""
     try:
         header = feature_header(path)
-        sample = hashlib.blake2b(header.sample, digest_size=16).digest()
-        facts = Facts(header.frames, header.columns, header.stored_as, sample=sample)
+        first, ends = (hashlib.blake2b(part, digest_size=16).digest() if part else b"" for part in header.sample)
+        facts = Facts(header.frames, header.columns, header.stored_as, first=first, ends=ends)
         return look_into(facts, read_features(path), layout) if fully else facts
     except DataError as problem:
         return Facts(problem=problem)
@@ -138,9 +141,9 @@ def look_into(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
         placeholders=share_of(x, layout, PLACEHOLDERS),
         repeated=repeated,
         frozen=frozen,
-        magnitude=float(np.abs(positions[seen]).mean(dtype=np.float64)) if seen.any() else NAN,
+        magnitude=magnitude(positions),
         scale=width if width == width else float(np.median(moving)) if moving.size else NAN,
-        speed=speed(positions, spread),
+        speed=speed(positions, spread, layout),
         shoulder_side=shoulder_side(prepared, layout),
         hand_side=hand_side(prepared, layout, width),
         differences=tuple(differences(prepared, layout)),
@@ -169,6 +172,13 @@ def handless(seen: np.ndarray, layout: Layout) -> float:
     return float(np.all([~seen[:, group.start : group.stop].any(axis=1) for group in hands], axis=0).mean())
 
 
+def magnitude(x: np.ndarray) -> float:
+    """Median of the absolute numbers in some frames of `x [T, N]`, evenly spread; NaN where nothing is seen."""
+    part = np.abs(x[:: max(1, len(x) // LOOKED_AT)])
+    known = part[~np.isnan(part)]
+    return float(np.median(known)) if known.size else NAN
+
+
 def frozen_frames(x: np.ndarray, seen: np.ndarray) -> tuple[float, int]:
     """Share of frames of `x [T, N]` that equal their predecessor, and the longest run of equal frames, `seen` alone."""
     if len(x) < 2:
@@ -195,15 +205,25 @@ def share_of(x: np.ndarray, layout: Layout, numbers: tuple[float, ...]) -> float
     return found / max(1, total)
 
 
-def speed(x: np.ndarray, spread: np.ndarray) -> float:
-    """Mean change of the columns of `x [T, N]` from frame to frame, in their own deviations; NaN where none moves."""
-    moving = spread > 0
+def speed(x: np.ndarray, spread: np.ndarray, layout: Layout) -> float:
+    """Mean change from frame to frame of `x [T, N]` against the deviations of its columns; NaN where nothing moves.
+
+    Landmarks are all in one unit, so the points that move most count most: what the others do is mostly noise. Columns
+    of unknown meaning count alike.
+    """
+    moving = np.zeros(len(spread), bool)
+    for group in layout.groups:
+        axes = layout.measured_axes if group.spatial else group.axes
+        for place, axis in enumerate(group.coordinates):
+            moving[group.start + place : group.stop : len(group.coordinates)] = axis in axes
+    moving &= spread > 0
     if len(x) < 3 or not moving.any():
         return NAN
     steps = np.abs(np.diff(x[:, moving], axis=0))
     seen = ~np.isnan(steps)
-    total = np.where(seen, steps / spread[moving], 0).sum(dtype=np.float64)
-    return float(total / seen.sum()) if seen.any() else NAN
+    weight = spread[moving] if layout.spatial else np.ones(int(moving.sum()), np.float32)
+    units = np.where(seen, weight, 0).sum(dtype=np.float64)
+    return float(np.where(seen, steps * (weight / spread[moving]), 0).sum(dtype=np.float64) / units) if units else NAN
 
 
 def differences(x: np.ndarray, layout: Layout) -> list[float]:

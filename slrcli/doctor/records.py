@@ -2,8 +2,10 @@
 
 import os
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
@@ -97,17 +99,18 @@ class DataContext(Context):
     @cached_property
     def digests(self) -> dict[Path, str]:
         """Hashes of the arrays of those files that may equal another one; only those are read again for it."""
-        candidates: dict[tuple, list[Path]] = {}
+        alike: dict[tuple, list[Path]] = {}
         for path, facts in self.files.items():
             if facts.problem is None:
-                candidates.setdefault((facts.frames, facts.columns, facts.sample), []).append(path)
+                alike.setdefault((facts.frames, facts.columns, facts.first), []).append(path)
         found = {}
-        for paths in candidates.values():
-            for path in paths if len(paths) > 1 else ():
-                try:
-                    found[path] = self.files[path].digest or digest(read_features(path))
-                except DataError:
-                    continue  # damage further on, which the header did not show
+        for paths in alike.values():
+            ends = Counter(self.files[path].ends for path in paths)
+            for path in paths:
+                others = len(paths) if b"" in ends else ends[self.files[path].ends]
+                if others > 1:
+                    with suppress(DataError):  # damage further on, which the header did not show
+                        found[path] = self.files[path].digest or digest(read_features(path))
         return found
 
 

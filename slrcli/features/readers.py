@@ -44,14 +44,14 @@ class Header:
     Attributes:
         frames, columns: `(T, D)`, points flattened.
         stored_as: type of the stored numbers, such as `float32`.
-        sample: the first bytes of the numbers; of an `.npy` those in the middle and the last ones, too. Files of
+        sample: the first bytes of the numbers, and of an `.npy` those in the middle and the last ones. Files of
             different content hardly ever share them.
     """
 
     frames: int
     columns: int
     stored_as: str
-    sample: bytes
+    sample: tuple[bytes, bytes]
 
 
 def feature_shape(path: str | Path) -> tuple[int, int]:
@@ -72,7 +72,7 @@ def feature_header(path: str | Path) -> Header:
         shape, dtype = _header(stream)
         frames, columns = _checked(shape, dtype, path)
         if isinstance(stream, zipfile.ZipExtFile):
-            sample = stream.read(SAMPLED)
+            sample = stream.read(SAMPLED), b""
         else:
             sample = _ends(stream, stream.tell(), frames * columns * dtype.itemsize)
         return Header(frames, columns, dtype.name, sample)
@@ -134,16 +134,16 @@ def _header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _ends(stream: BinaryIO, start: int, size: int) -> bytes:
+def _ends(stream: BinaryIO, start: int, size: int) -> tuple[bytes, bytes]:
     """The first, the middle and the last bytes of `size` that begin at `start`; ValueError if there are not so many."""
     there = os.fstat(stream.fileno()).st_size - start
     if there < size:
         raise ValueError(f"{size} bytes are announced, {there} are there")
     parts = []
-    for place in dict.fromkeys((0, max(0, size // 2 - SAMPLED // 2), max(0, size - SAMPLED))):
+    for place in (0, max(0, size // 2 - SAMPLED // 2), max(0, size - SAMPLED)):
         stream.seek(start + place)
         parts.append(stream.read(min(SAMPLED, size)))
-    return b"".join(parts)
+    return parts[0], parts[1] + parts[2]
 
 
 def _checked(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> tuple[int, int]:
