@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from importlib import resources
 
 import numpy as np
 import planted_corpora
@@ -56,6 +57,13 @@ def test_every_check_of_data_and_vocabulary_has_a_planted_fault():
     codes = {check.code for check in (*DATA_CHECKS, *VOCAB_CHECKS, *MODEL_VOCAB_CHECKS, *DATA_VOCAB_CHECKS)}
     assert codes == {code for code, _ in planted.values()} | {"SLR-V02"}  # which needs a model: the last one here
     assert len(planted) >= 35
+
+
+def test_every_check_of_data_and_vocabulary_has_a_page_that_explains_it():
+    folder = resources.files("slrcli.doctor") / "pages"
+    for check in (*DATA_CHECKS, *VOCAB_CHECKS, *MODEL_VOCAB_CHECKS, *DATA_VOCAB_CHECKS):
+        page = (folder / f"{check.code}.md").read_text(encoding="utf-8")
+        assert page.startswith(f"# {check.code}: {check.title}\n") and page.count("\n## ") == 3
 
 
 def test_sound_corpora_give_neither_errors_nor_warnings(tmp_path, signing, stored):

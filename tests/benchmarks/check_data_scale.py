@@ -5,7 +5,7 @@
 Makes a corpus of landmarks in the columns of `mediapipe-258`, some 140 frames a clip, in a temporary folder (about
 870 MB), examines it by default, with `--full --jobs 1` and with `--full`, and removes it. `--data-dir` examines a
 corpus that is there instead. The peak is the largest resident size of the process itself; the processes of `--jobs`
-come on top, the largest of them is shown beside it.
+come on top.
 """
 
 import argparse
@@ -29,8 +29,7 @@ try:
     app(["check", "data", "--json", *sys.argv[1:]])
 except SystemExit as stop:
     code = stop.code
-own, others = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-sys.stderr.write(json.dumps([code, own, others]))
+sys.stderr.write(json.dumps([code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
 
 
@@ -64,11 +63,8 @@ def measure(root: Path, *options: str) -> None:
         [sys.executable, "-c", CHECK, "--data-dir", str(root), *options], capture_output=True, text=True, check=True
     )
     seconds = time.monotonic() - started
-    code, own, others = json.loads(done.stderr.splitlines()[-1])
-    print(
-        f"{' '.join(options) or 'default':18} {seconds:6.1f} s   peak {own / 1024:5.0f} MB "
-        f"(largest helper {others / 1024:4.0f} MB)   exit {code or 0}"
-    )
+    code, peak = json.loads(done.stderr.splitlines()[-1])
+    print(f"{' '.join(options) or 'default':18} {seconds:6.1f} s   peak {peak / 1024:5.0f} MB   exit {code or 0}")
 
 
 def main() -> None:
