@@ -180,6 +180,8 @@ def test_every_option_of_the_command_for_data_changes_something(corpus, tmp_path
     assert command("data", "--data-dir", corpus, "--format", "csl-daily").exit_code == 1
     assert command("data", "--data-dir", corpus, "--normaliser", "nothing").exit_code == 2
     assert command("data", "--data-dir", corpus / "nowhere").exit_code in (1, 2)
+    missing = command("data", "--data-dir", corpus, "--features", tmp_path / "nowhere")
+    assert missing.exit_code == 1 and "there is no such folder" in missing.stderr and not missing.stdout
 
 
 def test_the_distributions_are_drawn_and_stand_in_json(corpus):
@@ -204,6 +206,7 @@ def test_full_and_jobs_read_more_and_say_the_same(corpus, monkeypatch):
     monkeypatch.setattr(records, "READ_BYTES", 0)
     monkeypatch.setattr(records, "AT_LEAST", 2)
     monkeypatch.setattr(records, "CHUNK", 4)
+    monkeypatch.setattr(records, "WORTH_A_PROCESS", 0)
     infinite_value(corpus)
     assert "2 of them read through" in command("data", "--data-dir", corpus, "--jobs", 1).stdout
     outputs = {command("data", "--data-dir", corpus, "--full", "--jobs", jobs).stdout for jobs in (1, 2)}

@@ -271,6 +271,7 @@ def test_arrays_that_only_begin_alike_are_not_equal(corpus):
 
 def test_the_number_of_processes_changes_nothing(corpus, monkeypatch):
     monkeypatch.setattr(records, "CHUNK", 2)
+    monkeypatch.setattr(records, "WORTH_A_PROCESS", 0)
     infinite_value(corpus)
     alone, together = (look(corpus, full=True, jobs=jobs) for jobs in (1, 3))
     assert alone == together and errors(alone) == {"SLR-D06"}

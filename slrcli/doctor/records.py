@@ -2,9 +2,11 @@
 
 import os
 import random
+import signal
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +25,7 @@ from slrcli.vocab import Vocabulary
 
 READ_BYTES = 256 * 2**20  # of numbers that are read; where there are more, a sample is
 AT_LEAST = 100  # feature files of a sample, however large
+WORTH_A_PROCESS = 32 * 2**20  # bytes of numbers; less is read before a second process has started
 CHUNK = 16  # files that a process takes at a time
 
 
@@ -146,22 +149,34 @@ def gather(
     sound = [path for path in paths if facts[path].problem is None]
     chosen = sound if full else sample(corpus, {path: facts[path] for path in sound}, seed)
     step(len(paths) - len(chosen))
-    jobs = min(jobs or cores(), -(-len(chosen) // CHUNK))
-    chunks = [chosen[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)]
-    if jobs <= 1:
-        for chunk in chunks:
-            facts.update(zip(chunk, look_at_all(chunk, layout, True), strict=True))
-            step(len(chunk))
-        return facts
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    little = sum(4 * facts[path].frames * facts[path].columns for path in chosen) < WORTH_A_PROCESS
+    for chunk, found in read_through(chosen, layout, 1 if little else jobs or cores()):
+        facts.update(zip(chunk, found, strict=True))
+        step(len(chunk))
+    return facts
+
+
+def read_through(paths: list[Path], layout: Layout | None, jobs: int) -> Iterator[tuple[list[Path], list[Facts]]]:
+    """Some files at a time and what their numbers tell, in the order of `paths` whatever the number of processes.
+
+    Raises:
+        DataError: a process was ended from outside, as when memory runs out.
+    """
+    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    if jobs <= 1 or len(chunks) <= 1:
+        yield from ((chunk, look_at_all(chunk, layout, True)) for chunk in chunks)
+        return
+    # Spawned, not forked: torch has threads. An interruption is the parent's to answer.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    pool = ProcessPoolExecutor(min(jobs, len(chunks)), get_context("spawn"), signal.signal, ignore)
     try:
         work = [pool.submit(look_at_all, chunk, layout, True) for chunk in chunks]
         for chunk, done in zip(chunks, work, strict=True):
-            facts.update(zip(chunk, done.result(), strict=True))
-            step(len(chunk))
+            yield chunk, done.result()
+    except BrokenProcessPool as error:
+        raise DataError("a process that read features was ended", "--jobs", "use --jobs 1, which needs less") from error
     finally:
         pool.shutdown(cancel_futures=True)
-    return facts
 
 
 def cores() -> int:

@@ -130,7 +130,7 @@ def check_data(
     data: DataConfig,
     seed: int = 1,
     full: bool = False,
-    jobs: int = 0,
+    jobs: int = 1,
     stride: int = 0,
     independent: bool = False,
 ) -> DataExamination:
@@ -167,6 +167,8 @@ def data_context(console: Console, data: DataConfig, seed: int, full: bool, jobs
     try:
         corpus = open_data(data)
     except DataError as error:
+        if not any(str(path) in error.where for path, _ in tables):
+            raise  # not a matter of the tables, such as a folder of features that does not exist
         table_problem = error
         corpus = Corpus(format, Path(data.data_dir), {})
     for text in corpus.notes:
