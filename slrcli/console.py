@@ -80,6 +80,14 @@ class Console:
         encoding = (getattr(self._out.file, "encoding", None) or "").lower().replace("-", "")
         return self._out.is_terminal and encoding == "utf8" and not self.as_json
 
+    def can_show(self, text: str) -> bool:
+        """Whether stdout's encoding has every character of `text`."""
+        try:
+            text.encode(getattr(self._out.file, "encoding", None) or "utf-8")
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
     def result(self, item: str | RenderableType = "") -> None:
         """A line or a renderable of the result, to stdout. Plain strings are never wrapped.
 

@@ -149,7 +149,7 @@ def test_choosing_works_for_every_check(tmp_path, monkeypatch):
     vocabulary_of("RAIN TODAY SUN TOMORROW NORTH").save(path)
     for arguments, code in (
         (["model", "conv-bilstm", "--layout", "generic-6"], "M01"),
-        (["data", "--data-dir", corpus], "D01"),
+        (["data", "--data-dir", corpus], "D14"),
         (["vocab", path], "V01"),
         (["env"], "E01"),
     ):

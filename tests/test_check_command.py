@@ -4,7 +4,17 @@ import json
 from dataclasses import replace
 
 import pytest
-from planted_corpora import SENTENCES, errors, id_twice, infinite_value, sound_corpus, vocabulary_of, write_table
+from planted_corpora import (
+    SENTENCES,
+    clip,
+    errors,
+    features,
+    id_twice,
+    infinite_value,
+    sound_corpus,
+    vocabulary_of,
+    write_table,
+)
 from planted_models import CLASSES, COLUMNS
 from typer.testing import CliRunner
 
@@ -12,6 +22,7 @@ from slrcli.checkpoint import Meta, save_checkpoint
 from slrcli.cli.check import app
 from slrcli.config import DEFAULT_ARCH, Config, DataConfig
 from slrcli.console import Console
+from slrcli.doctor import records
 from slrcli.doctor.model_checks import MODEL_CHECKS
 from slrcli.features.layout import generic_layout
 from slrcli.models.registry import build_model
@@ -133,7 +144,7 @@ def test_a_vocabulary_that_cannot_be_read_is_a_finding_among_others(corpus, tmp_
     id_twice(corpus)
     found = examined(corpus, vocab=str(path))
     assert errors(found) == {"SLR-D11", "SLR-V01"}
-    assert found.skipped == (("SLR-V03", "SLR-V01"), ("SLR-V04", "SLR-V01"))
+    assert found.skipped == (("SLR-D19", "SLR-D11"), ("SLR-V03", "SLR-V01"), ("SLR-V04", "SLR-V01"))
 
 
 def test_the_command_for_data_exits_with_1_exactly_when_there_is_an_error(corpus):
@@ -174,3 +185,43 @@ def test_every_option_of_the_command_for_data_changes_something(corpus, tmp_path
     assert command("data", "--data-dir", corpus, "--format", "csl-daily").exit_code == 1
     assert command("data", "--data-dir", corpus, "--normaliser", "nothing").exit_code == 2
     assert command("data", "--data-dir", corpus / "nowhere").exit_code in (1, 2)
+    missing = command("data", "--data-dir", corpus, "--features", tmp_path / "nowhere")
+    assert missing.exit_code == 1 and "there is no such folder" in missing.stderr and not missing.stdout
+
+
+def test_the_distributions_are_drawn_and_stand_in_json(corpus):
+    shown = command("data", "--data-dir", corpus)
+    assert "frames a clip, from 40 to 40" in shown.stdout and "glosses a second (at 25 frames)" in shown.stdout
+    assert max(map(len, shown.stdout.split("frames a clip")[1].splitlines())) <= 80
+    assert "frames a clip" not in command("data", "--data-dir", corpus, "--quiet").stdout
+    first = json.loads(command("data", "--data-dir", corpus, "--json").stdout)["distributions"][0]
+    assert first["name"] == "frames a clip" and first["splits"]["train"]["clips"] == 4
+    assert sum(first["splits"]["train"]["counts"]) == 4 and first["splits"]["dev"]["median"] == 40
+
+
+def test_the_stride_and_the_claim_about_signers_make_errors(corpus):
+    features(corpus, "t2", clip(frames=16))
+    for option, code in ((("--stride", "8"), "SLR-D10"), (("--signer-independent",), "SLR-D21")):
+        assert command("data", "--data-dir", corpus).exit_code == 0
+        result = command("data", "--data-dir", corpus, *option)
+        assert result.exit_code == 1 and f"✗ {code}" in result.stdout
+
+
+def test_full_and_jobs_read_more_and_say_the_same(corpus, monkeypatch):
+    monkeypatch.setattr(records, "READ_BYTES", 0)
+    monkeypatch.setattr(records, "AT_LEAST", 2)
+    monkeypatch.setattr(records, "CHUNK", 4)
+    monkeypatch.setattr(records, "WORTH_A_PROCESS", 0)
+    infinite_value(corpus)
+    assert "2 of them read through" in command("data", "--data-dir", corpus, "--jobs", 1).stdout
+    outputs = {command("data", "--data-dir", corpus, "--full", "--jobs", jobs).stdout for jobs in (1, 2)}
+    assert len(outputs) == 1 and "✗ SLR-D06" in outputs.pop()
+
+
+def test_a_broken_table_is_a_finding_and_what_needs_it_is_left_out(corpus):
+    table = corpus / "annotations/manual/train.corpus.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines, "only|three|cells", "../up|x|s|SUN", "a|b"]) + "\n")
+    result = command("data", "--data-dir", corpus)
+    assert result.exit_code == 1 and result.stdout.count("✗ SLR-D14") == 3 and "SLR-D01" not in result.stdout
+    assert f"line {len(lines) + 1}" in result.stdout and f"line {len(lines) + 3}" in result.stdout

@@ -30,11 +30,13 @@ from planted_corpora import (
 
 from slrcli.corpus import open_corpus
 from slrcli.doctor import records
-from slrcli.doctor.data_checks import DATA_CHECKS, STRIDE, mean_over_frames, too_short
-from slrcli.doctor.records import DataContext, feature_files, gather, look_at
+from slrcli.doctor.data_checks import DATA_CHECKS
+from slrcli.doctor.data_files import mean_over_frames
+from slrcli.doctor.data_motion import SHIPPED_STRIDE, too_short
+from slrcli.doctor.measure import look_at
+from slrcli.doctor.records import DataContext, gather
 from slrcli.doctor.run import examine
 from slrcli.features.layout import load_layout
-from slrcli.findings import Level
 from slrcli.models.masked import halved
 from slrcli.vocab import Vocabulary
 
@@ -53,24 +55,11 @@ def test_a_sound_corpus_gives_notes_alone(corpus):
     assert noted(found, "SLR-D07") == "0.0% of the values are missing (points by group: features 0.0%)"
 
 
-def test_every_check_of_data_has_a_planted_fault():
-    codes = {check.code for check in DATA_CHECKS}
-    assert codes == set(FAULTS.values()) | {"SLR-D05", "SLR-D07", "SLR-D13"}  # which warn, below
-
-
-@pytest.mark.parametrize("spoil", FAULTS, ids=lambda spoil: spoil.__name__)
-def test_a_planted_fault_is_found_under_its_own_code_alone(corpus, spoil):
-    spoil(corpus)
-    found = look(corpus)
-    assert errors(found) == {FAULTS[spoil]}
-    assert all(finding.fix for finding in found.findings if finding.level is Level.ERROR)
-
-
 @pytest.mark.parametrize("pair", [(file_missing, infinite_value), (id_twice, another_width), (no_gloss, file_of_text)])
 def test_several_faults_are_all_found(corpus, pair):
     for spoil in pair:
         spoil(corpus)
-    assert errors(look(corpus)) == {FAULTS[spoil] for spoil in pair}
+    assert errors(look(corpus)) == {FAULTS[spoil][0] for spoil in pair}
 
 
 # What findings say
@@ -94,7 +83,7 @@ def test_the_first_five_unreadable_files_are_named_and_the_others_counted(corpus
 
 
 def test_the_width_is_held_against_the_layout_that_was_named(corpus):
-    found = look(corpus, layout=load_layout("kinect-20"))
+    found = look(corpus, layout="kinect-20")
     assert errors(found) == {"SLR-D04"}
     assert said(found, "SLR-D04").what == "8 clips have 22 columns, the layout kinect-20 has 60"
 
@@ -119,8 +108,8 @@ def test_the_stored_type_is_read_from_archives_too(tmp_path, keys):
 
 def test_missing_points_are_measured_by_group_and_zeros_count_where_the_layout_says_so(corpus):
     layout = load_layout("mediapipe-258")
-    for id in [id for sentences in SENTENCES.values() for id in sentences]:
-        x = clip(columns=layout.width) + 5
+    for number, id in enumerate(id for sentences in SENTENCES.values() for id in sentences):
+        x = clip(columns=layout.width, seed=number) / 4 + 2
         left = layout.by_name["left_hand"]
         x[:30, left.start : left.stop] = 0
         features(corpus, id, x)
@@ -159,6 +148,8 @@ def test_faults_outside_train_warn_where_only_a_score_suffers(corpus):
     assert not errors(found) and warnings(found) == {"SLR-D09", "SLR-D10"}
     assert said(found, "SLR-D09").where == "e2 (test.corpus.csv line 3)"
     assert said(found, "SLR-D10").where == "d1 (4 frames, 2 glosses)"
+    features(corpus, "d1", clip(frames=1))
+    assert not errors(look(corpus)) and "even if all are" in said(look(corpus), "SLR-D10").what
 
 
 def test_the_normaliser_acts_before_anything_is_counted(corpus):
@@ -172,8 +163,18 @@ def test_the_normaliser_acts_before_anything_is_counted(corpus):
 # Length against glosses
 
 
-def test_the_stride_is_that_of_the_default_architecture():
-    assert all(halved(halved(frames)) == -(-frames // STRIDE) for frames in range(1, 200))
+def test_the_longest_stride_that_is_warned_of_is_that_of_the_default_architecture():
+    assert all(halved(halved(frames)) == -(-frames // SHIPPED_STRIDE) for frames in range(1, 200))
+
+
+def test_clips_too_short_are_counted_by_split_and_stride(corpus):
+    features(corpus, "t2", clip(frames=10))  # three glosses: 10, 5, 3 and 2 output frames
+    features(corpus, "t3", clip(frames=7))  # four needed: 7, 4, 2, 1
+    found = look(corpus)
+    assert "clips of train too short for their glosses, by stride: 1: 0, 2: 0, 4: 1, 8: 2" in noted(found, "SLR-D10")
+    assert said(found, "SLR-D10").where == "t3 (7 frames, 3 glosses that need 4)"
+    assert "3: 1" in noted(look(corpus, stride=3), "SLR-D10")
+    assert errors(look(corpus, stride=8)) == {"SLR-D10"}
 
 
 def test_lengths_at_the_limit():
@@ -232,24 +233,58 @@ def test_another_normaliser_than_the_vocabularys_is_an_error(corpus):
 
 
 def test_of_many_files_the_headers_and_a_seeded_sample_are_read(corpus, monkeypatch):
-    monkeypatch.setattr(records, "READ_FULLY", 5)
-    monkeypatch.setattr(records, "SAMPLE", 3)
-    paths = feature_files(open_corpus(corpus))
-    first, again, other = (gather(paths, seed=seed) for seed in (1, 1, 2))
-    chosen = [{path for path, facts in files.items() if facts.looked_into} for files in (first, again, other)]
-    assert len(chosen[0]) == 3 and chosen[0] == chosen[1] != chosen[2]
+    monkeypatch.setattr(records, "READ_BYTES", 3 * 40 * D * 4)
+    monkeypatch.setattr(records, "AT_LEAST", 1)
+    opened = open_corpus(corpus)
+    first, again = gather(opened), gather(opened)
+    others = [gather(opened, seed=seed) for seed in (2, 3, 4)]
+    chosen = [{path for path, facts in files.items() if facts.looked_into} for files in (first, again, *others)]
+    assert len(chosen[0]) == 3 and chosen[0] == chosen[1] and any(one != chosen[0] for one in chosen[2:])
+    assert {path.parent.name for path in chosen[0]} == {"train", "dev", "test"}  # every split has its turn
     assert all(facts.frames == 40 and facts.stored_as == "float32" for facts in first.values())
-    context = DataContext(open_corpus(corpus), first)
-    assert "3 of them read through (a sample" in noted(examine("", context, DATA_CHECKS), "SLR-D03")
+    assert "3 of them read through (a sample" in noted(look(corpus), "SLR-D03")
+    assert "8 of them read through" in noted(look(corpus, full=True), "SLR-D03")
+
+
+def test_what_is_cut_short_is_found_without_reading_it_through(corpus, monkeypatch):
+    monkeypatch.setattr(records, "READ_BYTES", 0)
+    monkeypatch.setattr(records, "AT_LEAST", 0)
+    path = features(corpus, "t2")
+    path.write_bytes(path.read_bytes()[:-100])
+    found = look(corpus)
+    assert errors(found) == {"SLR-D03"} and "0 of them read through" in noted(found, "SLR-D03")
+
+
+def test_equal_arrays_are_found_among_those_that_no_sample_holds(corpus, monkeypatch):
+    monkeypatch.setattr(records, "READ_BYTES", 0)
+    monkeypatch.setattr(records, "AT_LEAST", 0)
+    features(corpus, "e2", np.load(features(corpus, "t3")))
+    assert said(look(corpus), "SLR-D19").where == "t3 (train) = e2 (test)"
+
+
+def test_arrays_that_only_begin_alike_are_not_equal(corpus):
+    x = np.load(features(corpus, "t3"))
+    x[20] += 1
+    features(corpus, "e2", x)
+    assert not errors(look(corpus))
+
+
+def test_the_number_of_processes_changes_nothing(corpus, monkeypatch):
+    monkeypatch.setattr(records, "CHUNK", 2)
+    monkeypatch.setattr(records, "WORTH_A_PROCESS", 0)
+    infinite_value(corpus)
+    alone, together = (look(corpus, full=True, jobs=jobs) for jobs in (1, 3))
+    assert alone == together and errors(alone) == {"SLR-D06"}
+    seen = []
+    facts = gather(open_corpus(corpus), full=True, jobs=2, step=seen.append)
+    assert sum(seen) == 2 * len(facts) == 16
 
 
 def test_a_file_that_two_utterances_name_is_read_once(corpus):
     opened = open_corpus(corpus)
     train = opened.split("train")
     shared = [replace(item, features=train[0].features) for item in train]
-    paths = feature_files(replace(opened, splits={"train": shared}))
-    seen = []
-    assert list(gather(paths, step=lambda: seen.append(1))) == [train[0].features] and len(seen) == 1
+    assert list(gather(replace(opened, splits={"train": shared}))) == [train[0].features]
 
 
 def test_what_is_known_of_a_clip_with_holes(tmp_path):

@@ -38,6 +38,22 @@ Budget = Annotated[float, typer.Option("--budget", min=0.0, help="Megabytes that
 Profile = Annotated[bool, typer.Option("--profile", help="Show what every layer holds of time.")]
 Seed = Annotated[int, option("run.seed", "--seed")]
 VocabFile = Annotated[Path | None, option("data.vocab", "--vocab")]
+Full = Annotated[bool, typer.Option("--full", help="Read all feature files, however many; else a seeded sample.")]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=0, help="Processes that read features.", show_default="one a core")
+]
+Stride = Annotated[
+    int,
+    typer.Option(
+        "--stride",
+        min=0,
+        help="Frames that your recogniser takes for one output: clips too short for it are errors.",
+        show_default="1, and warnings up to 4",
+    ),
+]
+Independent = Annotated[
+    bool, typer.Option("--signer-independent", help="Nobody may sign both in train and in another split.")
+]
 NormaliserName = Annotated[str | None, option("data.normaliser", "--normaliser")]
 
 
@@ -80,6 +96,10 @@ def data(
     layout: LayoutName = None,
     vocab: VocabFile = None,
     normaliser: NormaliserName = None,
+    full: Full = False,
+    jobs: Jobs = 0,
+    stride: Stride = 0,
+    independent: Independent = False,
     seed: Seed = Config().run.seed,
     only: Only = None,
     skip: Skip = None,
@@ -90,6 +110,7 @@ def data(
 
     Example: slr check data --data-dir corpus --vocab vocab.json
     """
+    from slrcli.report.histograms import draw
     from slrcli.workflows.check import check_data
 
     given = overrides(
@@ -102,7 +123,13 @@ def data(
         data__normaliser=normaliser,
     )
     settled = merge(Config(), given, "command line").data
-    return show(console, check_data(console, settled, seed, chosen(only, skip, strict)))
+    choice = chosen(only, skip, strict)
+    found = check_data(console, settled, seed, choice, full, jobs, stride, independent)
+    code = show(console, found)
+    if not console.as_json and not console.quiet:
+        for line in draw(found.distributions, console.can_show):
+            console.result(line)
+    return code
 
 
 app.command("model")(command(model))

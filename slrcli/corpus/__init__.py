@@ -4,7 +4,7 @@
 each corpus keeps them and opens it.
 """
 
-from slrcli.corpus.formats import FORMATS, open_corpus
+from slrcli.corpus.formats import FORMATS, find_tables, open_corpus
 from slrcli.corpus.utterances import (
     SPLITS,
     Corpus,
@@ -14,4 +14,14 @@ from slrcli.corpus.utterances import (
     split_name,
 )
 
-__all__ = ["FORMATS", "SPLITS", "Corpus", "Utterance", "default_split", "dev_from_train", "open_corpus", "split_name"]
+__all__ = [
+    "FORMATS",
+    "SPLITS",
+    "Corpus",
+    "Utterance",
+    "default_split",
+    "dev_from_train",
+    "find_tables",
+    "open_corpus",
+    "split_name",
+]

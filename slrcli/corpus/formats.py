@@ -85,9 +85,7 @@ def open_corpus(
         UsageError: there is no such format.
     """
     root = _existing_folder(data_dir, "--data-dir")
-    if format != "auto" and format not in FORMATS:
-        raise UsageError(f"there is no corpus format {format!r}", "--format", nearest(format, FORMATS))
-    name, tables = _tables(root, format, Path(annotations) if annotations else None)
+    name, tables = find_tables(root, format, annotations)
     splits: dict[str, list[Utterance]] = {}
     place = _existing_folder(features, "--features") if features else None
     finder = Finder(root, place, SPLITS, path_first=name == "table")
@@ -107,6 +105,20 @@ def open_corpus(
         notes.append("all utterances are taken as train: no column and no file name says otherwise")
     paths = tuple(path for path, _ in tables)
     return Corpus(name, root, ordered(splits), paths, {key: finder.folders(key) for key in splits}, tuple(notes))
+
+
+def find_tables(
+    data_dir: str | Path, format: str = "auto", annotations: str | Path | None = None
+) -> tuple[str, list[tuple[Path, str]]]:
+    """The format of a corpus and its annotation tables, each with the split that its name says; none is read.
+
+    Raises:
+        DataError, UsageError: like `open_corpus`, except for what a table holds.
+    """
+    root = _existing_folder(data_dir, "--data-dir")
+    if format != "auto" and format not in FORMATS:
+        raise UsageError(f"there is no corpus format {format!r}", "--format", nearest(format, FORMATS))
+    return _tables(root, format, Path(annotations) if annotations else None)
 
 
 def _existing_folder(path: str | Path, option: str) -> Path:

@@ -51,6 +51,80 @@ def read_table(table: Path, split: str) -> Iterator[Row]:
         yield Row(Utterance(id, tuple(cells[gloss_column].split()), None, signer, own, number, table), path)
 
 
+@dataclass(frozen=True)
+class TableFacts:
+    """What an annotation table looks like as a file: all that is wrong with it, not the first alone.
+
+    Attributes:
+        table: the file.
+        columns: names in its header, lower case.
+        separator: what stands between columns.
+        damaged: `(line, what is wrong)` of every line that cannot be read.
+        twice: names of columns that stand more than once in the header; the first is read.
+        marked: it begins with a byte order mark.
+        endings: the line endings in use: CRLF, LF, CR.
+    """
+
+    table: Path
+    columns: tuple[str, ...] = ()
+    separator: str = ""
+    damaged: tuple[tuple[int, str], ...] = ()
+    twice: tuple[str, ...] = ()
+    marked: bool = False
+    endings: tuple[str, ...] = ()
+
+
+def inspect_table(table: Path) -> TableFacts:
+    """All that is wrong with an annotation table; never raises for what the file holds.
+
+    Raises:
+        DataError: the file cannot be opened.
+    """
+    try:
+        data = table.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read the table: {error.strerror}", table, "check the name and the rights") from error
+    crlf, lf = data.count(b"\r\n"), data.count(b"\n")
+    counts = {"CRLF": crlf, "LF": lf - crlf, "CR": data.count(b"\r") - crlf}
+    endings = tuple(name for name, count in counts.items() if count)
+    damaged = [(number, f"not UTF-8 text ({problem})") for number, problem in _undecodable(data)]
+    text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    header = text.split("\n", 1)[0]
+    separator = _separator(header)
+    names: list[str] = []
+    try:
+        for number, cells in _rows(text, table):
+            if not names:
+                names = [name.strip().lower() for name in cells]
+            elif len(cells) != len(names):
+                damaged.append((number, f"{len(cells)} columns, the header has {len(names)}"))
+            elif problem := _bad_id(cells, names, table, number):
+                damaged.append((number, problem))
+    except DataError as problem:
+        damaged.append((0, problem.what))
+    twice = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+    marked = data.startswith(b"\xef\xbb\xbf")
+    return TableFacts(table, tuple(names), separator, tuple(sorted(damaged)), twice, marked, endings)
+
+
+def _undecodable(data: bytes) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(data.split(b"\n"), 1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            yield number, f"byte {line[error.start]:#04x}"
+
+
+def _bad_id(cells: Sequence[str], names: Sequence[str], table: Path, number: int) -> str:
+    column = _have(names, ID_COLUMNS)
+    try:
+        if column is not None:
+            check_id(cells[column].strip(), f"{table}, line {number}")
+    except DataError as problem:
+        return problem.what
+    return ""
+
+
 def read_splits(table: Path) -> dict[str, str]:
     """Id -> split, of a table that says no more.
 

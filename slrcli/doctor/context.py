@@ -65,6 +65,14 @@ class Checks:
 
         return register
 
+    @classmethod
+    def joined(cls, *lists: "Checks") -> "Checks":
+        """Several lists one after the other; ValueError if two of them share a code."""
+        checks = cls()
+        for check in (check for part in lists for check in part):
+            checks.add(check.code, check.title, check.needs)(check.function)
+        return checks
+
     def __iter__(self) -> Iterator[Check]:
         return iter(self._checks)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from slrcli.doctor.context import Checks, error, many, note, warning
-from slrcli.doctor.data_checks import most_frequent, oov
+from slrcli.doctor.data_tables import most_frequent, oov
 from slrcli.doctor.probe import ModelContext
 from slrcli.doctor.records import DataContext
 from slrcli.errors import SlrError
@@ -62,7 +62,7 @@ def same_size(context: ModelContext) -> Iterator[Finding]:
         yield note(f"model and vocabulary both have {classes:,} classes")
 
 
-@DATA_VOCAB_CHECKS.add("SLR-V03", "the vocabulary has every gloss of the corpus", needs=("SLR-V01",))
+@DATA_VOCAB_CHECKS.add("SLR-V03", "the vocabulary has every gloss of the corpus", needs=("SLR-V01", "SLR-D14"))
 def covers(context: DataContext) -> Iterator[Finding]:
     """Glosses without id: in train they cannot be learnt, elsewhere they are errors for certain."""
     for name, utterances in context.corpus.splits.items():

@@ -3,9 +3,11 @@
 In an `.npz` the array is the one named `features`, else `feature`, else `arr_0`, else the first.
 """
 
+import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +18,7 @@ from slrcli.errors import DataError
 
 SUFFIXES = (".npy", ".npz")
 NPZ_KEYS = ("features", "feature", "arr_0")
+SAMPLED = 1024  # bytes at either end and in the middle of an array
 
 
 def read_features(path: str | Path) -> np.ndarray:
@@ -34,11 +37,45 @@ def read_features(path: str | Path) -> np.ndarray:
         return np.ascontiguousarray(array.reshape(frames, columns), dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a feature file says about itself.
+
+    Attributes:
+        frames, columns: `(T, D)`, points flattened.
+        stored_as: type of the stored numbers, such as `float32`.
+        sample: the first bytes of the numbers, and of an `.npy` those in the middle and the last ones. Files of
+            different content hardly ever share them.
+    """
+
+    frames: int
+    columns: int
+    stored_as: str
+    sample: tuple[bytes, bytes]
+
+
 def feature_shape(path: str | Path) -> tuple[int, int]:
     """`(T, D)` of a feature file, from its header alone; raises like `read_features`, except for damage further on."""
     path = Path(path)
     with _plainly(path), _open(path) as stream:
         return _checked(*_header(stream), path)
+
+
+def feature_header(path: str | Path) -> Header:
+    """What a feature file says about itself; an `.npy` that is shorter than it says is found out, too.
+
+    Raises:
+        DataError: like `read_features`, except for damage inside the numbers.
+    """
+    path = Path(path)
+    with _plainly(path), _open(path) as stream:
+        shape, dtype = _header(stream)
+        frames, columns = _checked(shape, dtype, path)
+        if isinstance(stream, zipfile.ZipExtFile):
+            sample = stream.read(SAMPLED), b""
+        else:
+            sample = _ends(stream, stream.tell(), frames * columns * dtype.itemsize)
+        return Header(frames, columns, dtype.name, sample)
 
 
 # What numpy and zipfile raise on files that are not what they claim to be.
@@ -95,6 +132,18 @@ def _header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
     else:  # 3.0 differs only in the names of structured fields, which no feature file has
         raise ValueError(f"version {version[0]}.{version[1]} of the npy format holds no plain array of numbers")
     return shape, dtype
+
+
+def _ends(stream: BinaryIO, start: int, size: int) -> tuple[bytes, bytes]:
+    """The first, the middle and the last bytes of `size` that begin at `start`; ValueError if there are not so many."""
+    there = os.fstat(stream.fileno()).st_size - start
+    if there < size:
+        raise ValueError(f"{size} bytes are announced, {there} are there")
+    parts = []
+    for place in (0, max(0, size // 2 - SAMPLED // 2), max(0, size - SAMPLED)):
+        stream.seek(start + place)
+        parts.append(stream.read(min(SAMPLED, size)))
+    return parts[0], parts[1] + parts[2]
 
 
 def _checked(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,8 +13,11 @@ from torch import nn
 from slrcli.checkpoint import load_checkpoint
 from slrcli.config import DEFAULT_ARCH, SIZE_BUDGET_MB, DataConfig, resolve
 from slrcli.console import Console
+from slrcli.corpus import Corpus, find_tables
+from slrcli.corpus.tables import inspect_table
 from slrcli.doctor.choice import ALL, Choice
 from slrcli.doctor.data_checks import DATA_CHECKS
+from slrcli.doctor.distributions import Distribution, distributions
 from slrcli.doctor.model_checks import MODEL_CHECKS
 from slrcli.doctor.probe import ModelContext
 from slrcli.doctor.records import DataContext, feature_files, gather
@@ -157,7 +160,27 @@ def _fresh(
     return ModelContext(model, layout.width, classes, layout, seed=seed, budget=budget, trained=trained, build=build)
 
 
-def check_data(console: Console, data: DataConfig, seed: int = 1, choice: Choice = ALL) -> Examination:
+@dataclass(frozen=True)
+class DataExamination(Examination):
+    """What came out of the checks of a corpus, and how its measurements are distributed."""
+
+    distributions: tuple[Distribution, ...] = ()
+
+    def as_dict(self) -> dict:
+        """Everything as plain values, for `--json`."""
+        return {**super().as_dict(), "distributions": [item.as_dict() for item in self.distributions]}
+
+
+def check_data(
+    console: Console,
+    data: DataConfig,
+    seed: int = 1,
+    choice: Choice = ALL,
+    full: bool = False,
+    jobs: int = 1,
+    stride: int = 0,
+    independent: bool = False,
+) -> DataExamination:
     """Examine a corpus: its tables, its feature files, and a vocabulary if one is named.
 
     Args:
@@ -165,11 +188,37 @@ def check_data(console: Console, data: DataConfig, seed: int = 1, choice: Choice
         data: which corpus, and how it is read. With a vocabulary, its normaliser applies unless another is named.
         seed: of the sample, where there are too many files to read all.
         choice: which checks are wanted.
+        full: read all files, however many.
+        jobs: processes that read; 0: one for each core. The result does not depend on it.
+        stride: frames that the recogniser takes for one output; 0: not settled.
+        independent: the corpus claims that nobody signs both in train and in another split.
 
     Raises:
         DataError, UsageError: there is no corpus to be read, or an option names what does not exist.
     """
-    corpus = open_data(data)
+    context = data_context(console, data, seed, full, jobs)
+    context.stride, context.independent = stride, independent
+    lists = (DATA_CHECKS, VOCAB_CHECKS, DATA_VOCAB_CHECKS) if data.vocab else (DATA_CHECKS,)
+    corpus = context.corpus
+    count = sum(map(len, corpus.splits.values()))
+    found = examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists, choice=choice)
+    parts = {item.name: getattr(found, item.name) for item in fields(found)}
+    return DataExamination(**parts, distributions=tuple(distributions(context)))
+
+
+def data_context(console: Console, data: DataConfig, seed: int, full: bool, jobs: int) -> DataContext:
+    """What the checks of a corpus look at; tables that cannot be read leave it empty, with the reason."""
+    annotations = data.annotations or None
+    format, tables = find_tables(data.data_dir, data.format, annotations)
+    inspected = tuple(inspect_table(path) for path, _ in tables)
+    table_problem = None
+    try:
+        corpus = open_data(data)
+    except DataError as error:
+        if not any(str(path) in error.where for path, _ in tables):
+            raise  # not a matter of the tables, such as a folder of features that does not exist
+        table_problem = error
+        corpus = Corpus(format, Path(data.data_dir), {})
     for text in corpus.notes:
         console.note(text)
     vocabulary, problem, normaliser = None, None, data.normaliser
@@ -182,9 +231,9 @@ def check_data(console: Console, data: DataConfig, seed: int = 1, choice: Choice
             normaliser = vocabulary.normaliser
     paths = feature_files(corpus)
     layout = named_layout(data.layout, paths)
-    with console.progress("Reading features", total=len(paths)) as task:
-        files = gather(paths, layout, seed, step=task.advance)
-    context = DataContext(
+    with console.progress("Reading features", total=2 * len(paths)) as task:
+        files = gather(corpus, layout, seed, full, jobs, step=task.advance)
+    return DataContext(
         corpus.normalised(normaliser),
         files,
         layout,
@@ -192,10 +241,10 @@ def check_data(console: Console, data: DataConfig, seed: int = 1, choice: Choice
         problem,
         get_normaliser(normaliser).signature,
         data.min_count,
+        corpus,
+        inspected,
+        table_problem,
     )
-    lists = (DATA_CHECKS, VOCAB_CHECKS, DATA_VOCAB_CHECKS) if data.vocab else (DATA_CHECKS,)
-    count = sum(map(len, corpus.splits.values()))
-    return examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists, choice=choice)
 
 
 def named_layout(name: str, paths: list[Path]) -> Layout | None:

@@ -1,0 +1,83 @@
+"""Which side is which: whether shoulders and hands of a clip stand where their names say."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from slrcli.features.layout import Layout
+
+DECISIVE, SHARE = 10, 0.2  # frames, and part of all frames, that have to tell something before a clip has a side
+APART = 0.5  # shoulder widths between two wrists before their order says anything: hands touch and cross
+NAN = float("nan")
+
+
+def shoulder_width(x: np.ndarray, layout: Layout) -> float:
+    """Median distance of the shoulders over the frames of a prepared clip `x [T, D]`; NaN without shoulders."""
+    if not layout.shoulders:
+        return NAN
+    points = [locate(x, layout, name, layout.measured_axes) for name in layout.shoulders]
+    return _median(np.linalg.norm(points[0] - points[1], axis=1))
+
+
+def shoulder_side(x: np.ndarray, layout: Layout) -> float:
+    """Mean over frames of +1 where the first shoulder has the smaller x and -1 where it has the larger, -1 to 1.
+
+    A mirrored picture turns it round. NaN where too few frames show both shoulders.
+    """
+    if not layout.shoulders:
+        return NAN
+    first, second = (locate(x, layout, name, ("x",))[:, 0] for name in layout.shoulders)
+    return _mean_sign(second - first)
+
+
+def hand_side(x: np.ndarray, layout: Layout, width: float) -> float:
+    """Mean over frames of +1 where the hands are on the sides that their names say and -1 where they are not, -1 to 1.
+
+    With hands of their own beside a body (MediaPipe), a hand belongs to the nearer wrist of the body. Where the wrists
+    are all there is (Kinect), their order along x is held against that of the shoulders, in frames in which they are
+    well apart.
+
+    Args:
+        x: a prepared clip `[T, D]`.
+        layout: what its columns mean.
+        width: distance of the shoulders.
+    """
+    wrists = next(_pairs(layout, "pose", "wrist"), None)
+    if wrists is None or not layout.shoulders or not width > 0:
+        return NAN
+    axes = layout.measured_axes
+    left, right = (locate(x, layout, name, axes) for name in wrists)
+    votes = []
+    for number, hand in enumerate(next(_pairs(layout, "hand", ""), ())):
+        own, other = (left, right) if number == 0 else (right, left)
+        place = locate(x, layout, hand, axes)
+        nearer = np.linalg.norm(place - other, axis=1) - np.linalg.norm(place - own, axis=1)
+        votes.append(np.where(np.linalg.norm(left - right, axis=1) > APART * width, nearer, np.nan))
+    if not votes:
+        first, second = (locate(x, layout, name, ("x",))[:, 0] for name in layout.shoulders)
+        apart = right[:, 0] - left[:, 0]
+        votes.append(np.where(np.abs(apart) > APART * width, apart * np.sign(second - first), np.nan))
+    return _mean_sign(np.concatenate(votes))
+
+
+def locate(x: np.ndarray, layout: Layout, name: str, axes: tuple[str, ...]) -> np.ndarray:
+    """`[T, axes]` of the point called `name` (`group.point`)."""
+    group, point = layout.find(name)
+    return x[:, [group.column(point, axis) for axis in axes if axis in group.coordinates]]
+
+
+def _pairs(layout: Layout, kind: str, word: str) -> Iterator[tuple[str, str]]:
+    """Mirrored pairs of points of groups of a kind whose names hold `word`, left first as the layout names them."""
+    for pair in layout.mirror:
+        if all(layout.find(name)[0].kind == kind and word in layout.find(name)[1] for name in pair):
+            yield pair
+
+
+def _mean_sign(values: np.ndarray) -> float:
+    known = values[np.isfinite(values) & (values != 0)]
+    return float(np.sign(known).mean()) if known.size >= max(DECISIVE, SHARE * values.size) else NAN
+
+
+def _median(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else NAN
