@@ -71,10 +71,10 @@ def sides(context: DataContext) -> Iterator[Finding]:
     """Clips whose shoulders or hands stand the other way round than those of the rest: mirrored, or hands swapped."""
     faults = {
         "shoulder_side": (
-            "are mirrored: their shoulders stand the other way round than those of the rest",
+            "mirrored, it seems, with shoulders the other way round than in the rest:",
             "mirror them back",
         ),
-        "hand_side": ("have left and right hand swapped, against the rest", "swap the columns of the two hands"),
+        "hand_side": ("left and right hand swapped, it seems, against the rest:", "swap the columns of the two hands"),
     }
     for attribute, (what, fix) in faults.items():
         known = [(item, getattr(facts, attribute)) for item, facts in context.comparable]
@@ -84,7 +84,7 @@ def sides(context: DataContext) -> Iterator[Finding]:
             continue
         other = [item for item, side in known if side * np.sign(usual) <= -SIDED]
         if other:
-            yield warning(f"{many(len(other), 'clip')} seem to {what}", some([item.id for item in other]), fix)
+            yield warning(f"{what} {many(len(other), 'clip')}", some([item.id for item in other]), fix)
         tell = "shoulders" if attribute == "shoulder_side" else "hands"
         yield note(
             f"left and right of the {tell} can be told in {len(known):,} of {many(len(context.comparable), 'clip')}"

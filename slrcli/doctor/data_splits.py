@@ -105,7 +105,7 @@ def signers(context: DataContext) -> Iterator[Finding]:
             continue
         clips = sum(item.signer in shared for item in utterances)
         share = f"{clips:,} of {len(utterances):,} clips"
-        what = f"{len(shared)} of {many(len(own), 'signer')} of {name} also sign in train ({share})"
+        what = f"{len(shared)} of {many(len(own), 'signer')} of {name} in train as well ({share})"
         fix = "move these clips, or do not call the result signer-independent"
         if shared and context.independent:
             yield error(what, some(shared), fix)
