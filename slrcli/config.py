@@ -310,6 +310,28 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(names)}."
 
 
+def versioned(kind: str, name: str, known: Mapping[str, Any], fix: str, also: str = "") -> Any:
+    """The one of `known` that a name means, which may carry a version (`sclite@1`).
+
+    Args:
+        kind: what they are, for people.
+        name: what the user typed.
+        known: name -> something with a `version` and a `signature`.
+        fix: what to do where the version is another one.
+        also: what else could be typed, behind the nearest name.
+
+    Raises:
+        UsageError: no such name (with the nearest one), or a version that this program does not have.
+    """
+    plain, _, version = name.partition("@")
+    if plain not in known:
+        raise UsageError(f"there is no {kind} {plain!r}", fix=f"{nearest(plain, known)}{also}")
+    found = known[plain]
+    if version and version != str(found.version):
+        raise UsageError(f"the {kind} {name} is asked for, and this version of slr has {found.signature}", fix=fix)
+    return found
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file.
 

@@ -77,8 +77,11 @@ class Console:
     @property
     def draws(self) -> bool:
         """Whether curves may be drawn as a result: on a terminal that can show their characters."""
-        encoding = (getattr(self._out.file, "encoding", None) or "").lower().replace("-", "")
-        return self._out.is_terminal and encoding == "utf8" and not self.as_json
+        return self._out.is_terminal and self._writes_utf8 and not self.as_json
+
+    @property
+    def _writes_utf8(self) -> bool:
+        return (getattr(self._out.file, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
     def can_show(self, text: str) -> bool:
         """Whether stdout's encoding has every character of `text`."""
@@ -102,7 +105,7 @@ class Console:
 
     def json(self, value: Any) -> None:
         """The whole result as one JSON document. NaN and infinity, which JSON lacks, become null."""
-        ascii_only = (getattr(self._out.file, "encoding", None) or "").lower().replace("-", "") != "utf8"
+        ascii_only = not self._writes_utf8
         self._out.file.write(json.dumps(finite(value), ensure_ascii=ascii_only, indent=2, default=str) + "\n")
 
     def note(self, item: str | RenderableType = "", style: str = "") -> None:

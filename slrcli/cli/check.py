@@ -1,13 +1,24 @@
 """`slr check`: find what breaks training before it costs a night."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from slrcli.cli import check_all, check_overfit, check_things
 from slrcli.cli.check_common import Only, Skip, Strict, chosen, show
-from slrcli.cli.common import Annotations, DataDir, Features, Format, Json, LayoutName, command, option, overrides
+from slrcli.cli.common import (
+    Annotations,
+    DataDir,
+    Features,
+    Format,
+    Json,
+    LayoutName,
+    NormaliserName,
+    VocabFile,
+    command,
+    option,
+    overrides,
+)
 from slrcli.config import SIZE_BUDGET_MB, Config, merge
 from slrcli.console import Console
 
@@ -37,7 +48,6 @@ ModelLayout = Annotated[
 Budget = Annotated[float, typer.Option("--budget", min=0.0, help="Megabytes that the weights may take.")]
 Profile = Annotated[bool, typer.Option("--profile", help="Show what every layer holds of time.")]
 Seed = Annotated[int, option("run.seed", "--seed")]
-VocabFile = Annotated[Path | None, option("data.vocab", "--vocab")]
 Full = Annotated[bool, typer.Option("--full", help="Read all feature files, however many; else a seeded sample.")]
 Jobs = Annotated[
     int, typer.Option("--jobs", "-j", min=0, help="Processes that read features.", show_default="one a core")
@@ -54,7 +64,6 @@ Stride = Annotated[
 Independent = Annotated[
     bool, typer.Option("--signer-independent", help="Nobody may sign both in train and in another split.")
 ]
-NormaliserName = Annotated[str | None, option("data.normaliser", "--normaliser")]
 
 
 def model(

@@ -64,8 +64,8 @@ def _explain(console: Console, code: str) -> int:
         titles = catalogue()
         if console.as_json:
             console.json(titles)
-        for item, title in {} if console.as_json else titles.items():
-            console.result(f"{item}  {title}")
+        else:
+            console.result("\n".join(f"{item}  {title}" for item, title in titles.items()))
         return EXIT_OK
     page = explain(code)
     if console.as_json:

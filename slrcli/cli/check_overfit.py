@@ -1,13 +1,26 @@
 """`slr check overfit`: can a handful of utterances be learnt by heart?"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from slrcli.cli.check_common import Only, Skip, Strict, chosen, tell
-from slrcli.cli.common import Annotations, DataDir, Device, Features, Format, Json, LayoutName, option, overrides
-from slrcli.config import OVERFIT_SETTINGS, PRESETS, OverfitConfig, resolve
+from slrcli.cli.common import (
+    Annotations,
+    ConfigFile,
+    DataDir,
+    Device,
+    Features,
+    Format,
+    Json,
+    LayoutName,
+    NormaliserName,
+    Preset,
+    VocabFile,
+    option,
+    overrides,
+)
+from slrcli.config import OVERFIT_SETTINGS, OverfitConfig, resolve
 from slrcli.console import Console
 
 DEFAULTS = OverfitConfig()
@@ -35,12 +48,10 @@ def overfit(
     annotations: Annotations = None,
     features: Features = None,
     layout: LayoutName = None,
-    vocab: Annotated[Path | None, option("data.vocab", "--vocab")] = None,
-    normaliser: Annotated[str | None, option("data.normaliser", "--normaliser")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="TOML file of settings, such as a run's config.toml.")
-    ] = None,
-    preset: Annotated[str, typer.Option("--preset", help=f"Named settings: {', '.join(PRESETS)}.")] = "",
+    vocab: VocabFile = None,
+    normaliser: NormaliserName = None,
+    config: ConfigFile = None,
+    preset: Preset = "",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting, such as model.options.width=128.")
     ] = None,

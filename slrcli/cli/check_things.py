@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.check_common import Only, Skip, Strict, chosen, show
-from slrcli.cli.common import Annotations, Format, Json, OptionalDataDir, option, overrides
+from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, option, overrides
 from slrcli.config import Config, merge
 from slrcli.console import Console
 
@@ -29,7 +29,7 @@ def vocab(
     data_dir: OptionalDataDir = None,
     format: Format = None,
     annotations: Annotations = None,
-    normaliser: Annotated[str | None, option("data.normaliser", "--normaliser")] = None,
+    normaliser: NormaliserName = None,
     only: Only = None,
     skip: Skip = None,
     strict: Strict = False,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from slrcli.config import help_of
+from slrcli.config import PRESETS, help_of
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, SlrError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress: results and errors alone.")]
@@ -29,6 +29,12 @@ Format = Annotated[str | None, option("data.format", "--format")]
 Annotations = Annotated[Path | None, option("data.annotations", "--annotations")]
 Features = Annotated[Path | None, option("data.features", "--features")]
 LayoutName = Annotated[str | None, option("data.layout", "--layout")]
+VocabFile = Annotated[Path | None, option("data.vocab", "--vocab")]
+NormaliserName = Annotated[str | None, option("data.normaliser", "--normaliser")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="TOML file of settings, such as a run's config.toml.")
+]
+Preset = Annotated[str, typer.Option("--preset", help=f"Named settings: {', '.join(PRESETS)}.")]
 Device = Annotated[str | None, option("run.device", "--device")]
 
 

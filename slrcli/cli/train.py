@@ -7,16 +7,20 @@ import typer
 
 from slrcli.cli.common import (
     Annotations,
+    ConfigFile,
     Device,
     Features,
     Format,
     Json,
     LayoutName,
+    NormaliserName,
     OptionalDataDir,
+    Preset,
+    VocabFile,
     option,
     overrides,
 )
-from slrcli.config import PRESETS, resolve
+from slrcli.config import resolve
 from slrcli.console import Console
 from slrcli.errors import UsageError
 
@@ -45,12 +49,10 @@ def train(
     annotations: Annotations = None,
     features: Features = None,
     layout: LayoutName = None,
-    vocab: Annotated[Path | None, option("data.vocab", "--vocab")] = None,
-    normaliser: Annotated[str | None, option("data.normaliser", "--normaliser")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="TOML file of settings, such as a run's config.toml.")
-    ] = None,
-    preset: Annotated[str, typer.Option("--preset", help=f"Named settings: {', '.join(PRESETS)}.")] = "",
+    vocab: VocabFile = None,
+    normaliser: NormaliserName = None,
+    config: ConfigFile = None,
+    preset: Preset = "",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting, such as optim.schedule=linear; see a run's config.toml."),

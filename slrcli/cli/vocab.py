@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Format, Json, OptionalDataDir, option, overrides
+from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, option, overrides
 from slrcli.console import Console, visible
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def vocab(
     lookup: Annotated[
         list[str] | None, typer.Option(help="Look up a gloss or an id; may be given several times.")
     ] = None,
-    normaliser: Annotated[str | None, option("data.normaliser", "--normaliser")] = None,
+    normaliser: NormaliserName = None,
     min_count: Annotated[int | None, option("data.min_count", "--min-count")] = None,
     special: Annotated[
         list[str] | None, typer.Option(help="Put in a token that occurs nowhere, such as '<unk>'; repeatable.")

@@ -1,6 +1,5 @@
 """What checks of a corpus look at: its tables, and the facts of every feature file, gathered in one pass."""
 
-import os
 import random
 import signal
 from collections import Counter
@@ -17,6 +16,7 @@ from pathlib import Path
 from slrcli.corpus import Corpus, Utterance
 from slrcli.corpus.tables import TableFacts
 from slrcli.doctor.context import Context
+from slrcli.doctor.environment import usable_cores
 from slrcli.doctor.measure import Facts, digest, look_at, look_at_all
 from slrcli.errors import DataError, SlrError
 from slrcli.features.layout import Layout, guess_layout
@@ -150,7 +150,7 @@ def gather(
     chosen = sound if full else sample(corpus, {path: facts[path] for path in sound}, seed)
     step(len(paths) - len(chosen))
     little = sum(4 * facts[path].frames * facts[path].columns for path in chosen) < WORTH_A_PROCESS
-    for chunk, found in read_through(chosen, layout, 1 if little else jobs or cores()):
+    for chunk, found in read_through(chosen, layout, 1 if little else jobs or usable_cores()):
         facts.update(zip(chunk, found, strict=True))
         step(len(chunk))
     return facts
@@ -177,11 +177,6 @@ def read_through(paths: list[Path], layout: Layout | None, jobs: int) -> Iterato
         raise DataError("a process that read features was ended", "--jobs", "use --jobs 1, which needs less") from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def sample(corpus: Corpus, facts: dict[Path, Facts], seed: int) -> list[Path]:

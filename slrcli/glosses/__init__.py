@@ -6,8 +6,7 @@ vocabulary or a result always means the same thing. To add one, write its rules 
 
 import unicodedata
 
-from slrcli.config import nearest
-from slrcli.errors import UsageError
+from slrcli.config import versioned
 from slrcli.glosses.phoenix import PHOENIX2014_CTM, PHOENIX2014_SENTENCE, PHOENIX2014T
 from slrcli.glosses.rules import Change, Normaliser, Rule, holds_any, without
 
@@ -66,14 +65,10 @@ def get_normaliser(name: str) -> Normaliser:
     Raises:
         UsageError: no such name (with the nearest one), or a version that this program does not have.
     """
-    plain, _, version = name.partition("@")
-    plain = _RENAMED.get(plain, plain)
-    if plain not in NORMALISERS:
-        raise UsageError(f"there is no gloss normaliser {plain!r}", fix=nearest(plain, NORMALISERS))
-    found = NORMALISERS[plain]
-    if version and version != str(found.version):
-        raise UsageError(
-            f"the gloss normaliser {name} is asked for, and this version of slr has {found.signature}",
-            fix="use the version of slr that wrote the file, or build the vocabulary again",
-        )
-    return found
+    plain, mark, version = name.partition("@")
+    return versioned(
+        "gloss normaliser",
+        f"{_RENAMED.get(plain, plain)}{mark}{version}",
+        NORMALISERS,
+        "use the version of slr that wrote the file, or build the vocabulary again",
+    )

@@ -35,6 +35,11 @@ def interval_lines(intervals: dict[str, Interval]) -> list[str]:
     return lines
 
 
+def intervals_dict(intervals: dict[str, Interval]) -> dict[str, Any]:
+    """Intervals as JSON can hold them; that of the whole over utterances is called so."""
+    return {name or "utterances": asdict(found) for name, found in intervals.items()}
+
+
 def protocol_table(judged, plain: Score) -> Fitted:
     """One row a protocol.
 
@@ -157,7 +162,7 @@ def score_result_dict(result) -> dict[str, Any]:
             "signature": main.signature,
             "protocol": main.protocol.signature,
             **score_dict(main.score, result.by_signer, utterances=True),
-            "intervals": {name or "utterances": asdict(found) for name, found in result.intervals.items()},
+            "intervals": intervals_dict(result.intervals),
             "protocols": [judged_dict(item) for item in result.judged],
             "others": [
                 {"name": name, **score_dict(score), "comparison": asdict(found)} for name, score, found in result.others

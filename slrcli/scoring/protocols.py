@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from slrcli.config import nearest
-from slrcli.errors import UsageError
+from slrcli.config import versioned
 from slrcli.glosses import Normaliser, get_normaliser
 from slrcli.glosses.rules import without_repeats
 from slrcli.scoring.align import Alignment, align, align_sclite, align_vac
@@ -18,6 +17,7 @@ from slrcli.scoring.wer import Score, UtteranceScore, require_same_ids, scored, 
 Glosses = Sequence[str]
 Transcripts = Mapping[str, Glosses]
 
+ALL = "all"  # the name of every protocol at once
 EMPTY = "[EMPTY]"  # what the field's scripts put where nothing was recognised, so that sclite finds the utterance
 OOV = "\0"  # stands for a gloss that no system with this vocabulary can say
 _UPPER = {ord(letter): ord(letter.upper()) for letter in "abcdefghijklmnopqrstuvwxyz"}
@@ -122,16 +122,17 @@ def get_protocol(name: str) -> Protocol:
     Raises:
         UsageError: no such name (with the nearest one), or a version that this program does not have.
     """
-    plain, _, version = name.partition("@")
-    if plain not in PROTOCOLS:
-        raise UsageError(f"there is no protocol {plain!r}", fix=f"{nearest(plain, PROTOCOLS)} (or: all)")
-    found = PROTOCOLS[plain]
-    if version and version != str(found.version):
-        raise UsageError(
-            f"the protocol {name} is asked for, and this version of slr has {found.signature}",
-            fix="score with the version of slr that made the number, or with this one's protocol",
-        )
-    return found
+    fix = "score with the version of slr that made the number, or with this one's protocol"
+    return versioned("protocol", name, PROTOCOLS, fix, f" (or: {ALL})")
+
+
+def get_protocols(name: str) -> list[Protocol]:
+    """The protocols that a user asks for by one name, or by `all`.
+
+    Raises:
+        UsageError: as `get_protocol`.
+    """
+    return list(PROTOCOLS.values()) if name == ALL else [get_protocol(name)]
 
 
 def removed_by_rule(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> dict[str, tuple[int, int]]:

@@ -99,6 +99,11 @@ def by_group(score: Score, signer_of: Mapping[str, str]) -> dict[str, Score]:
     return {name: total(groups[name]) for name in sorted(groups)}
 
 
+def by_signer(score: Score, signer_of: Mapping[str, str]) -> dict[str, Score]:
+    """The score split by signer; empty where nobody is named."""
+    return by_group(score, signer_of) if any(signer_of.values()) else {}
+
+
 def scored(id: str, alignment: Alignment) -> UtteranceScore:
     """The counts of one alignment under the id of its utterance."""
     counts = alignment.counts
@@ -127,15 +132,26 @@ def require_same_ids(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Seque
     extra = [id for id in hyps if id not in refs]
     if not missing and not extra:
         return
-    parts = []
-    if missing:
-        parts.append(f"{len(missing)} of {len(refs)} utterances have no hypothesis: {_first_five(missing)}")
-    if extra:
-        parts.append(f"{len(extra)} of {len(hyps)} hypotheses have no reference: {_first_five(extra)}")
     raise DataError(
-        "; ".join(parts),
+        apart_text(missing, extra, len(refs), len(hyps)),
         fix="give a hypothesis for every reference, even if it is empty, and for nothing else",
     )
+
+
+def apart_text(missing: list[str], extra: list[str], refs: int, hyps: int, kind: str = "utterances") -> str:
+    """What to say of ids without a hypothesis and ids without a reference, of so many on either side.
+
+    Args:
+        missing, extra: the ids.
+        refs, hyps: how many there are on each side.
+        kind: what the references are called.
+    """
+    parts = []
+    if missing:
+        parts.append(f"{len(missing)} of {refs} {kind} have no hypothesis: {_first_five(missing)}")
+    if extra:
+        parts.append(f"{len(extra)} of {hyps} hypotheses have no reference: {_first_five(extra)}")
+    return "; ".join(parts)
 
 
 def _first_five(ids: list[str]) -> str:

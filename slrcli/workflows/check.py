@@ -221,14 +221,13 @@ def data_context(console: Console, data: DataConfig, seed: int, full: bool, jobs
         corpus = Corpus(format, Path(data.data_dir), {})
     for text in corpus.notes:
         console.note(text)
-    vocabulary, problem, normaliser = None, None, data.normaliser
+    vocabulary, problem = None, None
     if data.vocab:
         try:
             vocabulary = Vocabulary.load(data.vocab)
         except DataError as error:
             problem = error
-        if vocabulary is not None and normaliser == DataConfig().normaliser:
-            normaliser = vocabulary.normaliser
+    normaliser = normaliser_for(data, vocabulary)
     paths = feature_files(corpus)
     layout = named_layout(data.layout, paths)
     with console.progress("Reading features", total=2 * len(paths)) as task:
@@ -245,6 +244,13 @@ def data_context(console: Console, data: DataConfig, seed: int, full: bool, jobs
         inspected,
         table_problem,
     )
+
+
+def normaliser_for(data: DataConfig, vocabulary: Vocabulary | None) -> str:
+    """The vocabulary's normaliser, if there is one and no other was named."""
+    if vocabulary is not None and data.normaliser == DataConfig().normaliser:
+        return vocabulary.normaliser
+    return data.normaliser
 
 
 def named_layout(name: str, paths: list[Path]) -> Layout | None:

@@ -15,6 +15,7 @@ from slrcli.errors import DataError
 from slrcli.glosses import get_normaliser
 from slrcli.vocab import Vocabulary
 from slrcli.workflows import runs
+from slrcli.workflows.check import normaliser_for
 from slrcli.workflows.material import open_data
 
 GLOSS_DICT = ".npy"  # suffix of the field's own kind of vocabulary
@@ -37,10 +38,8 @@ def check_vocab(path: Path, data: DataConfig, choice: Choice = ALL) -> Examinati
         vocabulary = read_vocabulary(path, data.normaliser)
     except DataError as error:
         problem = error
-    corpus, lists = Corpus(Path(), "none", {}), (VOCAB_CHECKS,)
-    normaliser = data.normaliser
-    if vocabulary is not None and normaliser == DataConfig().normaliser:
-        normaliser = vocabulary.normaliser
+    corpus, lists = Corpus("none", Path(), {}), (VOCAB_CHECKS,)
+    normaliser = normaliser_for(data, vocabulary)
     if data.data_dir:
         corpus, lists = open_data(data).normalised(normaliser), (VOCAB_CHECKS, DATA_VOCAB_CHECKS)
     signature = get_normaliser(normaliser).signature

@@ -1,7 +1,7 @@
 """What `slr eval` does: a checkpoint and a split in, scores and hypotheses out."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ from slrcli.data import Clips
 from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.scoring.breakdown import breakdown, calibration, calibration_error
-from slrcli.scoring.protocols import PROTOCOLS, get_protocol
+from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.stats import Interval
-from slrcli.scoring.wer import Score, by_group
+from slrcli.scoring.wer import Score, by_signer
 from slrcli.transcripts import format_of, write_transcripts
 from slrcli.workflows.material import open_data, require_distinct, with_dev
 from slrcli.workflows.runs import find_checkpoint, shown
-from slrcli.workflows.score import ALL, Judged, intervals_of, judge
+from slrcli.workflows.score import Judged, intervals_of, judge
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,7 @@ class EvalResult:
     @property
     def by_signer(self) -> dict[str, Score]:
         """A score for every signer; empty where the table names none."""
-        if not any(self.signers.values()):
-            return {}
-        return by_group(self.score, self.signers)
+        return by_signer(self.score, self.signers)
 
     @property
     def score(self) -> Score:
@@ -74,12 +72,11 @@ class EvalResult:
     @cached_property
     def intervals(self) -> dict[str, Interval]:
         """95 % intervals of the WER, as `slrcli.workflows.score` names them."""
-        signers = self.signers if any(self.signers.values()) else {}
-        return intervals_of(self.score, signers, self.meta.config.run.seed)
+        return intervals_of(self.score, self.signers, self.meta.config.run.seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
-        from slrcli.report.scores import breakdown_dict, judged_dict
+        from slrcli.report.scores import breakdown_dict, intervals_dict, judged_dict
         from slrcli.report.tables import score_dict
 
         hypotheses = self.evaluation.hypotheses
@@ -95,7 +92,7 @@ class EvalResult:
             "ctc_loss": self.evaluation.loss,
             "signature": self.judged[0].signature,
             "protocols": [judged_dict(item) for item in self.judged],
-            "intervals": {name or "utterances": asdict(found) for name, found in self.intervals.items()},
+            "intervals": intervals_dict(self.intervals),
             "breakdown": breakdown_dict(breakdown(self.score)),
             "calibration": [list(row) for row in self.calibration],
             "calibration_error": calibration_error(self.calibration),
@@ -128,7 +125,7 @@ def evaluate_checkpoint(
     Raises:
         SlrError: no such checkpoint, split or features, or features that do not fit.
     """
-    protocols = list(PROTOCOLS.values()) if protocol == ALL else [get_protocol(protocol)]
+    protocols = get_protocols(protocol)
     for file in outputs:
         format_of(file)  # a mistake in a name should not cost the whole evaluation
     path = find_checkpoint(checkpoint)

@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import torch
-
 from slrcli.config import OVERFIT_FIXED, Config, OverfitConfig, check_section, merge
 from slrcli.console import Console, Task
 from slrcli.corpus import Utterance
@@ -16,11 +14,9 @@ from slrcli.doctor.overfit_checks import OVERFIT_CHECKS, OverfitContext, Point
 from slrcli.doctor.probe import ModelContext
 from slrcli.doctor.run import Examination, examine
 from slrcli.evaluate import Evaluation, evaluate
-from slrcli.models.registry import build_model
-from slrcli.recognise import choose_device
 from slrcli.training.loop import EpochEnd, NotFiniteError, Step
-from slrcli.workflows.material import Material, gather, learnable
-from slrcli.workflows.train import Session, check_options, interruptible, memory_advice
+from slrcli.workflows.material import Material, learnable
+from slrcli.workflows.train import Session, check_options, fresh, interruptible, memory_advice
 
 CANDIDATES = 4  # times as many utterances as wanted are looked at, since some may be too short for their glosses
 STEPS_AN_EPOCH = 5  # steps from one evaluation to the next
@@ -84,16 +80,10 @@ def overfit(config: Config, options: OverfitConfig, console: Console, choice: Ch
     config = merge(config, OVERFIT_FIXED, "slr check overfit")
     config = merge(config, {"optim": {"epochs": epochs, "batch_size": options.utterances}}, "slr check overfit")
     check_options(config)
-    torch.manual_seed(config.run.seed)
-    device = choose_device(config.run.device)
-    material = gather(config, console)
-    model = build_model(
-        config.model.arch, material.layout, len(material.vocabulary.tokens),
-        dropout=config.model.dropout, options=config.model.options,
-    )  # fmt: skip
+    material, model = fresh(config, console)
     chosen = handful(material, config, options.utterances, model.output_length, console)
     few = replace(material.corpus, splits={"train": chosen, "dev": chosen})
-    session = Session(config, replace(material, corpus=few), model.to(device), console)
+    session = Session(config, replace(material, corpus=few), model, console)
     trainer, old = session.trainer, session.batches
     trainer.batches = WholeSet(old.clips, old.targets, old.options, model.output_length, len(chosen), old.seed)
     session.describe()

@@ -8,15 +8,14 @@ from typing import Any
 from slrcli.console import Console
 from slrcli.errors import DataError, UsageError
 from slrcli.scoring.breakdown import Breakdown, breakdown, calibration
-from slrcli.scoring.protocols import PROTOCOLS, Protocol, get_protocol, removed_by_rule
+from slrcli.scoring.protocols import ALL, Protocol, get_protocols, removed_by_rule
 from slrcli.scoring.sclite import meanings
 from slrcli.scoring.signature import signature
 from slrcli.scoring.stats import Comparison, Interval, compare, interval
-from slrcli.scoring.wer import Score, by_group
+from slrcli.scoring.wer import Score, apart_text, by_signer
 from slrcli.transcripts import read_lines, read_segments
 from slrcli.vocab import Vocabulary
 
-ALL = "all"
 BY = ("id", "line")
 
 
@@ -119,7 +118,7 @@ def score_files(
     """
     if by not in BY:
         raise UsageError(f"there is no way to pair utterances called {by!r}", "--by", "use id or line")
-    protocols = list(PROTOCOLS.values()) if protocol == ALL else [get_protocol(protocol)]
+    protocols = get_protocols(protocol)
     if normaliser:
         if protocol == ALL:
             fix = "leave one of the two options out"
@@ -133,21 +132,20 @@ def score_files(
     left_out = agree(reference, ref, hypotheses, systems, by, partial)
     refs = {id: glosses for id, glosses in ref.glosses.items() if id not in left_out}
     sides = [{id: system.glosses[id] for id in refs} for system in systems]
-    for count in [len(left_out)] if left_out else []:
-        console.warn(f"{count} utterances stand on one side alone and are not scored.")
+    if left_out:
+        console.warn(f"{len(left_out)} utterances stand on one side alone and are not scored.")
     judged = tuple(judge(item, refs, sides[0], known) for item in protocols)
     main = judged[0]
+    rivals = [main.protocol.score(refs, side) for side in sides[1:]]
     others = tuple(
-        (str(path), other, compare(main.score, other, seed=seed))
-        for path, side in zip(hypotheses[1:], sides[1:], strict=True)
-        for other in [main.protocol.score(refs, side)]
+        (str(path), rival, compare(main.score, rival, seed=seed))
+        for path, rival in zip(hypotheses[1:], rivals, strict=True)
     )
-    signers = ref.signers if any(ref.signers.values()) else {}
     used = [gloss for side in (refs, *sides) for glosses in side.values() for gloss in glosses]
     return ScoreResult(
         judged,
-        by_group(main.score, signers) if signers else {},
-        intervals_of(main.score, signers, seed),
+        by_signer(main.score, ref.signers),
+        intervals_of(main.score, ref.signers, seed),
         breakdown(main.score),
         calibration(main.score, systems[0].confidences),
         others,
@@ -194,23 +192,14 @@ def agree(
 
 def apart_error(reference: Path, path: Path, missing: list[str], extra: list[str], shared: int, by: str) -> DataError:
     """What to say of two files that do not hold the same utterances."""
-    parts = []
-    if missing:
-        parts.append(f"{len(missing)} of {len(missing) + shared} references have no hypothesis: {first(missing)}")
-    if extra:
-        parts.append(f"{len(extra)} of {len(extra) + shared} hypotheses have no reference: {first(extra)}")
     if by == "line":
         fix = "check that both files hold one utterance a line, empty lines included"
     elif shared:
         fix = "complete the file, or score only what both sides hold with --partial"
     else:
         fix = "the ids have nothing in common: check the files, or pair them in their order with --by line"
-    return DataError("; ".join(parts), f"{path} against {reference}", fix)
-
-
-def first(ids: Sequence[str]) -> str:
-    """The first five."""
-    return ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")
+    what = apart_text(missing, extra, len(missing) + shared, len(extra) + shared, "references")
+    return DataError(what, f"{path} against {reference}", fix)
 
 
 def judge(
@@ -233,7 +222,7 @@ def intervals_of(score: Score, signers: Mapping[str, str], seed: int) -> dict[st
     found = {"": interval(score, seed=seed)}
     if len(set(signers.values())) > 1:
         found["signers"] = interval(score, signers, seed=seed)
-    found |= {f"signer {name}": interval(part, seed=seed) for name, part in by_group(score, signers).items() if signers}
+    found |= {f"signer {name}": interval(part, seed=seed) for name, part in by_signer(score, signers).items()}
     return found
 
 

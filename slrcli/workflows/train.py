@@ -68,14 +68,7 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
     """
     check_options(config)
     config = with_absolute_paths(config)
-    torch.manual_seed(config.run.seed)
-    device = choose_device(config.run.device)
-    material = gather(config, console)
-    model = build_model(
-        config.model.arch, material.layout, len(material.vocabulary.tokens),
-        dropout=config.model.dropout, options=config.model.options,
-    )  # fmt: skip
-    session = Session(config, material, model.to(device), console)
+    session = Session(config, *fresh(config, console), console)
     session.describe()
     session.set_statistics(4 * config.optim.batch_size if dry_run else 0)
     if dry_run:
@@ -84,8 +77,20 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
     if newest:
         point_latest(run)
     atomic_write_text(run / CONFIG, to_toml(config))
-    material.vocabulary.save(run / "vocab.json")
+    session.material.vocabulary.save(run / "vocab.json")
     return session.run(run)
+
+
+def fresh(config: Config, console: Console) -> tuple[Material, SignModel]:
+    """The data of a run, and a new model for them on its device, whose weights the seed decides."""
+    torch.manual_seed(config.run.seed)
+    device = choose_device(config.run.device)
+    material = gather(config, console)
+    model = build_model(
+        config.model.arch, material.layout, len(material.vocabulary.tokens),
+        dropout=config.model.dropout, options=config.model.options,
+    )  # fmt: skip
+    return material, model.to(device)
 
 
 def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console) -> TrainResult:

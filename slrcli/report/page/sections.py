@@ -19,6 +19,7 @@ from slrcli.report.page.parts import (
     table,
 )
 from slrcli.scoring.align import DELETION, INSERTION, Counts
+from slrcli.scoring.breakdown import calibration_error
 from slrcli.scoring.wer import Score
 
 SIGNERS = 100  # rows of their table, at most
@@ -132,11 +133,9 @@ def calibration_section(data: ReportData) -> Markup | None:
     rows = [row for row in data.calibration if row[2]]
     if not rows:
         return None
-    total = sum(count for _, _, count, _, _ in rows)
-    gap = sum(count * abs(confidence - accuracy) for _, _, count, confidence, accuracy in rows) / total
     lead = (
         "The bar is the share of recognised glosses that were right, the line their mean confidence: calibrated "
-        f"confidences end where the bar ends. Expected calibration error {100 * gap:.1f} %."
+        f"confidences end where the bar ends. Expected calibration error {calibration_error(rows):.1f} %."
     )
     head = ["confidence", _number_head("right"), "0 to 100 %", *map(_number_head, ("mean confidence", "glosses"))]
     body = []
