@@ -25,7 +25,7 @@ FLOORS = [
     ("console",),
     ("glosses", "rules", "phoenix"),
     ("scoring", "align", "wer", "bulk", "protocols", "sclite", "stats", "breakdown", "signature"),
-    ("features", "layout", "readers", "landmarks", "augment"),
+    ("features", "values", "group", "layout", "readers", "landmarks", "augment"),
     ("vocab",),
     ("transcripts", "words", "read", "write"),
     ("corpus", "finder", "utterances", "tables", "formats"),

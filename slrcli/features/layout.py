@@ -15,29 +15,41 @@ A layout file names groups of points one after the other, as they stand in the c
     anchor = ["left_shoulder", "right_shoulder"]    # their mean is the group's origin
     keep = ["nose", ...]                    # what a recogniser looks at when it selects; absent: all
     mirror = [["left_shoulder", "right_shoulder"]]
+    limbs = [["left_shoulder", "right_shoulder"], ["nose", "neck", "hip"]]  # lines from point to point, as drawn
 
 `like = "mediapipe-1629"` starts from another layout: groups of the same name take over what they do not say
-themselves. `stored_derivatives = 3` says that so many copies of all columns (velocities and so on) follow.
+themselves. `stored_derivatives = 3` says that so many copies of all columns (velocities and so on) follow. Lines
+between groups stand outside of them: `limbs = [["pose.left_wrist", "left_hand.wrist"]]`.
 """
 
-import difflib
 import tomllib
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 
 from slrcli.config import read_toml
 from slrcli.errors import DataError, UsageError
+from slrcli.features.group import AXES, CONFIDENCES, KINDS, Group, check_columns, check_group, read_group
+from slrcli.features.values import known_keys, names, nearest, pairs, paths, twice, typed
 
-KINDS = ("pose", "hand", "face", "features")
+__all__ = [
+    "AXES",
+    "CONFIDENCES",
+    "KINDS",
+    "UNITS",
+    "Group",
+    "Layout",
+    "generic_layout",
+    "guess_layout",
+    "layouts_of_width",
+    "list_layouts",
+    "load_layout",
+]
+
 UNITS = ("image", "pixels", "metres", "none")
-AXES = ("x", "y", "z")
-CONFIDENCES = ("visibility", "confidence")  # said about a point, no part of its position
-
-GROUP_KEYS = ("name", "kind", "coordinates", "points", "count", "start", "anchor", "keep", "mirror")
 TYPES = {
     "units": str,
     "turn": bool,
@@ -46,63 +58,8 @@ TYPES = {
     "fps": float,
     "description": str,
 }
-LAYOUT_KEYS = ("name", "like", "groups", "mirror", "shoulders", "width", *TYPES)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Points that belong together, point after point, each with the same coordinates.
-
-    Attributes:
-        name: such as `left_hand`.
-        kind: `pose`, `hand`, `face` or `features`.
-        points: names of the points, unique within the group.
-        coordinates: of each point, such as `("x", "y", "z", "visibility")`.
-        start: first column.
-        anchor: points whose mean is the group's origin; empty: the body's.
-        keep: points worth looking at; empty: all.
-    """
-
-    name: str
-    kind: str
-    points: tuple[str, ...]
-    coordinates: tuple[str, ...]
-    start: int = 0
-    anchor: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-
-    @property
-    def width(self) -> int:
-        """Number of columns."""
-        return len(self.points) * len(self.coordinates)
-
-    @property
-    def stop(self) -> int:
-        """The column after the last one."""
-        return self.start + self.width
-
-    @property
-    def columns(self) -> range:
-        """All columns of the group."""
-        return range(self.start, self.stop)
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """The coordinates that say where a point is (for `features`: all of them), without its confidence."""
-        return tuple(name for name in self.coordinates if name not in CONFIDENCES)
-
-    @property
-    def spatial(self) -> bool:
-        """Whether the points lie in a plane or in space, so that moving and turning them means something."""
-        return self.kind != "features"
-
-    def index(self, point: str) -> int:
-        """Place of a point within the group; ValueError if it is not there."""
-        return self.points.index(point)
-
-    def column(self, point: str, coordinate: str) -> int:
-        """Column of one coordinate of one point; ValueError if there is none."""
-        return self.start + self.index(point) * len(self.coordinates) + self.coordinates.index(coordinate)
+USUAL = ("mediapipe-1629",)  # of layouts of one width, those that are guessed
+LAYOUT_KEYS = ("name", "like", "groups", "mirror", "shoulders", "limbs", "width", *TYPES)
 
 
 @dataclass(frozen=True)
@@ -121,6 +78,8 @@ class Layout:
         stored_derivatives: how many derivatives of all position columns follow them.
         fps: usual frames a second; 0 if unknown.
         description: one sentence for people.
+        limbs: what a picture draws: pairs of numbers of points (see `point_names`), in the order of drawing. Layouts
+            that differ in this alone are equal: no number of a recogniser depends on it.
     """
 
     name: str
@@ -133,6 +92,7 @@ class Layout:
     stored_derivatives: int = 0
     fps: float = 0.0
     description: str = ""
+    limbs: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
     @property
     def positions(self) -> int:
@@ -158,6 +118,11 @@ class Layout:
     def by_name(self) -> dict[str, Group]:
         """Groups by their names."""
         return {group.name: group for group in self.groups}
+
+    @cached_property
+    def point_names(self) -> tuple[str, ...]:
+        """All points as `group.point`, group after group; a point's number is its place in here."""
+        return tuple(f"{group.name}.{point}" for group in self.groups for point in group.points)
 
     def find(self, qualified: str) -> tuple[Group, str]:
         """The group and the bare name of a point written `group.point`; KeyError if there is no such point."""
@@ -209,15 +174,20 @@ def load_layout(name_or_path: str | Path, width: int | None = None) -> Layout:
     if generic == "generic" and (digits.isdecimal() or (name == generic and width)):
         return generic_layout(int(digits or width))
     raise UsageError(
-        f"there is no layout named {name!r}{_nearest(name, list_layouts())}",
+        f"there is no layout named {name!r}{nearest(name, list_layouts())}",
         fix=f"use one of {', '.join(list_layouts())} (generic-N for N columns), or the path of a .toml file",
     )
 
 
+def layouts_of_width(width: int) -> list[Layout]:
+    """The shipped layouts of `width` columns, the one that is meant where nobody says otherwise first."""
+    found = [layout for layout in map(_shipped, list_layouts()[:-1]) if layout.width == width]
+    return sorted(found, key=lambda layout: layout.name not in USUAL)
+
+
 def guess_layout(width: int) -> Layout:
     """The layout that has `width` columns, else a generic one."""
-    shipped = map(_shipped, list_layouts()[:-1])
-    return next((layout for layout in shipped if layout.width == width), None) or generic_layout(width)
+    return next(iter(layouts_of_width(width)), None) or generic_layout(width)
 
 
 @lru_cache
@@ -227,47 +197,26 @@ def _shipped(name: str) -> Layout:
 
 
 def _build(table: dict, where: str) -> Layout:
-    _known_keys(table, LAYOUT_KEYS, where)
+    known_keys(table, LAYOUT_KEYS, where)
     base = _base(table["like"], where) if "like" in table else None
     rows = table.get("groups", [{"name": group.name} for group in base.groups] if base else None)
     if not isinstance(rows, list | tuple) or not rows or not all(isinstance(row, dict) for row in rows):
         raise DataError("a layout needs at least one group", where, "add a [[groups]] table with name, kind and points")
     groups: list[Group] = []
     for row in rows:
-        groups.append(_group(row, base, groups[-1].stop if groups else 0, where))
-    layout = Layout(_typed(table, "name", str, "", where), tuple(groups))
+        groups.append(read_group(row, base.by_name if base else {}, groups[-1].stop if groups else 0, where))
+    layout = Layout(typed(table, "name", str, "", where), tuple(groups))
     if base:
-        layout = _inherit(layout, base)
-    pairs = [tuple(f"{row.get('name')}.{point}" for point in pair) for row in rows for pair in _pairs(row, where)]
-    pairs += [pair for names in _pairs(table, where) for pair in _expand(names, layout)]
-    given = {key: _typed(table, key, kind, None, where) for key, kind in TYPES.items() if key in table}
-    if pairs:
-        given["mirror"] = tuple(dict.fromkeys(layout.mirror + tuple(pairs)))
+        drawn = [row.get("name") for row in rows if "limbs" in row]
+        layout = _inherit(layout, base, drawn)
+    swapped = [tuple(f"{row.get('name')}.{point}" for point in pair) for row in rows for pair in pairs(row, where)]
+    swapped += [pair for ends in pairs(table, where) for pair in _expand(ends, layout)]
+    given = {key: typed(table, key, kind, None, where) for key, kind in TYPES.items() if key in table}
+    if swapped:
+        given["mirror"] = tuple(dict.fromkeys(layout.mirror + tuple(swapped)))
     if "shoulders" in table:
-        given["shoulders"] = _names(table, "shoulders", where)
-    return replace(layout, **given)
-
-
-def _group(row: dict, base: Layout | None, start: int, where: str) -> Group:
-    name = _typed(row, "name", str, "", where)
-    place = f"{where}, group {name!r}"
-    _known_keys(row, GROUP_KEYS, place)
-    like = base.by_name.get(name) if base else None
-    points = _names(row, "points", place) if "points" in row else (like.points if like else ())
-    if "count" in row:
-        if "points" in row:
-            raise DataError("both points and count are given", place, "write one of the two")
-        points = tuple(str(i) for i in range(_typed(row, "count", int, 0, place)))
-    defaults = like or Group(name, "", points, AXES)
-    return Group(
-        name,
-        kind=_typed(row, "kind", str, defaults.kind, place),
-        points=points,
-        coordinates=_names(row, "coordinates", place) if "coordinates" in row else defaults.coordinates,
-        start=_typed(row, "start", int, start, place),
-        anchor=_names(row, "anchor", place) if "anchor" in row else _among(defaults.anchor, points),
-        keep=_names(row, "keep", place) if "keep" in row else _among(defaults.keep, points),
-    )
+        given["shoulders"] = names(table, "shoulders", where)
+    return replace(layout, limbs=tuple(_limbs(layout, rows, table, where)), **given)
 
 
 def _base(name: object, where: str) -> Layout:
@@ -277,45 +226,68 @@ def _base(name: object, where: str) -> Layout:
     return _shipped(name)
 
 
-def _inherit(layout: Layout, base: Layout) -> Layout:
-    """What `like` brings along for the whole layout, as far as its points are here."""
-    here = {f"{group.name}.{point}" for group in layout.groups for point in group.points}
+def _inherit(layout: Layout, base: Layout, drawn: list[str]) -> Layout:
+    """What `like` brings along for the whole layout, as far as its points are here.
+
+    Limbs within a group that has its own (`drawn`) do not come along.
+    """
+    here = {name: number for number, name in enumerate(layout.point_names)}
+    limbs = [(base.point_names[a], base.point_names[b]) for a, b in base.limbs]
+    limbs = [ends for ends in limbs if not ({end.partition(".")[0] for end in ends} <= set(drawn))]
     return replace(
         base,
         name=layout.name,
         groups=layout.groups,
-        mirror=tuple(pair for pair in base.mirror if here.issuperset(pair)),
-        shoulders=base.shoulders if here.issuperset(base.shoulders) else (),
+        mirror=tuple(pair for pair in base.mirror if here.keys() >= set(pair)),
+        shoulders=base.shoulders if here.keys() >= set(base.shoulders) else (),
+        limbs=tuple((here[a], here[b]) for a, b in limbs if a in here and b in here),
     )
 
 
-def _expand(names: tuple[str, str], layout: Layout) -> Iterable[tuple[str, str]]:
+def _limbs(layout: Layout, rows: list[dict], table: dict, where: str) -> Iterable[tuple[int, int]]:
+    """What is drawn, as numbers of points: what came along, then the lines of the groups, then those between groups."""
+    yield from layout.limbs
+    numbers = {name: number for number, name in enumerate(layout.point_names)}
+    for row, group in zip(rows, layout.groups, strict=True):
+        place = f"{where}, group {group.name!r}"
+        own = {point: numbers[f"{group.name}.{point}"] for point in group.points}
+        for path in paths(row, place):
+            yield from _pairwise([_number(str(point), own, place) for point in path], path, place)
+    for path in paths(table, where):
+        ends = [point if point in range(len(numbers)) else _number(point, numbers, where) for point in path]
+        yield from _pairwise(ends, path, where)
+
+
+def _number(point: str | int, numbers: dict[str, int], where: str) -> int:
+    if point not in numbers:
+        raise DataError(f"limbs name an unknown point {point!r}{nearest(point, numbers)}", where)
+    return numbers[point]
+
+
+def _pairwise(ends: list[int], path: tuple, where: str) -> Iterable[tuple[int, int]]:
+    for pair in pairwise(ends):
+        if pair[0] == pair[1]:
+            raise DataError(f"limbs lead from a point to itself: {list(path)!r}", where)
+        yield pair
+
+
+def _expand(ends: tuple[str, str], layout: Layout) -> Iterable[tuple[str, str]]:
     """Two groups become pairs of points of the same place; two points stay as they are."""
-    first, second = (layout.by_name.get(name) for name in names)
+    first, second = (layout.by_name.get(name) for name in ends)
     if first is None or second is None or len(first.points) != len(second.points):
-        return [names]
-    return [(f"{names[0]}.{a}", f"{names[1]}.{b}") for a, b in zip(first.points, second.points, strict=True)]
+        return [ends]
+    return [(f"{ends[0]}.{a}", f"{ends[1]}.{b}") for a, b in zip(first.points, second.points, strict=True)]
 
 
 def _check(layout: Layout, table: dict, where: str) -> Layout:
-    _check_columns(layout, table, where)
+    check_columns(layout.groups, where)
+    if "width" in table and table["width"] != layout.width:
+        raise DataError(f"the groups make {layout.width} columns, width says {table['width']}", where)
     for group in layout.groups:
-        place = f"{where}, group {group.name!r}"
-        if group.kind not in KINDS:
-            raise DataError(f"kind is {group.kind!r}{_nearest(group.kind, KINDS)}", place, f"use {', '.join(KINDS)}")
-        if group.spatial and not {"x", "y"} <= set(group.coordinates) <= {*AXES, *CONFIDENCES}:
-            fix = 'x and y, then perhaps z, visibility or confidence; a group of anything else has kind = "features"'
-            raise DataError(f"a {group.kind} cannot have the coordinates {', '.join(group.coordinates)}", place, fix)
-        for label, names in (("point", group.points), ("coordinate", group.coordinates)):
-            for name in _twice(names):
-                raise DataError(f"{label} {name!r} is named twice", place)
-        for key in ("anchor", "keep"):
-            for name in getattr(group, key):
-                if name not in group.points:
-                    raise DataError(f"{key} names an unknown point {name!r}{_nearest(name, group.points)}", place)
+        check_group(group, where)
     _check_references(layout, where)
     if layout.units not in UNITS:
-        raise DataError(f"units are {layout.units!r}{_nearest(layout.units, UNITS)}", where, f"use {', '.join(UNITS)}")
+        raise DataError(f"units are {layout.units!r}{nearest(layout.units, UNITS)}", where, f"use {', '.join(UNITS)}")
     if not 0 <= layout.stored_derivatives <= 3:
         raise DataError(f"stored_derivatives is 0 to 3, not {layout.stored_derivatives}", where)
     if layout.turn and not (layout.shoulders and "z" in layout.find(layout.shoulders[0])[0].coordinates):
@@ -323,78 +295,17 @@ def _check(layout: Layout, table: dict, where: str) -> Layout:
     return layout
 
 
-def _check_columns(layout: Layout, table: dict, where: str) -> None:
-    column, before = 0, "the beginning"
-    for group in layout.groups:
-        place = f"{where}, group {group.name!r}"
-        if not group.name or "." in group.name:
-            raise DataError("a group needs a name, without a dot", place)
-        if not group.points or not group.coordinates:
-            raise DataError("the group has no points or no coordinates", place, "give points or count, and coordinates")
-        if group.start != column:
-            problem = "overlap" if group.start < column else "are missing between"
-            first, last = sorted((group.start, column))
-            what = f"columns {first} to {last - 1} {problem} {before} and {group.name!r}"
-            raise DataError(what, place, f"leave start out, or write start = {column}, where the group before it ends")
-        column, before = group.stop, repr(group.name)
-    if len(layout.by_name) < len(layout.groups):
-        raise DataError("two groups have the same name", where)
-    if "width" in table and table["width"] != layout.width:
-        raise DataError(f"the groups make {layout.width} columns, width says {table['width']}", where)
-
-
 def _check_references(layout: Layout, where: str) -> None:
-    known = [f"{group.name}.{point}" for group in layout.groups for point in group.points]
-    for key, names in (("shoulders", layout.shoulders), ("mirror", [name for pair in layout.mirror for name in pair])):
-        for name in names:
+    known = dict.fromkeys(layout.point_names)
+    mirrored = [name for pair in layout.mirror for name in pair]
+    for key, found in (("shoulders", layout.shoulders), ("mirror", mirrored)):
+        for name in found:
             if name not in known:
-                raise DataError(f"{key} names an unknown point {name!r}{_nearest(name, known)}", where)
+                raise DataError(f"{key} names an unknown point {name!r}{nearest(name, known)}", where)
     if len(layout.shoulders) not in (0, 2) or len(set(layout.shoulders)) != len(layout.shoulders):
         raise DataError("shoulders are two different points", where)
-    for name in _twice(name for pair in layout.mirror for name in pair):
+    for name in twice(mirrored):
         raise DataError(f"mirror names {name!r} more than once", where, "a point has one mirror image")
     for a, b in layout.mirror:
         if layout.find(a)[0].coordinates != layout.find(b)[0].coordinates:
             raise DataError(f"{a!r} and {b!r} cannot mirror each other: their coordinates differ", where)
-
-
-def _twice(names: Iterable[str]) -> list[str]:
-    return [name for name, count in Counter(names).items() if count > 1]
-
-
-def _among(names: tuple[str, ...], points: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if name in points)
-
-
-def _names(table: dict, key: str, where: str) -> tuple[str, ...]:
-    value = table[key]
-    if not isinstance(value, list | tuple) or not all(type(name) in (str, int) for name in value):
-        raise DataError(f"{key} is a list of names, not {value!r}", where)
-    return tuple(str(name) for name in value)
-
-
-def _pairs(table: dict, where: str) -> list[tuple[str, str]]:
-    pairs = _typed(table, "mirror", list, [], where)
-    if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
-        raise DataError("mirror is a list of pairs of names", where)
-    return [_names({"mirror": pair}, "mirror", where) for pair in pairs]
-
-
-def _typed(table: dict, key: str, kind: type, default, where: str):
-    value = table.get(key, default)
-    if (kind, type(value)) in ((float, int), (list, tuple)):  # whole numbers; tuples as `to_dict` has them
-        return kind(value)
-    if key in table and type(value) is not kind:
-        raise DataError(f"{key} should be {kind.__name__}, not {value!r}", where)
-    return value
-
-
-def _known_keys(table: dict, known: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise DataError(f"unknown key {key!r}{_nearest(key, known)}", where, f"known are {', '.join(known)}")
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
