@@ -71,6 +71,10 @@ class OptimConfig:
     epochs: int = setting(100, "Passes over the train split.", least=1)
     batch_size: int = setting(4, "Utterances a step.", least=1)
     clip_norm: float = setting(5.0, "Largest norm of the gradient; 0 does not clip.", least=0)
+    average: float = setting(
+        0.998, "Evaluate and keep a running average of the weights: share that a step leaves; 0 averages nothing.",
+        least=0, most=0.99999,
+    )  # fmt: skip
     aux_weight: float = setting(0.5, "Weight of the CTC loss of inner heads, where the architecture has them.", least=0)
     patience: int = setting(0, "Stop after this many epochs without a better WER on dev; 0 never stops early.", least=0)
 
@@ -80,9 +84,16 @@ class AugmentConfig:
     """What is varied in the training clips, anew in every epoch. Zero (or 1 to 1) turns a part off."""
 
     resample: tuple[float, float] = setting((0.7, 1.4), "Play clips at a random rate: shortest and longest duration.")
+    warp: float = setting(
+        0.5, "Play parts of a clip faster and slower, at most by so much: 0.5 is 1.5 times either way.", least=0
+    )
+    warp_frames: int = setting(12, "Frames from one such change of pace to the next.", least=1)
     time_masks: int = setting(2, "Spans of frames set to missing, at most.", least=0)
     time_mask_share: float = setting(0.08, "Length of one such span, at most, as a share of the clip.", least=0, most=1)
     rotate: float = setting(10.0, "Turn in the picture plane, degrees, at most.")
+    turn: float = setting(
+        15.0, "Turn about the vertical axis where depth is measured, degrees, at most; nodding half as much.", least=0
+    )
     scale: float = setting(0.1, "Change of size, at most, as a share.", least=0, most=0.99)
     shear: float = setting(0.1, "Shear of x by y, at most.")
     noise: float = setting(
@@ -134,8 +145,10 @@ class Config:
 
 NO_AUGMENTATION = {
     "resample": (1.0, 1.0),
+    "warp": 0.0,
     "time_masks": 0,
     "rotate": 0.0,
+    "turn": 0.0,
     "scale": 0.0,
     "shear": 0.0,
 }
@@ -158,7 +171,7 @@ class OverfitConfig:
 OVERFIT_SETTINGS = {"optim": {"lr": 2e-3}}
 OVERFIT_FIXED = {
     "model": {"dropout": 0.0},
-    "optim": {"warmup_epochs": 0.0, "schedule": "constant", "weight_decay": 0.0, "patience": 0},
+    "optim": {"warmup_epochs": 0.0, "schedule": "constant", "weight_decay": 0.0, "patience": 0, "average": 0.0},
     "augment": NO_VARIATION,
     "run": {"gradient_checkpointing": False},
 }
@@ -180,7 +193,14 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "dropout": 0.3,
             "options": {"init": "forerunner", "frontend": {"standardise": False}},
         },
-        "optim": {"lr": 3e-4, "weight_decay": 1e-4, "warmup_epochs": 5.0, "batch_size": 4, "epochs": 100},
+        "optim": {
+            "lr": 3e-4,
+            "weight_decay": 1e-4,
+            "warmup_epochs": 5.0,
+            "batch_size": 4,
+            "epochs": 100,
+            "average": 0.0,
+        },
         "augment": NO_AUGMENTATION,
     },
 }

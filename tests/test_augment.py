@@ -260,7 +260,10 @@ def test_derivatives_are_differences_of_differences():
 @pytest.mark.parametrize("frames", [1, 2])
 def test_clips_of_a_frame_or_of_nothing_seen_survive(name, frames):
     layout = load_layout(name)
-    everything = AugmentConfig((0.3, 3.0), 3, 0.5, 30.0, 0.2, 0.2, 0.1, 0.3, 0.5, 1.0)
+    everything = AugmentConfig(
+        resample=(0.3, 3.0), warp=1.0, time_masks=3, time_mask_share=0.5, rotate=30.0, turn=30.0, scale=0.2, shear=0.2,
+        noise=0.1, point_drop=0.3, hand_drop=0.5, mirror=1.0,
+    )  # fmt: skip
     for x in (clip(layout, frames), np.full((frames, layout.width), np.nan, np.float32)):
         for seed in range(5):
             y = augment(x, layout, everything, np.random.default_rng(seed))

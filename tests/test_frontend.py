@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from slrcli.features.augment import derivatives
 from slrcli.features.layout import Layout, guess_layout, list_layouts, load_layout
-from slrcli.models.frontend import Frontend, FrontendOptions, nearest
+from slrcli.models.columns import nearest
+from slrcli.models.frontend import Frontend, FrontendOptions
 
 NAMES = [*list_layouts()[:-1], "generic-7"]
 SPATIAL = [name for name in NAMES if not name.startswith("generic")]
-AS_STORED = FrontendOptions(body=False, keep=False, hands=False, derivatives=3, presence=False)
+AS_STORED = FrontendOptions(body=False, keep=False, hands=False, bones=False, derivatives=3, presence=False)
+PLAIN = {"bones": False, "turn_frames": 1}  # positions alone, each frame turned by itself
 NAN = float("nan")
 
 
@@ -33,8 +35,8 @@ def full(x: torch.Tensor) -> torch.Tensor:
 
 
 def output(layout: Layout, x: torch.Tensor, **options) -> torch.Tensor:
-    """What comes out unstandardised for clips without padding."""
-    return Frontend(layout, FrontendOptions(**{"standardise": False, **options}))(x, full(x))
+    """What comes out unstandardised, without directions of bones, for clips without padding."""
+    return Frontend(layout, FrontendOptions(**{"standardise": False, **PLAIN, **options}))(x, full(x))
 
 
 def shift(x: torch.Tensor, layout: Layout, by: tuple[float, ...]) -> torch.Tensor:
@@ -106,7 +108,7 @@ def test_stored_columns_pass_unchanged():
 
 
 def vars_of(options: FrontendOptions) -> dict:
-    names = ("body", "keep", "hands", "derivatives", "presence")
+    names = ("body", "keep", "hands", "bones", "derivatives", "presence")
     return {name: getattr(options, name) for name in names}
 
 
@@ -128,7 +130,7 @@ def test_derivatives_follow_the_normalised_positions_and_not_what_is_stored():
 
 
 def test_derivatives_are_differences_of_what_stands_before_them():
-    layout, options = load_layout("kinect-20"), FrontendOptions(derivatives=3, standardise=False)
+    layout, options = load_layout("kinect-20"), FrontendOptions(derivatives=3, standardise=False, **PLAIN)
     x = clips(layout, missing=0)
     y = output(layout, x, derivatives=3)
     pose = y[..., columns(layout, options, "pose")].numpy()
@@ -138,7 +140,7 @@ def test_derivatives_are_differences_of_what_stands_before_them():
 
 @pytest.mark.parametrize("name", ["mediapipe-258", "mediapipe-1662"])
 def test_visibility_stands_beside_its_group_as_it_is(name):
-    layout, options = load_layout(name), FrontendOptions(standardise=False)
+    layout, options = load_layout(name), FrontendOptions(standardise=False, **PLAIN)
     x = clips(layout, missing=0)
     pose = layout.by_name["pose"]
     kept = [pose.column(point, "visibility") for point in pose.keep]
@@ -155,7 +157,7 @@ def test_kept_points_alone_come_out_in_their_order():
 
 
 def test_presence_is_the_share_of_points_that_are_there():
-    layout, options = load_layout("mediapipe-258"), FrontendOptions(keep=False)
+    layout, options = load_layout("mediapipe-258"), FrontendOptions(keep=False, **PLAIN)
     x = clips(layout, 1, 3, missing=0)
     x[0, 1, 132:195] = NAN
     x[0, 2, 195 : 195 + 30] = NAN
@@ -228,7 +230,7 @@ def test_facing_does_not_matter_where_depth_is_measured(degrees):
 
 
 def test_shoulders_lie_along_x_after_turning():
-    layout, options = load_layout("kinect-20"), FrontendOptions(keep=False, standardise=False)
+    layout, options = load_layout("kinect-20"), FrontendOptions(keep=False, standardise=False, **PLAIN)
     x = clips(layout, missing=0)
     pose = output(layout, x, keep=False)[..., columns(layout, options, "pose")].unflatten(2, (20, 3))
     across = pose[:, :, 3] - pose[:, :, 2]
@@ -247,7 +249,7 @@ def test_signer_turning_within_a_clip_is_followed_frame_by_frame():
 
 
 def test_hands_are_shaped_about_the_wrist_and_placed_against_the_body():
-    layout, options = load_layout("mediapipe-258"), FrontendOptions(standardise=False)
+    layout, options = load_layout("mediapipe-258"), FrontendOptions(standardise=False, **PLAIN)
     x = clips(layout, 1, missing=0)
     y = output(layout, x)[..., columns(layout, options, "hand")]
     pose, left = layout.by_name["pose"], layout.by_name["left_hand"]
@@ -263,7 +265,7 @@ def test_hands_are_shaped_about_the_wrist_and_placed_against_the_body():
 
 
 def test_a_missing_hand_does_not_move_the_rest():
-    layout, options = load_layout("mediapipe-258"), FrontendOptions(standardise=False)
+    layout, options = load_layout("mediapipe-258"), FrontendOptions(standardise=False, **PLAIN)
     x = clips(layout, 1, missing=0)
     gone = x.clone()
     gone[:, 4:7, 132:195] = NAN

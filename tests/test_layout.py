@@ -127,9 +127,14 @@ def test_like_takes_over_what_is_not_said():
 
 def test_like_with_fewer_points_forgets_what_names_the_others():
     layout = Layout.from_dict(
-        {"name": "few", "like": "kinect-20", "turn": False, "groups": [{"name": "pose", "points": ["head", "spine"]}]}
+        {
+            "name": "few",
+            "like": "kinect-20",
+            "turn": False,
+            "groups": [{"name": "pose", "points": ["head", "left_hand"]}],
+        }
     )
-    assert layout.groups[0].keep == ("head", "spine") and layout.groups[0].anchor == ()
+    assert layout.groups[0].keep == ("head", "left_hand") and layout.groups[0].anchor == ()
     assert layout.mirror == () and layout.shoulders == ()
 
 

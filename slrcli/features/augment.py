@@ -29,7 +29,7 @@ def augment(
         Float32 `[T', D]`, T' at least 1.
     """
     positions = x[:, : layout.positions]
-    varied = resample(positions, _duration(len(x), options.resample, rng, minimum))
+    varied = _vary_pace(positions, options, rng, minimum)
     varied = _vary_places(varied, layout, options, rng)
     varied = _vary_values(varied, layout, options, rng)
     if layout.stored_derivatives:
@@ -39,13 +39,15 @@ def augment(
 
 
 def resample(x: np.ndarray, frames: int) -> np.ndarray:
-    """`x [T, D]` on `frames` frames evenly from its first to its last, linear in between.
+    """`x [T, D]` on `frames` frames evenly from its first to its last."""
+    return x if frames == len(x) else read_at(x, np.linspace(0, len(x) - 1, frames))
+
+
+def read_at(x: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """`x [T, D]` at moments `at [T']` between its frames, linear in between.
 
     Where a neighbour is missing, the nearer one decides, so that no more goes missing than was.
     """
-    if frames == len(x):
-        return x
-    at = np.linspace(0, len(x) - 1, frames)
     before = np.floor(at).astype(int)
     after = np.minimum(before + 1, len(x) - 1)
     weight = (at - before).astype(x.dtype)[:, None]
@@ -82,6 +84,18 @@ def derivatives(positions: np.ndarray, count: int) -> np.ndarray:
     return np.hstack(blocks)
 
 
+def _vary_pace(x: np.ndarray, options: AugmentConfig, rng: np.random.Generator, minimum: int) -> np.ndarray:
+    """Another duration, and within it slower and faster stretches: the logarithm of the pace is a line between knots."""
+    frames = _duration(len(x), options.resample, rng, minimum)
+    if not options.warp or frames < 2:
+        return resample(x, frames)
+    knots = 2 + frames // options.warp_frames
+    bends = rng.uniform(-1, 1, knots) * np.log1p(options.warp)
+    pace = np.exp(np.interp(np.linspace(0, knots - 1, frames - 1), np.arange(knots), bends))
+    at = np.concatenate([[0.0], pace.cumsum()])
+    return read_at(x, at * ((len(x) - 1) / at[-1]))
+
+
 def _duration(frames: int, limits: tuple[float, float], rng: np.random.Generator, minimum: int) -> int:
     """Frames of the variant: log-uniform between the limits, no fewer than `minimum` unless the clip had fewer."""
     low, high = limits
@@ -97,15 +111,25 @@ def _vary_places(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.
         return x
     if options.mirror and rng.random() < options.mirror:
         x = mirror(x, layout)
-    if not (options.rotate or options.scale or options.shear):
+    depth = options.turn if "z" in layout.measured_axes else 0.0
+    if not (options.rotate or options.scale or options.shear or depth):
         return x
-    angle = np.deg2rad(rng.uniform(-options.rotate, options.rotate))
     stretch = 1 + rng.uniform(-options.scale, options.scale, len(AXES))
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
     shear = np.eye(len(AXES))
     shear[0, 1] = rng.uniform(-options.shear, options.shear)
-    return _transform(x, layout, turn @ shear @ np.diag(stretch))
+    matrix = _rotation(0, 1, options.rotate, rng) @ shear @ np.diag(stretch)
+    if depth:
+        matrix = matrix @ _rotation(1, 2, depth / 2, rng) @ _rotation(2, 0, depth, rng)
+    return _transform(x, layout, matrix)
+
+
+def _rotation(one: int, other: int, degrees: float, rng: np.random.Generator) -> np.ndarray:
+    """A turn in the plane of two axes by up to so many degrees, `[3, 3]`."""
+    angle = np.deg2rad(rng.uniform(-degrees, degrees))
+    matrix = np.eye(len(AXES))
+    matrix[[one, other], [one, other]] = np.cos(angle)
+    matrix[one, other], matrix[other, one] = -np.sin(angle), np.sin(angle)
+    return matrix
 
 
 def _transform(x: np.ndarray, layout: Layout, matrix: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ between groups stand outside of them: `limbs = [["pose.left_wrist", "left_hand.w
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from importlib import resources
 from itertools import pairwise
@@ -78,8 +78,8 @@ class Layout:
         stored_derivatives: how many derivatives of all position columns follow them.
         fps: usual frames a second; 0 if unknown.
         description: one sentence for people.
-        limbs: what a picture draws: pairs of numbers of points (see `point_names`), in the order of drawing. Layouts
-            that differ in this alone are equal: no number of a recogniser depends on it.
+        limbs: pairs of numbers of points (see `point_names`) that a line joins, in the order of drawing; a recogniser
+            looks at where those of pose and hands point.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Layout:
     stored_derivatives: int = 0
     fps: float = 0.0
     description: str = ""
-    limbs: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+    limbs: tuple[tuple[int, int], ...] = ()
 
     @property
     def positions(self) -> int:

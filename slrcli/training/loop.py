@@ -17,6 +17,7 @@ from slrcli.evaluate import Evaluation, evaluate
 from slrcli.findings import Finding
 from slrcli.models.base import Output, SignModel
 from slrcli.recognise import Recogniser
+from slrcli.training.average import Average
 from slrcli.training.history import EpochNumbers
 from slrcli.training.monitor import Monitor
 from slrcli.training.optim import learning_rate, make_optimiser
@@ -59,6 +60,7 @@ class NotFiniteError(SlrError):
     """The loss or its gradient is NaN or infinite: nothing can be learnt from here on."""
 
 
+AVERAGE = "average."  # before the names of the averaged weights in the training state
 SUMS = ("loss", "norm", "norm_max", "frames", "seconds")  # over the steps of an epoch; the second norm is its maximum
 
 
@@ -86,10 +88,17 @@ class Trainer:
         dev: the split that chooses the best epoch.
         recogniser: the same model with its vocabulary.
         config: everything else.
+
+    Attributes:
+        average: the running average of the weights, where one is asked for.
+        recogniser: what is evaluated and kept: the average, else the model itself.
     """
 
     def __init__(self, model: SignModel, batches: TrainBatches, dev: Clips, recogniser: Recogniser, config: Config):
         self.model, self.batches, self.dev, self.recogniser, self.config = model, batches, dev, recogniser, config
+        self.average = Average(model, config.optim.average) if config.optim.average else None
+        if self.average:
+            self.recogniser = Recogniser(self.average.model, recogniser.vocabulary, recogniser.meta)
         self.device = recogniser.device
         self.optimiser = make_optimiser(model, config.optim, self.device)
         self.progress = Progress()
@@ -125,6 +134,8 @@ class Trainer:
         value = float(main.detach())
         self._require_finite(value, norm, batch)
         self.optimiser.step()
+        if self.average:
+            self.average.update(self.model)
         frames, seconds = int(batch.lengths.sum()), time.perf_counter() - started
         progress.step += 1
         for key, amount in (("loss", value), ("norm", norm), ("frames", frames), ("seconds", seconds)):
@@ -191,6 +202,8 @@ class Trainer:
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
         for number, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
+        if self.average:
+            tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in self.average.state().items()}
         return tensors, {"progress": asdict(self.progress), "batches": len(self.batches)}
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -211,6 +224,9 @@ class Trainer:
                 _, number, key = name.split(".", 2)
                 state.setdefault(int(number), {})[key] = tensor
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        averaged = {name.removeprefix(AVERAGE): item for name, item in tensors.items() if name.startswith(AVERAGE)}
+        if self.average:
+            self.average.restore(averaged or self.model.state_dict())
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)

@@ -254,11 +254,11 @@ class Session:
 
     def _save(self, folder: Path, improved: bool, metrics: dict[str, Any]) -> None:
         if improved:
-            save_checkpoint(folder / BEST, self.model, self._meta(metrics))
+            save_checkpoint(folder / BEST, self.trainer.recogniser.model, self._meta(metrics))
         self._save_last(folder, metrics)
 
     def _save_last(self, folder: Path, metrics: dict[str, Any]) -> None:
-        save_checkpoint(folder / LAST, self.model, self._meta(metrics))
+        save_checkpoint(folder / LAST, self.trainer.recogniser.model, self._meta(metrics))
         tensors, values = self.trainer.state()
         weights = {f"{WEIGHTS}{name}": tensor for name, tensor in self.model.state_dict().items()}
         save_state(folder / STATE, {**tensors, **weights}, values)

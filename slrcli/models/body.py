@@ -1,0 +1,200 @@
+"""The points of a batch by group, and the body's own coordinates: centred, turned to the front, scaled."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from slrcli.features.layout import AXES, Group, Layout
+from slrcli.models.columns import Columns, nearest, pick, sums_around
+
+SMALLEST_SCALE = 1e-6  # in the layout's own unit; below it a body has no size
+SHORTEST_BONE = 1e-4  # in sizes of the body; below it a bone points nowhere
+
+
+@dataclass
+class Points:
+    """One group of a batch: coordinates `[B, T, P, C]`, 0 where missing, and where they are known."""
+
+    group: Group
+    values: Tensor
+    known: Tensor
+
+    @classmethod
+    def of(cls, group: Group, x: Tensor, known: Tensor) -> "Points":
+        shape = (len(group.points), len(group.coordinates))
+        own = slice(group.start, group.stop)
+        return cls(group, x[..., own].unflatten(2, shape), known[..., own].unflatten(2, shape))
+
+    def places(self, names: tuple[str, ...]) -> list[int]:
+        """Where some coordinates stand among the group's, as far as it has them."""
+        return [self.group.coordinates.index(name) for name in names if name in self.group.coordinates]
+
+    def space(self) -> Columns:
+        """Positions `[B, T, P, 3]`, z being 0 where there is none, and where all of a position is known `[B, T, P]`."""
+        axes = self.places(AXES)
+        known = pick(self.known, axes).all(dim=3)
+        return Columns(F.pad(pick(self.values, axes), (0, len(AXES) - len(axes))), known)
+
+    def mean_of(self, points: tuple[str, ...]) -> Columns:
+        """Mean position of some points `[B, T, 3]`, and the frames in which all of them are known `[B, T]`."""
+        rows = [self.group.index(name) for name in points]
+        part = Points(self.group, self.values[:, :, rows], self.known[:, :, rows])
+        values, known = part.space()
+        return Columns(values.mean(dim=2), known.all(dim=2))
+
+    def move(self, anchor: Tensor, scale: Tensor, turn: tuple[Tensor, Tensor] | None) -> None:
+        """Centre the positions on `anchor [B, T, 3]`, divide by `scale` and turn; half a point becomes none."""
+        space, known = self.space()
+        space = _turned((space - anchor.unsqueeze(2)) / scale, turn)
+        source = torch.cat([space, self.values], dim=3)
+        names = self.group.coordinates
+        self.values = pick(source, [AXES.index(n) if n in AXES else len(AXES) + i for i, n in enumerate(names)])
+        self.known = self.known & known.unsqueeze(3)
+
+    def directions(self, bones: tuple[tuple[int, int], ...], axes: tuple[str, ...]) -> Columns:
+        """Where each bone points, vectors of length 1, as columns; unknown where an end is, or where both coincide."""
+        (first, there), (second, also) = (
+            Columns(pick(self.values[:, :, rows], self.places(axes)), pick(self.known[:, :, rows], self.places(axes)))
+            for rows in map(list, zip(*bones, strict=True))
+        )
+        way = second - first
+        length = way.norm(dim=3, keepdim=True)
+        known = there & also & (length > SHORTEST_BONE)
+        return Columns((way / length.clamp(min=SHORTEST_BONE)).flatten(2), known.flatten(2))
+
+    def columns(self, coordinates: tuple[str, ...], kept: int) -> Columns:
+        """Some coordinates of the first `kept` points, as columns."""
+        own = self.places(coordinates)
+        return Columns(*(pick(part[:, :, :kept], own).flatten(2) for part in (self.values, self.known)))
+
+
+class Selected(NamedTuple):
+    """A group cut down to the points that are used.
+
+    Attributes:
+        group: with those points alone.
+        kept: how many of them, from the first, are shown to the network.
+        bones: the limbs of pose and hands that end in a kept point, as pairs of places among the points.
+    """
+
+    group: Group
+    kept: int
+    bones: tuple[tuple[int, int], ...] = ()
+
+
+def select(layout: Layout, keep: bool) -> tuple[list[Selected], list[int]]:
+    """What is used of each group, packed without gaps: the points to keep, then those that the body is placed by.
+
+    Returns:
+        The groups so packed, and the columns of the stored positions that go there.
+    """
+    selected, columns = [], []
+    shoulders = {(group.name, point) for group, point in map(layout.find, layout.shoulders)}
+    for group in layout.groups:
+        points, kept = group.points, len(group.points)
+        if keep and group.keep:
+            placing = [p for p in group.points if p in group.anchor or (group.name, p) in shoulders]
+            points, kept = tuple(dict.fromkeys([*group.keep, *placing])), len(group.keep)
+        cut = replace(group, points=points, start=len(columns))
+        selected.append(Selected(cut, kept, _bones(layout, cut, kept)))
+        columns += [group.column(point, coordinate) for point in points for coordinate in group.coordinates]
+    return selected, columns
+
+
+class Origin:
+    """Brings the points of a batch into the body's own coordinates."""
+
+    def __init__(self, layout: Layout, selected: list["Selected"], turn_frames: int):
+        self.groups = [group for group, *_ in selected if group.spatial]
+        anchored = [group for group in self.groups if group.anchor]
+        # The body stands where the pose's anchor is, else where the first anchor is that any group has.
+        self.body = next((group for group in anchored if group.kind == "pose"), anchored[0] if anchored else None)
+        self.shoulders = [layout.find(name) for name in layout.shoulders]
+        self.turn_frames = turn_frames if layout.turn else 0
+        self.measured = len(layout.measured_axes)
+
+    def normalise(self, parts: dict[str, "Points"], frames: Tensor) -> dict[str, Columns]:
+        """Centre, turn and scale `parts` in place.
+
+        Args:
+            parts: the points of each group.
+            frames: which frames are no padding, bool `[B, T]`.
+
+        Returns:
+            For each group with an anchor, where that is against the body `[B, T, 3]`, and whether it is known `[B, T]`.
+        """
+        middle, spread = self._cloud(parts)
+        across = self._across(parts) if self.shoulders else None
+        scale = self._scale(across, spread)
+        turn = self._turn(across) if self.turn_frames else None
+        middle = middle.unsqueeze(1).expand(-1, frames.shape[1], -1)
+        body = self._anchor(parts[self.body.name], middle).values if self.body else middle
+        places = {}
+        for group in self.groups:
+            anchor = body
+            if group.anchor:
+                anchor, known = self._anchor(parts[group.name], middle)
+                place = _turned((anchor - body).unsqueeze(2) / scale, turn).squeeze(2)
+                places[group.name] = Columns(place, known)
+            parts[group.name].move(anchor, scale, turn)
+        return places
+
+    def _anchor(self, part: "Points", middle: Tensor) -> Columns:
+        """A group's anchor in every frame `[B, T, 3]`, the nearest where it is not known, and where it is `[B, T]`."""
+        anchor, known = part.mean_of(part.group.anchor)
+        anywhere = known.any(dim=1).view(-1, 1, 1)
+        return Columns(torch.where(anywhere, nearest(anchor, known), middle), known)
+
+    def _across(self, parts: dict[str, "Points"]) -> Columns:
+        """The way from the first shoulder to the second `[B, T, 3]`, and where it is known `[B, T]`."""
+        (first, there), (second, also) = (parts[group.name].mean_of((point,)) for group, point in self.shoulders)
+        return Columns(second - first, there & also)
+
+    def _scale(self, across: Columns | None, spread: Tensor) -> Tensor:
+        """What a body measures, `[B, 1, 1, 1]`: the mean distance of its shoulders, else the spread of its points."""
+        if across is not None:
+            width = torch.where(across.known, across.values[..., : self.measured].norm(dim=2), 0.0)
+            width = width.sum(dim=1) / across.known.sum(dim=1).clamp(min=1)
+            spread = torch.where(width > SMALLEST_SCALE, width, spread)
+        return torch.where(spread > SMALLEST_SCALE, spread, 1.0).view(-1, 1, 1, 1)
+
+    def _turn(self, across: Columns) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of the angle from the x axis to the shoulders around each frame, each `[B, T, 1]`."""
+        around = Columns(sums_around(across.values, across.known, self.turn_frames), across.known)
+        x, _, z = nearest(*around).split(1, dim=2)
+        length = (x * x + z * z).sqrt()
+        level = length > SMALLEST_SCALE
+        length = torch.where(level, length, 1.0)
+        return torch.where(level, x / length, 1.0), torch.where(level, z / length, 0.0)
+
+    def _cloud(self, parts: dict[str, "Points"]) -> tuple[Tensor, Tensor]:
+        """Mean of all points of a clip, `[B, 3]`, and their root mean square distance from it, `[B]`."""
+        spaces = [parts[group.name].space() for group in self.groups]
+        points = torch.cat([values.flatten(1, 2) for values, _ in spaces], dim=1)
+        known = torch.cat([there.flatten(1, 2) for _, there in spaces], dim=1).unsqueeze(2)
+        count = known.sum(dim=1).clamp(min=1)
+        middle = torch.where(known, points, 0.0).sum(dim=1) / count
+        away = torch.where(known, points - middle.unsqueeze(1), 0.0)[..., : self.measured]
+        return middle, (away.square().sum(dim=(1, 2)) / count.squeeze(1)).sqrt()
+
+
+def _bones(layout: Layout, group: Group, kept: int) -> tuple[tuple[int, int], ...]:
+    """See `Selected`. The trunk says who signs, not what, and goes with its points where a layout selects."""
+    if group.kind not in ("pose", "hand"):
+        return ()
+    here = {f"{group.name}.{point}": place for place, point in enumerate(group.points)}
+    names = layout.point_names
+    ends = [(here.get(names[a]), here.get(names[b])) for a, b in layout.limbs]
+    return tuple((a, b) for a, b in ends if a is not None and b is not None and min(a, b) < kept)
+
+
+def _turned(space: Tensor, turn: tuple[Tensor, Tensor] | None) -> Tensor:
+    """`[B, T, P, 3]` turned about the y axis by minus the angle whose cosine and sine are given."""
+    if turn is None:
+        return space
+    cos, sin = turn
+    x, y, z = space.unbind(3)
+    return torch.stack([x * cos + z * sin, y, z * cos - x * sin], dim=3)

@@ -1,0 +1,49 @@
+"""A running average of the weights, which makes fewer errors than the weights of any single step.
+
+After every step each averaged weight moves a small part of the way to the trained one (Polyak & Juditsky 1992, with an
+exponential window). Early in a run the window is short, so that the average does not hang on to the beginning.
+Running statistics of normalisations are taken over as they are.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+SOON = 10.0  # steps: after n of them the window is about n / 10 long, until it has its full length
+
+
+class Average:
+    """The averaged twin of a model.
+
+    Args:
+        model: the one that is trained; the twin starts from its weights.
+        decay: share of the average that a step leaves as it is, below 1; 0 makes the twin follow the model.
+
+    Attributes:
+        model: the twin.
+        steps: updates so far.
+    """
+
+    def __init__(self, model: nn.Module, decay: float):
+        self.model = copy.deepcopy(model).eval()
+        self.decay = decay
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take in the weights after a step."""
+        self.steps += 1
+        decay = min(self.decay, self.steps / (self.steps + SOON))
+        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
+        for own, other in zip(self.model.buffers(), model.buffers(), strict=True):
+            own.copy_(other)
+
+    def state(self) -> dict[str, Tensor]:
+        """What `restore` takes."""
+        return self.model.state_dict() | {"steps": torch.tensor(self.steps)}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Go on where `state` was taken, or begin with a model's own weights."""
+        self.steps = int(tensors.get("steps", 0))
+        self.model.load_state_dict({name: item for name, item in tensors.items() if name != "steps"})
