@@ -28,7 +28,7 @@ def read_features(path: str | Path) -> np.ndarray:
         DataError: the file is missing, damaged, pickled, not numeric, empty, or neither two- nor three-dimensional.
     """
     path = Path(path)
-    with _plainly(path), _open(path) as stream:
+    with plainly(path), _open(path) as stream:
         shape, dtype = _header(stream)
         frames, columns = _checked(shape, dtype, path)
         stream.seek(0)
@@ -57,7 +57,7 @@ class Header:
 def feature_shape(path: str | Path) -> tuple[int, int]:
     """`(T, D)` of a feature file, from its header alone; raises like `read_features`, except for damage further on."""
     path = Path(path)
-    with _plainly(path), _open(path) as stream:
+    with plainly(path), _open(path) as stream:
         return _checked(*_header(stream), path)
 
 
@@ -68,7 +68,7 @@ def feature_header(path: str | Path) -> Header:
         DataError: like `read_features`, except for damage inside the numbers.
     """
     path = Path(path)
-    with _plainly(path), _open(path) as stream:
+    with plainly(path), _open(path) as stream:
         shape, dtype = _header(stream)
         frames, columns = _checked(shape, dtype, path)
         if isinstance(stream, zipfile.ZipExtFile):
@@ -76,30 +76,6 @@ def feature_header(path: str | Path) -> Header:
         else:
             sample = _ends(stream, stream.tell(), frames * columns * dtype.itemsize)
         return Header(frames, columns, dtype.name, sample)
-
-
-# What numpy and zipfile raise on files that are not what they claim to be.
-_DAMAGE = (ValueError, OverflowError, EOFError, SyntaxError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
-
-
-@contextmanager
-def _plainly(path: Path) -> Iterator[None]:
-    """Whatever goes wrong while reading, said in the user's terms."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise DataError("there is no such feature file", path) from error
-    except OSError as error:
-        raise DataError(f"cannot read the feature file: {error.strerror or error}", path) from error
-    except MemoryError as error:
-        raise DataError("the feature file does not fit in memory", path, "cut the clip into shorter ones") from error
-    except _DAMAGE as error:
-        # numpy, zipfile and zlib name the damage in their own words; zlib.error is not among the built-in ones.
-        raise DataError(f"the feature file is damaged or cut short: {error}", path, "extract it again") from error
-    except Exception as error:
-        if type(error).__module__ != "zlib":
-            raise
-        raise DataError(f"the feature file is damaged: {error}", path, "extract it again") from error
 
 
 @contextmanager
