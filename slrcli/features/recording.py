@@ -87,7 +87,7 @@ def _meaningless(layout: Layout) -> bool:
 
 
 def _coordinates(points: np.ndarray, source: Group, group: Group) -> Iterator[tuple[int, np.ndarray]]:
-    """For each coordinate that `group` wants of `points [T, P, C]`: its place, and its values `[T, P]` if there are any.
+    """The coordinates that `group` wants of `points [T, P, C]`: their places and, where there are any, values `[T, P]`.
 
     A confidence that the source does not give is 1 where the point was seen.
     """
@@ -109,7 +109,9 @@ def _factor(coordinate: str, source: Group, recording: Recording, layout: Layout
         what = f"{units[0]} cannot be turned into {units[1]}, the units of layout {layout.name}"
         raise DataError(what, where, "name a layout of the same units")
     if not recording.size or not all(recording.size):
-        what = f"the size of the picture is needed to turn {units[0]} units into {units[1]}, and the file does not say it"
+        what = (
+            f"the size of the picture is needed to turn {units[0]} units into {units[1]}, and the file does not say it"
+        )
         raise DataError(what, where, "slr convert --size WIDTHxHEIGHT says it")
     extent = recording.size["xy".index(coordinate)]
     return 1 / extent if units[1] == "image" else float(extent)

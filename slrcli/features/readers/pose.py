@@ -1,7 +1,7 @@
 """`.pose` files in versions 0.0, 0.1 and 0.2, read through pose-format, the library they come from (extra `pose`).
 
-https://github.com/sign-language-processing/pose/blob/master/docs/specs/ describes the versions. Components become groups
-and points keep their names, in our spelling. A point of confidence 0 is missing; positions are in pixels.
+https://github.com/sign-language-processing/pose/blob/master/docs/specs/ describes the versions. Components become
+groups and points keep their names, in our spelling. A point of confidence 0 is missing; positions are in pixels.
 """
 
 import mmap
@@ -15,8 +15,8 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers.common import AGAIN, check_extent, need, plainly
-from slrcli.features.readers.pose_names import COMPONENTS, point_names
 from slrcli.features.readers.people import choose_track
+from slrcli.features.readers.pose_names import COMPONENTS, point_names
 from slrcli.features.recording import Recording
 
 EXTRA = "pose"
@@ -37,7 +37,8 @@ def read(path: Path, people: str = "largest") -> Recording:
     tracks[~np.isfinite(tracks).all(axis=3) | (confidence == 0)] = np.nan
     person, notes = choose_track(tracks, people, path)
     values = np.ascontiguousarray(tracks[:, person]).reshape(len(tracks), -1)
-    return Recording(values, _layout(header, path), fps if np.isfinite(fps) and fps > 0 else 0.0, size if all(size) else None, notes)
+    fps = fps if np.isfinite(fps) and fps > 0 else 0.0
+    return Recording(values, _layout(header, path), fps, size if all(size) else None, notes)
 
 
 def peek(path: Path) -> tuple[int, Layout]:

@@ -31,7 +31,7 @@ SIDES = {"R": "right_", "L": "left_", "": ""}
 
 
 def point_names(group: str, points: list[str]) -> tuple[str, ...]:
-    """Names of a component's points in our spelling: those of MediaPipe, OpenPose and COCO-WholeBody as our layouts say.
+    """Names of a component's points in our spelling: MediaPipe's, OpenPose's and COCO-WholeBody's as our layouts say.
 
     >>> point_names("pose", ["LEFT_SHOULDER", "RBigToe", "MidHip", "left_ankle"])
     ('left_shoulder', 'right_big_toe', 'mid_hip', 'left_ankle')
