@@ -6,7 +6,9 @@ are brought into the layout that is wanted, point by point; plain arrays are tak
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +16,12 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.features.readers import arrays, keypoints, named_arrays, parquet, pose, table
+from slrcli.features.readers.keypoints import holds_frames
 from slrcli.features.readers.people import PEOPLE
 from slrcli.features.recording import Recording, fit
 
-__all__ = [
-    "PEOPLE",
-    "SUFFIXES",
-    "TEXTS",
-    "Header",
-    "clips_below",
-    "feature_header",
-    "feature_shape",
-    "own_layout",
-    "read_clips",
-    "read_features",
-    "read_recording",
-]  # fmt: skip
+__all__ = ["PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape", "holds_frames",
+           "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
 
 ARRAYS = (".npy", ".npz", ".safetensors")
 TEXTS = (".csv", ".json")  # also the suffixes of much else
@@ -57,7 +49,7 @@ def clips_below(folder: Path) -> list[Path]:
     found: list[Path] = []
     for place, inner, names in os.walk(folder):
         here = Path(place)
-        if keypoints.holds_frames(names):
+        if holds_frames(names):
             found.append(here)
             inner.clear()
             continue
@@ -131,8 +123,16 @@ def feature_shape(path: str | Path, layout: Layout | None = None) -> tuple[int, 
         frames, own = pose.peek(path)
         columns = own.width
     else:
+        with suppress(OSError):  # a file that is not there is an error where it is read
+            return _shape_read(path, layout, path.stat().st_mtime_ns)
         return read_features(path, layout).shape
     return frames, layout.width if layout and own else columns
+
+
+@lru_cache(maxsize=1 << 16)
+def _shape_read(path: Path, layout: Layout | None, changed: int) -> tuple[int, int]:
+    """`(T, D)` of a file without a header, which is read for it once as long as it does not change."""
+    return read_features(path, layout).shape
 
 
 def feature_header(path: str | Path, layout: Layout | None = None) -> Header:
@@ -165,7 +165,7 @@ def own_layout(path: str | Path) -> Layout | None:
 def _kind(path: Path) -> str:
     """The suffix, `named` for archives of landmarks by part, `openpose` for folders of its frames."""
     suffix = path.suffix.lower()
-    if path.is_dir() and keypoints.holds_frames(entry.name for entry in path.iterdir()):
+    if path.is_dir() and holds_frames(entry.name for entry in path.iterdir()):
         return "openpose"
     if suffix not in SUFFIXES:
         raise DataError(f"feature files end in {', '.join(SUFFIXES)}", path, "or are a folder of *_keypoints.json")
