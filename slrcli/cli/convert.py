@@ -33,9 +33,9 @@ def convert(
 ) -> int:
     """Convert clips: points are matched by their names, and what was not seen is NaN.
 
-    Pixels become shares of the picture (or the other way round) where the layout wants them. A file that holds several
-    clips, such as those of asl-fingerspelling, and a folder are written into a folder. Clips that fail are listed at the
-    end; the others are converted all the same.
+    Pixels become shares of the picture (or the other way round) where the layout wants them. A folder, or a file of
+    several clips such as those of asl-fingerspelling, is written into a folder. Clips that fail are listed at the end;
+    the others are converted all the same.
 
     Examples:
 

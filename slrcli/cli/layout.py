@@ -134,9 +134,7 @@ def _remarks(layout: "Layout") -> list[str]:
         if group.spatial and not group.anchor:
             remarks.append(f"Group {group.name} has no anchor: it is centred where the body is.")
         if group.kind == "face" and not group.keep and len(group.points) > 100:
-            remarks.append(
-                f"Group {group.name} has no keep: all {len(group.points)} points of a face go into the network."
-            )
+            remarks.append(f"Group {group.name} has no keep: all its {len(group.points)} points go into the network.")
     if layout.spatial and not layout.mirror:
         remarks.append("No mirror: clips cannot be mirrored to vary them.")
     if layout.spatial and not layout.limbs:
