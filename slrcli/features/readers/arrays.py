@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, list_layouts, load_layout
-from slrcli.features.readers.common import check_extent, plainly
+from slrcli.features.readers.common import check_extent, check_size, plainly
 from slrcli.features.recording import Recording
 
 NPZ_KEYS = ("features", "feature", "arr_0")
@@ -62,7 +62,12 @@ def recording(array: np.ndarray, about: Mapping[str, Any]) -> Recording:
 
 def shape(path: Path) -> tuple[int, int]:
     """`(T, D)` from the header alone; raises like `read`, except for damage further on."""
-    return header(path)[:2]
+    with plainly(path):
+        if path.suffix.lower() == ".safetensors":
+            with _tensors(path) as (tensors, name):
+                return _safetensors_extent(tensors.get_slice(name), path)
+        with _open(path) as stream:
+            return check_shape(*_header(stream), path)
 
 
 def header(path: Path) -> tuple[int, int, str, tuple[bytes, bytes]]:
@@ -129,7 +134,7 @@ def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
     with archive.open(f"{name}.npy") as stream:
         found, dtype = _header(stream)
         check_numbers(dtype, path)
-        check_extent(1, int(np.prod(found, dtype=object)), path, dtype.itemsize)
+        check_size(int(np.prod(found, dtype=object)), path, dtype.itemsize)
         if archive.getinfo(f"{name}.npy").file_size < np.prod(found, dtype=object) * dtype.itemsize:
             raise ValueError(f"{name} is announced with the shape {found} and is shorter")
         stream.seek(0)

@@ -18,7 +18,7 @@ AGAIN = "extract it again"
 # What numpy, zipfile, struct, pyarrow and safetensors raise on files that are not what they claim to be.
 _DAMAGE = (ValueError, TypeError, OverflowError, EOFError, SyntaxError, KeyError, IndexError, AttributeError,
            RuntimeError, ZeroDivisionError, zipfile.BadZipFile)  # fmt: skip
-_FOREIGN = ("zlib", "struct", "safetensors_rust", "pyarrow.lib", "lzma")  # modules of errors that are not built in
+_FOREIGN = ("zlib", "struct", "lzma", "safetensors", "pyarrow")  # whose errors are not built in
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def plainly(path: Path) -> Iterator[None]:
     except _DAMAGE as error:
         raise DataError(f"the feature file is damaged or cut short: {error}", path, AGAIN) from error
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in {name.partition(".")[0] for name in _FOREIGN}:
+        if type(error).__module__.partition(".")[0] not in _FOREIGN:
             raise
         raise DataError(f"the feature file is damaged or cut short: {error}", path, AGAIN) from error
 
@@ -50,8 +50,13 @@ def check_extent(frames: int, columns: int, path: Path, itemsize: int = 4) -> No
     if frames < 1 or columns < 1:
         what = f"the file is empty: {frames} frames of {columns} columns"
         raise DataError(what, path, "extract the clip again, or leave it out")
-    if frames * columns * max(itemsize, 4) > MAX_BYTES:
-        what = f"the file announces {frames:,} frames of {columns:,} columns, more than {MAX_BYTES >> 30} GB"
+    check_size(frames * columns, path, itemsize)
+
+
+def check_size(numbers: int, path: Path, itemsize: int = 4) -> None:
+    """DataError for more numbers than a clip has."""
+    if numbers * max(itemsize, 4) > MAX_BYTES:
+        what = f"the file announces {numbers:,} numbers, more than {MAX_BYTES >> 30} GB"
         raise DataError(what, path, "cut the recording into clips")
 
 

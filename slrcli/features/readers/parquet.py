@@ -14,7 +14,7 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers.common import AGAIN, check_extent, need, plainly
+from slrcli.features.readers.common import AGAIN, check_extent, check_size, need, plainly
 from slrcli.features.readers.table import BESIDE, arrange
 from slrcli.features.recording import Recording
 
@@ -32,14 +32,15 @@ def clips(path: Path, layout: Layout | None = None) -> Iterator[tuple[str, Recor
         DataError: other columns than these, clips that are not in one piece, or no frames.
     """
     with plainly(path), _opened(path) as file:
-        names = file.schema_arrow.names
-        check_extent(file.metadata.num_rows, 1, path)
+        schema = file.schema_arrow
+        names = schema.names
+        check_size(file.metadata.num_rows, path)
         if set(LONG) <= set(names):
             check_extent(file.metadata.num_rows, len(LONG), path)
             table = file.read(columns=list(LONG))
             yield "", _long({name: table.column(name).to_numpy() for name in LONG}, path)
             return
-        numbers = [name for name in names if _is_number(file.schema_arrow.field(name).type)]
+        numbers = [name for name in names if _is_number(schema.field(name).type)]
         numbers = [name for name in numbers if name.lower() not in BESIDE]
         if not numbers:
             raise DataError(f"there are no columns of coordinates, only {', '.join(names[:5])}", path, AGAIN)
@@ -123,7 +124,9 @@ def _long(columns: dict[str, np.ndarray], path: Path) -> Recording:
     x = np.full((last - first + 1, layout.width), np.nan, np.float32)
     unknown = set(np.unique(kind)) - layout.by_name.keys()
     if unknown:
-        raise DataError(f"there are landmarks of type {min(unknown)!r}", path, f"known are {', '.join(layout.by_name)}")
+        raise DataError(
+            f"there are landmarks of type {str(min(unknown))!r}", path, f"known are {', '.join(layout.by_name)}"
+        )
     points = np.stack([columns[axis].astype(np.float32) for axis in "xyz"], axis=1)
     for group in layout.groups:
         own = kind == group.name
