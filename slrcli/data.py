@@ -97,7 +97,7 @@ class Clips:
         return x
 
     def _shape(self, path: Path) -> tuple[int, int]:
-        frames, width = feature_shape(path)
+        frames, width = feature_shape(path, self.layout)
         check_width(width, self.layout, path)
         return frames, width
 
@@ -108,7 +108,7 @@ def load_clip(path: Path, layout: Layout, max_gap: int = 5) -> np.ndarray:
     Raises:
         DataError: unreadable, empty, infinite values, or not as wide as the layout says.
     """
-    x = read_features(path)
+    x = read_features(path, layout)
     check_width(x.shape[1], layout, path)
     if np.isinf(x).any():
         raise DataError("the features hold infinite values", str(path), "write NaN where a value is missing")

@@ -25,7 +25,22 @@ FLOORS = [
     ("console",),
     ("glosses", "rules", "phoenix"),
     ("scoring", "align", "wer", "bulk", "protocols", "sclite", "stats", "breakdown", "signature"),
-    ("features", "values", "group", "layout", "readers", "landmarks", "augment"),
+    (
+        "features",
+        "values",
+        "group",
+        "layout",
+        "landmarks",
+        "augment",
+        "recording",
+        *[
+            f"readers.{name}"
+            for name in ("common", "people", "arrays", "keypoints", "named_arrays", "table", "parquet")
+        ],
+        *[f"readers.{name}" for name in ("pose_names", "pose")],
+        "readers",
+        "writers",
+    ),
     ("vocab",),
     ("transcripts", "words", "read", "write"),
     ("corpus", "finder", "utterances", "tables", "formats"),
@@ -87,6 +102,7 @@ FLOORS = [
         "evaluate",
         "report",
         "decode",
+        "convert",
         "demo",
     ),
     (
@@ -102,6 +118,8 @@ FLOORS = [
         "train",
         "evaluate",
         "decode",
+        "layout",
+        "convert",
         "demo",
     ),
     ("__main__",),

@@ -5,9 +5,23 @@ import json
 import pytest
 
 from slrcli.errors import DataError, UsageError
-from slrcli.features.layout import Layout, generic_layout, guess_layout, list_layouts, load_layout
+from slrcli.features.layout import Layout, generic_layout, guess_layout, layouts_of_width, list_layouts, load_layout
 
-WIDTHS = {"mediapipe-1629": 1629, "mediapipe-6516": 6516, "mediapipe-1662": 1662, "mediapipe-258": 258, "kinect-20": 60}
+WIDTHS = {
+    "coco-wholebody-133": 133 * 3,
+    "holistic-178": 178 * 4,
+    "holistic-576": 576 * 4,
+    "kaggle-543": 543 * 3,
+    "kinect-20": 60,
+    "mediapipe-126": 126,
+    "mediapipe-225": 225,
+    "mediapipe-258": 258,
+    "mediapipe-1629": 1629,
+    "mediapipe-1659": 553 * 3,
+    "mediapipe-1662": 1662,
+    "mediapipe-6516": 6516,
+    "openpose-137": 137 * 3,
+}
 SHIPPED = list_layouts()[:-1]
 
 
@@ -82,6 +96,62 @@ def test_kept_points_keep_their_mirror_partners(name):
     assert all((a in kept) == (b in kept) for a, b in layout.mirror)
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_limbs_join_points_of_one_body_and_look_the_same_in_a_mirror(name):
+    layout = load_layout(name)
+    names = layout.point_names
+    drawn = {frozenset((names[a], names[b])) for a, b in layout.limbs}
+    assert len(drawn) == len(layout.limbs), "a line is drawn twice"
+    assert all(len({end.partition(".")[0] for end in line}) == 1 for line in drawn)
+    swapped = {**dict(layout.mirror), **{b: a for a, b in layout.mirror}}
+    lines = [line for line in drawn if not any(end.startswith("face.") and end not in swapped for end in line)]
+    assert all(frozenset(swapped.get(end, end) for end in line) in drawn for line in lines)
+    for group in layout.groups:
+        ends = {end for line in drawn for end in line if end.startswith(group.name + ".")}
+        if group.kind == "hand":
+            assert len(ends) == len(group.points)
+
+
+def test_contours_of_the_face_have_the_points_to_which_mediapipe_reduces_it():
+    whole, reduced = load_layout("mediapipe-1629"), load_layout("holistic-178")
+    ends = {whole.point_names[end] for limb in whole.limbs for end in limb}
+    assert {end for end in ends if end.startswith("face.")} == {f"face.{p}" for p in reduced.by_name["face"].points}
+    assert sum(whole.point_names[a].startswith("face.") for a, _ in whole.limbs) == 124  # FACEMESH_CONTOURS
+    names = reduced.point_names
+    assert {frozenset((names[a], names[b])) for a, b in reduced.limbs if names[a].startswith("face.")} == {
+        frozenset((whole.point_names[a], whole.point_names[b]))
+        for a, b in whole.limbs
+        if whole.point_names[a].startswith("face.")
+    }
+
+
+def test_limbs_are_lines_within_and_between_groups():
+    table = small_group(limbs=[["left", "nose", "right"]])
+    table["groups"].append({**table["groups"][0], "name": "second", "start": 10, "limbs": []})
+    table["limbs"] = [["body.nose", "second.nose"], [0, 9]]
+    layout = Layout.from_dict(table)
+    names = layout.point_names
+    assert names[:3] == ("body.nose", "body.left", "body.right") and names[7] == "second.nose"
+    assert layout.limbs == ((1, 0), (0, 2), (0, 7), (0, 9))
+
+
+def test_limbs_of_numbered_points_go_by_their_names():
+    table = {"name": "face", "groups": [{"name": "face", "kind": "face", "points": [7, 0, 3], "limbs": [[0, 7, 3]]}]}
+    assert Layout.from_dict(table).limbs == ((1, 0), (0, 2))
+
+
+def test_limbs_come_along_with_like_unless_the_group_has_its_own():
+    hands = {"name": "hands", "like": "mediapipe-1629", "groups": [{"name": "right_hand"}, {"name": "left_hand"}]}
+    layout, whole = Layout.from_dict(hands), load_layout("mediapipe-1629")
+    assert {(layout.point_names[a], layout.point_names[b]) for a, b in layout.limbs} == {
+        (whole.point_names[a], whole.point_names[b]) for a, b in whole.limbs if "hand." in whole.point_names[a]
+    }
+    hands["groups"][0]["limbs"] = [["wrist", "index_tip"]]
+    own = Layout.from_dict(hands)
+    assert [(a, b) for a, b in own.limbs if own.point_names[a].startswith("right")] == [(0, 8)]
+    assert len(own.limbs) == 1 + len(layout.limbs) // 2
+
+
 def test_kept_face_points_off_the_middle_all_have_a_partner():
     layout = load_layout("mediapipe-1629")
     partners = {point for pair in layout.mirror for point in pair}
@@ -92,11 +162,14 @@ def test_kept_face_points_off_the_middle_all_have_a_partner():
 @pytest.mark.parametrize("name", [*SHIPPED, "generic-7"])
 def test_a_layout_survives_json(name):
     layout = load_layout(name)
-    assert Layout.from_dict(json.loads(json.dumps(layout.to_dict()))) == layout
+    again = Layout.from_dict(json.loads(json.dumps(layout.to_dict())))
+    assert again == layout and again.limbs == layout.limbs
 
 
 def test_width_decides_and_otherwise_it_is_generic():
-    assert all(guess_layout(width).name == name for name, width in WIDTHS.items())
+    assert all(guess_layout(width).name == name for name, width in WIDTHS.items() if name != "kaggle-543")
+    assert [layout.name for layout in layouts_of_width(1629)] == ["mediapipe-1629", "kaggle-543"]
+    assert layouts_of_width(22) == []
     layout = guess_layout(22)
     assert layout == generic_layout(22) == load_layout("generic", width=22) == load_layout("generic-22")
     assert layout.width == 22 and not layout.spatial and layout.groups[0].kind == "features"
@@ -178,6 +251,12 @@ def test_groups_of_equal_size_mirror_point_by_point():
         (small_group(count=3), "both points and count"),
         (small_group(name="more"), "two groups have the same name"),
         (small_group(name="a.b"), "without a dot"),
+        (small_group(limbs=[["nose", "lefd"]]), "did you mean 'left'"),
+        (small_group(limbs=[["nose", "nose"]]), "from a point to itself"),
+        (small_group(limbs=[["nose"]]), "two or more points"),
+        (small_group(limbs="nose"), "limbs should be list"),
+        (small(limbs=[["body.nose", "body.lefd"]]), "did you mean 'body.left'"),
+        (small(limbs=[[0, 99]]), "unknown point 99"),
         (small_group(start=2), "columns 0 to 1 are missing between the beginning and 'body'"),
     ],
 )

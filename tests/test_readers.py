@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from slrcli.errors import DataError
-from slrcli.features.readers import feature_shape, read_features
+from slrcli.features.layout import load_layout
+from slrcli.features.readers import feature_header, feature_shape, own_layout, read_features, read_recording
 
 CLIP = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -124,21 +126,77 @@ def test_flipped_bytes_never_show_as_a_foreign_error(tmp_path):
             continue
 
 
-@pytest.mark.parametrize("name", ["no.npy", "no.npz"])
+def test_an_archive_that_swells_is_refused_before_it_is_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        header = str({"descr": "<f4", "fortran_order": False, "shape": (1 << 15, 1 << 10)}).encode().ljust(117) + b"\n"
+        start = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+        with archive.open("features.npy", "w") as member:
+            member.write(start)
+            for _ in range(128):
+                member.write(bytes(1 << 20))
+    for read in (read_features, feature_shape, feature_header, own_layout):
+        with pytest.raises(DataError, match="grows from"):
+            read(tmp_path / "bomb.npz")
+
+
+def test_an_archive_says_what_its_columns_mean(tmp_path):
+    clip = np.random.default_rng(0).random((3, 258), dtype=np.float32)
+    np.savez(tmp_path / "said.npz", layout="mediapipe-258", fps=30.0, size=(640, 480), features=clip)
+    save_file(
+        {"features": clip}, tmp_path / "said.safetensors", {"layout": "mediapipe-258", "fps": "30", "size": "640x480"}
+    )
+    for name in ("said.npz", "said.safetensors"):
+        found = read_recording(tmp_path / name)
+        assert (found.layout.name, found.fps, found.size) == ("mediapipe-258", 30.0, (640, 480))
+        np.testing.assert_array_equal(found.values, clip)
+        assert own_layout(tmp_path / name).name == "mediapipe-258"
+        assert feature_shape(tmp_path / name, load_layout("mediapipe-1629")) == (3, 1629)
+        assert feature_header(tmp_path / name).columns == 258
+
+
+@pytest.mark.parametrize("layout", ["mediapipe-1629", "no-such", "/etc/passwd", "../mine.toml"])
+def test_an_archive_cannot_name_a_layout_that_is_not_its_own(tmp_path, layout):
+    np.savez(tmp_path / "clip.npz", layout=layout, fps=float("nan"), size=[1, 2, 3], features=CLIP)
+    found = read_recording(tmp_path / "clip.npz")
+    assert (found.layout, found.fps, found.size) == (None, 0.0, None)
+
+
+def test_safetensors_are_read_and_their_faults_named(tmp_path):
+    path = tmp_path / "clip.safetensors"
+    save_file({"other": np.zeros((2, 2)), "features": CLIP.astype(np.float64)}, path)
+    np.testing.assert_array_equal(read_features(path), CLIP)
+    assert feature_shape(path) == (4, 3) and feature_header(path).stored_as == "float64"
+    data = path.read_bytes()
+    for size in range(0, len(data), 7):
+        path.write_bytes(data[:size])
+        with pytest.raises(DataError, match="damaged"):
+            read_features(path)
+    save_file({"features": np.zeros((2, 2, 2, 2), np.float32)}, path)
+    with pytest.raises(DataError, match="the array has the shape"):
+        feature_shape(path)
+    head = b'{"a":{"dtype":"F32","shape":[1000000000000,6],"data_offsets":[0,24000000000000]}}'
+    path.write_bytes(len(head).to_bytes(8, "little") + head)
+    with pytest.raises(DataError):
+        read_features(path)
+
+
+@pytest.mark.parametrize("name", ["no.npy", "no.npz", "no.pose", "no.csv", "no.json", "no.safetensors", "no.parquet"])
 def test_files_that_are_not_there(tmp_path, name):
+    if name.endswith((".pose", ".parquet")):
+        pytest.importorskip("pose_format" if name.endswith(".pose") else "pyarrow")
     with pytest.raises(DataError, match="no such feature file"):
         read_features(tmp_path / name)
 
 
 def test_other_files_are_named_as_such(tmp_path):
     (tmp_path / "clip.npy").write_text("no numpy here", encoding="utf-8")
-    (tmp_path / "clip.csv").write_text("1,2", encoding="utf-8")
+    (tmp_path / "clip.txt").write_text("1,2", encoding="utf-8")
     (tmp_path / "folder.npy").mkdir()
     with zipfile.ZipFile(tmp_path / "clip.npz", "w") as archive:
         archive.writestr("readme.txt", "no array")
     for name, message in (
         ("clip.npy", "damaged"),
-        ("clip.csv", "end in .npy or .npz"),
+        ("clip.txt", "end in .npy, .npz"),
         ("clip.npz", "holds no array"),
         ("folder.npy", "cannot read"),
     ):

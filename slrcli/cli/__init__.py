@@ -3,7 +3,7 @@
 import typer
 
 from slrcli import __version__
-from slrcli.cli import check, decode, demo, evaluate, score, train, vocab
+from slrcli.cli import check, convert, decode, demo, evaluate, layout, score, train, vocab
 from slrcli.cli.common import command
 
 EXAMPLES = """
@@ -17,6 +17,7 @@ Your own data:
     slr eval runs/latest --data-dir DIR
     slr decode clip.npy
     slr score references.stm hypotheses.ctm
+    slr convert clip.pose clip.npy --layout mediapipe-258
 """
 
 app = typer.Typer(
@@ -52,3 +53,5 @@ app.command("train")(command(train.train))
 app.command("eval")(command(evaluate.evaluate))
 app.command("score")(command(score.score))
 app.command("decode")(command(decode.decode))
+app.command("convert")(command(convert.convert))
+app.command("layout")(command(layout.layout))

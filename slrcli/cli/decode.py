@@ -13,7 +13,7 @@ from slrcli.errors import EXIT_FAILURE, EXIT_OK
 
 def decode(
     console: Console,
-    files: Annotated[list[Path], typer.Argument(help="Feature files (.npy, .npz) or folders of them.")],
+    files: Annotated[list[Path], typer.Argument(help="Feature files (.npy, .npz, .pose, ...) or folders of them.")],
     model: Annotated[
         Path | None,
         typer.Option("--model", "-m", help="Checkpoint or run; without it the newest run.", show_default=False),

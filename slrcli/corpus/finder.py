@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from slrcli.errors import DataError
-from slrcli.features.readers import SUFFIXES
+from slrcli.features.readers import SUFFIXES, TEXTS, holds_frames
 
 _ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}$")
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds: feature files by the name without suffix, and the names of its folders."""
+    """What a folder holds: feature files by the name without suffix, and the names of its folders.
+
+    With `frames` the folder itself is a clip, a file a frame.
+    """
 
     files: dict[str, str]
     folders: frozenset[str]
+    frames: bool = False
 
 
 class Folders:
@@ -33,7 +37,7 @@ class Folders:
         return self._known[folder]
 
     def find(self, folder: str, name: str) -> Path | None:
-        """The feature file `name` (without suffix, perhaps in a folder further down) below `folder`.
+        """The feature file `name` (without suffix, perhaps in a folder further down) below `folder`, or its folder.
 
         Every part of the name must occur in a listing, and no listing holds `..`: nothing outside `folder` is reached.
         """
@@ -42,15 +46,18 @@ class Folders:
             if part not in self.at(folder).folders:
                 return None
             folder = os.path.join(folder, part)
-        file = self.at(folder).files.get(stem)
-        return Path(folder, file) if file else None
+        here = self.at(folder)
+        if stem in here.files:
+            return Path(folder, here.files[stem])
+        inside = os.path.join(folder, stem)
+        return Path(inside) if stem in here.folders and self.at(inside).frames else None
 
 
 def describe(folder: Path) -> str:
     """What a folder offers, for messages."""
-    files = _list(str(folder)).files
+    files = [name for name in _list(str(folder)).files.values() if not name.endswith(TEXTS)]
     if files:
-        return f"{len(files)} feature files, such as {min(files.values())}"
+        return f"{len(files)} feature files, such as {min(files)}"
     return "no feature file there" if folder.is_dir() else "no such folder"
 
 
@@ -64,13 +71,13 @@ def _list(folder: str) -> Listing:
                 if suffix not in SUFFIXES:
                     if entry.is_dir():
                         folders.add(entry.name)
-                elif stem not in files or suffix == SUFFIXES[0]:
+                elif stem not in files or SUFFIXES.index(suffix) < SUFFIXES.index(os.path.splitext(files[stem])[1]):
                     files[stem] = entry.name
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
         raise DataError(f"cannot list the folder: {error.strerror}", folder, "check its rights") from error
-    return Listing(files, frozenset(folders))
+    return Listing(files, frozenset(folders), holds_frames(files.values()))
 
 
 class Finder:

@@ -9,7 +9,7 @@ from slrcli.doctor.measure import Facts
 from slrcli.doctor.records import DataContext
 from slrcli.errors import DataError
 from slrcli.features.layout import guess_layout
-from slrcli.features.readers import SUFFIXES
+from slrcli.features.readers import SUFFIXES, TEXTS
 from slrcli.findings import Finding
 
 FILE_CHECKS = Checks()
@@ -163,7 +163,9 @@ def orphans(context: DataContext) -> Iterator[Finding]:
     """Feature files beside those of the utterances that no table names."""
     folders = sorted({path.parent for path in context.files})
     stems = {path.with_suffix("") for path in context.files}  # of .npy and .npz beside each other one is read
-    left = [path for folder in folders for path in listed(folder) if path.with_suffix("") not in stems]
+    # A table or a JSON file is a clip that was forgotten only where others of its kind are clips.
+    kinds = {path.suffix for path in context.files} | set(SUFFIXES) - set(TEXTS)
+    left = [path for folder in folders for path in listed(folder, kinds) if path.with_suffix("") not in stems]
     if not left:
         return
     places = some([str(path) for path in left])
@@ -174,9 +176,9 @@ def orphans(context: DataContext) -> Iterator[Finding]:
         yield note(f"{what}: the split {context.corpus.format} is a part of the corpus", places)
 
 
-def listed(folder: Path) -> list[Path]:
-    """Feature files that lie in a folder, by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
+def listed(folder: Path, suffixes: set[str]) -> list[Path]:
+    """Feature files of these kinds that lie in a folder, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix in suffixes and path.is_file())
 
 
 @FILE_CHECKS.add("SLR-D24", "what is missing is written as NaN")

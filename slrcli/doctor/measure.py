@@ -92,10 +92,10 @@ class Facts:
 def look_at(path: Path, layout: Layout | None, fully: bool) -> Facts:
     """The facts of one file, `fully` or from its header alone."""
     try:
-        header = feature_header(path)
+        header = feature_header(path, layout)
         first, ends = (hashlib.blake2b(part, digest_size=16).digest() if part else b"" for part in header.sample)
         facts = Facts(header.frames, header.columns, header.stored_as, first=first, ends=ends)
-        return look_into(facts, read_features(path), layout) if fully else facts
+        return look_into(facts, read_features(path, layout), layout) if fully else facts
     except DataError as problem:
         return Facts(problem=problem)
 

@@ -113,7 +113,7 @@ class DataContext(Context):
                 others = len(paths) if b"" in ends else ends[self.files[path].ends]
                 if others > 1:
                     with suppress(DataError):  # damage further on, which the header did not show
-                        found[path] = self.files[path].digest or digest(read_features(path))
+                        found[path] = self.files[path].digest or digest(read_features(path, self.layout))
         return found
 
 

@@ -25,7 +25,7 @@ from slrcli.doctor.run import Examination, examine
 from slrcli.doctor.vocab_checks import DATA_VOCAB_CHECKS, MODEL_VOCAB_CHECKS, VOCAB_CHECKS
 from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers import feature_shape
+from slrcli.features.readers import feature_shape, own_layout
 from slrcli.glosses import get_normaliser
 from slrcli.models.registry import ARCHITECTURES, build_model
 from slrcli.vocab import Vocabulary
@@ -254,8 +254,13 @@ def normaliser_for(data: DataConfig, vocabulary: Vocabulary | None) -> str:
 
 
 def named_layout(name: str, paths: list[Path]) -> Layout | None:
-    """The layout that was asked for; None if it is to be guessed. `generic` takes the width of the first sound file."""
+    """The layout that was asked for, or that the first file says it has; None if it is to be guessed by the width.
+
+    `generic` takes the width of the first sound file.
+    """
     if name == "auto":
+        with suppress(DataError):
+            return own_layout(paths[0]) if paths else None
         return None
     width = None
     for path in paths if name == "generic" else ():

@@ -8,7 +8,7 @@ from typing import Any
 from slrcli.console import Console
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError
-from slrcli.features.readers import SUFFIXES
+from slrcli.features.readers import SUFFIXES, clips_below
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.workflows.runs import find_checkpoint, shown
 
@@ -83,14 +83,14 @@ def decode_batch(recogniser: Recogniser, files: Sequence[Path]) -> list[Decoded]
 
 
 def feature_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files themselves, and for a folder its feature files, those in folders below it too, sorted by name."""
+    """The files themselves, and for a folder its clips, those in folders below it too, sorted by name."""
     for path in paths:
         if not path.is_dir():
             yield path
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        inside = clips_below(path)
         if not inside:
             raise DataError(
-                "the folder holds no feature file", str(path), f"it should hold {' or '.join(SUFFIXES)} files"
+                "the folder holds no feature file", str(path), f"it should hold {', '.join(SUFFIXES)} files"
             )
         yield from inside

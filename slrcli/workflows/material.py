@@ -11,7 +11,7 @@ from slrcli.corpus import Corpus, Utterance, open_corpus
 from slrcli.ctc import minimum_frames
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, guess_layout, load_layout
-from slrcli.features.readers import feature_shape
+from slrcli.features.readers import feature_shape, own_layout
 from slrcli.vocab import Vocabulary
 
 SHOWN_IDS = 5
@@ -44,14 +44,16 @@ def open_data(data: DataConfig) -> Corpus:
 
 
 def choose_layout(name: str, utterances: list[Utterance]) -> Layout:
-    """The layout that was named, or the one that the first feature file's width suggests."""
+    """The layout that was named, or the one that the first feature file says or its width suggests."""
     file = next((item.features for item in utterances if item.features), None)
-    width = feature_shape(file)[1] if file else None
-    if name != "auto":
-        return load_layout(name, width)
-    if width is None:
-        raise DataError("no feature file to recognise the layout by", "--layout auto", "name the layout with --layout")
-    return guess_layout(width)
+    if name not in ("auto", "generic"):
+        return load_layout(name)
+    if file is None:
+        what = "no feature file to recognise the layout by"
+        raise DataError(what, f"--layout {name}", "name the layout with --layout")
+    own = own_layout(file) if name == "auto" else None
+    width = feature_shape(file)[1]
+    return own or (guess_layout(width) if name == "auto" else load_layout(name, width))
 
 
 def gather(config: Config, console: Console, vocabulary: Vocabulary | None = None) -> Material:

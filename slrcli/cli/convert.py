@@ -1,0 +1,71 @@
+"""`slr convert`: clips of one kind of file into another."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slrcli.cli.common import Json
+from slrcli.console import Console
+from slrcli.errors import EXIT_FAILURE, EXIT_OK
+
+READS = ".npy, .npz, .safetensors, .pose, .parquet, .csv, .json, or a folder of OpenPose's frames"
+WRITES = "npy, npz, safetensors, csv, pose or parquet"
+
+
+def convert(
+    console: Console,
+    source: Annotated[Path, typer.Argument(help=f"A clip ({READS}), or a folder of clips.")],
+    target: Annotated[Path, typer.Argument(help="The file to write, its suffix says which kind; or a folder.")],
+    layout: Annotated[
+        str | None,
+        typer.Option(help="Bring the points into this layout: a name that slr layout lists, or a TOML file."),
+    ] = None,
+    to: Annotated[str, typer.Option(help=f"Kind of the files in a folder: {WRITES}.")] = "npz",
+    people: Annotated[str, typer.Option(help="Of several people in the picture the largest, or an error.")] = "largest",
+    size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT of the picture in pixels, where the file does not say.")
+    ] = None,
+    fps: Annotated[float, typer.Option(min=0, help="Frames a second, where the file does not say.")] = 0.0,
+    stop_on_error: Annotated[bool, typer.Option(help="Stop at the first clip that fails.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Convert clips: points are matched by their names, and what was not seen is NaN.
+
+    Pixels become shares of the picture (or the other way round) where the layout wants them. A folder, or a file of
+    several clips such as those of asl-fingerspelling, is written into a folder. Clips that fail are listed at the end;
+    the others are converted all the same.
+
+    Examples:
+
+        slr convert clip.pose clip.npy --layout mediapipe-258
+
+        slr convert openpose_output/clip clip.npz --size 1280x720
+
+        slr convert poses features --to npy --layout mediapipe-1629
+
+        slr convert clip.npy clip.pose --size 1280x720 --fps 25
+    """
+    from slrcli.workflows.convert import Options, parse_size, wanted_layout
+    from slrcli.workflows.convert import convert as run
+
+    options = Options(wanted_layout(layout), people, parse_size(size) if size else None, fps)
+    results, notes = [], Counter()
+    for item in run(console, source, target, options, to.removeprefix("."), stop_on_error):
+        results.append(item)
+        notes.update(item.notes)
+        if item.error is None and not as_json:
+            rate = f", {item.fps:g} frames/s" if item.fps else ""
+            named = f", {item.layout}" if item.layout else ""
+            console.result(f"{item.source} -> {item.target}  {item.frames} x {item.columns}{named}{rate}")
+    for text, count in notes.items():
+        console.note(text if len(results) == 1 else f"{text} ({count} of {len(results)} clips)")
+    failed = [item for item in results if item.error is not None]
+    for item in failed:
+        console.error(item.error)
+    if as_json:
+        console.json([item.to_dict() for item in results])
+    if failed and len(results) > 1:
+        console.warn(f"{len(failed)} of {len(results)} clips could not be converted.")
+    return EXIT_FAILURE if failed else EXIT_OK

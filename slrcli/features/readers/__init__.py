@@ -1,0 +1,172 @@
+"""Files of one clip -> float32 arrays `[T, D]`, NaN where a point is missing; one file here for each kind.
+
+What a file is follows from its suffix and, where that says too little, from its content. Files that name their points
+are brought into the layout that is wanted, point by point; plain arrays are taken as they are.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout
+from slrcli.features.readers import arrays, keypoints, named_arrays, parquet, pose, table
+from slrcli.features.readers.keypoints import holds_frames
+from slrcli.features.readers.people import PEOPLE
+from slrcli.features.recording import Recording, fit
+
+__all__ = ["PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape", "holds_frames",
+           "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
+
+ARRAYS = (".npy", ".npz", ".safetensors")
+TEXTS = (".csv", ".json")  # also the suffixes of much else
+SUFFIXES = (*ARRAYS, ".pose", ".parquet", *TEXTS)  # of two files of a clip the one that stands first is read
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a feature file says about itself.
+
+    Attributes:
+        frames, columns: `(T, D)`, points flattened.
+        stored_as: type of the stored numbers, such as `float32`.
+        sample: some bytes of the numbers, those of different places. Files of different content hardly ever share them.
+    """
+
+    frames: int
+    columns: int
+    stored_as: str
+    sample: tuple[bytes, bytes]
+
+
+def clips_below(folder: Path) -> list[Path]:
+    """The clips in a folder and in those below it, by name; text files count only where there is nothing else."""
+    found: list[Path] = []
+    for place, inner, names in os.walk(folder):
+        here = Path(place)
+        if holds_frames(names):
+            found.append(here)
+            inner.clear()
+            continue
+        found += [here / name for name in names if Path(name).suffix.lower() in SUFFIXES]
+    binary = [path for path in found if path.suffix.lower() not in TEXTS]
+    return sorted(binary or found)
+
+
+def read_recording(path: str | Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+    """One clip as its file tells it.
+
+    Args:
+        path: a file, or a folder of OpenPose's frames.
+        layout: what the names in a table mean, where it has names; nothing is brought into it here.
+        people: of several people the `largest`, or an `error`.
+
+    Raises:
+        DataError: the file is missing, damaged, empty, pickled or of another kind, shows nobody or holds several clips.
+        DependencyError: the library for this kind of file is not installed.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    if kind == "openpose":
+        return keypoints.read_openpose(path, people)
+    if kind == ".pose":
+        return pose.read(path, people)
+    if kind == ".parquet":
+        return parquet.read(path, layout)
+    if kind == ".csv":
+        return table.read(path, layout)
+    if kind == ".json":
+        return keypoints.read_json_clip(path, people)
+    if kind == "named":
+        return named_arrays.read(path, people)
+    return arrays.read(path)
+
+
+def read_clips(
+    path: str | Path, layout: Layout | None = None, people: str = "largest"
+) -> Iterator[tuple[str, Recording]]:
+    """All clips of a file with their ids, one after the other; "" is the id of the only one. See `read_recording`."""
+    path = Path(path)
+    if _kind(path) == ".parquet":
+        yield from parquet.clips(path, layout)
+    else:
+        yield "", read_recording(path, layout, people)
+
+
+def read_features(path: str | Path, layout: Layout | None = None) -> np.ndarray:
+    """The features of one clip, float32 `[T, D]`; points `[T, P, C]` are flattened to `[T, P * C]`.
+
+    Args:
+        layout: the layout that is wanted; a file that names its points is brought into it.
+
+    Raises:
+        DataError: like `read_recording`, or the file has nothing of the layout.
+    """
+    found = read_recording(path, layout)
+    return (fit(found, layout, str(path)) if layout else found).values
+
+
+def feature_shape(path: str | Path, layout: Layout | None = None) -> tuple[int, int]:
+    """`(T, D)` of what `read_features` gives, from the header alone where there is one; raises like it, except for
+    damage further on."""
+    path = Path(path)
+    kind = _kind(path)
+    if kind in ARRAYS:
+        frames, columns = arrays.shape(path)
+        own = arrays.own_layout(path) if layout and columns != layout.width else None
+    elif kind == ".pose":
+        frames, own = pose.peek(path)
+        columns = own.width
+    else:
+        with suppress(OSError):  # a file that is not there is an error where it is read
+            return _shape_read(path, layout, path.stat().st_mtime_ns)
+        return read_features(path, layout).shape
+    return frames, layout.width if layout and own else columns
+
+
+@lru_cache(maxsize=1 << 16)
+def _shape_read(path: Path, layout: Layout | None, changed: int) -> tuple[int, int]:
+    """`(T, D)` of a file without a header, which is read for it once as long as it does not change."""
+    return read_features(path, layout).shape
+
+
+def feature_header(path: str | Path, layout: Layout | None = None) -> Header:
+    """What a feature file says about itself; an `.npy` that is shorter than it says is found out, too.
+
+    Raises:
+        DataError: like `read_features`, except for damage inside the numbers.
+    """
+    path = Path(path)
+    if _kind(path) in ARRAYS:
+        frames, _, stored_as, sample = arrays.header(path)
+        return Header(frames, feature_shape(path, layout)[1], stored_as, sample)
+    shape = feature_shape(path, layout)
+    return Header(*shape, "float32", arrays.ends_of(path) if path.is_file() else (b"", b""))
+
+
+def own_layout(path: str | Path) -> Layout | None:
+    """The layout that a file itself says it has; None for plain arrays.
+
+    Raises:
+        DataError: like `feature_shape`.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    if kind in ARRAYS:
+        return arrays.own_layout(path)
+    return pose.peek(path)[1] if kind == ".pose" else read_recording(path).layout
+
+
+def _kind(path: Path) -> str:
+    """The suffix, `named` for archives of landmarks by part, `openpose` for folders of its frames."""
+    suffix = path.suffix.lower()
+    if path.is_dir() and holds_frames(entry.name for entry in path.iterdir()):
+        return "openpose"
+    if suffix not in SUFFIXES:
+        raise DataError(f"feature files end in {', '.join(SUFFIXES)}", path, "or are a folder of *_keypoints.json")
+    return "named" if suffix == ".npz" and named_arrays.holds_points(path) else suffix

@@ -1,0 +1,163 @@
+"""Keypoints by person and frame -> a recording: OpenPose's JSON, MMPose's JSON, and what they have in common.
+
+OpenPose writes a folder a clip with a file a frame, `NAME_000000000000_keypoints.json`: `{"people":
+[{"pose_keypoints_2d": [x, y, c, ...], "face_keypoints_2d": ..., "hand_left_keypoints_2d": ...}]}`
+(https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/doc/02_output.md, flag `--write_json`).
+
+MMPose writes a file a clip: `{"meta_info": ..., "instance_info": [{"frame_id": 1, "instances": [{"keypoints":
+[[x, y], ...], "keypoint_scores": [...], "bbox": ...}]}]}`, or the list of frames alone, or a list of the instances of
+each frame (https://mmpose.readthedocs.io/en/latest/user_guides/inference.html, `pred_out_dir`).
+
+Both give pixels and never say how large the picture is.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout, load_layout
+from slrcli.features.readers.common import AGAIN, check_extent, plainly, read_json
+from slrcli.features.readers.people import follow
+from slrcli.features.recording import Recording, Size
+
+FRAME_FILE = re.compile(r"(?:^|.*\D)(\d+)_keypoints\.json")
+OPENPOSE_PARTS = {"pose": "pose", "face": "face", "hand_left": "left_hand", "hand_right": "right_hand"}
+BODY_18 = 18  # the points of OpenPose's older model of the body
+COCO_BODY = 17  # the points of COCO, with which those of COCO-WholeBody begin
+MAX_FRAMES = 1 << 20
+
+
+def holds_frames(names: Iterable[str]) -> bool:
+    """Whether a folder of these names holds a clip as OpenPose writes it."""
+    return any(FRAME_FILE.fullmatch(name) for name in names)
+
+
+def read_openpose(path: Path, people: str = "largest") -> Recording:
+    """The clip of a folder; frames that have no file are missing."""
+    layout = load_layout("openpose-137")
+    with plainly(path):
+        files = {int(found[1]): entry for entry in path.iterdir() if (found := FRAME_FILE.fullmatch(entry.name))}
+        if not files:
+            raise DataError("the folder holds no *_keypoints.json", path, "write them with openpose --write_json")
+        first, last = min(files), max(files)
+        if last - first >= MAX_FRAMES:
+            raise DataError(f"the files count frames from {first} to {last}", path, "keep one clip a folder")
+        check_extent(last - first + 1, layout.width, path)
+    frames: list[list[np.ndarray]] = [[] for _ in range(first, last + 1)]
+    for number, file in sorted(files.items()):
+        with plainly(file):
+            found = read_json(file)
+            rows = found.get("people") if isinstance(found, dict) else None
+            if not isinstance(rows, list):
+                raise DataError("this is no output of OpenPose: it has no list of people", file, AGAIN)
+            frames[number - first] = [_openpose_person(row, layout, file) for row in rows]
+    return from_people(frames, None, people, path, layout)
+
+
+def read_json_clip(path: Path, people: str = "largest") -> Recording:
+    """The clip of a JSON file of MMPose.
+
+    Raises:
+        DataError: another kind of JSON, points that COCO does not have, or nobody seen.
+    """
+    with plainly(path):
+        found = read_json(path)
+        if isinstance(found, dict) and "people" in found:
+            raise DataError("OpenPose writes a file a frame", path, "name the folder, not one file")
+        frames = found.get("instance_info", found.get("predictions")) if isinstance(found, dict) else found
+        if not isinstance(frames, list) or not frames:
+            what = "this JSON holds no frames with instances, as MMPose's inferencer writes them"
+            raise DataError(what, path, "write it with pred_out_dir, or convert it to .npz")
+        if all(isinstance(frame, dict) and "keypoints" in frame for frame in frames):
+            frames = [frames]  # the people of a single picture
+        return from_people(_mmpose_frames(frames, path), None, people, path)
+
+
+def from_people(
+    frames: Sequence[Sequence[np.ndarray]], size: Size | None, people: str, path: Path, layout: Layout | None = None
+) -> Recording:
+    """The signer of every frame.
+
+    Args:
+        frames: for each frame its people, each `[K, 3]`: x, y and confidence, which is 0 for what was not seen.
+        layout: of the K points; None for those of COCO-WholeBody, or of the body alone.
+    """
+    layout = layout or load_layout("coco-wholebody-133")
+    points = len(layout.point_names)
+    check_extent(len(frames), layout.width, path)
+    checked = [[_seen(person, points, path) for person in frame] for frame in frames]
+    chosen, notes = follow(checked, people, path)
+    values = np.full((len(frames), points, 3), np.nan, np.float32)
+    for t, person in enumerate(chosen):
+        if person is not None:
+            values[t] = checked[t][person]
+    return Recording(values.reshape(len(frames), -1), layout, size=size, notes=notes)
+
+
+def _seen(person: np.ndarray, points: int, path: Path) -> np.ndarray:
+    """`[points, 3]`, NaN where a point was not seen, and beyond the points of a body alone."""
+    if person.shape[0] not in (points, COCO_BODY) or person.shape[1] != 3:
+        what = f"a person has {person.shape[0]} points; known are {points} of the whole body and {COCO_BODY} of COCO"
+        raise DataError(what, path, "use a whole-body model, or save the arrays as .npy with a layout of your own")
+    found = np.full((points, 3), np.nan, np.float32)
+    found[: len(person)] = person
+    found[~np.isfinite(found).all(axis=1) | (found[:, 2] <= 0)] = np.nan
+    return found
+
+
+def _openpose_person(row: Any, layout: Layout, path: Path) -> np.ndarray:
+    """`[137, 3]`; parts that OpenPose did not look for stay 0."""
+    person = np.zeros((len(layout.point_names), 3), np.float32)
+    start = 0
+    for part, name in OPENPOSE_PARTS.items():
+        group = layout.by_name[name]
+        values = np.asarray(row.get(f"{part}_keypoints_2d", row.get(f"{part}_keypoints", ())) or (), np.float32)
+        if part == "pose" and values.size == 3 * BODY_18:
+            values = _body_18(values.reshape(-1, 3), group.points)
+        if values.size not in (0, 3 * len(group.points)):
+            what = f"{part} has {values.size} numbers, not 3 x {len(group.points)}"
+            raise DataError(what, path, "the model BODY_25 writes what is known here")
+        if values.size:
+            person[start : start + len(group.points)] = values.reshape(-1, 3)
+        start += len(group.points)
+    return person
+
+
+def _body_18(values: np.ndarray, points: tuple[str, ...]) -> np.ndarray:
+    """OpenPose's 18 points of the older model among the 25 of the newer, which has the middle of the hips besides."""
+    found = np.zeros((len(points), 3), np.float32)
+    places = [index for index, point in enumerate(points) if point != "mid_hip"][:BODY_18]
+    found[places] = values
+    return found
+
+
+def _mmpose_frames(frames: list, path: Path) -> list[list[np.ndarray]]:
+    """For each frame its people. Frames may be numbered from 1; those that are not named are missing."""
+    numbers = [frame.get("frame_id") if isinstance(frame, dict) else None for frame in frames]
+    if all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers):
+        first, last = min(numbers), max(numbers)
+        if last - first >= MAX_FRAMES:
+            raise DataError(f"frame_id goes from {first} to {last}", path, AGAIN)
+    else:
+        first, last, numbers = 0, len(frames) - 1, list(range(len(frames)))
+    people: list[list[np.ndarray]] = [[] for _ in range(first, last + 1)]
+    for number, frame in zip(numbers, frames, strict=True):
+        rows = frame.get("instances", ()) if isinstance(frame, dict) else frame
+        if not isinstance(rows, list):
+            raise DataError("a frame is no list of instances", path, AGAIN)
+        people[number - first] = [_mmpose_person(row, path) for row in rows]
+    return people
+
+
+def _mmpose_person(row: Any, path: Path) -> np.ndarray:
+    if not isinstance(row, dict) or "keypoints" not in row:
+        raise DataError("an instance without keypoints", path, AGAIN)
+    points = np.asarray(row["keypoints"], np.float32)
+    if points.ndim != 2 or points.shape[1] not in (2, 3):
+        raise DataError(f"keypoints have the shape {points.shape}, not [points, 2]", path, AGAIN)
+    scores = np.asarray(row.get("keypoint_scores", np.ones(len(points))), np.float32).reshape(len(points), 1)
+    return np.hstack([points[:, :2], scores])

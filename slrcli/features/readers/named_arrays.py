@@ -1,0 +1,95 @@
+"""`.npz` archives of several arrays: landmarks by body part as cslrtools2 writes them, and keypoints of MMPose.
+
+cslrtools2: `mediapipe.pose`, `mediapipe.left_hand`, `mediapipe.right_hand`, `mediapipe.face`, each `[T, N, 4]`: x, y,
+z, visibility in shares of the picture, NaN where nothing was seen. Keypoints: `keypoints [T, (people,) K, 2 or 3]` in
+pixels and `scores` or `keypoint_scores [T, (people,) K]`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout, load_layout
+from slrcli.features.readers.arrays import members, opened_archive, read_member
+from slrcli.features.readers.common import AGAIN, check_extent, plainly
+from slrcli.features.readers.keypoints import from_people
+from slrcli.features.recording import Recording
+
+PARTS = ("pose", "face", "left_hand", "right_hand")
+PREFIX = "mediapipe."
+SCORES = ("scores", "keypoint_scores")
+
+
+def holds_points(path: Path) -> bool:
+    """Whether an archive is of one of these kinds."""
+    with plainly(path), opened_archive(path) as archive:
+        names = set(members(archive))
+        return "keypoints" in names or any(PREFIX + part in names for part in PARTS)
+
+
+def read(path: Path, people: str = "largest") -> Recording:
+    """The clip of an archive of landmarks or keypoints.
+
+    Raises:
+        DataError: damaged, pickled, empty, arrays that do not belong together, or nobody seen.
+    """
+    with plainly(path), opened_archive(path) as archive:
+        names = set(members(archive))
+        if "keypoints" in names:
+            scores = next((name for name in SCORES if name in names), None)
+            return from_people(
+                *_people(read_member(archive, "keypoints", path), scores and read_member(archive, scores, path), path),
+                people,
+                path,
+            )
+        parts = {part: read_member(archive, PREFIX + part, path) for part in PARTS if PREFIX + part in names}
+    return _landmarks(parts, path)
+
+
+def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> tuple[list, None]:
+    """For each frame its people, each `[K, 3]`: x, y, score; and the size of the picture, which is not known."""
+    if keypoints.ndim == 3:
+        keypoints, scores = keypoints[:, None], scores if scores is None else scores[:, None]
+    if keypoints.ndim != 4 or keypoints.shape[3] not in (2, 3):
+        raise DataError(f"keypoints have the shape {keypoints.shape}", path, "it is [frames, (people,) points, 2 or 3]")
+    check_extent(len(keypoints), int(np.prod(keypoints.shape[1:])), path)
+    if scores is None:
+        scores = keypoints[..., 2] if keypoints.shape[3] == 3 else np.ones(keypoints.shape[:3])
+    if scores.shape != keypoints.shape[:3]:
+        raise DataError(f"scores {scores.shape} do not belong to keypoints {keypoints.shape}", path, AGAIN)
+    return list(np.concatenate([keypoints[..., :2], scores[..., None]], axis=3)), None
+
+
+def _landmarks(parts: dict[str, np.ndarray], path: Path) -> Recording:
+    lengths = {len(array) for array in parts.values()}
+    for part, array in parts.items():
+        if array.ndim != 3 or array.shape[2] not in (3, 4):
+            raise DataError(f"{PREFIX}{part} has the shape {array.shape}", path, "it is [frames, points, 3 or 4]")
+    if len(lengths) > 1:
+        raise DataError(f"the parts have different numbers of frames: {sorted(lengths)}", path, AGAIN)
+    check_extent(*lengths, sum(array[0].size for array in parts.values() if len(array)), path)
+    layout = _layout({part: array.shape[1:] for part, array in parts.items()}, path)
+    columns = []
+    for group in layout.groups:
+        array = parts[group.name][..., : len(group.coordinates)].astype(np.float32)
+        array[~np.isfinite(array).all(axis=2)] = np.nan
+        columns.append(array.reshape(len(array), -1))
+    return Recording(np.ascontiguousarray(np.hstack(columns)), layout)
+
+
+def _layout(shapes: dict[str, tuple[int, int]], path: Path) -> Layout:
+    """The shipped layout of these parts, else one of their own. Visibility is said of the pose alone."""
+    full = load_layout("mediapipe-1659").by_name
+    groups = []
+    for part, (count, depth) in shapes.items():
+        if count > len(full[part].points):
+            raise DataError(f"{PREFIX}{part} has {count} points, MediaPipe {len(full[part].points)}", path, AGAIN)
+        axes = ("x", "y", "z", "visibility") if part == "pose" and depth == 4 else ("x", "y", "z")
+        groups.append({"name": part, "points": full[part].points[:count], "coordinates": axes})
+    made = Layout.from_dict({"name": "mediapipe", "like": "mediapipe-1659", "groups": groups}, str(path))
+    for name in ("mediapipe-1662", "mediapipe-258"):
+        layout = load_layout(name)
+        if layout.width == made.width and [g.name for g in layout.groups] == [g.name for g in made.groups]:
+            return layout
+    return made

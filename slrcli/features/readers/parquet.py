@@ -1,0 +1,137 @@
+"""Kaggle's landmarks in Parquet, through pyarrow (extra `parquet`): MediaPipe Holistic, NaN where nothing was seen.
+
+asl-signs: long, a clip a file, columns `frame`, `type` (face, left_hand, pose, right_hand), `landmark_index`, x, y, z.
+asl-fingerspelling: wide, many clips a file, told apart by `sequence_id` (a column or the index of the table), with
+`frame` and `x_face_0` ... `z_right_hand_20`.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout, load_layout
+from slrcli.features.readers.common import AGAIN, check_extent, check_size, need, plainly
+from slrcli.features.readers.table import BESIDE, arrange
+from slrcli.features.recording import Recording
+
+EXTRA = "parquet"
+LONG = ("frame", "type", "landmark_index", "x", "y", "z")
+SEQUENCE = "sequence_id"
+MAX_FRAMES = 1 << 20
+BATCH = 2048  # rows that are in memory at once, besides those of one clip
+
+
+def clips(path: Path, layout: Layout | None = None) -> Iterator[tuple[str, Recording]]:
+    """The clips of a file with their ids, one after the other; "" is the id of a file that is one clip.
+
+    Raises:
+        DataError: other columns than these, clips that are not in one piece, or no frames.
+    """
+    with plainly(path), _opened(path) as file:
+        schema = file.schema_arrow
+        names = schema.names
+        check_size(file.metadata.num_rows, path)
+        if set(LONG) <= set(names):
+            check_extent(file.metadata.num_rows, len(LONG), path)
+            table = file.read(columns=list(LONG))
+            yield "", _long({name: table.column(name).to_numpy() for name in LONG}, path)
+            return
+        numbers = [name for name in names if _is_number(schema.field(name).type)]
+        numbers = [name for name in numbers if name.lower() not in BESIDE]
+        if not numbers:
+            raise DataError(f"there are no columns of coordinates, only {', '.join(names[:5])}", path, AGAIN)
+        layout, seen = layout or _wide_layout(numbers), set()
+        for sequence, values in _pieces(file, numbers, path):
+            if sequence in seen:
+                raise DataError(f"the frames of clip {sequence} are not in one piece", path, "sort by sequence_id")
+            seen.add(sequence)
+            yield sequence, arrange(numbers, values, layout, path)
+
+
+def read(path: Path, layout: Layout | None = None) -> Recording:
+    """The clip of a file; DataError, besides what `clips` raises, if there are several."""
+    found = list(islice(clips(path, layout), 2))
+    if len(found) > 1:
+        what = f"the file holds several clips, such as {found[0][0]} and {found[1][0]}"
+        raise DataError(what, path, "write each into a file of its own: slr convert FILE FOLDER")
+    return found[0][1]
+
+
+def full_layout() -> Layout:
+    """All points that such a file can hold: those of MediaPipe Holistic with irises."""
+    return load_layout("mediapipe-1659")
+
+
+def _wide_layout(names: Sequence[str]) -> Layout | None:
+    """The usual layout for the 1,629 columns of asl-fingerspelling, which come in blocks of x, y and z."""
+    return load_layout("mediapipe-1629") if {"x_face_0", "z_right_hand_20"} <= set(names) else None
+
+
+def _opened(path: Path) -> Any:
+    if not path.is_file():
+        raise FileNotFoundError
+    return need("pyarrow.parquet", EXTRA).ParquetFile(path)
+
+
+def _is_number(kind: Any) -> bool:
+    types = need("pyarrow.types", EXTRA)
+    return types.is_floating(kind) or types.is_integer(kind)
+
+
+def _pieces(file: Any, numbers: Sequence[str], path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Id and values `[T, N]` of each clip of a wide table, in the order of frames; a clip a change of `sequence_id`."""
+    beside = [name for name in (SEQUENCE, "frame") if name in file.schema_arrow.names]
+    current, parts = None, []
+    for batch in file.iter_batches(batch_size=BATCH, columns=[*beside, *numbers]):
+        values = np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in numbers])
+        frames = batch.column("frame").to_numpy(zero_copy_only=False) if "frame" in beside else np.zeros(len(values))
+        ids = [str(value) for value in batch.column(SEQUENCE).to_pylist()] if SEQUENCE in beside else [""] * len(values)
+        bounds = [0, *(i for i in range(1, len(ids)) if ids[i] != ids[i - 1]), len(ids)]
+        for start, stop in pairwise(bounds):
+            if start == stop:
+                continue
+            if parts and ids[start] != current:
+                yield current, _joined(parts)
+                parts = []
+            current = ids[start]
+            parts.append((frames[start:stop], values[start:stop].astype(np.float32)))
+            check_extent(sum(len(part) for part, _ in parts), len(numbers), path)
+    if parts:
+        yield current, _joined(parts)
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The values of a clip in the order of its frames."""
+    frames, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return values[np.argsort(frames, kind="stable")]
+
+
+def _long(columns: dict[str, np.ndarray], path: Path) -> Recording:
+    """A row a point and frame -> `[T, D]` of the layout mediapipe-1629, or of 1659 where the face has irises."""
+    frames = columns["frame"].astype(np.int64)
+    if not len(frames):
+        raise DataError("the file is empty: 0 frames", path, "extract the clip again, or leave it out")
+    first, last = int(frames.min()), int(frames.max())
+    if last - first >= MAX_FRAMES:
+        raise DataError(f"the frames go from {first} to {last}", path, AGAIN)
+    index, kind = columns["landmark_index"].astype(np.int64), columns["type"].astype(str)
+    layout = full_layout() if (index >= 468).any() else load_layout("mediapipe-1629")
+    check_extent(last - first + 1, layout.width, path)
+    x = np.full((last - first + 1, layout.width), np.nan, np.float32)
+    unknown = set(np.unique(kind)) - layout.by_name.keys()
+    if unknown:
+        raise DataError(
+            f"there are landmarks of type {str(min(unknown))!r}", path, f"known are {', '.join(layout.by_name)}"
+        )
+    points = np.stack([columns[axis].astype(np.float32) for axis in "xyz"], axis=1)
+    for group in layout.groups:
+        own = kind == group.name
+        if (index[own] < 0).any() or (index[own] >= len(group.points)).any():
+            raise DataError(f"landmark_index of {group.name} goes to {index[own].max()}", path, AGAIN)
+        target = x[:, group.start : group.stop].reshape(len(x), len(group.points), 3)
+        target[frames[own] - first, index[own]] = points[own]
+    return Recording(x, layout)

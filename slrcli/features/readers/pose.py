@@ -1,0 +1,122 @@
+"""`.pose` files in versions 0.0, 0.1 and 0.2, read through pose-format, the library they come from (extra `pose`).
+
+https://github.com/sign-language-processing/pose/blob/master/docs/specs/ describes the versions. Components become
+groups and points keep their names, in our spelling. A point of confidence 0 is missing; positions are in pixels.
+"""
+
+import mmap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout, list_layouts, load_layout
+from slrcli.features.readers.common import AGAIN, check_extent, need, plainly
+from slrcli.features.readers.people import choose_track
+from slrcli.features.readers.pose_names import COMPONENTS, point_names
+from slrcli.features.recording import Recording
+
+EXTRA = "pose"
+# Layouts whose full sets of points pose-format knows, and which reduced ones are parts of.
+FULL = ("holistic-576", "openpose-137", "coco-wholebody-133")
+
+
+def read(path: Path, people: str = "largest") -> Recording:
+    """The clip in pixels, in a shipped layout where the file has its points, else in one made of the file's names."""
+    with plainly(path), _opened(path) as (header, reader, shape):
+        frames, persons, points, dims = shape
+        check_extent(frames, persons * points * (dims + 1), path)
+        body = need("pose_format.numpy", EXTRA).NumPyPoseBody.read(header, reader)
+        data, confidence = np.asarray(body.data.data, np.float32), np.asarray(body.confidence, np.float32)
+        size = header.dimensions.width, header.dimensions.height
+        fps = float(body.fps)
+    tracks = np.concatenate([data, confidence[..., None]], axis=3)
+    tracks[~np.isfinite(tracks).all(axis=3) | (confidence == 0)] = np.nan
+    person, notes = choose_track(tracks, people, path)
+    values = np.ascontiguousarray(tracks[:, person]).reshape(len(tracks), -1)
+    fps = fps if np.isfinite(fps) and fps > 0 else 0.0
+    return Recording(values, _layout(header, path), fps, size if all(size) else None, notes)
+
+
+def peek(path: Path) -> tuple[int, Layout]:
+    """Frames and layout, from the header alone."""
+    with plainly(path), _opened(path) as (header, _, (frames, persons, points, dims)):
+        check_extent(frames, persons * points * (dims + 1), path)
+        return frames, _layout(header, path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any, tuple[int, int, int, int]]]:
+    """The header, a reader that stands at the body, and what the body holds: frames, people, points, dimensions.
+
+    The length of the file is held against what it announces before anything is read: version 0.1 takes the
+    number of frames from the length, so that half a file would pass for a shorter clip in disorder.
+    """
+    headers, readers = need("pose_format.pose_header", EXTRA), need("pose_format.utils.reader", EXTRA)
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+        reader = readers.BufferReader(buffer)
+        header = headers.PoseHeader.read(reader)
+        body = reader.read_offset
+        points, dims = header.total_points(), header.num_dims()
+        frames, persons = _extent(reader, round(header.version, 3), points, dims, path)
+        reader.read_offset = body
+        yield header, reader, (frames, persons, points, dims)
+
+
+def _extent(reader: Any, version: float, points: int, dims: int, path: Path) -> tuple[int, int]:
+    """Frames and people of a body, where the file is long enough for them; version 0.0 is read for one person alone."""
+    structs = need("pose_format.utils.reader", EXTRA).ConstStructs
+    if version not in (0.0, 0.1, 0.2):
+        raise DataError(f"version {version:g} of .pose is unknown", path, "update pose-format: versions up to 0.2")
+    number = structs.uint if version == 0.2 else structs.ushort
+    reader.unpack(structs.float if version == 0.2 else structs.ushort)  # frames a second
+    frames, persons = reader.unpack(number), 1 if version == 0.0 else reader.unpack(structs.ushort)
+    if persons < 1 or points < 1 or dims < 1:
+        raise DataError(f"the file holds {persons} people of {points} points", path, AGAIN)
+    frame = 2 if version == 0.0 else persons * points * (dims + 1) * 4  # bytes at least
+    left = len(reader.buffer) - reader.read_offset
+    if version == 0.1 and left // frame % (1 << 16) == frames:  # beyond 65,535 their number has overflowed
+        frames = left // frame
+    if left < frames * frame or (version == 0.1 and left != frames * frame):
+        raise ValueError(f"{frames:,} frames of {frame:,} bytes are announced, {left:,} bytes are there")
+    return frames, persons
+
+
+def _layout(header: Any, path: Path) -> Layout:
+    """The layout of a file. Components of fewer dimensions stand in the body with as many as the others."""
+    letters = max((component.format for component in header.components), key=len)
+    coordinates = tuple("confidence" if letter == "C" else letter.lower() for letter in letters)
+    rows: dict[str, tuple[str, ...]] = {}
+    for component in header.components:
+        name = COMPONENTS.get(component.name, component.name.lower().replace(".", "_"))
+        if name in rows:
+            raise DataError(f"two components are called {name}", path, AGAIN)
+        rows[name] = point_names(name, component.points)
+    groups = [(name, points, coordinates) for name, points in rows.items()]
+    for name in list_layouts()[:-1]:
+        layout = load_layout(name)
+        if layout.units == "pixels" and groups == [(g.name, g.points, g.coordinates) for g in layout.groups]:
+            return layout
+    return _reduced(rows, coordinates, path)
+
+
+def _reduced(rows: Mapping[str, tuple[str, ...]], coordinates: tuple[str, ...], path: Path) -> Layout:
+    """A layout for a set of points that is not shipped: a part of one that is, as far as names tell, or a new one."""
+
+    def shared(name: str) -> int:
+        known = load_layout(name).by_name
+        return sum(len(set(known[group].points) & set(points)) for group, points in rows.items() if group in known)
+
+    best = max(FULL, key=shared)
+    known = load_layout(best).by_name if shared(best) else {}
+    groups = [{"name": name, "points": points, "coordinates": coordinates} for name, points in rows.items()]
+    for group in groups:
+        if group["name"] not in known:
+            group["kind"] = "pose"
+    table = {"name": f"pose-{sum(map(len, rows.values()))}", "description": "points as a .pose file names them"}
+    return Layout.from_dict(
+        {**table, "units": "pixels", "groups": groups, **({"like": best} if known else {})}, str(path)
+    )

@@ -1,0 +1,179 @@
+"""What `slr convert` does: clips of one kind of file in, clips of another out, brought into a layout on the way."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from slrcli.console import Console
+from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.layout import Layout, layouts_of_width, load_layout
+from slrcli.features.readers import PEOPLE, SUFFIXES, clips_below, holds_frames, read_clips
+from slrcli.features.recording import Recording, Size, fit
+from slrcli.features.writers import WRITERS, write_recording
+
+KIND = "npz"  # what is written into folders: as small as .npy, and it says what the columns mean
+SAFE_ID = re.compile(r"\w[\w.,@+ -]{0,199}")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How clips are read and written.
+
+    Attributes:
+        layout: brought into this one; None: as the file has it, or as its width suggests.
+        people: of several people the `largest`, or an `error`.
+        size: width and height of the picture in pixels, where the file does not say.
+        fps: frames a second, where the file does not say.
+    """
+
+    layout: Layout | None = None
+    people: str = PEOPLE[0]
+    size: Size | None = None
+    fps: float = 0.0
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What became of a clip: the file that was written, or the error that stood in its way."""
+
+    source: Path
+    target: Path | None = None
+    frames: int = 0
+    columns: int = 0
+    layout: str = ""
+    fps: float = 0.0
+    notes: tuple[str, ...] = ()
+    error: SlrError | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for `--json`."""
+        if self.error is not None:
+            return {"source": str(self.source), "error": str(self.error)}
+        values = {name: getattr(self, name) for name in ("frames", "columns", "layout", "fps", "notes")}
+        return {"source": str(self.source), "target": str(self.target), **values}
+
+
+def parse_size(text: str) -> Size:
+    """`1280x720` as width and height; UsageError for anything else."""
+    found = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text.strip())
+    if not found or not int(found[1]) or not int(found[2]):
+        raise UsageError(
+            f"this is no size of a picture: {text}", "--size", "write it as WIDTHxHEIGHT, such as 1280x720"
+        )
+    return int(found[1]), int(found[2])
+
+
+def convert(
+    console: Console, source: Path, target: Path, options: Options, kind: str = KIND, stop_on_error: bool = False
+) -> Iterator[Converted]:
+    """Convert a file, or all clips of a folder; a clip that fails does not stop the others unless that is wanted.
+
+    A file goes to the file `target`, or into it where it is a folder or the file holds several clips. A folder's clips
+    go into the folder `target`, each at the place that it had.
+
+    Raises:
+        UsageError: the target cannot be what the source needs, or no such kind of file is written.
+        DataError: there is no source, or no clip in it.
+    """
+    if f".{kind}" not in WRITERS:
+        raise UsageError(f"no file of this kind can be written: {kind}", "--to", f"use {', '.join(WRITERS)}")
+    if options.people not in PEOPLE:
+        raise UsageError(f"--people is {' or '.join(PEOPLE)}, not {options.people}")
+    sources = _sources(source, target)
+    into = source.is_dir() and sources != [source]
+    written: dict[Path, Path] = {}
+    with console.progress("converting", len(sources)) as task:
+        for path in sources:
+            place = target / path.relative_to(source) if into else target
+            for item in _convert_file(path, place, into, options, kind, written):
+                yield item
+                if item.error is not None and stop_on_error:
+                    return
+            task.advance()
+
+
+def _sources(source: Path, target: Path) -> list[Path]:
+    """The clips of a folder except those that lie in the target; a file, or a folder of frames, is one clip."""
+    if not source.exists():
+        raise DataError("there is no such file or folder", source)
+    if not source.is_dir() or holds_frames(entry.name for entry in source.iterdir()):
+        return [source]
+    if target.suffix in WRITERS and not target.is_dir():
+        raise UsageError("a folder is converted into a folder", target, "name a folder; --to says the kind of file")
+    inside = [path for path in clips_below(source) if not path.resolve().is_relative_to(target.resolve())]
+    if not inside:
+        raise DataError("the folder holds no clips", source, f"clips are {', '.join(SUFFIXES)}")
+    return inside
+
+
+def _convert_file(
+    path: Path, place: Path, into: bool, options: Options, kind: str, written: dict[Path, Path]
+) -> Iterator[Converted]:
+    """The clips of a file, one after the other; one whose clips cannot be read to the end gives an error at last."""
+    try:
+        for clip, recording in read_clips(path, options.layout, options.people):
+            try:
+                yield _convert_clip(path, _target(path, clip, place, into, kind), recording, options, written)
+            except SlrError as error:
+                yield Converted(path, error=error)
+    except SlrError as error:
+        yield Converted(path, error=error)
+
+
+def _target(path: Path, clip: str, place: Path, into: bool, kind: str) -> Path:
+    """Where a clip goes.
+
+    Raises:
+        DataError: an id that is no name of a file.
+        UsageError: several clips cannot go into one file.
+    """
+    if clip:
+        if not SAFE_ID.fullmatch(clip):
+            raise DataError(f"the id of a clip is no name of a file: {clip[:80]!r}", path)
+        folder = place.with_suffix("") if into else place
+        if not into and place.suffix in WRITERS and not place.is_dir():
+            raise UsageError("the file holds several clips", path, "name a folder for them; --to says the kind of file")
+        return folder / f"{clip}.{kind}"
+    if into:
+        return place.with_suffix(f".{kind}") if place.suffix in SUFFIXES else place.with_name(f"{place.name}.{kind}")
+    if place.suffix in WRITERS and not place.is_dir():
+        return place
+    return place / f"{path.stem if path.is_file() else path.name}.{kind}"
+
+
+def _convert_clip(
+    path: Path, target: Path, recording: Recording, options: Options, written: dict[Path, Path]
+) -> Converted:
+    if target.resolve() == path.resolve():
+        raise UsageError("the file would replace itself", path, "name another file")
+    if target in written:
+        raise DataError(f"{target} was written from {written[target]} already", path, "convert them into two folders")
+    recording = replace(recording, size=recording.size or options.size, fps=recording.fps or options.fps)
+    recording = _laid_out(recording, options.layout, path)
+    write_recording(target, recording)
+    written[target] = path
+    layout = recording.layout.name if recording.layout else ""
+    return Converted(path, target, *recording.values.shape, layout, recording.fps, recording.notes)
+
+
+def _laid_out(recording: Recording, layout: Layout | None, path: Path) -> Recording:
+    """The recording in the layout that is wanted; without one, an array takes the layout that its width suggests."""
+    width = recording.values.shape[1]
+    if layout is None:
+        found = layouts_of_width(width) if recording.layout is None else []
+        if not found:
+            return recording
+        others = ", ".join(other.name for other in found[1:])
+        note = f"{width} columns are taken for {found[0].name}" + (f"; --layout can say {others}" if others else "")
+        return replace(recording, layout=found[0], notes=(*recording.notes, note))
+    if recording.layout is None and width != layout.width:
+        what = f"the file has {width} columns, layout {layout.name} expects {layout.width}"
+        raise DataError(what, path, "name the layout that it has")
+    return fit(recording, layout, str(path))
+
+
+def wanted_layout(name: str | None) -> Layout | None:
+    """The layout of a name or a TOML file; None where none is named."""
+    return load_layout(name) if name else None
