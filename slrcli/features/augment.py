@@ -85,7 +85,7 @@ def derivatives(positions: np.ndarray, count: int) -> np.ndarray:
 
 
 def _vary_pace(x: np.ndarray, options: AugmentConfig, rng: np.random.Generator, minimum: int) -> np.ndarray:
-    """Another duration, and within it slower and faster stretches: the logarithm of the pace is a line between knots."""
+    """Another duration, and slower and faster stretches within it: between knots the pace changes steadily."""
     frames = _duration(len(x), options.resample, rng, minimum)
     if not options.warp or frames < 2:
         return resample(x, frames)
