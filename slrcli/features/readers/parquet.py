@@ -35,6 +35,8 @@ def clips(path: Path, layout: Layout | None = None) -> Iterator[tuple[str, Recor
         schema = file.schema_arrow
         names = schema.names
         check_size(file.metadata.num_rows, path)
+        if not file.metadata.num_rows:
+            raise DataError("the file is empty: 0 frames", path, "extract the clip again, or leave it out")
         if set(LONG) <= set(names):
             check_extent(file.metadata.num_rows, len(LONG), path)
             table = file.read(columns=list(LONG))
@@ -113,8 +115,6 @@ def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 def _long(columns: dict[str, np.ndarray], path: Path) -> Recording:
     """A row a point and frame -> `[T, D]` of the layout mediapipe-1629, or of 1659 where the face has irises."""
     frames = columns["frame"].astype(np.int64)
-    if not len(frames):
-        raise DataError("the file is empty: 0 frames", path, "extract the clip again, or leave it out")
     first, last = int(frames.min()), int(frames.max())
     if last - first >= MAX_FRAMES:
         raise DataError(f"the frames go from {first} to {last}", path, AGAIN)
@@ -122,11 +122,8 @@ def _long(columns: dict[str, np.ndarray], path: Path) -> Recording:
     layout = full_layout() if (index >= 468).any() else load_layout("mediapipe-1629")
     check_extent(last - first + 1, layout.width, path)
     x = np.full((last - first + 1, layout.width), np.nan, np.float32)
-    unknown = set(np.unique(kind)) - layout.by_name.keys()
-    if unknown:
-        raise DataError(
-            f"there are landmarks of type {str(min(unknown))!r}", path, f"known are {', '.join(layout.by_name)}"
-        )
+    for unknown in set(np.unique(kind).tolist()) - layout.by_name.keys():
+        raise DataError(f"there are landmarks of type {unknown!r}", path, f"known are {', '.join(layout.by_name)}")
     points = np.stack([columns[axis].astype(np.float32) for axis in "xyz"], axis=1)
     for group in layout.groups:
         own = kind == group.name

@@ -93,9 +93,9 @@ def _columns(layout: Layout) -> dict[str, int]:
         for number, point in enumerate(group.points):
             for coordinate in group.coordinates:
                 place = group.column(point, coordinate)
-                columns.setdefault(f"{group.name}_{point}_{coordinate}", place)
+                columns.setdefault(key(f"{group.name}_{point}_{coordinate}"), place)
                 if not any(name.isdecimal() for name in group.points):
-                    columns.setdefault(f"{group.name}_{number}_{coordinate}", place)
+                    columns.setdefault(key(f"{group.name}_{number}_{coordinate}"), place)
     blocks = range(1, layout.stored_derivatives + 1)
     return columns | {
         f"d{order}_{name}": order * layout.positions + place for order in blocks for name, place in columns.items()
@@ -116,13 +116,13 @@ def _meant(names: list[str], layout: Layout | None) -> Layout | None:
     def fitness(layout: Layout) -> tuple[int, bool, int]:
         return len(_columns(layout).keys() & names), layout.name != "kaggle-543", -layout.width
 
+    if layout and fitness(layout)[0] == len(set(names)):
+        return layout
     best = max((load_layout(name) for name in list_layouts()[:-1]), key=fitness)
+    if fitness(best)[0] == len(set(names)):
+        return best
     candidates = [candidate for candidate in (layout, best) if candidate]
-    for enough in (len(set(names)), len(names) // 2 + 1):
-        for candidate in candidates:
-            if fitness(candidate)[0] >= enough:
-                return candidate
-    return None
+    return next((candidate for candidate in candidates if 2 * fitness(candidate)[0] > len(names)), None)
 
 
 def _rows(text: str, path: Path) -> list[list[str]]:
