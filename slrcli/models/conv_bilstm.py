@@ -7,14 +7,13 @@ alignment constraint of Min et al. 2021 with the shared classifier of Hao et al.
 
 from dataclasses import dataclass, field
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from slrcli.ctc import BLANK
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend import Frontend, FrontendOptions
+from slrcli.models.heads import UnitClassifier
 from slrcli.models.masked import BiLSTM, MaskedBatchNorm1d, MaskedConv1d, channel_mask, halved, max_pool_2
 
 
@@ -93,19 +92,3 @@ class ConvBlock(nn.Module):
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """x `[B, C, T]`, valid bool `[B, 1, T]` -> `[B, C, ceil(T / 2)]`, zero in the padding."""
         return max_pool_2(self.dropout(F.relu(self.norm(self.conv(x, valid), valid))), valid)
-
-
-class UnitClassifier(nn.Module):
-    """Scores by the length of a feature along each class's direction: weights of unit length, one learnt factor."""
-
-    def __init__(self, inputs: int, classes: int, scale: float, blank_bias: float):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(classes, inputs))
-        self.scale = nn.Parameter(torch.tensor(float(scale)))
-        self.bias = nn.Parameter(torch.zeros(classes))
-        with torch.no_grad():
-            self.bias[BLANK] = blank_bias
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x `[..., inputs]` -> scores `[..., classes]`."""
-        return F.linear(x, self.scale * F.normalize(self.weight, dim=1), self.bias)
