@@ -39,6 +39,7 @@ FLOORS = [
         "heads",
         "conv_bilstm",
         "conformer",
+        "streaming",
         "mobilenetv3",
         "collapsed",
         "registry",

@@ -66,7 +66,7 @@ def test_output_length_says_what_comes_out(arch):
 def test_frames_kept_by_each_architecture():
     kept = {arch: [make(arch).output_length(n) for n in (1, 2, 4, 5, 8, 9)] for arch in ARCHITECTURES}
     assert kept["conv-bilstm"] == [1, 1, 1, 2, 2, 3]
-    assert kept["conformer"] == kept["conv-bilstm"]
+    assert kept["conformer"] == kept["streaming"] == kept["conv-bilstm"]
     assert kept["mobilenetv3"] == kept["mobilenetv3-collapsed"] == [1, 2, 4, 5, 8, 9]
 
 
@@ -145,6 +145,17 @@ def test_half_precision_ends_in_float32(arch, training):
 
 
 @every_architecture
+def test_state_is_all_that_a_model_without_weights_needs(arch):
+    """What reading a checkpoint does: nothing that a model computes with may be missing in its state."""
+    model = settled(make(arch))
+    with torch.device("meta"):
+        empty = build_model(arch, generic_layout(COLUMNS), VOCAB)
+    empty.load_state_dict(model.state_dict(), assign=True)
+    with torch.no_grad():
+        torch.testing.assert_close(empty.to("cpu").eval()(clips(), LENGTHS), model(clips(), LENGTHS))
+
+
+@every_architecture
 def test_missing_points_do_not_spread(arch):
     model = settled(make(arch))
     x = clips()
@@ -178,8 +189,9 @@ def test_conv_bilstm_stays_below_a_million_parameters(name):
 
 
 @pytest.mark.parametrize("name", [*list_layouts()[:-1], "generic-22"])
-def test_conformer_stays_below_two_million_parameters(name):
-    assert build_model("conformer", load_layout(name), 1296).parameter_count < 2_000_000
+@pytest.mark.parametrize("arch", ["conformer", "streaming"])
+def test_small_architectures_stay_below_two_million_parameters(arch, name):
+    assert build_model(arch, load_layout(name), 1296).parameter_count < 2_000_000
 
 
 @every_architecture
@@ -223,6 +235,7 @@ def test_local_initialisation_lets_scores_differ_between_frames_from_the_start()
 def test_the_blank_starts_below_the_glosses():
     assert make("conv-bilstm", options={"blank_bias": -3.0}).classifier.bias[0] == -3
     assert make("conformer", options={"blank_bias": -3.0}).classifier.bias[0] == -3
+    assert make("streaming", options={"blank_bias": -3.0}).classifier.bias[0] == -3
     assert make("mobilenetv3").classifier.bias[0] == 0
 
 
@@ -267,6 +280,11 @@ def test_a_mistyped_architecture_or_option_gets_the_nearest_name():
         ("conformer", {"kernel": 4}, "odd"),
         ("conformer", {"window": 0}, "1 or more"),
         ("conformer", {"inner": 4}, "smaller than layers"),
+        ("streaming", {"width": 0}, "1 or more"),
+        ("streaming", {"layers": 0}, "1 or more"),
+        ("streaming", {"kernel": 1}, "2 or more"),
+        ("streaming", {"lookahead": 6}, "multiple of 4"),
+        ("streaming", {"lookahead": -4}, "multiple of 4"),
         ("mobilenetv3", {"width": 0}, "larger than 0"),
         ("mobilenetv3", {"lstm_layers": 0}, "1 or more"),
     ],

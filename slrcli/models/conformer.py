@@ -177,9 +177,6 @@ class WindowedAttention(nn.Module):
         self.queries_keys_values = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
         self.by_distance = nn.Parameter(torch.zeros(heads, 2 * window + 1))  # from `window` before to `window` after
-        distance = torch.arange(-window, 2 * window) - torch.arange(window).unsqueeze(1)
-        self.register_buffer("near", distance.abs() <= window, persistent=False)  # [window, 3 * window]
-        self.register_buffer("place", (distance + window).clamp(0, 2 * window), persistent=False)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """x `[B, T, C]`, valid bool `[B, T]` -> `[B, T, C]`."""
@@ -189,12 +186,20 @@ class WindowedAttention(nn.Module):
         pieces = x.view(clips, -1, self.window, 3, self.heads, width // self.heads)
         queries, keys, values = pieces.permute(3, 0, 1, 4, 2, 5)  # each [B, pieces, heads, window, C / heads]
         allowed = F.pad(valid, (0, beyond)).view(clips, -1, 1, 1, self.window)
-        allowed = self.near & with_neighbours(allowed, 4)
+        near, bias = self._by_distance()
+        allowed = near & with_neighbours(allowed, 4)
         scores = (queries * queries.shape[-1] ** -0.5) @ with_neighbours(keys, 3).transpose(3, 4)
-        scores = (scores + self.by_distance[:, self.place]).float()
+        scores = (scores + bias).float()
         weights = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min).softmax(4)
         found = weights.to(values.dtype) @ with_neighbours(values, 3)
         return self.mix(found.transpose(2, 3).reshape(clips, -1, width)[:, :frames])
+
+    def _by_distance(self) -> tuple[Tensor, Tensor]:
+        """For each step of a piece and each of the three pieces it looks at: whether that is in the window, bool
+        `[window, 3 * window]`, and the bias `[heads, window, 3 * window]`."""
+        window, device = self.window, self.by_distance.device
+        distance = torch.arange(-window, 2 * window, device=device) - torch.arange(window, device=device).unsqueeze(1)
+        return distance.abs() <= window, self.by_distance[:, (distance + window).clamp(0, 2 * window)]
 
 
 def with_neighbours(pieces: Tensor, dim: int) -> Tensor:

@@ -15,6 +15,7 @@ from slrcli.models.conformer import Conformer, ConformerOptions
 from slrcli.models.conv_bilstm import ConvBiLSTM, ConvBiLSTMOptions
 from slrcli.models.frontend import Frontend
 from slrcli.models.mobilenetv3 import MobileNetV3, MobileNetV3Options
+from slrcli.models.streaming import Streaming, StreamingOptions
 
 
 class Architecture(NamedTuple):
@@ -31,6 +32,9 @@ ARCHITECTURES = {
     ),
     "conformer": Architecture(
         Conformer, ConformerOptions, "strided convolutions, five conformer layers with windowed attention; under 2 M"
+    ),
+    "streaming": Architecture(
+        Streaming, StreamingOptions, "strided convolutions and two LSTM layers that look back; answers in chunks"
     ),
     "mobilenetv3": Architecture(
         MobileNetV3, MobileNetV3Options, "an encoder a group, MobileNetV3 blocks, one BiLSTM; full frame rate, 14 M"
