@@ -33,6 +33,7 @@ FLOORS = [
     ("ctc",),
     (
         "models",
+        "frames",
         "masked",
         "frontend",
         "base",

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
+from slrcli.models.frames import Dropout, FrameConv1d
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.heads import UnitClassifier
 from slrcli.models.masked import halved
@@ -69,7 +70,7 @@ class Stream:
     """How far a clip has come; `Streaming.step` changes it.
 
     Attributes:
-        tails: what each convolution still needs of what it has seen, `[1, C, n]`.
+        tails: what each convolution still needs of what it has seen, `[1, n, C]`.
         memory: the LSTMs' state, None before the first step.
         frames: how many have come in.
         skip: steps that are still to be dropped, because what they answer lies before the clip.
@@ -93,7 +94,7 @@ class Streaming(SignModel):
         )
         between = dropout if options.layers > 1 else 0.0
         self.recurrence = nn.LSTM(width, width, options.layers, batch_first=True, dropout=between)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classifier = UnitClassifier(width, vocab_size, options.scale, options.blank_bias)
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
@@ -110,11 +111,11 @@ class Streaming(SignModel):
 
     def _convolve(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x `[B, T, D]` -> `[B, T' + lookahead / 4, width]`."""
-        x = self.frontend(x, lengths).transpose(1, 2)
-        x = F.pad(x, (0, -x.shape[2] % STRIDE + self.lookahead))
+        x = self.frontend(x, lengths)
+        x = F.pad(x, (0, 0, 0, -x.shape[1] % STRIDE + self.lookahead))
         for block in self.blocks:
             x, _ = block(x, block.nothing(len(x)))
-        return x.transpose(1, 2)
+        return x
 
     def _remember(self, x: Tensor) -> Tensor:
         """Steps `[B, S, width]` -> `[B, S, width]`, each knowing of those before it."""
@@ -133,12 +134,12 @@ class Streaming(SignModel):
             stream: from `start`; it is brought up to date.
         """
         stream.frames += len(frames)
-        x = frames.t().unsqueeze(0)
+        x = frames.unsqueeze(0)
         for number, block in enumerate(self.blocks):
             x, stream.tails[number] = block(x, stream.tails[number])
-        if not x.shape[2]:
+        if not x.shape[1]:
             return log_softmax(x.new_zeros((0, self.vocab_size)))
-        context, stream.memory = self.recurrence(x.transpose(1, 2), stream.memory)
+        context, stream.memory = self.recurrence(x, stream.memory)
         dropped = min(stream.skip, context.shape[1])
         stream.skip -= dropped
         return log_softmax(self.classifier(context[0, dropped:]))
@@ -154,21 +155,20 @@ class CausalBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, dropout: float):
         super().__init__()
-        self.conv = nn.Conv1d(inputs, outputs, kernel, stride=2)
+        self.conv = FrameConv1d(inputs, outputs, kernel, stride=2)
         self.norm = nn.LayerNorm(outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def nothing(self, clips: int) -> Tensor:
-        """What stands before a clip's first frame: zeros `[B, inputs, kernel - 2]`."""
+        """What stands before a clip's first frame: zeros `[B, kernel - 2, inputs]`."""
         weight = self.conv.weight
-        return weight.new_zeros((clips, weight.shape[1], weight.shape[2] - 2))
+        return weight.new_zeros((clips, weight.shape[2] - 2, weight.shape[1]))
 
     def forward(self, x: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
-        """x `[B, inputs, T]` after what was left, `[B, inputs, n]` -> `[B, outputs, S]` and what is left now."""
-        x = torch.cat([tail, x], dim=2)
-        steps = (x.shape[2] - self.conv.kernel_size[0] + 2) // 2
-        left = x[:, :, 2 * steps :]
+        """x `[B, T, inputs]` after what was left, `[B, n, inputs]` -> `[B, S, outputs]` and what is left now."""
+        x = torch.cat([tail, x], dim=1)
+        steps = (x.shape[1] - self.conv.kernel_size[0] + 2) // 2
+        left = x[:, 2 * steps :]
         if not steps:
-            return x.new_zeros((len(x), self.conv.out_channels, 0)), left
-        x = self.norm(self.conv(x).transpose(1, 2)).transpose(1, 2)
-        return self.dropout(F.relu(x)), left
+            return x.new_zeros((len(x), 0, self.conv.out_channels)), left
+        return self.dropout(F.relu(self.norm(self.conv(x)))), left
