@@ -27,7 +27,7 @@ from slrcli.doctor.run import examine
 from slrcli.doctor.timekeeping import FRAMES, measure
 from slrcli.features.layout import list_layouts, load_layout
 from slrcli.findings import Level
-from slrcli.models.registry import build_model
+from slrcli.models.registry import ARCHITECTURES, build_model
 
 
 def test_the_output_of_the_pooled_model_does_vary_over_time():
@@ -39,11 +39,11 @@ def test_the_output_of_the_pooled_model_does_vary_over_time():
 
 
 @pytest.mark.parametrize("layout", ["generic-22", "kinect-20", "mediapipe-258", "mediapipe-1629"])
-@pytest.mark.parametrize("arch", ["conv-bilstm", "mobilenetv3", "mobilenetv3-collapsed"])
+@pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_thresholds_lie_far_from_what_is_measured(arch, layout):
     layout = load_layout(layout)
     torch.manual_seed(2)
-    options = {"width": 0.25} if arch != "conv-bilstm" else {}
+    options = {"width": 0.25} if arch.startswith("mobilenetv3") else {}
     found = measure(ModelContext(build_model(arch, layout, 20, options=options), layout.width, 20, layout))
     if arch == "mobilenetv3-collapsed":
         assert found.variation < LEAST_VARIATION / 10 and found.contrast < LEAST_CONTRAST / 5

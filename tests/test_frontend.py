@@ -16,6 +16,8 @@ from slrcli.models.frontend import Frontend, FrontendOptions
 NAMES = [*list_layouts()[:-1], "generic-7"]
 SPATIAL = [name for name in NAMES if not name.startswith("generic")]
 AS_STORED = FrontendOptions(body=False, keep=False, hands=False, bones=False, derivatives=3, presence=False)
+# The plain version knows bodies whose groups all have anchors, between two shoulders.
+BODIES = [name for name in SPATIAL if load_layout(name).shoulders and all(g.anchor for g in load_layout(name).groups)]
 PLAIN = {"bones": False, "turn_frames": 1}  # positions alone, each frame turned by itself
 NAN = float("nan")
 

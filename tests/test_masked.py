@@ -13,7 +13,6 @@ from slrcli.models.masked import (
     halved,
     mask,
     masked_mean,
-    max_pool_2,
     reverse,
     statistics_held,
 )
@@ -62,15 +61,6 @@ def test_convolution_reads_zeros_beyond_the_clip(batch, kernel, stride, groups):
 def test_convolution_with_an_even_kernel_is_refused():
     with pytest.raises(ValueError, match="odd"):
         MaskedConv1d(1, 1, 4)
-
-
-def test_pooling_never_mixes_in_padding(batch):
-    x, valid = batch
-    pooled = max_pool_2(-x, valid)
-    for i, (clip, _) in enumerate(each_alone(-x)):
-        pairs = torch.stack([clip[0, :, t : t + 2].amax(1) for t in range(0, clip.shape[2], 2)], 1)
-        torch.testing.assert_close(pooled[i, :, : pairs.shape[1]], pairs)
-        assert (pooled[i, :, pairs.shape[1] :] == 0).all()
 
 
 def test_batch_norm_agrees_with_torchs_on_the_valid_frames(batch):

@@ -19,6 +19,13 @@ def make(arch, layout=None, **kwargs):
     return build_model(arch, layout or generic_layout(COLUMNS), VOCAB, **kwargs)
 
 
+def of_layers(arch, count):
+    """The options that give an architecture so many layers over the whole clip."""
+    if arch == "conformer":
+        return {"layers": count, "inner": count - 1}
+    return {"lstm_layers" if arch.startswith("mobilenetv3") else "layers": count}
+
+
 def clips(lengths=LENGTHS, columns=COLUMNS):
     """A padded batch of noise."""
     x = torch.randn(len(lengths), int(lengths.max()), columns, generator=torch.Generator().manual_seed(1))
@@ -59,6 +66,7 @@ def test_output_length_says_what_comes_out(arch):
 def test_frames_kept_by_each_architecture():
     kept = {arch: [make(arch).output_length(n) for n in (1, 2, 4, 5, 8, 9)] for arch in ARCHITECTURES}
     assert kept["conv-bilstm"] == [1, 1, 1, 2, 2, 3]
+    assert kept["conformer"] == kept["streaming"] == kept["conv-bilstm"]
     assert kept["mobilenetv3"] == kept["mobilenetv3-collapsed"] == [1, 2, 4, 5, 8, 9]
 
 
@@ -67,8 +75,7 @@ def test_frames_kept_by_each_architecture():
 @pytest.mark.parametrize("precision", [torch.float32, torch.float64])
 def test_a_clip_alone_and_in_a_batch_are_the_same(arch, layers, precision):
     """As built; and with batch statistics of noise, which magnify rounding, in double precision."""
-    name = "layers" if arch == "conv-bilstm" else "lstm_layers"
-    model = make(arch, options={name: layers}).eval()
+    model = make(arch, options=of_layers(arch, layers)).eval()
     model = settled(model).double() if precision == torch.float64 else model
     x = clips().to(precision)
     with torch.no_grad():
@@ -91,8 +98,8 @@ def test_training_does_not_see_padding(arch):
         loss = loss_of(model(batch.double(), LENGTHS))
         loss.backward()
         gradients = torch.cat([p.grad.flatten() for p in model.parameters()])
-        buffers = torch.cat([b.flatten().float() for name, b in model.named_buffers() if "running" in name])
-        results.append((loss, gradients, buffers))
+        running = {name: buffer.float() for name, buffer in model.named_buffers() if "running" in name}
+        results.append((loss, gradients, running))
     for short, long in zip(*results, strict=True):
         torch.testing.assert_close(short, long, atol=1e-5, rtol=1e-4)
 
@@ -138,6 +145,17 @@ def test_half_precision_ends_in_float32(arch, training):
 
 
 @every_architecture
+def test_state_is_all_that_a_model_without_weights_needs(arch):
+    """What reading a checkpoint does: nothing that a model computes with may be missing in its state."""
+    model = settled(make(arch))
+    with torch.device("meta"):
+        empty = build_model(arch, generic_layout(COLUMNS), VOCAB)
+    empty.load_state_dict(model.state_dict(), assign=True)
+    with torch.no_grad():
+        torch.testing.assert_close(empty.to("cpu").eval()(clips(), LENGTHS), model(clips(), LENGTHS))
+
+
+@every_architecture
 def test_missing_points_do_not_spread(arch):
     model = settled(make(arch))
     x = clips()
@@ -168,6 +186,12 @@ def test_mobilenetv3_joins_384_channels_on_its_own_and_on_generic_layouts():
 @pytest.mark.parametrize("name", [*list_layouts()[:-1], "generic-22"])
 def test_conv_bilstm_stays_below_a_million_parameters(name):
     assert build_model("conv-bilstm", load_layout(name), 101).parameter_count < 1_000_000
+
+
+@pytest.mark.parametrize("name", [*list_layouts()[:-1], "generic-22"])
+@pytest.mark.parametrize("arch", ["conformer", "streaming"])
+def test_small_architectures_stay_below_two_million_parameters(arch, name):
+    assert build_model(arch, load_layout(name), 1296).parameter_count < 2_000_000
 
 
 @every_architecture
@@ -210,6 +234,8 @@ def test_local_initialisation_lets_scores_differ_between_frames_from_the_start()
 
 def test_the_blank_starts_below_the_glosses():
     assert make("conv-bilstm", options={"blank_bias": -3.0}).classifier.bias[0] == -3
+    assert make("conformer", options={"blank_bias": -3.0}).classifier.bias[0] == -3
+    assert make("streaming", options={"blank_bias": -3.0}).classifier.bias[0] == -3
     assert make("mobilenetv3").classifier.bias[0] == 0
 
 
@@ -250,6 +276,15 @@ def test_a_mistyped_architecture_or_option_gets_the_nearest_name():
         ("conv-bilstm", {"width": 191}, "even"),
         ("conv-bilstm", {"kernel": 4}, "odd"),
         ("conv-bilstm", {"layers": 0}, "1 or more"),
+        ("conformer", {"width": 130}, "multiple of the heads"),
+        ("conformer", {"kernel": 4}, "odd"),
+        ("conformer", {"window": 0}, "1 or more"),
+        ("conformer", {"inner": 4}, "smaller than layers"),
+        ("streaming", {"width": 0}, "1 or more"),
+        ("streaming", {"layers": 0}, "1 or more"),
+        ("streaming", {"kernel": 1}, "2 or more"),
+        ("streaming", {"lookahead": 6}, "multiple of 4"),
+        ("streaming", {"lookahead": -4}, "multiple of 4"),
         ("mobilenetv3", {"width": 0}, "larger than 0"),
         ("mobilenetv3", {"lstm_layers": 0}, "1 or more"),
     ],

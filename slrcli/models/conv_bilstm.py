@@ -7,15 +7,15 @@ alignment constraint of Min et al. 2021 with the shared classifier of Hao et al.
 
 from dataclasses import dataclass, field
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from slrcli.ctc import BLANK
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
+from slrcli.models.frames import Dropout, FrameConv1d, halve, keep
 from slrcli.models.frontend import Frontend, FrontendOptions
-from slrcli.models.masked import BiLSTM, MaskedBatchNorm1d, MaskedConv1d, channel_mask, halved, max_pool_2
+from slrcli.models.heads import UnitClassifier
+from slrcli.models.masked import BiLSTM, MaskedBatchNorm1d, halved, mask
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ConvBiLSTM(SignModel):
         self.project = nn.Linear(frontend.width, width)
         self.blocks = nn.ModuleList(ConvBlock(width, options.kernel, dropout) for _ in range(2))
         self.recurrence = BiLSTM(width, width // 2, options.layers, dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classifier = UnitClassifier(width, vocab_size, options.scale, options.blank_bias)
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
@@ -74,11 +74,11 @@ class ConvBiLSTM(SignModel):
 
     def _convolve(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x `[B, T, D]` -> `[B, T', width]`, zero in the padding."""
-        x = self.project(self.frontend(x, lengths)).transpose(1, 2)
+        x = keep(self.project(self.frontend(x, lengths)), mask(lengths, x.shape[1]))
         for block in self.blocks:
-            x = block(x, channel_mask(lengths, x.shape[2]))
+            x = block(x, mask(lengths, x.shape[1]))
             lengths = halved(lengths)
-        return x.transpose(1, 2)
+        return x
 
 
 class ConvBlock(nn.Module):
@@ -86,26 +86,11 @@ class ConvBlock(nn.Module):
 
     def __init__(self, width: int, kernel: int, dropout: float):
         super().__init__()
-        self.conv = MaskedConv1d(width, width, kernel, bias=False)
+        self.conv = FrameConv1d(width, width, kernel, padding=kernel // 2, bias=False)
         self.norm = MaskedBatchNorm1d(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """x `[B, C, T]`, valid bool `[B, 1, T]` -> `[B, C, ceil(T / 2)]`, zero in the padding."""
-        return max_pool_2(self.dropout(F.relu(self.norm(self.conv(x, valid), valid))), valid)
-
-
-class UnitClassifier(nn.Module):
-    """Scores by the length of a feature along each class's direction: weights of unit length, one learnt factor."""
-
-    def __init__(self, inputs: int, classes: int, scale: float, blank_bias: float):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(classes, inputs))
-        self.scale = nn.Parameter(torch.tensor(float(scale)))
-        self.bias = nn.Parameter(torch.zeros(classes))
-        with torch.no_grad():
-            self.bias[BLANK] = blank_bias
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x `[..., inputs]` -> scores `[..., classes]`."""
-        return F.linear(x, self.scale * F.normalize(self.weight, dim=1), self.bias)
+        """x `[B, T, C]`, zero in the padding, valid bool `[B, T]` -> `[B, ceil(T / 2), C]`, zero in the padding."""
+        x = self.norm(self.conv(x).transpose(1, 2), valid.unsqueeze(1)).transpose(1, 2)
+        return halve(keep(self.dropout(F.relu(x)), valid))  # nothing is below the zeros of the padding

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from slrcli.models.frames import Dropout
+
 
 def mask(lengths: Tensor, frames: int) -> Tensor:
     """True where a clip has a frame, bool `[B, frames]`, from its length, int64 `[B]`."""
@@ -67,9 +69,9 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
     def _statistics(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance `[C]` of the valid frames, as precise as the running ones, which follow them."""
         x = x.to(self.running_mean.dtype)
-        count = valid.sum()
-        mean = x.masked_fill(~valid, 0).sum((0, 2)) / count
-        deviation = (x - mean.unsqueeze(1)).masked_fill(~valid, 0)
+        weight, count = valid.to(x.dtype), valid.sum()
+        mean = (x * weight).sum((0, 2)) / count
+        deviation = (x - mean.unsqueeze(1)) * weight
         variance = deviation.square().sum((0, 2)) / count
         if self.follow:
             self._update(mean.detach(), variance.detach() * count / (count - 1).clamp(min=1))
@@ -117,13 +119,6 @@ def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
     return x.masked_fill(~valid, 0).sum(2) / valid.sum(2).clamp(min=1)
 
 
-def max_pool_2(x: Tensor, valid: Tensor) -> Tensor:
-    """The larger of each pair of frames, the odd last one alone: `[B, C, T]` -> `[B, C, ceil(T / 2)]`."""
-    # the lowest finite number, not -inf: frames that are padding altogether then stay finite
-    lowest = torch.finfo(x.dtype).min
-    return F.max_pool1d(x.masked_fill(~valid, lowest), 2, ceil_mode=True).masked_fill(~valid[:, :, ::2], 0)
-
-
 def reverse(x: Tensor, lengths: Tensor) -> Tensor:
     """Each clip backwards within its own length, its padding left where it is: x `[B, T, C]`, lengths `[B]`."""
     frame = torch.arange(x.shape[1], device=x.device).unsqueeze(0)
@@ -149,7 +144,7 @@ class BiLSTM(nn.Module):
         widths = [inputs] + [2 * hidden] * (layers - 1)
         self.ahead = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
         self.back = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x `[B, T, inputs]`, lengths `[B]` -> `[B, T, 2 * hidden]`; what stands in the padding has no meaning."""

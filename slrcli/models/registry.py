@@ -11,9 +11,11 @@ from slrcli.errors import UsageError
 from slrcli.features.layout import Layout
 from slrcli.models.base import SignModel
 from slrcli.models.collapsed import Collapsed
+from slrcli.models.conformer import Conformer, ConformerOptions
 from slrcli.models.conv_bilstm import ConvBiLSTM, ConvBiLSTMOptions
 from slrcli.models.frontend import Frontend
 from slrcli.models.mobilenetv3 import MobileNetV3, MobileNetV3Options
+from slrcli.models.streaming import Streaming, StreamingOptions
 
 
 class Architecture(NamedTuple):
@@ -27,6 +29,12 @@ class Architecture(NamedTuple):
 ARCHITECTURES = {
     "conv-bilstm": Architecture(
         ConvBiLSTM, ConvBiLSTMOptions, "two convolutions with pooling, two BiLSTM layers; quick to learn, under 1 M"
+    ),
+    "conformer": Architecture(
+        Conformer, ConformerOptions, "strided convolutions, five conformer layers with windowed attention; under 2 M"
+    ),
+    "streaming": Architecture(
+        Streaming, StreamingOptions, "strided convolutions and two LSTM layers that look back; answers in chunks"
     ),
     "mobilenetv3": Architecture(
         MobileNetV3, MobileNetV3Options, "an encoder a group, MobileNetV3 blocks, one BiLSTM; full frame rate, 14 M"
