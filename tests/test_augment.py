@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slrcli.config import AugmentConfig
+from slrcli.config import NO_VARIATION, AugmentConfig
 from slrcli.features.augment import augment, derivatives, mirror, resample
 from slrcli.features.layout import Layout, generic_layout, guess_layout, list_layouts, load_layout
 
-OFF = AugmentConfig((1.0, 1.0), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+OFF = AugmentConfig(**NO_VARIATION)
 NAMES = [*list_layouts()[:-1], "generic-7"]
 SPATIAL = [name for name in NAMES if not name.startswith("generic")]
 SETTINGS = {
     "resample": {"resample": (0.5, 0.5)},
+    "warp": {"warp": 1.0, "warp_frames": 4},
     "time_masks": {"time_masks": 5, "time_mask_share": 0.3},
     "rotate": {"rotate": 30.0},
     "scale": {"scale": 0.3},
@@ -31,7 +32,7 @@ def clip(layout: Layout, frames: int = 20, seed: int = 0, missing: float = 0.1) 
     """A random clip with its derivatives, whose points go missing one by one (never those that place the body)."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(0.2, 0.8, (frames, layout.positions)).astype(np.float32)
-    placing = {layout.find(name)[0].column(layout.find(name)[1], axis) for name in layout.shoulders for axis in "xyz"}
+    placing = {group.column(point, "x") for group, point in map(layout.find, layout.shoulders)}
     for group in layout.groups:
         for i in range(0, group.width, len(group.coordinates)):
             if group.start + i not in placing:
@@ -279,3 +280,33 @@ def test_real_clips_keep_their_meaning(real_data):
     hand = [np.argmax(h) for h in height]
     assert hand == [9, 8]  # the raised hand is the other one, and still above the head
     assert np.isfinite(y).all()
+
+
+# Pace
+
+
+def test_warping_keeps_ends_order_and_duration():
+    layout = generic_layout(1)
+    ramp = np.arange(100, dtype=np.float32)[:, None]
+    only = AugmentConfig(**{**NO_VARIATION, "warp": 0.5, "warp_frames": 10})
+    paces = []
+    for seed in range(20):
+        y = augment(ramp, layout, only, np.random.default_rng(seed))[:, 0]
+        assert len(y) == 100 and y[0] == 0 and abs(y[-1] - 99) < 1e-3
+        assert (np.diff(y) > 0).all()
+        paces.append(np.diff(y))
+    ratio = np.max(paces) / np.min(paces)
+    assert 1.8 < ratio <= 1.5**4 + 1e-3  # from 1/1.5 to 1.5 times, then scaled to keep the duration
+    assert max(pace.max() / pace.min() for pace in paces) <= 1.5**2 + 1e-3
+
+
+def test_turning_in_depth_happens_only_where_depth_is_measured():
+    only = AugmentConfig(**{**NO_VARIATION, "turn": 30.0})
+    kinect, picture = load_layout("kinect-20"), load_layout("mediapipe-258")
+    x = clip(kinect, 20, missing=0)
+    y = augment(x, kinect, only, np.random.default_rng(1))
+    distances = [np.linalg.norm(np.diff(z.reshape(20, 20, 3), axis=1), axis=2) for z in (x, y)]
+    np.testing.assert_allclose(*distances, atol=1e-4)
+    assert np.abs(x - y).max() > 0.01
+    flat = clip(picture, 20, missing=0)
+    np.testing.assert_array_equal(augment(flat, picture, only, np.random.default_rng(1)), flat)
