@@ -80,6 +80,31 @@ class OptimConfig:
 
 
 @dataclass(frozen=True)
+class LossConfig:
+    """What is learnt beside, or instead of, the plain CTC loss. Zero turns a part off."""
+
+    prior: float = setting(
+        0.0, "Take so much of the labels' prior off their scores in training, against the pull of the blank.",
+        least=0, most=1,
+    )  # fmt: skip
+    blank_penalty: float = setting(0.0, "Take this off the blank's log-probability in training.", least=0)
+    consistency: float = setting(
+        0.0, "Let two variants of each clip agree, with this weight; each step then takes twice the time.", least=0
+    )
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """Learning from another recogniser as well as from the annotations."""
+
+    teacher: str = setting("", "A checkpoint, a run, or a folder of log-probabilities (ID.npy) to learn from.")
+    weight: float = setting(0.7, "Share of the teacher in the loss; the annotations have the rest.", least=0, most=1)
+    temperature: float = setting(3.0, "Softens both distributions before they are compared.", least=0.1)
+    blanks: str = setting("all", "Frames that are compared: all, eliminate, symmetric or span.")
+    sequence: float = setting(0.0, "Weight of the CTC loss of what the teacher reads in the clip.", least=0)
+
+
+@dataclass(frozen=True)
 class AugmentConfig:
     """What is varied in the training clips, anew in every epoch. Zero (or 1 to 1) turns a part off."""
 
@@ -123,6 +148,8 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
@@ -172,6 +199,8 @@ OVERFIT_SETTINGS = {"optim": {"lr": 2e-3}}
 OVERFIT_FIXED = {
     "model": {"dropout": 0.0},
     "optim": {"warmup_epochs": 0.0, "schedule": "constant", "weight_decay": 0.0, "patience": 0, "average": 0.0},
+    "loss": {"prior": 0.0, "blank_penalty": 0.0, "consistency": 0.0},
+    "distill": {"teacher": ""},
     "augment": NO_VARIATION,
     "run": {"gradient_checkpointing": False},
 }

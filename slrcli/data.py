@@ -168,6 +168,7 @@ class TrainBatches:
         output_length: of the model, so that a shortened clip can still carry its glosses.
         batch_size: utterances a batch.
         seed: of everything random.
+        views: variants of each clip in a batch, which keep in step: the first of all clips, then the second of all.
     """
 
     def __init__(
@@ -178,9 +179,10 @@ class TrainBatches:
         output_length: Callable[[int], int],
         batch_size: int,
         seed: int,
+        views: int = 1,
     ):
         self.clips, self.targets, self.options = clips, targets, options
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.views = batch_size, seed, views
         self._minimum = [least_frames(minimum_frames(target), output_length) for target in targets]
 
     def __len__(self) -> int:
@@ -192,11 +194,14 @@ class TrainBatches:
         return ahead(self._make(indices, number) for indices in order[start:])
 
     def _make(self, indices: Sequence[int], epoch: int) -> Batch:
-        clips = []
-        for index in indices:
-            rng = np.random.default_rng([self.seed, epoch, index])
-            clips.append(augment(self.clips[index], self.clips.layout, self.options, rng, self._minimum[index]))
+        indices = [*indices] * self.views
+        clips = [self._variant(index, epoch, row // (len(indices) // self.views)) for row, index in enumerate(indices)]
         return collate(clips, [self.targets[index] for index in indices], indices)
+
+    def _variant(self, index: int, epoch: int, view: int) -> np.ndarray:
+        pace = np.random.default_rng([self.seed, epoch, index])
+        rest = np.random.default_rng([self.seed, epoch, index, view]) if self.views > 1 else None
+        return augment(self.clips[index], self.clips.layout, self.options, pace, self._minimum[index], rest)
 
 
 def least_frames(needed: int, output_length: Callable[[int], int]) -> int:

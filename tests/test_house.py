@@ -67,7 +67,7 @@ FLOORS = [
     ("checkpoint",),
     ("recognise",),
     ("evaluate",),
-    ("training", "optim", "average", "history", "verdicts", "monitor", "loop"),
+    ("training", "optim", "average", "distill", "teacher", "objective", "history", "verdicts", "monitor", "loop"),
     (
         "doctor",
         "context",
@@ -111,6 +111,7 @@ FLOORS = [
         "score",
         "check",
         "check_things",
+        "teach",
         "train",
         "overfit",
         "check_all",

@@ -51,6 +51,7 @@ def train(
     layout: LayoutName = None,
     vocab: VocabFile = None,
     normaliser: NormaliserName = None,
+    teacher: Annotated[str | None, option("distill.teacher", "--teacher")] = None,
     config: ConfigFile = None,
     preset: Preset = "",
     settings: Annotated[
@@ -73,6 +74,8 @@ def train(
 
     Example: slr train --data-dir DIR --set model.options.width=128 --set augment.noise=0.02
 
+    Example: slr train --data-dir DIR --teacher runs/large --set model.options.width=64
+
     Example: slr train --resume runs/latest
     """
     chosen = overrides(
@@ -82,12 +85,12 @@ def train(
         optim__lr=lr, optim__epochs=epochs, optim__batch_size=batch_size, optim__weight_decay=weight_decay,
         optim__warmup_epochs=warmup_epochs, optim__patience=patience,
         run__output_dir=output_dir, run__seed=seed, run__device=device, run__precision=precision,
-        run__gradient_checkpointing=gradient_checkpointing,
+        run__gradient_checkpointing=gradient_checkpointing, distill__teacher=teacher,
     )  # fmt: skip
     if resume is not None:
         fixed = {"--preset": preset, "--config": config, "--set": settings, "--arch": arch, "--output-dir": output_dir,
                  "--dropout": dropout, "--vocab": vocab, "--layout": layout, "--normaliser": normaliser,
-                 "--dry-run": dry_run}  # fmt: skip
+                 "--teacher": teacher, "--dry-run": dry_run}  # fmt: skip
         given = ", ".join(flag for flag, value in fixed.items() if value not in (None, "", False))
         if given:
             raise UsageError(

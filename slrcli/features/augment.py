@@ -14,7 +14,12 @@ from slrcli.features.layout import AXES, Group, Layout
 
 
 def augment(
-    x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.random.Generator, minimum: int = 1
+    x: np.ndarray,
+    layout: Layout,
+    options: AugmentConfig,
+    rng: np.random.Generator,
+    minimum: int = 1,
+    rest: np.random.Generator | None = None,
 ) -> np.ndarray:
     """A random variant of a clip.
 
@@ -24,12 +29,14 @@ def augment(
         options: what is varied, and how far.
         rng: where all randomness comes from: the same state gives the same variant.
         minimum: the fewest frames that playing faster may leave (such as CTC needs for the clip's glosses).
+        rest: where all but the pace comes from, so that two variants of a clip can keep in step; None: `rng`.
 
     Returns:
         Float32 `[T', D]`, T' at least 1.
     """
     positions = x[:, : layout.positions]
     varied = _vary_pace(positions, options, rng, minimum)
+    rng = rest or rng
     varied = _vary_places(varied, layout, options, rng)
     varied = _vary_values(varied, layout, options, rng)
     if layout.stored_derivatives:

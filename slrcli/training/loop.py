@@ -10,7 +10,6 @@ from torch import Tensor
 
 from slrcli.config import Config
 from slrcli.console import finite
-from slrcli.ctc import ctc_loss
 from slrcli.data import Batch, Clips, TrainBatches
 from slrcli.errors import SlrError
 from slrcli.evaluate import Evaluation, evaluate
@@ -20,6 +19,7 @@ from slrcli.recognise import Recogniser
 from slrcli.training.average import Average
 from slrcli.training.history import EpochNumbers
 from slrcli.training.monitor import Monitor
+from slrcli.training.objective import Objective, Teacher
 from slrcli.training.optim import learning_rate, make_optimiser
 from slrcli.training.verdicts import NOT_FINITE_FIX, not_finite
 
@@ -47,6 +47,7 @@ class EpochEnd:
     improved: bool
     seconds: float
     frames_per_second: float
+    terms: dict[str, float] = field(default_factory=dict)  # means of the loss's terms beside the last head's
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class NotFiniteError(SlrError):
     """The loss or its gradient is NaN or infinite: nothing can be learnt from here on."""
 
 
-AVERAGE = "average."  # before the names of the averaged weights in the training state
+AVERAGE, OBJECTIVE = "average.", "objective."  # before the names of their tensors in the training state
+TERM = "term_"  # before the names of the other terms of the loss among the sums of an epoch
 SUMS = ("loss", "norm", "norm_max", "frames", "seconds")  # over the steps of an epoch; the second norm is its maximum
 
 
@@ -88,18 +90,28 @@ class Trainer:
         dev: the split that chooses the best epoch.
         recogniser: the same model with its vocabulary.
         config: everything else.
+        teacher: whose posteriors to learn from as well.
 
     Attributes:
         average: the running average of the weights, where one is asked for.
         recogniser: what is evaluated and kept: the average, else the model itself.
     """
 
-    def __init__(self, model: SignModel, batches: TrainBatches, dev: Clips, recogniser: Recogniser, config: Config):
+    def __init__(
+        self,
+        model: SignModel,
+        batches: TrainBatches,
+        dev: Clips,
+        recogniser: Recogniser,
+        config: Config,
+        teacher: Teacher | None = None,
+    ):
         self.model, self.batches, self.dev, self.recogniser, self.config = model, batches, dev, recogniser, config
         self.average = Average(model, config.optim.average) if config.optim.average else None
         if self.average:
             self.recogniser = Recogniser(self.average.model, recogniser.vocabulary, recogniser.meta)
         self.device = recogniser.device
+        self.objective = Objective(config, model.vocab_size, self.device, teacher)
         self.optimiser = make_optimiser(model, config.optim, self.device)
         self.progress = Progress()
         precision = config.run.precision
@@ -126,33 +138,29 @@ class Trainer:
         lr = learning_rate(progress.epoch - 1 + progress.step / len(self.batches), self.config.optim)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
-        main, loss = self._losses(batch.to(self.device))
+        loss, terms = self._losses(batch.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         limit = self.config.optim.clip_norm or float("inf")
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
-        value = float(main.detach())
+        value = float(terms.pop("ctc").detach())
         self._require_finite(value, norm, batch)
         self.optimiser.step()
         if self.average:
             self.average.update(self.model)
         frames, seconds = int(batch.lengths.sum()), time.perf_counter() - started
         progress.step += 1
-        for key, amount in (("loss", value), ("norm", norm), ("frames", frames), ("seconds", seconds)):
-            progress.sums[key] += amount
+        parts = {f"{TERM}{name}": float(term.detach()) for name, term in terms.items()}
+        for key, amount in {"loss": value, "norm": norm, "frames": frames, "seconds": seconds, **parts}.items():
+            progress.sums[key] = progress.sums.get(key, 0.0) + amount
         progress.sums["norm_max"] = max(progress.sums["norm_max"], norm)
         return Step(progress.epoch, progress.step, value, norm, lr, frames, seconds)
 
-    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Loss of the main head, and the sum to be learnt from."""
+    def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum to be learnt from, and its terms."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             output = Output(*self.model(batch.x, batch.lengths))
-        heads = [
-            ctc_loss(log_probs, output.lengths, batch.targets, batch.target_lengths)
-            for log_probs in (output.log_probs, *output.aux)
-        ]
-        inner = sum(heads[1:]) / len(heads[1:]) if output.aux else 0.0
-        return heads[0], heads[0] + self.config.optim.aux_weight * inner
+        return self.objective(output, batch)
 
     def _require_finite(self, loss: float, norm: float, batch: Batch) -> None:
         if loss == loss and abs(loss) != float("inf") and norm == norm and norm != float("inf"):
@@ -179,10 +187,11 @@ class Trainer:
         progress.epochs_since_best = 0 if score.wer < progress.best_wer else progress.epochs_since_best + 1
         if improved:
             progress.best_wer, progress.best_loss, progress.best = score.wer, evaluation.loss, asdict(numbers)
+        terms = {key.removeprefix(TERM): value / steps for key, value in sums.items() if key.startswith(TERM)}
         seconds, rate = sums["seconds"], sums["frames"] / max(sums["seconds"], 1e-9)
         progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, Progress().sums
         seconds += time.perf_counter() - started
-        return EpochEnd(numbers, evaluation, findings, improved, seconds, rate)
+        return EpochEnd(numbers, evaluation, findings, improved, seconds, rate, terms)
 
     def _findings(self, numbers: EpochNumbers) -> list[Finding]:
         """What there is to say of the run now; what has been said is part of the progress, so that it is said once."""
@@ -202,6 +211,7 @@ class Trainer:
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
         for number, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
+        tensors |= {f"{OBJECTIVE}{name}": tensor for name, tensor in self.objective.state().items()}
         if self.average:
             tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in self.average.state().items()}
         return tensors, {"progress": asdict(self.progress), "batches": len(self.batches)}
@@ -224,11 +234,16 @@ class Trainer:
                 _, number, key = name.split(".", 2)
                 state.setdefault(int(number), {})[key] = tensor
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
-        averaged = {name.removeprefix(AVERAGE): item for name, item in tensors.items() if name.startswith(AVERAGE)}
+        self.objective.restore(below(OBJECTIVE, tensors))
         if self.average:
-            self.average.restore(averaged or self.model.state_dict())
+            self.average.restore(below(AVERAGE, tensors) or self.model.state_dict())
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
         self.progress = Progress(**values["progress"])
         self.progress.sums = Progress().sums | self.progress.sums  # what an older state lacks begins at zero
+
+
+def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -25,7 +25,9 @@ from slrcli.training.monitor import milestone
 from slrcli.training.optim import learning_rate
 from slrcli.workflows.material import Material, gather, learnable
 from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
+from slrcli.workflows.teach import call_teacher, spike_offset, without_pace
 
+TEACHER = "teacher.json"
 WEIGHTS = "model."  # before the names of the weights in the training state
 PRECISIONS = ("auto", "fp32", "bf16")
 MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or --precision bf16."
@@ -67,7 +69,7 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
         SlrError: data, options or memory that do not allow it.
     """
     check_options(config)
-    config = with_absolute_paths(config)
+    config = without_pace(with_absolute_paths(config), console)
     session = Session(config, *fresh(config, console), console)
     session.describe()
     session.set_statistics(4 * config.optim.batch_size if dry_run else 0)
@@ -127,7 +129,8 @@ def with_absolute_paths(config: Config) -> Config:
     layout = str(Path(data.layout).resolve()) if data.layout.endswith(".toml") else data.layout
     paths = {key: str(Path(value).resolve()) for key in ("data_dir", "annotations", "features", "vocab")
              if (value := getattr(data, key))}  # fmt: skip
-    return replace(config, data=replace(data, layout=layout, **paths))
+    teacher = config.distill.teacher and str(run_folder(Path(config.distill.teacher)).resolve())
+    return replace(config, data=replace(data, layout=layout, **paths), distill=replace(config.distill, teacher=teacher))
 
 
 def check_options(config: Config) -> None:
@@ -156,10 +159,13 @@ class Session:
         self.clips = Clips(utterances, material.layout, **kept)
         self.dev = Clips(material.dev, material.layout, **kept)
         self.batches = TrainBatches(
-            self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed
-        )
+            self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
+            views=2 if config.loss.consistency else 1,
+        )  # fmt: skip
         recogniser = Recogniser(model, material.vocabulary)
-        self.trainer = Trainer(model, self.batches, self.dev, recogniser, config)
+        self.audit = call_teacher(config, material.vocabulary, self.clips, self.dev, recogniser.device, console)
+        teacher = self.audit and self.audit.teacher
+        self.trainer = Trainer(model, self.batches, self.dev, recogniser, config, teacher)
 
     def describe(self) -> None:
         """Say what is about to be trained on what."""
@@ -206,6 +212,8 @@ class Session:
         """Train to the end, writing as it goes."""
         self.console.note(f"run: {shown(folder)}")
         self._read_dev()
+        if self.audit:
+            atomic_write_text(folder / TEACHER, json.dumps(self.audit.facts, indent=2) + "\n")
         steps = len(self.batches) * self.config.optim.epochs
         record = Record(folder, self.console, self.trainer.progress.epoch)
         stopped, finished = "", self.trainer.progress.epoch - 1
@@ -232,6 +240,10 @@ class Session:
             self.console.note(f"Stopped and saved. Go on with: slr train --resume {shown(folder)}")
         elif stopped == "patience":
             self.console.note(f"Stopped: no better WER on dev for {self.config.optim.patience} epochs.")
+        if self.audit and last and (offset := spike_offset(last.evaluation.hypotheses, self.audit.hypotheses)):
+            self.console.note(
+                f"On dev the student spikes {offset[0]:+.1f} frames from its teacher, {offset[1]:.1f} frames apart."
+            )
         checkpoint = folder / BEST
         return TrainResult(
             folder, checkpoint if checkpoint.is_file() else None, self.trainer.progress.best, finished, stopped
@@ -334,7 +346,7 @@ class Record:
 def numbers_of(event: EpochEnd) -> dict[str, Any]:
     """The numbers of an epoch as plain values, for metrics and checkpoints; what is not a number is None."""
     rates = {"frames_per_second": round(event.frames_per_second), "seconds": round(event.seconds, 2)}
-    return finite({**asdict(event.numbers), **rates})
+    return finite({**asdict(event.numbers), **event.terms, **rates})
 
 
 @contextmanager

@@ -1,0 +1,105 @@
+"""Learning from a teacher's posteriors: which frames are compared, and how.
+
+A CTC model says blank nearly everywhere and glosses in spikes, and no two models spike in the same frame. What is
+compared is therefore a choice (`BLANKS`):
+
+* `all`: every frame (Hinton et al. 2015).
+* `eliminate`: frames alone in which the teacher says a gloss.
+* `symmetric`: these, and the blank frame before and after each run of them, so that a spike is learnt with both of its
+  edges (after arXiv:2506.01503).
+* `span`: each frame belongs to the nearest spike of the teacher; the mean posteriors over these spans are compared, so
+  that it does not matter where in its span the student spikes. A clip in which the teacher says nothing is one span.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from slrcli.ctc import BLANK
+from slrcli.models.columns import nearest
+from slrcli.models.masked import mask
+
+BLANKS = ("all", "eliminate", "symmetric", "span")
+SMALLEST = 1e-8  # probability; keeps logarithms of pooled posteriors finite
+
+
+def distillation(student: Tensor, teacher: Tensor, lengths: Tensor, blanks: str, temperature: float) -> Tensor:
+    """How far the student's posteriors are from the teacher's.
+
+    The mean Kullback-Leibler divergence of what is compared, multiplied by the square of the temperature, so that
+    the gradient keeps its size (Hinton et al. 2015).
+
+    Args:
+        student: log-probabilities `[B, T', V]`.
+        teacher: the same, at the same frames; no gradient goes there.
+        lengths: valid frames, int64 `[B]`.
+        blanks: one of `BLANKS`.
+        temperature: both are divided by it before they are normalised again; 1 leaves them as they are.
+    """
+    valid = mask(lengths, student.shape[1])
+    best = teacher.argmax(dim=2)
+    soft = (teacher / temperature).log_softmax(dim=2)
+    own = (student / temperature).log_softmax(dim=2)
+    if blanks == "span":
+        spans = spans_of(best, valid)
+        soft, own = pooled(soft, spans), pooled(own, spans)
+        compared = soft.exp().sum(dim=2) > 0.5
+    else:
+        compared = frames_compared(best, valid, blanks)
+    apart = F.kl_div(own, soft, reduction="none", log_target=True).sum(dim=2)
+    return temperature**2 * torch.where(compared, apart, 0.0).sum() / compared.sum().clamp(min=1)
+
+
+def frames_compared(best: Tensor, valid: Tensor, blanks: str) -> Tensor:
+    """The frames that are compared, bool `[B, T']`, by the teacher's best classes `[B, T']` in its valid frames."""
+    spoken = valid & (best != BLANK)
+    if blanks == "eliminate":
+        return spoken
+    if blanks == "symmetric":
+        wide = F.max_pool1d(spoken.float().unsqueeze(1), 3, stride=1, padding=1).squeeze(1) > 0
+        return wide & valid
+    return valid
+
+
+def spans_of(best: Tensor, valid: Tensor) -> Tensor:
+    """For each frame the number of the teacher's spike that is nearest, int64 `[B, T']`; -1 in the padding."""
+    spoken = valid & (best != BLANK)
+    new = spoken & (best != F.pad(best, (1, 0), value=BLANK)[:, :-1])
+    number = torch.where(spoken, new.long().cumsum(dim=1) - 1, 0)
+    silent = ~spoken.any(dim=1, keepdim=True)
+    number = nearest(number.unsqueeze(2), spoken).squeeze(2)
+    return torch.where(valid, torch.where(silent, 0, number), -1)
+
+
+def pooled(log_probs: Tensor, spans: Tensor) -> Tensor:
+    """Logarithm of the mean posteriors over each span, `[B, spans, V]`; low, but finite, where there is no span."""
+    count = int(spans.max()) + 1
+    member = F.one_hot(spans.clamp(min=0), count).to(log_probs.dtype) * (spans >= 0).unsqueeze(2)
+    size = member.sum(dim=1).clamp(min=1).unsqueeze(2)
+    return (member.transpose(1, 2) @ log_probs.exp() / size).clamp(min=SMALLEST).log()
+
+
+def at_frames(log_probs: Tensor, lengths: Tensor, wanted: Tensor, frames: int) -> Tensor:
+    """Posteriors at another frame rate: log-probabilities `[B, frames, V]` of `[B, S, V]`.
+
+    Each frame wanted takes, of the frames whose time it covers, the largest probability of every class, normalised
+    again: a spike stays a spike. Where it covers less than a frame it takes that frame. Equal lengths change nothing.
+
+    Args:
+        log_probs: `[B, S, V]`.
+        lengths: valid frames among the S, int64 `[B]`.
+        wanted: valid frames among those that come out, int64 `[B]`.
+        frames: how many come out, padding included.
+    """
+    if log_probs.shape[1] == frames and torch.equal(lengths, wanted):
+        return log_probs
+    place = torch.arange(frames, device=log_probs.device)
+    start = (place * lengths.unsqueeze(1)) // wanted.unsqueeze(1)
+    stop = torch.maximum(-((-(place + 1) * lengths.unsqueeze(1)) // wanted.unsqueeze(1)), start + 1)
+    last = (lengths - 1).unsqueeze(1)
+    best: Tensor | None = None
+    for step in range(int((stop - start).max())):
+        index = torch.minimum(torch.minimum(start + step, stop - 1), last)
+        own = log_probs.gather(1, index.unsqueeze(2).expand(-1, -1, log_probs.shape[2]))
+        best = own if best is None else torch.maximum(best, own)
+    return best.log_softmax(dim=2)

@@ -1,0 +1,131 @@
+"""What a step learns from: the CTC losses of all heads, and whatever the configuration adds to them.
+
+The blank's pull is weakened, where asked for, by taking a share of the labels' prior off their scores (the running
+mean of the model's own posteriors; Zeyer et al. 2021, arXiv:2105.14849) or a constant off the blank's. Either way the
+scores are normalised again, because the gradient of torch's CTC loss is right for normalised ones alone.
+
+Two variants of a clip should read alike (Yao et al. 2024, arXiv:2410.05101): each frame's posteriors are drawn to those
+of the other variant, which stand still meanwhile.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from slrcli.config import Config
+from slrcli.ctc import BLANK, ctc_loss
+from slrcli.data import Batch
+from slrcli.errors import UsageError
+from slrcli.models.base import Output
+from slrcli.models.masked import mask
+from slrcli.training.distill import BLANKS, at_frames, distillation
+
+FOLLOWS = 0.01  # part of the way that the prior goes to the posteriors of each batch
+PRIOR = "prior"
+
+Teacher = Callable[[Batch], tuple[Tensor, Tensor]]  # a batch -> log-probabilities [B, S, V], frames of each clip [B]
+
+
+class Objective:
+    """The loss of a batch, term by term.
+
+    Args:
+        config: its sections `optim`, `loss` and `distill`.
+        classes: V.
+        device: where the model is.
+        teacher: whose posteriors to learn from as well.
+
+    Raises:
+        UsageError: an unknown rule for blanks.
+    """
+
+    def __init__(self, config: Config, classes: int, device: torch.device, teacher: Teacher | None = None):
+        self.optim, self.loss, self.distill, self.teacher = config.optim, config.loss, config.distill, teacher
+        if self.distill.blanks not in BLANKS:
+            raise UsageError(f"There is no rule '{self.distill.blanks}'.", "distill.blanks",
+                             f"Known: {', '.join(BLANKS)}.")  # fmt: skip
+        self.prior = torch.full((classes,), 1 / classes, dtype=torch.float64, device=device)
+
+    def __call__(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum to be learnt from, and its terms before weighting: `ctc` (the last head) and those that are on."""
+        taken_off = self._taken_off(output)
+
+        def ctc(log_probs: Tensor, targets: Tensor = batch.targets, counts: Tensor = batch.target_lengths) -> Tensor:
+            if taken_off is not None:
+                log_probs = (log_probs - taken_off).log_softmax(dim=2)
+            return ctc_loss(log_probs, output.lengths, targets, counts)
+
+        terms = {"ctc": ctc(output.log_probs)}
+        total = terms["ctc"]
+        if output.aux:
+            terms["inner"] = sum(map(ctc, output.aux)) / len(output.aux)
+            total = total + self.optim.aux_weight * terms["inner"]
+        if self.teacher is not None:
+            total = total * (1 - self.distill.weight)
+            for name, weight, value in self._from_teacher(output, batch):
+                terms[name] = value
+                total = total + weight * value
+        if self.loss.consistency:
+            terms["consistency"] = disagreement(output, batch.target_lengths)
+            total = total + self.loss.consistency * terms["consistency"]
+        return total, terms
+
+    def _taken_off(self, output: Output) -> Tensor | None:
+        """What is taken off the log-probabilities before the CTC loss, `[V]`; None if nothing is."""
+        penalised = None
+        if self.loss.prior:
+            valid = mask(output.lengths, output.log_probs.shape[1])
+            with torch.no_grad():
+                self.prior.lerp_(output.log_probs[valid].double().exp().mean(dim=0), FOLLOWS)
+            penalised = self.loss.prior * self.prior.log().float()
+        if self.loss.blank_penalty:
+            penalised = torch.zeros_like(self.prior, dtype=torch.float32) if penalised is None else penalised.clone()
+            penalised[BLANK] += self.loss.blank_penalty
+        return penalised
+
+    def _from_teacher(self, output: Output, batch: Batch) -> list[tuple[str, float, Tensor]]:
+        """Name, weight and value of what the teacher teaches."""
+        options = self.distill
+        log_probs, lengths = self.teacher(batch)
+        soft = at_frames(log_probs, lengths, output.lengths, output.log_probs.shape[1])
+        value = distillation(output.log_probs, soft, output.lengths, options.blanks, options.temperature)
+        found = [("distillation", options.weight, value)]
+        if options.sequence:
+            targets, counts = best_path(log_probs, lengths)
+            each = ctc_loss(output.log_probs, output.lengths, targets, counts, "none", zero_infinity=True)
+            found.append(("sequence", options.sequence, (each / counts.clamp(min=1)).mean()))
+        return found
+
+    def state(self) -> dict[str, Tensor]:
+        """What `restore` takes: the prior, where one is used."""
+        return {PRIOR: self.prior} if self.loss.prior else {}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Go on where `state` was taken."""
+        if PRIOR in tensors:
+            self.prior.copy_(tensors[PRIOR])
+
+
+def disagreement(output: Output, target_lengths: Tensor) -> Tensor:
+    """How far the posteriors of two variants of each clip lie apart, the variants being the halves of the batch.
+
+    The sum over the frames of the divergence each way, by the gloss, as the CTC loss is; the mean over the clips.
+    """
+    half = len(output.lengths) // 2
+    valid = mask(output.lengths[:half], output.log_probs.shape[1])
+    apart = torch.zeros(half, device=output.log_probs.device)
+    pair = output.log_probs[:half], output.log_probs[half:]
+    for own, other in (pair, pair[::-1]):
+        frames = F.kl_div(own, other.detach(), reduction="none", log_target=True).sum(dim=2)
+        apart = apart + torch.where(valid, frames, 0.0).sum(dim=1) / 2
+    return (apart / target_lengths[:half].clamp(min=1)).mean()
+
+
+def best_path(log_probs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """The labels of the likeliest path of each clip, one after the other, and how many each has: `[sum]`, `[B]`."""
+    best = log_probs.argmax(dim=2)
+    new = F.pad(best, (1, 0), value=BLANK)[:, :-1] != best
+    kept = new & (best != BLANK) & mask(lengths, log_probs.shape[1])
+    return best[kept], kept.sum(dim=1)

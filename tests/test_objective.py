@@ -1,0 +1,228 @@
+"""What a step learns from: each term against its definition, gradients against finite differences."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from slrcli.config import Config, DistillConfig, LossConfig, OptimConfig
+from slrcli.ctc import ctc_loss
+from slrcli.data import Batch
+from slrcli.errors import DataError, UsageError
+from slrcli.models.base import Output
+from slrcli.training.distill import BLANKS, at_frames, distillation, frames_compared, pooled, spans_of
+from slrcli.training.objective import Objective, best_path, disagreement
+from slrcli.training.teacher import columns_of, in_order
+
+CPU = torch.device("cpu")
+CLASSES = 5
+
+
+def posteriors(*shape: int, seed: int = 0, peaky: float = 1.0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return (peaky * torch.randn(*shape, CLASSES, generator=generator)).log_softmax(dim=-1)
+
+
+def batch(*targets: tuple[int, ...], frames: int = 12) -> Batch:
+    count = len(targets)
+    flat = torch.tensor([gloss for target in targets for gloss in target])
+    lengths = torch.tensor([len(target) for target in targets])
+    return Batch(torch.zeros(count, frames, 2), torch.full((count,), frames), flat, lengths, tuple(range(count)))
+
+
+def total(log_probs: torch.Tensor, loss: LossConfig, of: Batch, aux=(), **more) -> tuple[torch.Tensor, dict]:
+    config = Config(optim=OptimConfig(aux_weight=0.5), loss=loss, distill=more.pop("distill", DistillConfig()))
+    objective = Objective(config, CLASSES, CPU, more.pop("teacher", None))
+    return objective(Output(log_probs, torch.full((len(log_probs),), log_probs.shape[1]), aux), of)
+
+
+def test_nothing_but_ctc_without_anything_else():
+    log_probs, of = posteriors(2, 12), batch((1, 2), (3, 3))
+    value, terms = total(log_probs, LossConfig(), of)
+    expected = ctc_loss(log_probs, of.lengths, of.targets, of.target_lengths)
+    assert torch.equal(value, expected) and set(terms) == {"ctc"}
+
+
+def test_inner_heads_count_by_their_mean_and_weight():
+    log_probs, of, aux = posteriors(2, 12), batch((1, 2), (3,)), (posteriors(2, 12, seed=1), posteriors(2, 12, seed=2))
+    value, terms = total(log_probs, LossConfig(), of, aux)
+    each = [ctc_loss(item, of.lengths, of.targets, of.target_lengths) for item in (log_probs, *aux)]
+    torch.testing.assert_close(value, each[0] + 0.5 * (each[1] + each[2]) / 2)
+    torch.testing.assert_close(terms["inner"], (each[1] + each[2]) / 2)
+
+
+@pytest.mark.parametrize("loss", [LossConfig(prior=0.5), LossConfig(blank_penalty=1.5), LossConfig(0.3, 0.7)])
+def test_the_gradient_with_priors_and_penalties_agrees_with_finite_differences(loss):
+    of = batch((1, 2, 2), (4,), frames=7)
+    logits = torch.randn(2, 7, CLASSES, generator=torch.Generator().manual_seed(3)).requires_grad_()
+
+    fixed = Objective(Config(loss=loss), CLASSES, CPU)
+    skewed = torch.tensor([0.6, 0.1, 0.1, 0.1, 0.1], dtype=torch.float64)
+
+    def value(scores: torch.Tensor) -> torch.Tensor:
+        fixed.prior = skewed.clone()  # the same before every call
+        return fixed(Output(scores.log_softmax(dim=2), torch.tensor([7, 7])), of)[0]
+
+    (gradient,) = torch.autograd.grad(value(logits), logits)
+    step, generator = 1e-2, torch.Generator().manual_seed(5)
+    for _ in range(20):
+        way = torch.randn(logits.shape, generator=generator)
+        with torch.no_grad():
+            numeric = (value(logits + step * way) - value(logits - step * way)) / (2 * step)
+        assert float((gradient * way).sum()) == pytest.approx(float(numeric), abs=5e-3)
+
+
+def test_a_prior_favours_what_is_rare():
+    of = batch((1,))
+    objective = Objective(Config(loss=LossConfig(prior=1.0)), CLASSES, CPU)
+    mostly_blank = torch.tensor([[0.9, 0.025, 0.025, 0.025, 0.025]]).log().expand(1, 12, CLASSES)
+    for _ in range(300):
+        objective(Output(mostly_blank, torch.tensor([12])), of)
+    assert objective.prior[0] > 0.8 and float(objective.prior.sum()) == pytest.approx(1)
+    taken = objective(Output(mostly_blank, torch.tensor([12])), of)[1]["ctc"]
+    assert taken < ctc_loss(mostly_blank, of.lengths, of.targets, of.target_lengths)
+    other = Objective(Config(loss=LossConfig(prior=1.0)), CLASSES, CPU)
+    other.restore({name: tensor.clone() for name, tensor in objective.state().items()})
+    assert torch.equal(other.prior, objective.prior)
+
+
+def test_two_views_that_read_alike_do_not_disagree():
+    log_probs = posteriors(2, 6)
+    lengths, counts = torch.tensor([6, 4, 6, 4]), torch.tensor([2, 1, 2, 1])
+    assert disagreement(Output(torch.cat([log_probs, log_probs]), lengths), counts) == 0
+    other = posteriors(2, 6, seed=1)
+    found = disagreement(Output(torch.cat([log_probs, other]), lengths), counts)
+    expected = 0.0
+    for row, (frames, glosses) in enumerate(((6, 2), (4, 1))):
+        p, q = log_probs[row, :frames].double(), other[row, :frames].double()
+        both = F.kl_div(p, q, reduction="sum", log_target=True) + F.kl_div(q, p, reduction="sum", log_target=True)
+        expected += float(both) / 2 / glosses / 2
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+# Learning from a teacher
+
+
+def test_a_student_that_says_what_its_teacher_says_learns_nothing_from_it():
+    log_probs = posteriors(2, 12, peaky=4)
+    for blanks in BLANKS:
+        value = distillation(log_probs, log_probs, torch.tensor([12, 9]), blanks, 2.0)
+        assert float(value) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_all_frames_are_compared_by_the_divergence_of_torch(temperature):
+    student, teacher = posteriors(1, 9), posteriors(1, 9, seed=1)
+    found = distillation(student, teacher, torch.tensor([9]), "all", temperature)
+    soft = [(item[0] / temperature).log_softmax(dim=1) for item in (student, teacher)]
+    expected = temperature**2 * F.kl_div(*soft, reduction="batchmean", log_target=True)
+    torch.testing.assert_close(found, expected)
+
+
+def test_padding_is_never_compared():
+    student, teacher = posteriors(2, 9), posteriors(2, 9, seed=1, peaky=3)
+    lengths = torch.tensor([9, 5])
+    for blanks in BLANKS:
+        before = distillation(student, teacher, lengths, blanks, 1.0)
+        changed = student.clone()
+        changed[1, 5:] = posteriors(4, seed=9)
+        assert torch.equal(distillation(changed, teacher, lengths, blanks, 1.0), before)
+
+
+def test_rules_for_blanks_by_hand():
+    best = torch.tensor([[0, 0, 3, 3, 0, 0, 0, 1, 2, 0, 0, 0]])
+    valid = torch.tensor([[True] * 11 + [False]])
+    assert frames_compared(best, valid, "all").int().tolist() == [[1] * 11 + [0]]
+    assert frames_compared(best, valid, "eliminate").int().tolist() == [[0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0]]
+    assert frames_compared(best, valid, "symmetric").int().tolist() == [[0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0]]
+    assert spans_of(best, valid).tolist() == [[0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2, -1]]
+    assert spans_of(torch.zeros_like(best), valid).tolist() == [[0] * 11 + [-1]]
+
+
+def test_a_spike_elsewhere_in_its_span_costs_nothing():
+    spike, blank = torch.full((CLASSES,), 0.01), torch.full((CLASSES,), 0.01)
+    spike[2], blank[0] = 0.96, 0.96
+    teacher, late = (torch.stack([spike if t == at else blank for t in range(7)])[None].log() for at in (3, 5))
+    lengths = torch.tensor([7])
+    assert float(distillation(late, teacher, lengths, "span", 1.0)) == pytest.approx(0, abs=1e-5)
+    assert float(distillation(late, teacher, lengths, "all", 1.0)) > 0.5
+
+
+def test_means_over_spans_are_means():
+    log_probs = posteriors(1, 5)
+    spans = torch.tensor([[0, 0, 1, 1, -1]])
+    expected = torch.stack([log_probs[0, :2].exp().mean(dim=0), log_probs[0, 2:4].exp().mean(dim=0)]).log()
+    torch.testing.assert_close(pooled(log_probs, spans)[0], expected)
+
+
+def test_equal_rates_change_nothing_and_others_keep_spikes():
+    log_probs = posteriors(2, 8, peaky=5)
+    lengths = torch.tensor([8, 6])
+    assert at_frames(log_probs, lengths, lengths, 8) is log_probs
+    for wanted, frames in ((torch.tensor([4, 3]), 4), (torch.tensor([16, 12]), 16), (torch.tensor([5, 4]), 5)):
+        found = at_frames(log_probs, lengths, wanted, frames)
+        torch.testing.assert_close(found.exp().sum(dim=2), torch.ones(2, frames))
+        for row in range(2):
+            said = log_probs[row, : lengths[row]].argmax(dim=1).tolist()
+            assert set(found[row, : wanted[row]].argmax(dim=1).tolist()) <= set(said)
+    halved = at_frames(log_probs, lengths, torch.tensor([4, 3]), 4)
+    by_hand = torch.maximum(log_probs[0, 2], log_probs[0, 3]).log_softmax(dim=0)
+    torch.testing.assert_close(halved[0, 1], by_hand)
+
+
+def test_the_teachers_reading_is_the_best_path_collapsed():
+    best = torch.tensor([[0, 3, 3, 0, 3, 1, 0], [2, 2, 0, 4, 4, 4, 4]])
+    log_probs = F.one_hot(best, CLASSES).float().mul(5).log_softmax(dim=2)
+    labels, counts = best_path(log_probs, torch.tensor([7, 3]))
+    assert labels.tolist() == [3, 3, 1, 2] and counts.tolist() == [3, 1]
+
+
+def test_weights_of_teacher_and_annotations():
+    log_probs, soft, of = posteriors(2, 12), posteriors(2, 6, seed=1), batch((1, 2), (3,))
+    teacher = lambda of: (soft, torch.tensor([6, 6]))  # noqa: E731
+    options = DistillConfig(teacher="x", weight=0.7, temperature=3.0, sequence=0.25)
+    value, terms = total(log_probs, LossConfig(), of, teacher=teacher, distill=options)
+    assert set(terms) == {"ctc", "distillation", "sequence"}
+    expected = 0.3 * terms["ctc"] + 0.7 * terms["distillation"] + 0.25 * terms["sequence"]
+    torch.testing.assert_close(value, expected)
+
+
+def test_unknown_rules_name_the_known_ones():
+    with pytest.raises(UsageError, match="eliminate"):
+        Objective(Config(distill=DistillConfig(blanks="none")), CLASSES, CPU)
+
+
+class Glosses:
+    def __init__(self, *tokens: str):
+        self.tokens = ("<blank>", *tokens)
+
+
+def test_columns_are_matched_by_gloss():
+    log_probs = posteriors(1, 3)
+    assert columns_of(Glosses("A", "B"), ("<blank>", "A", "B"), "x", CPU) is None
+    columns = columns_of(Glosses("C", "A"), ("<blank>", "A", "B", "C", "D"), "x", CPU)
+    found = in_order(log_probs, columns).exp()
+    expected = log_probs.exp()[..., [0, 3, 1]]
+    torch.testing.assert_close(found, expected / expected.sum(dim=2, keepdim=True))
+    with pytest.raises(DataError, match="does not know 1 of 2"):
+        columns_of(Glosses("A", "E"), ("<blank>", "A", "B"), "x", CPU)
+
+
+def test_variants_of_a_clip_keep_in_step_and_differ(tmp_path):
+    from test_training import trainer_on, write_corpus
+
+    from slrcli.data import TrainBatches
+
+    trainer = trainer_on(write_corpus(tmp_path, 8))
+    one = trainer.batches
+    two = TrainBatches(one.clips, one.targets, replace(one.options, noise=0.1), lambda t: -(-t // 4), 4, 1, views=2)
+    made = next(iter(two.epoch(1)))
+    half = len(made.lengths) // 2
+    assert torch.equal(made.lengths[:half], made.lengths[half:]) and made.index[:half] == made.index[half:]
+    assert not torch.equal(torch.nan_to_num(made.x[:half]), torch.nan_to_num(made.x[half:]))
+    targets = np.concatenate([one.targets[index] for index in made.index])
+    assert np.array_equal(made.targets, targets)
+    again = next(iter(two.epoch(1)))
+    assert torch.equal(torch.nan_to_num(again.x), torch.nan_to_num(made.x))
