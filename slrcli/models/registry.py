@@ -31,7 +31,7 @@ ARCHITECTURES = {
         ConvBiLSTM, ConvBiLSTMOptions, "two convolutions with pooling, two BiLSTM layers; quick to learn, under 1 M"
     ),
     "conformer": Architecture(
-        Conformer, ConformerOptions, "strided convolutions, five conformer layers with windowed attention; under 2 M"
+        Conformer, ConformerOptions, "strided convolutions, four conformer layers with windowed attention; under 2 M"
     ),
     "streaming": Architecture(
         Streaming, StreamingOptions, "strided convolutions and two LSTM layers that look back; answers in chunks"

@@ -45,7 +45,7 @@ class StreamingOptions:
     layers: int = 2
     kernel: int = 5
     lookahead: int = 8
-    scale: float = 4.0
+    scale: float = 1.0
     blank_bias: float = -2.0
     frontend: FrontendOptions = field(default_factory=FrontendOptions)
 
@@ -94,6 +94,8 @@ class Streaming(SignModel):
         )
         between = dropout if options.layers > 1 else 0.0
         self.recurrence = nn.LSTM(width, width, options.layers, batch_first=True, dropout=between)
+        # On auslan, a network without it that waits for nothing did not leave the phase in which all is blank.
+        self.norm = nn.LayerNorm(width)
         self.dropout = Dropout(dropout)
         self.classifier = UnitClassifier(width, vocab_size, options.scale, options.blank_bias)
 
@@ -105,8 +107,8 @@ class Streaming(SignModel):
         context = self.stage(self._remember, local)
         ahead = self.lookahead // STRIDE
         # The inner head stands where the frames are that it has seen, the outer one where its answers belong.
-        inner = log_softmax(self.classifier(local[:, : local.shape[1] - ahead]))
-        outer = log_softmax(self.classifier(self.dropout(context[:, ahead:])))
+        inner = log_softmax(self.classifier(self.norm(local[:, : local.shape[1] - ahead])))
+        outer = log_softmax(self.classifier(self.dropout(self.norm(context[:, ahead:]))))
         return Output(outer, self.output_length(lengths), (inner,))
 
     def _convolve(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -142,7 +144,7 @@ class Streaming(SignModel):
         context, stream.memory = self.recurrence(x, stream.memory)
         dropped = min(stream.skip, context.shape[1])
         stream.skip -= dropped
-        return log_softmax(self.classifier(context[0, dropped:]))
+        return log_softmax(self.classifier(self.norm(context[0, dropped:])))
 
     def finish(self, stream: Stream) -> Tensor:
         """Log-probabilities of the steps that were still waiting for frames, `[S, V]`; the clip is over."""
