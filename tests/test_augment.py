@@ -13,7 +13,8 @@ from slrcli.features.layout import Layout, generic_layout, guess_layout, list_la
 
 OFF = AugmentConfig((1.0, 1.0), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 NAMES = [*list_layouts()[:-1], "generic-7"]
-SPATIAL = [name for name in NAMES if not name.startswith("generic")]
+LAYOUTS = [load_layout(name) for name in list_layouts()[:-1]]
+SPATIAL = [layout.name for layout in LAYOUTS if layout.shoulders and all(group.spatial for group in layout.groups)]
 SETTINGS = {
     "resample": {"resample": (0.5, 0.5)},
     "time_masks": {"time_masks": 5, "time_mask_share": 0.3},
@@ -31,7 +32,7 @@ def clip(layout: Layout, frames: int = 20, seed: int = 0, missing: float = 0.1) 
     """A random clip with its derivatives, whose points go missing one by one (never those that place the body)."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(0.2, 0.8, (frames, layout.positions)).astype(np.float32)
-    placing = {layout.find(name)[0].column(layout.find(name)[1], axis) for name in layout.shoulders for axis in "xyz"}
+    placing = {group.column(point, "x") for group, point in map(layout.find, layout.shoulders)}
     for group in layout.groups:
         for i in range(0, group.width, len(group.coordinates)):
             if group.start + i not in placing:
@@ -153,14 +154,15 @@ def test_mirroring_swaps_the_sides_and_turns_x_over(name):
 def test_turning_keeps_distances_in_the_picture_and_the_middle_of_the_shoulders(name):
     layout = load_layout(name)
     x, y = varied(layout, rotate=40.0)
-    group = layout.groups[0].name
+    body = layout.find(layout.shoulders[0])[0]
+    group = body.name
     before, after = (points(z, layout, group)[..., :2].astype(np.float64) for z in (x, y))
     np.testing.assert_allclose(
         np.linalg.norm(before[:, 1:] - before[:, :-1], axis=2),
         np.linalg.norm(after[:, 1:] - after[:, :-1], axis=2),
         atol=1e-5,
     )
-    rows = [layout.groups[0].index(layout.find(shoulder)[1]) for shoulder in layout.shoulders]
+    rows = [body.index(layout.find(shoulder)[1]) for shoulder in layout.shoulders]
     np.testing.assert_allclose(before[:, rows].mean(axis=(0, 1)), after[:, rows].mean(axis=(0, 1)), atol=1e-5)
     np.testing.assert_array_equal(points(x, layout, group)[..., 2:], points(y, layout, group)[..., 2:])
 

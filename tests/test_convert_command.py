@@ -63,6 +63,15 @@ def test_a_layout_is_reached_by_name_and_what_is_missing_is_said(tmp_path):
     np.testing.assert_array_equal(read_features(tmp_path / "more.npz")[:, 132:], x[:, 132 + 1404 :])
 
 
+def test_zeros_that_mean_missing_become_nan(tmp_path):
+    x = np.nan_to_num(clip())
+    np.save(tmp_path / "clip.npy", x)
+    slr("convert", tmp_path / "clip.npy", tmp_path / "clip.npz")
+    np.testing.assert_array_equal(read_features(tmp_path / "clip.npz"), clip())
+    slr("convert", tmp_path / "clip.npy", tmp_path / "hands.npy", "--layout", "mediapipe-126")
+    assert np.isnan(np.load(tmp_path / "hands.npy")[1, :63]).all()
+
+
 def test_a_folder_is_converted_with_its_failures_listed_at_the_end(tmp_path):
     (tmp_path / "in" / "train").mkdir(parents=True)
     for number in range(3):

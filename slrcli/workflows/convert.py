@@ -8,6 +8,7 @@ from typing import Any
 
 from slrcli.console import Console
 from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.landmarks import zeros_to_nan
 from slrcli.features.layout import Layout, layouts_of_width, load_layout
 from slrcli.features.readers import PEOPLE, SUFFIXES, clips_below, holds_frames, read_clips
 from slrcli.features.recording import Recording, Size, fit
@@ -152,6 +153,8 @@ def _convert_clip(
         raise DataError(f"{target} was written from {written[target]} already", path, "convert them into two folders")
     recording = replace(recording, size=recording.size or options.size, fps=recording.fps or options.fps)
     recording = _laid_out(recording, options.layout, path)
+    if recording.layout and recording.layout.zero_is_missing:
+        recording = replace(recording, values=zeros_to_nan(recording.values, recording.layout))
     write_recording(target, recording)
     written[target] = path
     layout = recording.layout.name if recording.layout else ""
