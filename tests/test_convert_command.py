@@ -63,6 +63,20 @@ def test_a_layout_is_reached_by_name_and_what_is_missing_is_said(tmp_path):
     np.testing.assert_array_equal(read_features(tmp_path / "more.npz")[:, 132:], x[:, 132 + 1404 :])
 
 
+def test_what_pose_cannot_hold_is_named(tmp_path):
+    needs(".pose")
+    mine = tmp_path / "mine.toml"
+    text = 'units = "pixels"\n[[groups]]\nname = "body"\nkind = "pose"\ncoordinates = ["x", "y"]\npoints = ["a", "b"]\n'
+    mine.write_text(text + '[[groups]]\nname = "bend"\nkind = "features"\ncoordinates = ["value"]\ncount = 2\n')
+    np.save(tmp_path / "clip.npy", np.ones((3, 6)))
+    arguments = [tmp_path / "clip.npy", tmp_path / "clip.pose", "--layout", mine, "--size", "64x48"]
+    assert "group bend of layout mine has no x and y" in slr("convert", *arguments, code=1).stderr.replace("\n", " ")
+    mine.write_text(text)
+    np.save(tmp_path / "clip.npy", np.ones((3, 4)))
+    slr("convert", *arguments)
+    assert read_recording(tmp_path / "clip.pose").layout.point_names == ("body.a", "body.b")
+
+
 def test_zeros_that_mean_missing_become_nan(tmp_path):
     x = np.nan_to_num(clip())
     np.save(tmp_path / "clip.npy", x)
