@@ -138,7 +138,8 @@ def test_a_file_of_many_clips_goes_into_a_folder(tmp_path):
     [
         (["clip.npy", "clip.npy"], 1, "would replace itself"),
         (["clip.npy", "out.npz", "--layout", "mediapipe-259"], 2, "did you mean 'mediapipe-25"),
-        (["clip.npy", "out.npz", "--layout", "kinect-20"], 1, "258 columns, layout kinect-20 expects 60"),
+        (["odd.npy", "out.npz", "--layout", "kinect-20"], 1, "7 columns, layout kinect-20 expects 60"),
+        (["clip.npy", "out.npz", "--layout", "kinect-20"], 1, "image cannot be turned into metres"),
         (["clip.npy", "out.pose"], 1, "how large the picture is"),
         (["clip.npy", "out.pose", "--size", "big"], 2, "such as 1280x720"),
         (["clip.npy", "out.pose", "--size", "0x10"], 2, "such as 1280x720"),
@@ -153,12 +154,13 @@ def test_mistakes_are_named_and_nothing_is_written(tmp_path, monkeypatch, argume
     needs(".pose" if "out.pose" in arguments else "")
     monkeypatch.chdir(tmp_path)
     np.save("clip.npy", clip())
+    np.save("odd.npy", np.ones((2, 7)))
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     np.save("full/clip.npy", clip())
     done = slr("convert", *arguments, code=code)
     assert message in done.stderr.replace("\n", " ") and "Traceback" not in done.output
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.npy", "empty", "full"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.npy", "empty", "full", "odd.npy"]
 
 
 def test_a_failed_conversion_leaves_the_old_file(tmp_path):
