@@ -29,6 +29,8 @@ def plainly(path: Path) -> Iterator[None]:
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
+    except DependencyError as error:
+        raise DependencyError(error.what, path, error.fix) from error
     except FileNotFoundError as error:
         raise DataError("there is no such feature file", path) from error
     except OSError as error:
