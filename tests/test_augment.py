@@ -13,7 +13,8 @@ from slrcli.features.layout import Layout, generic_layout, guess_layout, list_la
 
 OFF = AugmentConfig(**NO_VARIATION)
 NAMES = [*list_layouts()[:-1], "generic-7"]
-SPATIAL = [name for name in NAMES if not name.startswith("generic")]
+LAYOUTS = [load_layout(name) for name in list_layouts()[:-1]]
+SPATIAL = [layout.name for layout in LAYOUTS if layout.shoulders and all(group.spatial for group in layout.groups)]
 SETTINGS = {
     "resample": {"resample": (0.5, 0.5)},
     "warp": {"warp": 1.0, "warp_frames": 4},
@@ -150,18 +151,19 @@ def test_mirroring_swaps_the_sides_and_turns_x_over(name):
     assert np.ptp(sums) < 1e-4  # all about one vertical line
 
 
-@pytest.mark.parametrize("name", [name for name in SPATIAL if load_layout(name).shoulders])
+@pytest.mark.parametrize("name", SPATIAL)
 def test_turning_keeps_distances_in_the_picture_and_the_middle_of_the_shoulders(name):
     layout = load_layout(name)
     x, y = varied(layout, rotate=40.0)
-    group = "pose" if "pose" in layout.by_name else layout.groups[0].name
+    body = layout.find(layout.shoulders[0])[0]
+    group = body.name
     before, after = (points(z, layout, group)[..., :2].astype(np.float64) for z in (x, y))
     np.testing.assert_allclose(
         np.linalg.norm(before[:, 1:] - before[:, :-1], axis=2),
         np.linalg.norm(after[:, 1:] - after[:, :-1], axis=2),
         atol=1e-5,
     )
-    rows = [layout.by_name[group].index(layout.find(shoulder)[1]) for shoulder in layout.shoulders]
+    rows = [body.index(layout.find(shoulder)[1]) for shoulder in layout.shoulders]
     np.testing.assert_allclose(before[:, rows].mean(axis=(0, 1)), after[:, rows].mean(axis=(0, 1)), atol=1e-5)
     np.testing.assert_array_equal(points(x, layout, group)[..., 2:], points(y, layout, group)[..., 2:])
 

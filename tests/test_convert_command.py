@@ -63,6 +63,29 @@ def test_a_layout_is_reached_by_name_and_what_is_missing_is_said(tmp_path):
     np.testing.assert_array_equal(read_features(tmp_path / "more.npz")[:, 132:], x[:, 132 + 1404 :])
 
 
+def test_what_pose_cannot_hold_is_named(tmp_path):
+    needs(".pose")
+    mine = tmp_path / "mine.toml"
+    text = 'units = "pixels"\n[[groups]]\nname = "body"\nkind = "pose"\ncoordinates = ["x", "y"]\npoints = ["a", "b"]\n'
+    mine.write_text(text + '[[groups]]\nname = "bend"\nkind = "features"\ncoordinates = ["value"]\ncount = 2\n')
+    np.save(tmp_path / "clip.npy", np.ones((3, 6)))
+    arguments = [tmp_path / "clip.npy", tmp_path / "clip.pose", "--layout", mine, "--size", "64x48"]
+    assert "group bend of layout mine has no x and y" in slr("convert", *arguments, code=1).stderr.replace("\n", " ")
+    mine.write_text(text)
+    np.save(tmp_path / "clip.npy", np.ones((3, 4)))
+    slr("convert", *arguments)
+    assert read_recording(tmp_path / "clip.pose").layout.point_names == ("body.a", "body.b")
+
+
+def test_zeros_that_mean_missing_become_nan(tmp_path):
+    x = np.nan_to_num(clip())
+    np.save(tmp_path / "clip.npy", x)
+    slr("convert", tmp_path / "clip.npy", tmp_path / "clip.npz")
+    np.testing.assert_array_equal(read_features(tmp_path / "clip.npz"), clip())
+    slr("convert", tmp_path / "clip.npy", tmp_path / "hands.npy", "--layout", "mediapipe-126")
+    assert np.isnan(np.load(tmp_path / "hands.npy")[1, :63]).all()
+
+
 def test_a_folder_is_converted_with_its_failures_listed_at_the_end(tmp_path):
     (tmp_path / "in" / "train").mkdir(parents=True)
     for number in range(3):
@@ -115,7 +138,8 @@ def test_a_file_of_many_clips_goes_into_a_folder(tmp_path):
     [
         (["clip.npy", "clip.npy"], 1, "would replace itself"),
         (["clip.npy", "out.npz", "--layout", "mediapipe-259"], 2, "did you mean 'mediapipe-25"),
-        (["clip.npy", "out.npz", "--layout", "kinect-20"], 1, "258 columns, layout kinect-20 expects 60"),
+        (["odd.npy", "out.npz", "--layout", "kinect-20"], 1, "7 columns, layout kinect-20 expects 60"),
+        (["clip.npy", "out.npz", "--layout", "kinect-20"], 1, "image cannot be turned into metres"),
         (["clip.npy", "out.pose"], 1, "how large the picture is"),
         (["clip.npy", "out.pose", "--size", "big"], 2, "such as 1280x720"),
         (["clip.npy", "out.pose", "--size", "0x10"], 2, "such as 1280x720"),
@@ -130,12 +154,13 @@ def test_mistakes_are_named_and_nothing_is_written(tmp_path, monkeypatch, argume
     needs(".pose" if "out.pose" in arguments else "")
     monkeypatch.chdir(tmp_path)
     np.save("clip.npy", clip())
+    np.save("odd.npy", np.ones((2, 7)))
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     np.save("full/clip.npy", clip())
     done = slr("convert", *arguments, code=code)
     assert message in done.stderr.replace("\n", " ") and "Traceback" not in done.output
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.npy", "empty", "full"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.npy", "empty", "full", "odd.npy"]
 
 
 def test_a_failed_conversion_leaves_the_old_file(tmp_path):

@@ -298,7 +298,7 @@ def test_missing_features_are_counted_named_and_the_paths_told(tmp_path):
         corpus.require_features("train")
     error = caught.value
     assert error.what == "7 of 8 utterances of train have no feature file: clip1, clip2, clip3, clip4, clip5, ..."
-    assert "clip1.npy or clip1.npz" in error.where and "--features" in error.fix
+    assert "clip1.npy (or .npz, " in error.where and "--features" in error.fix
     assert f"{tmp_path / 'features/train'} (2 feature files, such as clip0.npy)" in error.where
     assert f"{tmp_path / 'train'} (no such folder)" in error.where
 

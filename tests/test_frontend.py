@@ -14,10 +14,9 @@ from slrcli.models.columns import nearest
 from slrcli.models.frontend import Frontend, FrontendOptions
 
 NAMES = [*list_layouts()[:-1], "generic-7"]
-SPATIAL = [name for name in NAMES if not name.startswith("generic")]
+LAYOUTS = [load_layout(name) for name in list_layouts()[:-1]]
+SPATIAL = [layout.name for layout in LAYOUTS if layout.shoulders and all(group.spatial for group in layout.groups)]
 AS_STORED = FrontendOptions(body=False, keep=False, hands=False, bones=False, derivatives=3, presence=False)
-# The plain version knows bodies whose groups all have anchors, between two shoulders.
-BODIES = [n for n in SPATIAL if load_layout(n).shoulders and all(g.anchor for g in load_layout(n).groups)]
 PLAIN = {"bones": False, "turn_frames": 1}  # positions alone, each frame turned by itself
 NAN = float("nan")
 
@@ -190,7 +189,7 @@ def normalised_slowly(clip: np.ndarray, layout: Layout) -> dict[str, np.ndarray]
     return positions
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", SPATIAL)
 def test_normalising_agrees_with_the_plain_version(name):
     layout = load_layout(name)
     x = clips(layout, 2, missing=0)
@@ -203,11 +202,11 @@ def test_normalising_agrees_with_the_plain_version(name):
         for kind in dict.fromkeys(group.kind for group in layout.groups):
             block = np.hstack(expected[kind])
             np.testing.assert_allclose(result[:, start : start + block.shape[1]], block, atol=2e-4)
-            own = [group for group in layout.groups if group.kind == kind]
-            start += block.shape[1] + sum(len(g.points) * (len(g.coordinates) - len(g.axes)) for g in own)
+            beside = [len(g.points) * (len(g.coordinates) - len(g.axes)) for g in layout.groups if g.kind == kind]
+            start += block.shape[1] + sum(beside)
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", SPATIAL)
 def test_place_and_size_do_not_matter(name):
     layout = load_layout(name)
     x = clips(layout)
@@ -293,7 +292,7 @@ def test_the_nearest_known_frame_is_found(known):
             assert row == [min(seen, key=lambda s: (abs(s - t), s)) for t in range(7)]
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", SPATIAL)
 def test_shoulders_missing_for_some_frames_are_taken_from_the_nearest(name):
     layout = load_layout(name)
     x = clips(layout, 1, 1, missing=0).expand(1, 9, layout.width).clone()  # a signer who stands still
@@ -310,7 +309,7 @@ def test_shoulders_missing_for_some_frames_are_taken_from_the_nearest(name):
     torch.testing.assert_close(y[0][both], z[0][both], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", SPATIAL)
 def test_clips_without_shoulders_are_still_placed_and_scaled(name):
     layout = load_layout(name)
     x = clips(layout, missing=0)

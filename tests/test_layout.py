@@ -9,8 +9,8 @@ from slrcli.features.layout import Layout, generic_layout, guess_layout, layouts
 
 WIDTHS = {
     "coco-wholebody-133": 133 * 3,
-    "holistic-178": 178 * 4,
-    "holistic-576": 576 * 4,
+    "holistic-178": 178 * 3 + 8,
+    "holistic-576": 576 * 3 + 2 * 33,
     "kaggle-543": 543 * 3,
     "kinect-20": 60,
     "mediapipe-126": 126,

@@ -1,5 +1,6 @@
 """Reading feature files: every form that is admitted, every kind of damage, and never a pickle."""
 
+import sys
 import zipfile
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from slrcli.errors import DataError
+from slrcli.errors import DataError, DependencyError
 from slrcli.features.layout import load_layout
 from slrcli.features.readers import feature_header, feature_shape, own_layout, read_features, read_recording
 
@@ -202,6 +203,17 @@ def test_other_files_are_named_as_such(tmp_path):
     ):
         with pytest.raises(DataError, match=message):
             read_features(tmp_path / name)
+
+
+@pytest.mark.parametrize(("suffix", "library"), [(".pose", "pose_format.pose_header"), (".parquet", "pyarrow.parquet")])
+def test_without_an_optional_library_file_and_extra_are_named(tmp_path, monkeypatch, suffix, library):
+    path = tmp_path / f"clip{suffix}"
+    path.write_bytes(b"anything")
+    monkeypatch.setitem(sys.modules, library, None)
+    for read in (read_features, feature_shape, own_layout):
+        with pytest.raises(DependencyError, match="is not installed") as caught:
+            read(path)
+        assert caught.value.where == str(path) and caught.value.fix == f"pip install 'slrcli[{suffix[1:]}]'"
 
 
 def test_numbers_beyond_float32_become_infinite_without_a_warning(tmp_path):

@@ -47,7 +47,7 @@ class Facts:
         placeholders: the same of points whose coordinates are all one number that stands for nothing, such as -999.
         repeated: share of the frames that equal the frame before them.
         frozen: frames of the longest run of identical frames.
-        magnitude: median of the absolute positions.
+        magnitude: median of the absolute positions, in the axes that are measured.
         scale: of the body: distance of the shoulders, else the median deviation of the columns.
         speed: mean change from frame to frame, in deviations of the columns.
         shoulder_side, hand_side: see `sides`; NaN where it cannot be told.
@@ -141,7 +141,7 @@ def look_into(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
         placeholders=share_of(x, layout, PLACEHOLDERS),
         repeated=repeated,
         frozen=frozen,
-        magnitude=magnitude(positions),
+        magnitude=magnitude(positions[:, placed(layout)]),
         scale=width if width == width else float(np.median(moving)) if moving.size else NAN,
         speed=speed(positions, spread, layout),
         shoulder_side=shoulder_side(prepared, layout),
@@ -170,6 +170,17 @@ def handless(seen: np.ndarray, layout: Layout) -> float:
     if not hands:
         return 0.0
     return float(np.all([~seen[:, group.start : group.stop].any(axis=1) for group in hands], axis=0).mean())
+
+
+def placed(layout: Layout) -> np.ndarray:
+    """Columns that say where points are: no confidence, no guessed depth; all columns where nothing lies in space."""
+    columns = [
+        np.arange(group.start + group.coordinates.index(axis), group.stop, len(group.coordinates))
+        for group in layout.groups
+        for axis in layout.measured_axes
+        if group.spatial and axis in group.coordinates
+    ]
+    return np.concatenate(columns) if columns else np.arange(layout.positions)
 
 
 def magnitude(x: np.ndarray) -> float:

@@ -32,7 +32,7 @@ def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP) -> np.ndarray
     if x.ndim != 2 or x.shape[1] != layout.width:
         raise ValueError(f"features of shape {x.shape} do not fit layout {layout.name} with {layout.width} columns")
     if layout.zero_is_missing:
-        x = _zeros_to_nan(x, layout)
+        x = zeros_to_nan(x, layout)
     if not np.isfinite(x).all():
         x = np.where(np.isfinite(x), x, np.float32(np.nan))
         if max_gap > 0:
@@ -66,7 +66,7 @@ def missing_share(x: np.ndarray, group: Group) -> float:
     return float(np.isnan(points).any(axis=2).mean())
 
 
-def _zeros_to_nan(x: np.ndarray, layout: Layout) -> np.ndarray:
+def zeros_to_nan(x: np.ndarray, layout: Layout) -> np.ndarray:
     """`x` with NaN in all coordinates of points that lie exactly at zero; a copy only where there are any."""
     fresh = False
     for group in layout.groups:

@@ -12,6 +12,7 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.augment import derivatives
+from slrcli.features.landmarks import zeros_to_nan
 from slrcli.features.layout import CONFIDENCES, Group, Layout
 
 Size = tuple[int, int]
@@ -52,7 +53,8 @@ def fit(recording: Recording, layout: Layout, where: str = "") -> Recording:
     own = recording.layout
     if own is None or same_columns(own, layout) or (layout.width == own.width and _meaningless(layout)):
         return replace(recording, layout=layout)
-    x = np.full((len(recording.values), layout.positions), np.nan, np.float32)
+    values = zeros_to_nan(recording.values, own) if own.zero_is_missing else recording.values
+    x = np.full((len(values), layout.positions), np.nan, np.float32)
     taken = 0
     for group in layout.groups:
         source = own.by_name.get(group.name)
@@ -63,10 +65,10 @@ def fit(recording: Recording, layout: Layout, where: str = "") -> Recording:
         if not places:
             continue
         here, there = map(list, zip(*places, strict=True))
-        points = recording.values[:, source.start : source.stop].reshape(len(x), len(source.points), -1)[:, here]
+        points = values[:, source.start : source.stop].reshape(len(x), len(source.points), -1)[:, here]
         target = x[:, group.start : group.stop].reshape(len(x), len(group.points), -1)
-        for index, values in _coordinates(points, source, group):
-            target[:, there, index] = values * _factor(group.coordinates[index], source, recording, layout, where)
+        for index, found in _coordinates(points, source, group):
+            target[:, there, index] = found * _factor(group.coordinates[index], source, recording, layout, where)
     if not taken:
         raise DataError(
             f"no point of layout {layout.name} is in the file, which has the points of {own.name}",

@@ -89,12 +89,16 @@ def _pose(recording: Recording, where: str) -> bytes:
     axes = "xyz" if depth else "xy"
     components, parts, first = [], [], 0
     for group in layout.groups:
+        if not {"x", "y"} <= set(group.coordinates):
+            what = f"group {group.name} of layout {layout.name} has no x and y, and .pose holds nothing else"
+            raise DataError(what, where, "write .npz, or name a layout without that group")
         name, points = component_of(group, layout)
         last = first + len(group.points)
         limbs = [(a - first, b - first) for a, b in layout.limbs if first <= a < last and first <= b < last]
         colours = [COLOUR] * len(group.points)
         components.append(headers.PoseHeaderComponent(name, points, limbs, colours, axes.upper() + "C"))
-        parts.append(_positions(recording.values, group, axes, size if layout.units == "image" else (1, 1)))
+        scale = size if layout.units == "image" and group.spatial else (1, 1)
+        parts.append(_positions(recording.values, group, axes, scale))
         first = last
     tracks = np.concatenate(parts, axis=1)[:, None]  # [T, 1, P, axes + 1]
     header = headers.PoseHeader(headers.VERSION, headers.PoseHeaderDimensions(*size, 0), components)

@@ -8,6 +8,7 @@ from typing import Any
 
 from slrcli.console import Console
 from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.landmarks import zeros_to_nan
 from slrcli.features.layout import Layout, layouts_of_width, load_layout
 from slrcli.features.readers import PEOPLE, SUFFIXES, clips_below, holds_frames, read_clips
 from slrcli.features.recording import Recording, Size, fit
@@ -152,6 +153,8 @@ def _convert_clip(
         raise DataError(f"{target} was written from {written[target]} already", path, "convert them into two folders")
     recording = replace(recording, size=recording.size or options.size, fps=recording.fps or options.fps)
     recording = _laid_out(recording, options.layout, path)
+    if recording.layout and recording.layout.zero_is_missing:
+        recording = replace(recording, values=zeros_to_nan(recording.values, recording.layout))
     write_recording(target, recording)
     written[target] = path
     layout = recording.layout.name if recording.layout else ""
@@ -159,19 +162,19 @@ def _convert_clip(
 
 
 def _laid_out(recording: Recording, layout: Layout | None, path: Path) -> Recording:
-    """The recording in the layout that is wanted; without one, an array takes the layout that its width suggests."""
+    """The recording in the layout that is wanted. An array that does not say what it is has that layout if it is as
+    wide, else the one that its width suggests."""
     width = recording.values.shape[1]
-    if layout is None:
-        found = layouts_of_width(width) if recording.layout is None else []
-        if not found:
-            return recording
-        others = ", ".join(other.name for other in found[1:])
-        note = f"{width} columns are taken for {found[0].name}" + (f"; --layout can say {others}" if others else "")
-        return replace(recording, layout=found[0], notes=(*recording.notes, note))
-    if recording.layout is None and width != layout.width:
-        what = f"the file has {width} columns, layout {layout.name} expects {layout.width}"
-        raise DataError(what, path, "name the layout that it has")
-    return fit(recording, layout, str(path))
+    if recording.layout is None and (layout is None or layout.width != width):
+        found = layouts_of_width(width)
+        if found:
+            others = ", ".join(other.name for other in found[1:])
+            note = f"{width} columns are taken for {found[0].name}" + (f"; they may be {others}" if others else "")
+            recording = replace(recording, layout=found[0], notes=(*recording.notes, note))
+        elif layout:
+            what = f"the file has {width} columns, layout {layout.name} expects {layout.width}"
+            raise DataError(what, path, "name the layout that it has")
+    return fit(recording, layout, str(path)) if layout else recording
 
 
 def wanted_layout(name: str | None) -> Layout | None:

@@ -10,7 +10,7 @@ from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance, open_corpus
 from slrcli.ctc import minimum_frames
 from slrcli.errors import DataError
-from slrcli.features.layout import Layout, guess_layout, load_layout
+from slrcli.features.layout import Layout, guess_layout, layouts_of_width, load_layout
 from slrcli.features.readers import feature_shape, own_layout
 from slrcli.vocab import Vocabulary
 
@@ -51,9 +51,10 @@ def choose_layout(name: str, utterances: list[Utterance]) -> Layout:
     if file is None:
         what = "no feature file to recognise the layout by"
         raise DataError(what, f"--layout {name}", "name the layout with --layout")
-    own = own_layout(file) if name == "auto" else None
+    if name == "auto" and (own := own_layout(file)):
+        return own
     width = feature_shape(file)[1]
-    return own or (guess_layout(width) if name == "auto" else load_layout(name, width))
+    return guess_layout(width) if name == "auto" else load_layout(name, width)
 
 
 def gather(config: Config, console: Console, vocabulary: Vocabulary | None = None) -> Material:
@@ -81,6 +82,9 @@ def gather(config: Config, console: Console, vocabulary: Vocabulary | None = Non
             source=corpus.source,
         )
     layout = choose_layout(config.data.layout, corpus.split("train"))
+    others = [other.name for other in layouts_of_width(layout.width) if other.name != layout.name]
+    if config.data.layout == "auto" and others:
+        console.note(f"The features are taken for {layout.name}; --layout can say {', '.join(others)}, as wide as it.")
     corpus = corpus.normalised(vocabulary.normaliser)
     if not any(item.glosses for item in corpus.split("dev")):
         what = f"no utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored"

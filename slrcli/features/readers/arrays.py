@@ -48,8 +48,7 @@ def read(path: Path) -> Recording:
 
 def recording(array: np.ndarray, about: Mapping[str, Any]) -> Recording:
     """An array with what was said about it, as far as that makes sense."""
-    with np.errstate(over="ignore"):  # float64 beyond float32 becomes inf, which counts as missing later
-        values = np.ascontiguousarray(array.reshape(len(array), -1), dtype=np.float32)
+    values = np.ascontiguousarray(array.reshape(len(array), -1), dtype=np.float32)
     layout = _named_layout(str(about.get("layout", "")), values.shape[1])
     fps, size = 0.0, None
     with suppress(TypeError, ValueError):

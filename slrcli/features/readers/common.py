@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from slrcli.errors import DataError, DependencyError
 
 MAX_BYTES = 2 << 30  # of one clip's numbers: an hour at 30 frames a second with 5,000 columns
@@ -23,9 +25,12 @@ _FOREIGN = ("zlib", "struct", "lzma", "safetensors", "pyarrow")  # whose errors 
 
 @contextmanager
 def plainly(path: Path) -> Iterator[None]:
-    """Whatever goes wrong while reading, said in the user's terms."""
+    """Whatever goes wrong while reading, said in the user's terms. What float32 cannot hold becomes infinite."""
     try:
-        yield
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except DependencyError as error:
+        raise DependencyError(error.what, path, error.fix) from error
     except FileNotFoundError as error:
         raise DataError("there is no such feature file", path) from error
     except OSError as error:

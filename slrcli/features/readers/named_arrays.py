@@ -44,7 +44,7 @@ def read(path: Path, people: str = "largest") -> Recording:
                 path,
             )
         parts = {part: read_member(archive, PREFIX + part, path) for part in PARTS if PREFIX + part in names}
-    return _landmarks(parts, path)
+        return _landmarks(parts, path)
 
 
 def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> tuple[list, None]:

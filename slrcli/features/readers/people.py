@@ -72,7 +72,7 @@ def _several(seen: int, people: str, path: Path) -> tuple[str, ...]:
 
 def _box(person: np.ndarray) -> tuple[np.ndarray, float]:
     """Middle and diagonal of what is seen of a person `[P, C]`; 0 for the diagonal where that is nothing."""
-    xy = person[:, :2]
+    xy = person[:, :2].astype(np.float64)
     xy = xy[np.isfinite(xy).all(axis=1)]
     if not len(xy):
         return np.zeros(2), 0.0

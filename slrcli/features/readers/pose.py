@@ -5,8 +5,9 @@ groups and points keep their names, in our spelling. A point of confidence 0 is 
 """
 
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers.common import AGAIN, check_extent, need, plainly
 from slrcli.features.readers.people import choose_track
 from slrcli.features.readers.pose_names import COMPONENTS, point_names
-from slrcli.features.recording import Recording
+from slrcli.features.recording import Recording, fit
 
 EXTRA = "pose"
 # Layouts whose full sets of points pose-format knows, and which reduced ones are parts of.
@@ -38,14 +39,15 @@ def read(path: Path, people: str = "largest") -> Recording:
     person, notes = choose_track(tracks, people, path)
     values = np.ascontiguousarray(tracks[:, person]).reshape(len(tracks), -1)
     fps = fps if np.isfinite(fps) and fps > 0 else 0.0
-    return Recording(values, _layout(header, path), fps, size if all(size) else None, notes)
+    stored, layout = _layouts(header, path)
+    return fit(Recording(values, stored, fps, size if all(size) else None, notes), layout, str(path))
 
 
 def peek(path: Path) -> tuple[int, Layout]:
     """Frames and layout, from the header alone."""
     with plainly(path), _opened(path) as (header, _, (frames, persons, points, dims)):
         check_extent(frames, persons * points * (dims + 1), path)
-        return frames, _layout(header, path)
+        return frames, _layouts(header, path)[1]
 
 
 @contextmanager
@@ -85,8 +87,14 @@ def _extent(reader: Any, version: float, points: int, dims: int, path: Path) -> 
     return frames, persons
 
 
-def _layout(header: Any, path: Path) -> Layout:
-    """The layout of a file. Components of fewer dimensions stand in the body with as many as the others."""
+Rows = tuple[tuple[str, tuple[str, ...]], ...]  # groups with their points
+
+
+def _layouts(header: Any, path: Path) -> tuple[Layout, Layout]:
+    """What stands in the body of a file, and the layout that its clip gets: a shipped one if it has these points.
+
+    Components of fewer dimensions stand in the body with as many as the others.
+    """
     letters = max((component.format for component in header.components), key=len)
     coordinates = tuple("confidence" if letter == "C" else letter.lower() for letter in letters)
     rows: dict[str, tuple[str, ...]] = {}
@@ -95,28 +103,40 @@ def _layout(header: Any, path: Path) -> Layout:
         if name in rows:
             raise DataError(f"two components are called {name}", path, AGAIN)
         rows[name] = point_names(name, component.points)
-    groups = [(name, points, coordinates) for name, points in rows.items()]
-    for name in list_layouts()[:-1]:
-        layout = load_layout(name)
-        if layout.units == "pixels" and groups == [(g.name, g.points, g.coordinates) for g in layout.groups]:
-            return layout
-    return _reduced(rows, coordinates, path)
+    try:
+        return _made(tuple(rows.items()), coordinates)
+    except DataError as error:
+        raise DataError(error.what, path, AGAIN) from error
 
 
-def _reduced(rows: Mapping[str, tuple[str, ...]], coordinates: tuple[str, ...], path: Path) -> Layout:
+@lru_cache(maxsize=16)
+def _made(rows: Rows, coordinates: tuple[str, ...]) -> tuple[Layout, Layout]:
+    """Extractors that give no confidence for a face or a hand write 1 or 0, which says no more than whether it is
+    there: the layouts of these leave it out."""
+    groups = [{"name": name, "kind": "pose", "points": row, "coordinates": coordinates} for name, row in rows]
+    stored = Layout.from_dict({"name": "stored", "units": "pixels", "groups": groups})
+    for layout in map(load_layout, list_layouts()[:-1]):
+        axes = {axis for group in layout.groups for axis in group.coordinates}
+        points = {group.name: group.points for group in layout.groups}
+        if layout.units == "pixels" and axes == set(coordinates) and dict(rows) == points:
+            return stored, layout
+    return stored, _reduced(rows, coordinates)
+
+
+def _reduced(rows: Rows, coordinates: tuple[str, ...]) -> Layout:
     """A layout for a set of points that is not shipped: a part of one that is, as far as names tell, or a new one."""
 
     def shared(name: str) -> int:
         known = load_layout(name).by_name
-        return sum(len(set(known[group].points) & set(points)) for group, points in rows.items() if group in known)
+        return sum(len(set(known[group].points) & set(points)) for group, points in rows if group in known)
 
     best = max(FULL, key=shared)
     known = load_layout(best).by_name if shared(best) else {}
-    groups = [{"name": name, "points": points, "coordinates": coordinates} for name, points in rows.items()]
-    for group in groups:
-        if group["name"] not in known:
-            group["kind"] = "pose"
-    table = {"name": f"pose-{sum(map(len, rows.values()))}", "description": "points as a .pose file names them"}
-    return Layout.from_dict(
-        {**table, "units": "pixels", "groups": groups, **({"like": best} if known else {})}, str(path)
-    )
+    groups = []
+    for name, points in rows:
+        wanted = known[name].coordinates if name in known else coordinates
+        row = {"name": name, "points": points, "coordinates": [axis for axis in wanted if axis in coordinates]}
+        groups.append(row if name in known else {**row, "kind": "pose"})
+    table = {"name": f"pose-{sum(len(points) for _, points in rows)}", "units": "pixels", "groups": groups}
+    about = {"description": "points as a .pose file names them", **({"like": best} if known else {})}
+    return Layout.from_dict({**table, **about})
