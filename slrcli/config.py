@@ -117,7 +117,7 @@ class AugmentConfig:
     time_mask_share: float = setting(0.08, "Length of one such span, at most, as a share of the clip.", least=0, most=1)
     rotate: float = setting(10.0, "Turn in the picture plane, degrees, at most.")
     turn: float = setting(
-        15.0, "Turn about the vertical axis where depth is measured, degrees, at most; nodding half as much.", least=0
+        0.0, "Turn about the vertical axis where depth is measured, degrees, at most; nodding half as much.", least=0
     )
     scale: float = setting(0.1, "Change of size, at most, as a share.", least=0, most=0.99)
     shear: float = setting(0.1, "Shear of x by y, at most.")

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from typer.testing import CliRunner
 
 from slrcli import __version__
 from slrcli.cli import app
+from slrcli.models.conv_bilstm import ConvBiLSTMOptions
 from slrcli.transcripts import read_transcripts
 
 GLOSSES = ("LEFT", "RIGHT", "STOP")
@@ -72,6 +75,11 @@ def test_training_leaves_a_complete_run(workplace):
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == list(range(1, 13))
     assert "milestone of epoch 5" in (run / "training.log").read_text()
+
+
+def test_a_run_writes_every_option_of_its_architecture_down(workplace):
+    written = tomllib.loads((workplace / "runs" / "latest" / "config.toml").read_text())["model"]["options"]
+    assert written == asdict(ConvBiLSTMOptions())
 
 
 def test_eval_scores_the_test_split_and_writes_hypotheses(slr, corpus, tmp_path):

@@ -39,7 +39,7 @@ class ConformerOptions:
         frontend: how stored features become the network's input.
     """
 
-    width: int = 128
+    width: int = 144
     layers: int = 4
     heads: int = 4
     window: int = 16

@@ -18,7 +18,7 @@ from slrcli.data import Clips, TrainBatches, feature_statistics
 from slrcli.errors import EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
 from slrcli.files import atomic_write_text
 from slrcli.models.base import SignModel
-from slrcli.models.registry import build_model
+from slrcli.models.registry import build_model, read_options
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.training.loop import EpochEnd, Step, Trainer
 from slrcli.training.monitor import milestone
@@ -69,7 +69,7 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
         SlrError: data, options or memory that do not allow it.
     """
     check_options(config)
-    config = without_pace(with_absolute_paths(config), console)
+    config = without_pace(with_every_option(with_absolute_paths(config)), console)
     session = Session(config, *fresh(config, console), console)
     session.describe()
     session.set_statistics(4 * config.optim.batch_size if dry_run else 0)
@@ -131,6 +131,12 @@ def with_absolute_paths(config: Config) -> Config:
              if (value := getattr(data, key))}  # fmt: skip
     teacher = config.distill.teacher and str(run_folder(Path(config.distill.teacher)).resolve())
     return replace(config, data=replace(data, layout=layout, **paths), distill=replace(config.distill, teacher=teacher))
+
+
+def with_every_option(config: Config) -> Config:
+    """The configuration with all options of its architecture written out, so that a checkpoint outlives a default."""
+    options = asdict(read_options(config.model.arch, config.model.options))
+    return replace(config, model=replace(config.model, options=options))
 
 
 def check_options(config: Config) -> None:
