@@ -98,6 +98,11 @@ def test_removed_tokens_are_named_by_rule_and_side():
 def test_protocols_are_found_by_name_and_version():
     for item in PROTOCOLS.values():
         assert get_protocol(item.signature) is item
+        other = item.with_normaliser("seed-filter")
+        assert other.signature == f"{item.name}@1+seed-filter@1" and other != item
+        assert get_protocol(other.signature) == get_protocol(f"{item.name}+seed-filter") == other
+    with pytest.raises(UsageError, match="no gloss normaliser 'seed'.*seed-filter"):
+        get_protocol("plain+seed")
     with pytest.raises(UsageError, match="sclite"):
         get_protocol("sclit")
     with pytest.raises(UsageError, match=r"sclite@9.*sclite@1"):
