@@ -1,8 +1,9 @@
 """The one evaluation path, in training too: recogniser x clips -> hypotheses -> score."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from slrcli.ctc import ctc_loss
 from slrcli.data import Clips, ahead, collate
@@ -19,18 +20,28 @@ class Evaluation:
     """What a recogniser made of a split.
 
     Attributes:
-        score: word errors with the alignment of every utterance.
-        hypotheses: by utterance id, in the order of the split.
+        references: glosses by utterance id, in the order of the split.
+        hypotheses: by utterance id, in the same order.
         blank_share: share of output frames whose best class is blank.
         loss: mean CTC loss a gloss, over the utterances whose glosses the vocabulary holds; NaN if there are none.
         spike_frames: output frames that a recognised gloss stands for, on average; 0 if none was recognised.
     """
 
-    score: Score
+    references: dict[str, list[str]]
     hypotheses: dict[str, Hypothesis]
     blank_share: float
     loss: float
     spike_frames: float = 0.0
+
+    @cached_property
+    def glosses(self) -> dict[str, list[str]]:
+        """What was recognised, by utterance id."""
+        return {id: list(item.glosses) for id, item in self.hypotheses.items()}
+
+    @cached_property
+    def score(self) -> Score:
+        """Plain word errors with the alignment of every utterance; aligned when it is first asked for."""
+        return score(self.references, self.glosses)
 
 
 def evaluate(
@@ -65,11 +76,10 @@ def evaluate(
         losses += [value / n for value, n in zip(each.tolist(), counts, strict=True) if n and math.isfinite(value)]
         advance(len(batch.index))
     ordered = {item.id: hypotheses[i] for i, item in enumerate(clips.utterances)}
-    references: Mapping[str, Sequence[str]] = {item.id: item.glosses for item in clips.utterances}
-    result = score(references, {id: item.glosses for id, item in ordered.items()})
+    references = {item.id: list(item.glosses) for item in clips.utterances}
     loss = sum(losses) / len(losses) if losses else math.nan
-    spike_frames = (frames - blanks) / max(result.hyp_tokens, 1)
-    return Evaluation(result, ordered, blanks / max(frames, 1), loss, spike_frames)
+    spike_frames = (frames - blanks) / max(sum(len(item.glosses) for item in ordered.values()), 1)
+    return Evaluation(references, ordered, blanks / max(frames, 1), loss, spike_frames)
 
 
 def encodable(glosses: Sequence[str], recogniser: Recogniser) -> list[int] | None:

@@ -91,6 +91,11 @@ def test_eval_scores_the_test_split_and_writes_hypotheses(slr, corpus, tmp_path)
     assert read_transcripts(ctm) == read_transcripts(table)
 
 
+def test_eval_aligns_only_under_the_protocols_that_are_asked_for(slr, corpus, monkeypatch):
+    monkeypatch.setattr("slrcli.evaluate.score", lambda *sides: pytest.fail("aligned once more"))
+    assert slr("eval", "--data-dir", corpus).exit_code == 0
+
+
 def test_eval_counts_under_the_protocol_that_is_asked_for(slr, corpus):
     every = json.loads(slr("eval", "--data-dir", corpus, "--protocol", "all", "--json").stdout)["protocols"]
     assert [item["protocol"] for item in every][:2] == ["plain@1", "sclite@1"]

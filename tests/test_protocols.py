@@ -98,6 +98,11 @@ def test_removed_tokens_are_named_by_rule_and_side():
 def test_protocols_are_found_by_name_and_version():
     for item in PROTOCOLS.values():
         assert get_protocol(item.signature) is item
+        other = item.with_normaliser("seed-filter")
+        assert other.signature == f"{item.name}@1+seed-filter@1" and other != item
+        assert get_protocol(other.signature) == get_protocol(f"{item.name}+seed-filter") == other
+    with pytest.raises(UsageError, match=r"no gloss normaliser 'seed'.*seed-filter"):
+        get_protocol("plain+seed")
     with pytest.raises(UsageError, match="sclite"):
         get_protocol("sclit")
     with pytest.raises(UsageError, match=r"sclite@9.*sclite@1"):
@@ -141,6 +146,13 @@ def test_equal_systems_do_not_differ_and_a_much_better_one_does():
     found = compare(first, better)
     assert found.difference < -20 and found.interval.high < 0
     assert found.p_bootstrap < 0.01 and found.p_matched < 1e-6 and found.better > 70
+
+
+def test_a_few_utterances_that_differ_alike_prove_little():
+    refs = {str(i): ["G"] for i in range(4)}
+    first, better = score(refs, {id: ["X"] for id in refs}), score(refs, refs)
+    found = compare(first, better)
+    assert found.p_bootstrap == found.p_matched == 2 * 0.5**4  # four coins that fall alike
 
 
 def test_systems_of_one_quality_seldom_differ_significantly():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
 
 from slrcli.scoring.align import align_sclite, align_vac
 from slrcli.scoring.bulk import edit_errors, sclite_counts
@@ -52,6 +53,15 @@ def test_counting_in_bulk_is_counting_one_by_one(pairs):
         == edit_errors(*strings)
         == sum(get_protocol("plain").score({"a": a}, {"a": b}).errors for a, b in pairs)
     )
+
+
+def test_strings_are_counted_block_by_block_in_threads(monkeypatch):
+    monkeypatch.setattr("slrcli.scoring.bulk.STRINGS", 7)
+    rng = random.Random(5)
+    refs, hyps = (["".join(rng.choices("ABCDE", k=rng.randrange(70))) for _ in range(100)] for _ in range(2))
+    assert edit_errors(refs, hyps) == edit_errors(list(map(list, refs)), list(map(list, hyps)))
+    assert edit_errors(refs[:1], hyps[:1]) == Levenshtein.distance(refs[0], hyps[0])
+    assert edit_errors([""], ["AB"]) == 2
 
 
 def test_a_path_with_more_errors_than_the_edit_distance():

@@ -123,11 +123,14 @@ def test_tokens_that_sclite_would_read_are_named(files):
 
 
 def test_another_normaliser_takes_the_protocols_place_and_says_so(files):
-    found = json.loads(
-        run(files / "ref.stm", files / "hyp.ctm", "--normaliser", "phoenix2014-sentence", "--json").stdout
-    )
-    assert found["protocol"] == "plain+phoenix2014-sentence@1@1" or "phoenix2014-sentence@1" in found["signature"]
+    sides = (files / "ref.stm", files / "hyp.ctm", "--json")
+    found = json.loads(run(*sides, "--normaliser", "phoenix2014-sentence").stdout)
     assert found["errors"] == 2
+    assert (
+        found["protocol"] == "plain@1+phoenix2014-sentence@1"
+        and f"|protocol:{found['protocol']}|" in found["signature"]
+    )
+    assert json.loads(run(*sides, "--protocol", found["protocol"]).stdout) == found
     said = run(files / "ref.stm", files / "hyp.ctm", "-p", "all", "--normaliser", "none", code=2).stderr
     assert "brings its own" in said
 

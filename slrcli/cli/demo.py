@@ -39,7 +39,7 @@ def demo(
     console.note(f"signed      {' '.join(result.reference)}")
     console.note(f"recognised  {' '.join(result.decoded.hypothesis.glosses)}")
     console.heading("Result")
-    console.result(f"On a signer never seen: {score_line(result.evaluation.evaluation.score)}")
+    console.result(f"On a signer never seen: {score_line(result.evaluation.score)}")
     console.result("The corpus is synthetic: the figure says that the tool works, nothing of real signing.")
     console.result(f"{result.seconds:.0f} s. {kept_files(result)}")
     console.result("\nThe same on your own data:")

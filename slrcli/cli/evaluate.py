@@ -66,13 +66,12 @@ def evaluate(
     if as_json:
         console.json(result.to_dict())
         return 0
-    from slrcli.report.scores import interval_lines, protocol_notes, protocol_table
-    from slrcli.report.tables import score_line, score_table, worst_view
+    from slrcli.report.scores import closing_lines, side_by_side
+    from slrcli.report.tables import score_table, worst_view
 
     score, main = result.score, result.judged[0]
-    if protocol == "all":
-        console.result(protocol_table(result.judged, score))
-        console.result(protocol_notes(result.judged))
+    for part in side_by_side(result.judged, score):
+        console.result(part)
     title = f"{result.split}, {len(score.utterances)} utterances, protocol {main.protocol.signature}"
     console.result(score_table(score, result.by_signer, title=title))
     if worst and score.errors:
@@ -81,8 +80,6 @@ def evaluate(
         console.note(f"{result.oov} reference tokens are not in the vocabulary: errors for certain.")
     for path in result.written:
         console.note(f"hypotheses: {path}")
-    for line in interval_lines(result.intervals):
+    for line in closing_lines(main, result.intervals):
         console.result(line)
-    console.result(main.signature)
-    console.result(score_line(score))
     return 0

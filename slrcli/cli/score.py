@@ -61,21 +61,20 @@ def score(
     if as_json:
         console.json(result.to_dict())
     else:
-        show(console, result, worst, details, explain, protocol == "all")
+        show(console, result, worst, details, explain)
     return 0
 
 
-def show(console: Console, result, worst: int, details: bool, explain: bool, side_by_side: bool) -> None:
+def show(console: Console, result, worst: int, details: bool, explain: bool) -> None:
     """Hand everything to the console, the rate itself last."""
     from slrcli.report.scores import (
         breakdown_view,
         changes_view,
+        closing_lines,
         comparison_text,
-        interval_lines,
-        protocol_notes,
-        protocol_table,
+        side_by_side,
     )
-    from slrcli.report.tables import calibration_text, score_line, score_table, worst_view
+    from slrcli.report.tables import calibration_text, score_table, worst_view
 
     main = result.main
     if result.meanings:
@@ -86,9 +85,8 @@ def show(console: Console, result, worst: int, details: bool, explain: bool, sid
         )
     if explain:
         console.result(changes_view(result.changes))
-    if side_by_side:
-        console.result(protocol_table(result.judged, main.score))
-        console.result(protocol_notes(result.judged))
+    for part in side_by_side(result.judged, main.score):
+        console.result(part)
     title = f"{main.protocol.signature}, {len(main.score.utterances)} utterances"
     console.result(score_table(main.score, result.by_signer, title=title))
     if worst and main.score.errors:
@@ -97,11 +95,9 @@ def show(console: Console, result, worst: int, details: bool, explain: bool, sid
         console.result(breakdown_view(result.breakdown))
         if result.calibration:
             console.result(calibration_text(result.calibration))
-    for line in interval_lines(result.intervals):
-        console.result(line)
     for name, score, found in result.others:
         console.result(comparison_text(name, score, found))
     if main.floor.errors:
         console.note(f"{main.floor.errors} errors remain under this protocol even if all is recognised.")
-    console.result(main.signature)
-    console.result(score_line(main.score))
+    for line in closing_lines(main, result.intervals):
+        console.result(line)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from slrcli.console import finite
 from slrcli.report.alignment import percent, visible
-from slrcli.report.tables import Fitted, score_dict
+from slrcli.report.tables import Fitted, score_dict, score_line
 from slrcli.scoring.breakdown import Breakdown, calibration_error
 from slrcli.scoring.stats import Comparison, Interval
 from slrcli.scoring.wer import Score
@@ -72,6 +72,21 @@ def protocol_notes(judged) -> str:
         rules = ", ".join(f"{name} {ref}/{hyp}" for name, (ref, hyp) in item.removed.items())
         lines.append(f"{item.protocol.signature}: {item.protocol.description}" + (f" Out: {rules}." if rules else ""))
     return "\n".join(lines)
+
+
+def side_by_side(judged, plain: Score) -> list[RenderableType]:
+    """Several protocols as a table with its notes; nothing for a single one."""
+    return [protocol_table(judged, plain), protocol_notes(judged)] if len(judged) > 1 else []
+
+
+def closing_lines(main, intervals: dict[str, Interval]) -> list[str]:
+    """What every scoring command ends in: intervals, the signature, and the rate itself last.
+
+    Args:
+        main: what `slrcli.workflows.score` made of the first protocol.
+        intervals: its intervals, by the names that they have there.
+    """
+    return [*interval_lines(intervals), main.signature, score_line(main.score)]
 
 
 def comparison_text(name: str, score: Score, found: Comparison) -> str:

@@ -39,6 +39,7 @@ class Protocol:
         fill_empty: whether an empty hypothesis becomes the wrong gloss `[EMPTY]`: a substitution, not a deletion.
         skip_empty: whether utterances with an empty reference are left out, insertions and all.
         capped: whether an utterance counts at most as many errors as its reference has glosses.
+        replaced: whether the normaliser is another than the protocol's own.
     """
 
     name: str
@@ -53,11 +54,12 @@ class Protocol:
     fill_empty: bool = False
     skip_empty: bool = False
     capped: bool = False
+    replaced: bool = False
 
     @property
     def signature(self) -> str:
-        """Name and version, such as `sclite@1`."""
-        return f"{self.name}@{self.version}"
+        """Name and version, such as `sclite@1`; `sclite@1+seed-filter@1` with another normaliser than its own."""
+        return f"{self.name}@{self.version}" + (f"+{self.normaliser}" if self.replaced else "")
 
     @property
     def rules(self) -> Normaliser:
@@ -65,11 +67,9 @@ class Protocol:
         return get_normaliser(self.normaliser)
 
     def with_normaliser(self, name: str) -> "Protocol":
-        """The same with another normaliser, on both sides; its name says so."""
+        """The same with another normaliser, on both sides; its signature says so."""
         chosen = get_normaliser(name)
-        return replace(
-            self, name=f"{self.name}+{chosen.signature}", normaliser=chosen.signature, on_ref=True, on_hyp=True
-        )
+        return replace(self, normaliser=chosen.signature, on_ref=True, on_hyp=True, replaced=True)
 
     def reference(self, glosses: Glosses) -> list[str]:
         """A reference as it is aligned."""
@@ -117,13 +117,17 @@ class Protocol:
 
 
 def get_protocol(name: str) -> Protocol:
-    """The protocol called `name`, which may carry a version (`sclite@1`).
+    """The protocol called `name`, which may carry a version and another normaliser, as signatures do.
+
+    Such as `sclite`, `sclite@1`, `sclite+seed-filter`, `sclite@1+seed-filter@1`.
 
     Raises:
         UsageError: no such name (with the nearest one), or a version that this program does not have.
     """
     fix = "score with the version of slr that made the number, or with this one's protocol"
-    return versioned("protocol", name, PROTOCOLS, fix, f" (or: {ALL})")
+    own, plus, normaliser = name.partition("+")
+    found = versioned("protocol", own, PROTOCOLS, fix, f" (or: {ALL})")
+    return found.with_normaliser(normaliser) if plus else found
 
 
 def get_protocols(name: str) -> list[Protocol]:

@@ -89,11 +89,14 @@ def compare(first: Score, second: Score, draws: int = DRAWS, seed: int = 1) -> C
     drawn = _drawn(np.stack([gained, tokens]), draws, seed, _rate)
     # A draw that lands on zero speaks for neither side; it counts with both, so that equal systems have p = 1.
     other = min((drawn <= 0).mean(), (drawn >= 0).mean())
+    # Systems of one quality are better by turns, like coins: that all differing utterances favour one of them has this
+    # probability, and no few differences, however alike, say more.
+    surest = 2.0 ** (1 - counts["better"] - counts["worse"])
     return Comparison(
         100.0 * gained.sum() / tokens.sum(),
         _percentiles(drawn, units),
-        min(1.0, 2.0 * float(other)),
-        _matched_pairs(gained),
+        min(1.0, max(surest, 2.0 * float(other))),
+        min(1.0, max(surest, _matched_pairs(gained))),
         **counts,
     )
 

@@ -79,7 +79,6 @@ class EvalResult:
         from slrcli.report.scores import breakdown_dict, intervals_dict, judged_dict
         from slrcli.report.tables import score_dict
 
-        hypotheses = self.evaluation.hypotheses
         return {
             "checkpoint": str(self.checkpoint),
             "split": self.split,
@@ -97,7 +96,7 @@ class EvalResult:
             "calibration": [list(row) for row in self.calibration],
             "calibration_error": calibration_error(self.calibration),
             **score_dict(self.score, self.by_signer, utterances=True),
-            "hypotheses": {id: " ".join(item.glosses) for id, item in hypotheses.items()},
+            "hypotheses": {id: " ".join(glosses) for id, glosses in self.evaluation.glosses.items()},
         }
 
 
@@ -148,8 +147,7 @@ def evaluate_checkpoint(
     signers = {item.id: item.signer for item in utterances}
     for file in outputs:
         write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
-    refs = {item.id: list(item.glosses) for item in utterances}
-    hyps = {id: list(item.glosses) for id, item in evaluation.hypotheses.items()}
+    refs, hyps = evaluation.references, evaluation.glosses
     made_by = {"decoder": "greedy", "checkpoint": file_hash(path), "split": name}
     judged = tuple(judge(item, refs, hyps, meta.vocabulary.glosses, **made_by) for item in protocols)
     return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, judged)
