@@ -45,7 +45,7 @@ def test_a_student_learns_from_a_run(taught, tmp_path, blanks):
     assert result.exit_code == 0, result.output
     assert "auditing" in result.output or "teacher: " in result.output
     facts = json.loads((tmp_path / "s" / "teacher.json").read_text())
-    assert facts["wer"] < 20 and len(facts["sha256"]) == 64
+    assert facts["wer"] < 50 and len(facts["sha256"]) == 64
     lines = metrics(tmp_path / "s")
     assert lines[-1]["distillation"] < lines[0]["distillation"] and "sequence" in lines[-1]
     assert lines[-1]["wer"] < 60
