@@ -119,4 +119,4 @@ def test_made_up_clips_fit_every_layout_and_begin_alike_whatever_their_length(na
     short, long = (made_up_clip(frames, layout.width, layout, [1, 0]) for frames in (9, 50))
     assert short.shape == (9, layout.width) and short.dtype == torch.float32 and long.isfinite().all()
     torch.testing.assert_close(short, long[:9])
-    assert (long.std(dim=0) > 0).float().mean() > 0.7
+    assert (long.std(dim=0) > 0).float().mean() > 0.6  # all but confidences

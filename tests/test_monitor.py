@@ -189,7 +189,7 @@ def test_a_learning_rate_far_too_low_is_named(utterances):
 
 
 def test_a_learning_rate_far_too_high_is_named(utterances):
-    assert "SLR-T12" in codes(ends(trainer_on(utterances, epochs=8, lr=30.0)))
+    assert "SLR-T12" in codes(ends(trainer_on(utterances, epochs=8, lr=100.0)))
 
 
 def test_labels_of_other_clips_are_named(utterances, tmp_path):

@@ -13,6 +13,7 @@ from slrcli.config import DataConfig
 from slrcli.data import Clips, collate
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.recognise import Recogniser
+from slrcli.workflows import teach
 from slrcli.workflows.material import open_data
 from slrcli.workflows.teach import spike_offset
 
@@ -54,7 +55,7 @@ def test_a_student_learns_from_a_run(taught, tmp_path, blanks):
 def test_a_taught_run_resumes_to_the_same_bits(taught, tmp_path):
     corpus, teacher = taught
     all_on = ["--teacher", teacher, "--set", "loss.prior=0.2", "--set", "loss.consistency=0.2", *STUDENT]
-    start = ["train", "--data-dir", corpus, *all_on, "--set", "optim.schedule=constant"]
+    start = ["train", "--data-dir", corpus, *all_on, "--set", "optim.schedule=constant", "--warmup-epochs", 0]
     assert slr(*start, "--output-dir", tmp_path / "whole", "--epochs", 3).exit_code == 0
     assert slr(*start, "--output-dir", tmp_path / "half", "--epochs", 2).exit_code == 0
     assert slr("train", "--resume", tmp_path / "half", "--epochs", 3).exit_code == 0
@@ -89,7 +90,7 @@ def test_stored_log_probabilities_teach_as_well(taught, tmp_path):
     assert not (tmp_path / "missing").exists()
 
 
-def test_teachers_that_cannot_teach_are_refused(taught, tmp_path):
+def test_teachers_that_cannot_teach_are_refused(taught, tmp_path, monkeypatch):
     corpus, teacher = taught
     nothing = slr("train", "--data-dir", corpus, "--teacher", tmp_path / "nowhere", *STUDENT)
     assert nothing.exit_code == 1 and "no such checkpoint" in nothing.output
@@ -98,6 +99,7 @@ def test_teachers_that_cannot_teach_are_refused(taught, tmp_path):
     beginner = tmp_path / "beginner"
     early = ["--epochs", "1", "--lr", "1e-6", "--warmup-epochs", "0"]
     assert slr("train", "--data-dir", corpus, "--output-dir", beginner, *early).exit_code == 0
+    monkeypatch.setattr(teach, "HOPELESS", 10.0)
     result = slr("train", "--data-dir", corpus, "--teacher", beginner, *STUDENT)
     assert result.exit_code == 2 and "nothing can be learnt from it" in " ".join(result.output.split())
 

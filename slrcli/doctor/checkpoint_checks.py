@@ -29,6 +29,7 @@ CHECKPOINT_CHECKS = Checks()
 PARTS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions")
 STATISTICS = ("frontend.mean", "frontend.std")
 STATE_WEIGHTS = "model."  # before the names of the weights in the training state
+AVERAGE = "average."  # before those of the averaged ones
 CLIP_FRAMES = 150  # of the made-up clip: six seconds
 SHORTEST = 8  # frames of another one, shorter than any sign
 RENEW = "use another checkpoint of the run, or train it again"
@@ -277,7 +278,9 @@ def state_belongs(context: CheckpointContext) -> Iterator[Finding]:
     if {name: t.shape for name, t in weights.items()} != {name: t.shape for name, t in context.tensors.items()}:
         yield error("the training state is of another model", where, fix)
         return
-    other = [name for name, item in weights.items() if not torch.equal(item, context.tensors[name])]
+    averaged = {name.removeprefix(AVERAGE): t for name, t in tensors.items() if name.startswith(AVERAGE)}
+    kept = averaged or weights  # what the checkpoint holds is the average, where one is made
+    other = [name for name in weights if not torch.equal(kept[name], context.tensors[name])]
     if context.is_last and other:
         yield error(f"{many(len(other), 'weight')} of the training state differ: {some(other)}", where, fix)
     epoch = context.values["metrics"].get("epoch")

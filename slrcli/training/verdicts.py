@@ -25,6 +25,7 @@ EXPLODED, SPIKED = 10.0, 100.0  # mean and largest norm of the gradient against 
 VANISHED = 1e-4  # mean norm of the gradient
 HOPELESS = 95.0  # WER in percent
 RISEN, FALLEN = 1.5, 0.9  # of the loss on train, against its lowest and its first value
+NOISE = 0.25  # loss a gloss by which epochs with few utterances, varied anew, differ anyway
 OVERFITTED = 1.1  # of the loss on dev, against its lowest value
 LASTING = 3  # epochs in a row that make a state of something
 
@@ -227,7 +228,8 @@ def too_high(history: History) -> Finding | None:
     if not earlier:
         return None
     lowest = min(earlier, key=lambda item: item.loss)
-    if not history.holds_for(2, lambda item: item.loss > RISEN * lowest.loss and item.loss > VANISHED):
+    limit = max(RISEN * lowest.loss, lowest.loss + NOISE)
+    if not history.holds_for(2, lambda item: item.loss > limit):
         return None
     what = f"the loss rose from {lowest.loss:.2f} (epoch {lowest.epoch}) to {now.loss:.2f}"
     rate = f" (it is {now.lr:.1e} now)" if now.lr else ""
