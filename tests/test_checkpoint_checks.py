@@ -185,7 +185,7 @@ def test_a_state_that_cannot_be_read_is_a_finding(run):
 
 
 def test_the_last_checkpoint_and_its_state_have_the_same_weights_to_the_bit(run):
-    rewrite(run / STATE, tensor("model.project.bias", put(3.0)))
+    rewrite(run / STATE, tensor("average.project.bias", put(3.0)))
     assert errors(check_checkpoint(run / "last.safetensors")) == {"SLR-C11"}
     assert errors(check_checkpoint(run)) == set()  # the best may be of another epoch
 
