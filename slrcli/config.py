@@ -33,9 +33,14 @@ class DataConfig:
     """Which corpus, and how its annotations and features are read."""
 
     data_dir: str = setting("", "Folder of the corpus.")
-    format: str = setting("auto", "Corpus format: auto, phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, table.")
+    format: str = setting(
+        "auto",
+        "Corpus format: auto, phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, isharah-si, isharah-us, how2sign, "
+        "isl-cslrt, table.",
+    )
     annotations: str = setting("", "Annotation table, where it is not found by itself.")
     features: str = setting("", "Folder of the feature files, where it is not below the corpus.")
+    columns: dict[str, Any] = setting({}, "Names of columns that are not recognised: id, glosses, signer, path, split.")
     layout: str = setting("auto", "Layout of the features: auto, a shipped name, or a TOML file.")
     vocab: str = setting("", "Vocabulary file; without it the vocabulary is built from the train split.")
     normaliser: str = setting("none", "Gloss normaliser applied to annotations.")

@@ -3,7 +3,7 @@
 import typer
 
 from slrcli import __version__
-from slrcli.cli import check, decode, demo, evaluate, score, train, vocab
+from slrcli.cli import check, corpus, decode, demo, evaluate, score, train, vocab
 from slrcli.cli.common import command
 
 EXAMPLES = """
@@ -47,6 +47,7 @@ def options(
 
 app.command("demo")(command(demo.demo))
 app.command("vocab")(command(vocab.vocab))
+app.command("corpus")(command(corpus.corpus))
 app.add_typer(check.app, name="check")
 app.command("train")(command(train.train))
 app.command("eval")(command(evaluate.evaluate))
