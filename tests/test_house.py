@@ -17,6 +17,7 @@ PAGE = [
     f"page.{name}"
     for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
 ] + ["page"]
+CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
 FLOORS = [
     ("errors",),
     ("files",),
@@ -25,11 +26,12 @@ FLOORS = [
     ("console",),
     ("glosses", "rules", "phoenix"),
     ("scoring", "align", "wer", "bulk", "protocols", "sclite", "stats", "breakdown", "signature"),
-    ("features", "layout", "readers", "landmarks", "augment"),
+    ("features", "layout", "readers", "landmarks", "augment", "speed"),
     ("vocab",),
     ("transcripts", "words", "read", "write"),
     ("corpus", "finder", "utterances", "settings", "tables", "formats", "division", "write"),
     ("synth", "lexicon", "signer", "body", "face", "motion", "render", "write"),
+    ("compose", "clips", "motion", "language", "plan", "write"),
     ("ctc",),
     ("models", "masked", "frontend", "base", "conv_bilstm", "mobilenetv3", "collapsed", "registry"),
     ("data",),
@@ -71,7 +73,19 @@ FLOORS = [
         "run",
         "catalogue",
     ),
-    ("report", "alignment", "tables", "scores", "profile", "curve", "environment", "histograms", "corpus", *PAGE),
+    (
+        "report",
+        "alignment",
+        "tables",
+        "scores",
+        "profile",
+        "curve",
+        "environment",
+        "histograms",
+        "corpus",
+        *PAGE,
+        *CLIP,
+    ),
     (
         "workflows",
         "runs",
@@ -81,6 +95,8 @@ FLOORS = [
         "score",
         "check",
         "corpus",
+        "compose",
+        "show",
         "check_things",
         "train",
         "overfit",
@@ -95,6 +111,8 @@ FLOORS = [
         "common",
         "vocab",
         "corpus",
+        "compose",
+        "show",
         "score",
         "check_common",
         "check_things",

@@ -3,7 +3,7 @@
 import typer
 
 from slrcli import __version__
-from slrcli.cli import check, corpus, decode, demo, evaluate, score, train, vocab
+from slrcli.cli import check, compose, corpus, decode, demo, evaluate, score, show, train, vocab
 from slrcli.cli.common import command
 
 EXAMPLES = """
@@ -48,8 +48,10 @@ def options(
 app.command("demo")(command(demo.demo))
 app.command("vocab")(command(vocab.vocab))
 app.command("corpus")(command(corpus.corpus))
+app.command("compose")(command(compose.compose))
 app.add_typer(check.app, name="check")
 app.command("train")(command(train.train))
 app.command("eval")(command(evaluate.evaluate))
 app.command("score")(command(score.score))
 app.command("decode")(command(decode.decode))
+app.command("show")(command(show.show))

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slrcli.cli.common import Annotations, Features, Format, Json, LayoutName, option, overrides
-from slrcli.config import Config, merge
+from slrcli.config import HELD_OUT, Config, merge
 from slrcli.console import Console
 
 if TYPE_CHECKING:
     from slrcli.report.corpus import CorpusSummary
 
-DEFAULT_SHARE = 0.1
 SHOWN = 5  # files that cannot be read, by name
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the corpus.", show_default=False)]
@@ -31,7 +30,9 @@ Fps = Annotated[
 SplitBy = Annotated[
     str, typer.Option("--split-by", metavar="signer|sentence", help="Part it anew, so that splits share none of these.")
 ]
-Share = Annotated[float | None, typer.Option(min=0.0, max=0.99, help="Share of the utterances.", show_default="0.1")]
+Share = Annotated[
+    float | None, typer.Option(min=0.0, max=0.99, help="Share of the utterances.", show_default=str(HELD_OUT))
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write tables in the Phoenix-2014 layout here; features stay where they are."),
@@ -91,7 +92,7 @@ def corpus(
     if not split_by and (dev is not None or test is not None):
         raise UsageError("shares belong to a new division", "--dev, --test", "use --split-by signer or sentence")
     if out is not None:
-        shares = (DEFAULT_SHARE if share is None else share for share in (dev, test))
+        shares = (HELD_OUT if share is None else share for share in (dev, test))
         summary = divide_corpus(data, Division(out, split_by, *shares, seed))
     else:
         summary = corpus_summary(console, data, fps, seed, full, jobs)

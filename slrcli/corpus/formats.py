@@ -40,6 +40,10 @@ _SIGNERS = {
 }
 
 
+class NoTableError(DataError):
+    """A folder without any annotation table."""
+
+
 @dataclass(frozen=True)
 class Format:
     """Where the tables of a format lie."""
@@ -216,7 +220,7 @@ def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[
         raise DataError(f"{what}: {', '.join(found)}", start, f"choose one, for example --format {next(iter(found))}")
     tables = _find(FORMATS["table"], start, columns)
     if not tables:
-        raise DataError("no annotation table is found", start, _where_else(start))
+        raise NoTableError("no annotation table is found", start, _where_else(start))
     return "table", tables
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slrcli.config import DataConfig
+from slrcli.config import HELD_OUT, DataConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus, open_corpus
 from slrcli.corpus.division import divide
@@ -27,8 +27,8 @@ class Division:
 
     out: Path
     by: str = ""
-    dev: float = 0.1
-    test: float = 0.1
+    dev: float = HELD_OUT
+    test: float = HELD_OUT
     seed: int = 1
 
 
