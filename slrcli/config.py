@@ -33,9 +33,14 @@ class DataConfig:
     """Which corpus, and how its annotations and features are read."""
 
     data_dir: str = setting("", "Folder of the corpus.")
-    format: str = setting("auto", "Corpus format: auto, phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, table.")
+    format: str = setting(
+        "auto",
+        "Corpus format: auto, phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, isharah-si, isharah-us, how2sign, "
+        "isl-cslrt, table.",
+    )
     annotations: str = setting("", "Annotation table, where it is not found by itself.")
     features: str = setting("", "Folder of the feature files, where it is not below the corpus.")
+    columns: dict[str, Any] = setting({}, "Names of columns that are not recognised: id, glosses, signer, path, split.")
     layout: str = setting("auto", "Layout of the features: auto, a shipped name, or a TOML file.")
     vocab: str = setting("", "Vocabulary file; without it the vocabulary is built from the train split.")
     normaliser: str = setting("none", "Gloss normaliser applied to annotations.")
@@ -191,6 +196,48 @@ class OverfitConfig:
     seconds: float = setting(120.0, "Give up after so many seconds of training.", least=1)
     steps: int = setting(2000, "Give up after so many steps.", least=1)
     enough: float = setting(5.0, "Word error rate in percent that counts as learnt.", least=0, most=100)
+
+
+HELD_OUT = 0.1  # share of the utterances for dev, and for test, where a corpus is divided
+COMPOSE_SPLITS = ("given", "signer", "clip")
+
+
+@dataclass(frozen=True)
+class ComposeConfig:
+    """What sentences `slr compose` makes; the same settings and clips give the same bytes (with one numpy)."""
+
+    name: str = setting("composed", "First part of every id.")
+    sentences: int = setting(1000, "Sentences in all splits together.", least=1)
+    signs: tuple[int, int] = setting((3, 6), "Fewest and most signs in a sentence.")
+    bridge: tuple[int, int] = setting((3, 8), "Fewest and most frames of the transition between two signs.")
+    rest: float = setting(
+        0.15,
+        "Cut the ends of a clip that are slower than this share of its full speed; 0 cuts none.",
+        least=0,
+        most=0.99,
+    )
+    every: int = setting(1, "Keep one of so many frames of a clip.", least=1)
+    split_by: str = setting(
+        "auto", "given (as the clips say), signer or clip; auto is the first of them that the clips allow."
+    )
+    dev: float = setting(
+        HELD_OUT, "Share of the signers (or clips) and sentences for dev; 0 makes none.", least=0, most=0.99
+    )
+    test: float = setting(HELD_OUT, "The same for test.", least=0, most=0.99)
+    seed: int = setting(1, "Seed of everything random.", least=0)
+
+
+def check_compose(options: ComposeConfig) -> None:
+    """UsageError for settings that make no corpus."""
+    check_section(options, "--")
+    for flag, (low, high), least in (("--signs", options.signs, 1), ("--bridge", options.bridge, 0)):
+        if not least <= low <= high:
+            raise UsageError(f"from {low} to {high} is no range that begins at {least} or more", flag)
+    if options.dev + options.test >= 1:
+        raise UsageError("the shares leave no train split", "--dev, --test", "they add up to less than 1")
+    if options.split_by not in ("auto", *COMPOSE_SPLITS):
+        fix = nearest(options.split_by, COMPOSE_SPLITS)
+        raise UsageError(f"clips cannot be split by {options.split_by!r}", "--split-by", fix)
 
 
 # What `slr check overfit` starts from: without warm-up and decay a higher learning rate than for a whole corpus. What
@@ -429,6 +476,6 @@ def to_toml(config: Config) -> str:
 def help_of(dotted: str) -> tuple[str, Any]:
     """Description and default of one setting, such as `optim.lr`, for the command line's help."""
     section, key = dotted.split(".")
-    part = getattr(Config(), section)
+    part = ComposeConfig() if section == "compose" else getattr(Config(), section)
     item = {item.name: item for item in fields(part)}[key]
     return item.metadata["help"], getattr(part, key)

@@ -17,6 +17,7 @@ PAGE = [
     f"page.{name}"
     for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
 ] + ["page"]
+CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
 FLOORS = [
     ("errors",),
     ("files",),
@@ -40,11 +41,13 @@ FLOORS = [
         *[f"readers.{name}" for name in ("pose_names", "pose")],
         "readers",
         "writers",
+        "speed",
     ),
     ("vocab",),
     ("transcripts", "words", "read", "write"),
-    ("corpus", "finder", "utterances", "tables", "formats"),
+    ("corpus", "finder", "utterances", "settings", "tables", "formats", "division", "write"),
     ("synth", "lexicon", "signer", "body", "face", "motion", "render", "write"),
+    ("compose", "clips", "motion", "language", "plan", "write"),
     ("ctc",),
     (
         "models",
@@ -101,7 +104,19 @@ FLOORS = [
         "run",
         "catalogue",
     ),
-    ("report", "alignment", "tables", "scores", "profile", "curve", "environment", "histograms", *PAGE),
+    (
+        "report",
+        "alignment",
+        "tables",
+        "scores",
+        "profile",
+        "curve",
+        "environment",
+        "histograms",
+        "corpus",
+        *PAGE,
+        *CLIP,
+    ),
     (
         "workflows",
         "runs",
@@ -110,6 +125,9 @@ FLOORS = [
         "vocab",
         "score",
         "check",
+        "corpus",
+        "compose",
+        "show",
         "check_things",
         "teach",
         "train",
@@ -125,6 +143,9 @@ FLOORS = [
         "cli",
         "common",
         "vocab",
+        "corpus",
+        "compose",
+        "show",
         "score",
         "check_common",
         "check_things",

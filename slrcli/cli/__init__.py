@@ -3,7 +3,7 @@
 import typer
 
 from slrcli import __version__
-from slrcli.cli import check, convert, decode, demo, evaluate, layout, score, train, vocab
+from slrcli.cli import check, compose, convert, corpus, decode, demo, evaluate, layout, score, show, train, vocab
 from slrcli.cli.common import command
 
 EXAMPLES = """
@@ -48,6 +48,8 @@ def options(
 
 app.command("demo")(command(demo.demo))
 app.command("vocab")(command(vocab.vocab))
+app.command("corpus")(command(corpus.corpus))
+app.command("compose")(command(compose.compose))
 app.add_typer(check.app, name="check")
 app.command("train")(command(train.train))
 app.command("eval")(command(evaluate.evaluate))
@@ -55,3 +57,4 @@ app.command("score")(command(score.score))
 app.command("decode")(command(decode.decode))
 app.command("convert")(command(convert.convert))
 app.command("layout")(command(layout.layout))
+app.command("show")(command(show.show))

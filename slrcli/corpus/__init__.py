@@ -4,7 +4,7 @@
 each corpus keeps them and opens it.
 """
 
-from slrcli.corpus.formats import FORMATS, find_tables, open_corpus
+from slrcli.corpus.formats import FORMATS, NoTableError, find_tables, open_corpus
 from slrcli.corpus.utterances import (
     SPLITS,
     Corpus,
@@ -18,6 +18,7 @@ __all__ = [
     "FORMATS",
     "SPLITS",
     "Corpus",
+    "NoTableError",
     "Utterance",
     "default_split",
     "dev_from_train",

@@ -52,6 +52,14 @@ class Folders:
         inside = os.path.join(folder, stem)
         return Path(inside) if stem in here.folders and self.at(inside).frames else None
 
+    def inside(self, folder: str, name: str) -> list[Path]:
+        """The feature files in the folder `name` below `folder`, by name; none if there is no such folder."""
+        for part in name.split("/"):
+            if part not in self.at(folder).folders:
+                return []
+            folder = os.path.join(folder, part)
+        return [Path(folder, file) for _, file in sorted(self.at(folder).files.items())]
+
 
 def describe(folder: Path) -> str:
     """What a folder offers, for messages."""
@@ -80,8 +88,15 @@ def _list(folder: str) -> Listing:
     return Listing(files, frozenset(folders), holds_frames(files.values()))
 
 
+MOST_SETS = 50  # folders beside each other that may be sets of features; where there are more, they are clips
+
+
 class Finder:
     """Finds the features of utterances.
+
+    They lie below `features`, in a folder for each split or all together. Where `features` holds one folder that has
+    folders of splits with feature files in them (as Phoenix-2014 has `fullFrame-210x260px`), they are looked for there
+    as well.
 
     Args:
         root: the folder of the corpus.
@@ -91,11 +106,13 @@ class Finder:
     """
 
     def __init__(self, root: Path, features: Path | None, splits: Mapping[str, Sequence[str]], path_first: bool):
-        self._bases = [features] if features else [root / "features", root]
-        self._prefixes = [os.path.join(given, "") for base in self._bases for given in (base, os.path.abspath(base))]
-        self._splits = splits
-        self._path_first = path_first
         self._listings = Folders()
+        self._splits = splits
+        self.sets = [] if features else self._inner_sets(root / "features")
+        inner = self.sets if len(self.sets) == 1 else []
+        self._bases = [features] if features else [root / "features", *inner, root]
+        self._prefixes = [os.path.join(given, "") for base in self._bases for given in (base, os.path.abspath(base))]
+        self._path_first = path_first
         self._folders: dict[str, tuple[Path, ...]] = {}
 
     def folders(self, split: str) -> tuple[Path, ...]:
@@ -114,10 +131,37 @@ class Finder:
         return self._folders[split]
 
     def find(self, split: str, id: str, path: str) -> Path | None:
-        """The feature file of an utterance, by its id and by what its path column says."""
-        if self._path_first:
+        """The feature file of an utterance, by its id and by what its path column says.
+
+        The path goes first where it names a feature file, or in formats where it always does.
+        """
+        if self._path_first or path.endswith(SUFFIXES):
             return self._below(split, self._relative(path)) or self._below(split, _stem(id))
         return self._below(split, _stem(id)) or self._below(split, self._relative(path))
+
+    def takes(self, split: str, id: str) -> list[Path]:
+        """The feature files in the folder that is called like an utterance: one sentence, signed several times."""
+        for folder in self.folders(split):
+            found = self._listings.inside(str(folder), id)
+            if found:
+                return found
+        return []
+
+    def _inner_sets(self, features: Path) -> list[Path]:
+        """The folders in `features` that have folders of splits with feature files in them."""
+        names = {name for aliases in self._splits.values() for name in aliases}
+        below = self._listings.at
+        inner = sorted(below(str(features)).folders - names)
+        if len(inner) > MOST_SETS:
+            return []
+        return [
+            features / name
+            for name in inner
+            if any(
+                below(str(features / name / split)).files
+                for split in sorted(names & below(str(features / name)).folders)
+            )
+        ]
 
     def _below(self, split: str, name: str) -> Path | None:
         for folder in self.folders(split) if name else ():

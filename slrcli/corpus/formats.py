@@ -6,27 +6,42 @@
 | phoenix2014-si5 | the same with `{split}.SI5.corpus.csv`; used only where it is named | the same |
 | phoenix2014t | the same with `PHOENIX-2014-T.{split}.corpus.csv` | name, video, speaker, orth, ... |
 | csl-daily | `[sentence_label/]video_map.txt` and `split_1.txt` beside it | name, gloss, ...; name, split |
+| isharah-si | `[annotations_v2/]SI/{split}.txt` (or .csv), `SI_test.txt`; signer-independent | id, gloss |
+| isharah-us | the same in `US`; unseen sentences | id, gloss |
+| how2sign | `how2sign_[realigned_]{split}.csv`; English words, so it has to be named | SENTENCE_NAME, SENTENCE |
+| isl-cslrt | `[corpus_csv_files/]ISL Corpus sign glosses.csv`; takes in a folder a sentence | Sentence, SIGN GLOSSES |
 | table | `[annotations/]{split}.csv` (.tsv, .txt), or one table for all | id, glosses, path, signer, split |
 
-Columns are found by name. What a table separates by `|` or tabs is split by hand; only commas and semicolons come with
-quotes. To add a format, write its line in `FORMATS`, and whatever it needs beyond a table for each split in `_rows`.
+Columns are found by name; others are named in `corpus.toml` (see `settings`). What a table separates by `|` or tabs
+is split by hand; only commas and semicolons come with quotes. To add a format, write its line in `FORMATS`, and
+whatever it needs beyond a table for each split in `_rows`.
 """
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from slrcli.config import nearest
 from slrcli.corpus.finder import Finder
+from slrcli.corpus.settings import settings_for
 from slrcli.corpus.tables import Row, has_columns, read_splits, read_table
 from slrcli.corpus.utterances import CANONICAL, SHOWN_IDS, SPLITS, Corpus, Utterance, ordered, split_name
 from slrcli.errors import DataError, UsageError
 
 _SPLIT = f"(?P<split>{'|'.join(CANONICAL)})"
 _CSL_SPLITS = "split_1.txt"
-_CSL_SIGNER = re.compile(r"_(P\d+)_")
+# Who signs, in the names of utterances: S000004_P0003_T00, and 14_0004 (signer 14, sentence 4).
+_SIGNERS = {
+    "csl-daily": re.compile(r"_(P\d+)_"),
+    "isharah-si": re.compile(r"(\d+)_"),
+    "isharah-us": re.compile(r"(\d+)_"),
+}
+
+
+class NoTableError(DataError):
+    """A folder without any annotation table."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +53,19 @@ class Format:
     pattern: re.Pattern[str]  # their whole name, in any case
     places: tuple[str, ...]  # folders below the corpus, the first that has any wins
     automatic: bool = True  # may be chosen without being named
+    columns: Mapping[str, str] = field(default_factory=dict)  # those that are called otherwise than anywhere else
+    unlabelled: bool = False  # tables may lack glosses
+    takes: bool = False  # a row may be a folder of clips, which all sign its glosses
 
 
-def _format(name: str, tables: str, pattern: str, places: tuple[str, ...], automatic: bool = True) -> Format:
-    return Format(name, tables, re.compile(pattern, re.IGNORECASE), places, automatic)
+def _format(name: str, tables: str, pattern: str, places: tuple[str, ...], **more) -> Format:
+    return Format(name, tables, re.compile(pattern, re.IGNORECASE), places, **more)
+
+
+def _isharah(task: str) -> Format:
+    places = (f"annotations_v2/{task}", f"annotations/{task}", task)
+    pattern = rf"(?:{task}_)?{_SPLIT}\.(?:txt|csv)"
+    return _format(f"isharah-{task.lower()}", f"{task}/{{split}}.txt", pattern, places, unlabelled=True)
 
 
 _OLD = r"(?:phoenix-?2014\.)?"
@@ -50,11 +74,35 @@ FORMATS: dict[str, Format] = {
     item.name: item
     for item in (
         _format("phoenix2014", "{split}.corpus.csv", _OLD + rf"{_SPLIT}\.corpus\.csv", _PHOENIX),
-        _format("phoenix2014-si5", "{split}.SI5.corpus.csv", _OLD + rf"{_SPLIT}\.SI5\.corpus\.csv", _PHOENIX, False),
+        _format(
+            "phoenix2014-si5",
+            "{split}.SI5.corpus.csv",
+            _OLD + rf"{_SPLIT}\.SI5\.corpus\.csv",
+            _PHOENIX,
+            automatic=False,
+        ),
         _format(
             "phoenix2014t", "PHOENIX-2014-T.{split}.corpus.csv", rf"phoenix-?2014-?T\.{_SPLIT}\.corpus\.csv", _PHOENIX
         ),
         _format("csl-daily", "video_map.txt", r"video_map\.txt", ("sentence_label", "annotations", "")),
+        _isharah("SI"),
+        _isharah("US"),
+        _format(
+            "how2sign",
+            "how2sign_realigned_{split}.csv",
+            rf"how2sign_(?:realigned_)?{_SPLIT}\.(?:csv|tsv)",
+            ("annotations", ""),
+            automatic=False,
+            columns={"id": "SENTENCE_NAME", "glosses": "SENTENCE"},
+        ),
+        _format(
+            "isl-cslrt",
+            "ISL Corpus sign glosses.csv",
+            r"ISL Corpus sign glosses\.csv",
+            ("corpus_csv_files", "annotations", ""),
+            columns={"id": "Sentence", "glosses": "SIGN GLOSSES"},
+            takes=True,
+        ),
         _format(
             "table",
             "{split}.csv, .tsv or .txt with columns id and glosses",
@@ -71,6 +119,7 @@ def open_corpus(
     format: str = "auto",
     annotations: str | Path | None = None,
     features: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Corpus:
     """Read the tables of a corpus and look up its feature files; no feature file is opened.
 
@@ -79,46 +128,58 @@ def open_corpus(
         format: one of `FORMATS`; "auto" recognises it by the names of the tables.
         annotations: a table, or a folder of tables, that is not found by itself.
         features: the folder of the feature files, where it is not `data_dir` or `features` below it.
+        columns: id, glosses, signer, path or split -> the name of that column, where it is not recognised.
+
+    What is not given is as the corpus's own `corpus.toml` says, if it has one.
 
     Raises:
         DataError: no or several formats are recognised, or a table cannot be read (with its line).
         UsageError: there is no such format.
     """
     root = _existing_folder(data_dir, "--data-dir")
-    name, tables = find_tables(root, format, annotations)
-    splits: dict[str, list[Utterance]] = {}
-    place = _existing_folder(features, "--features") if features else None
+    settings = settings_for(root, format, _path(annotations), _path(features), columns)
+    name, tables = _tables(root, settings.format, settings.annotations, settings.columns)
+    place = _existing_folder(settings.features, "--features") if settings.features else None
     finder = Finder(root, place, SPLITS, path_first=name == "table")
+    splits: dict[str, list[Utterance]] = {}
     notes: list[str] = []
+    if len(finder.sets) > 1:
+        sets = ", ".join(path.name for path in finder.sets)
+        notes.append(f"several sets of features lie in {root / 'features'}: {sets}; name one with --features")
     for table, split in tables:
         if split:
             splits.setdefault(split, [])
-        for row in _rows(table, split, name, notes):
-            item = row.utterance
-            found = finder.find(item.split, item.id, row.path)
-            splits.setdefault(item.split, []).append(replace(item, features=found))
+        for row in _rows(table, split, FORMATS[name], settings.columns, notes):
+            for item in _located(row, finder, FORMATS[name].takes):
+                splits.setdefault(item.split, []).append(item)
     if not any(splits.values()):
         raise DataError(
             "the annotation tables hold no utterance", tables[0][0], "a line for each goes below the header"
         )
-    if name == "table" and set(splits) == {"train"}:
+    if set(splits) == {"train"} and name in ("table", "isl-cslrt"):
         notes.append("all utterances are taken as train: no column and no file name says otherwise")
     paths = tuple(path for path, _ in tables)
     return Corpus(name, root, ordered(splits), paths, {key: finder.folders(key) for key in splits}, tuple(notes))
 
 
 def find_tables(
-    data_dir: str | Path, format: str = "auto", annotations: str | Path | None = None
-) -> tuple[str, list[tuple[Path, str]]]:
+    data_dir: str | Path,
+    format: str = "auto",
+    annotations: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> tuple[str, _Tables]:
     """The format of a corpus and its annotation tables, each with the split that its name says; none is read.
 
     Raises:
         DataError, UsageError: like `open_corpus`, except for what a table holds.
     """
     root = _existing_folder(data_dir, "--data-dir")
-    if format != "auto" and format not in FORMATS:
-        raise UsageError(f"there is no corpus format {format!r}", "--format", nearest(format, FORMATS))
-    return _tables(root, format, Path(annotations) if annotations else None)
+    settings = settings_for(root, format, _path(annotations), None, columns)
+    return _tables(root, settings.format, settings.annotations, settings.columns)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return Path(given) if given else None
 
 
 def _existing_folder(path: str | Path, option: str) -> Path:
@@ -134,28 +195,32 @@ def _existing_folder(path: str | Path, option: str) -> Path:
 # Which tables to read.
 
 
-def _tables(root: Path, format: str, annotations: Path | None) -> tuple[str, _Tables]:
+def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[str, str]) -> tuple[str, _Tables]:
     """Format and tables; where several formats lie side by side, the user has to choose."""
+    if format != "auto" and format not in FORMATS:
+        raise UsageError(f"there is no corpus format {format!r}", "--format", nearest(format, FORMATS))
     if annotations is not None and not annotations.is_dir():
         return _named_table(annotations, format)
     start = annotations or root
     if format != "auto":
-        tables = _find(FORMATS[format], start)
+        tables = _find(FORMATS[format], start, columns)
         if not tables:
             raise DataError(
                 f"no table of the format {format} is found", start, f"looked for {_places(FORMATS[format])}"
             )
         return format, tables
-    found = {name: tables for name, item in FORMATS.items() if name != "table" and (tables := _find(item, start))}
+    found = {
+        name: tables for name, item in FORMATS.items() if name != "table" and (tables := _find(item, start, columns))
+    }
     automatic = [name for name in found if FORMATS[name].automatic]
     if len(automatic) == 1:
         return automatic[0], found[automatic[0]]
     if found:
         what = "several corpora lie here" if automatic else "this split must be chosen by name"
         raise DataError(f"{what}: {', '.join(found)}", start, f"choose one, for example --format {next(iter(found))}")
-    tables = _find(FORMATS["table"], start)
+    tables = _find(FORMATS["table"], start, columns)
     if not tables:
-        raise DataError("no annotation table is found", start, _where_else(start))
+        raise NoTableError("no annotation table is found", start, _where_else(start))
     return "table", tables
 
 
@@ -167,7 +232,7 @@ def _named_table(path: Path, format: str) -> tuple[str, _Tables]:
     return name, [(path, split_name((match.groupdict().get("split") or "") if match else ""))]
 
 
-def _find(format: Format, root: Path) -> _Tables:
+def _find(format: Format, root: Path, columns: Mapping[str, str]) -> _Tables:
     """The tables of the first place that has any, one for each split."""
     for place in format.places:
         folder = root / place
@@ -182,17 +247,17 @@ def _find(format: Format, root: Path) -> _Tables:
                 raise DataError(f"two tables for one split: {both}", folder, "remove one, or use --annotations FILE")
             tables[split] = folder / name
         if format.name == "table":
-            tables = tables if all(map(has_columns, tables.values())) else {}
-            tables = tables or _single_table(folder)
+            tables = tables if all(has_columns(path, columns) for path in tables.values()) else {}
+            tables = tables or _single_table(folder, columns)
         if tables:
             return [(path, split) for split, path in tables.items()]
     return []
 
 
-def _single_table(folder: Path) -> dict[str, Path]:
+def _single_table(folder: Path, columns: Mapping[str, str]) -> dict[str, Path]:
     """The only .csv or .tsv of a folder whose header names ids and glosses."""
     tables = [folder / name for name in _names(folder) if name.lower().endswith((".csv", ".tsv"))]
-    tables = [path for path in tables if has_columns(path)]
+    tables = [path for path in tables if has_columns(path, columns)]
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables[:SHOWN_IDS])
         raise DataError(f"{len(tables)} tables could be the annotations: {names}", folder, "use --annotations FILE")
@@ -218,25 +283,45 @@ def _where_else(root: Path) -> str:
     """A hint: perhaps the corpus lies one folder deeper, as in some archives."""
     for folder in sorted(path for path in root.iterdir() if path.is_dir())[:100]:
         for name, item in FORMATS.items():
-            if name != "table" and _find(item, folder):
-                return f"{folder} looks like {name}; use --data-dir {folder}"
-    return f"known formats: {', '.join(FORMATS)}; or name the table with --annotations FILE"
+            if name != "table" and _find(item, folder, {}):
+                named = "" if item.automatic else f" --format {name}"
+                return f"{folder} looks like {name}; use --data-dir {folder}{named}"
+    others = "or name the table with --annotations FILE, its columns in corpus.toml or with slr corpus --column"
+    return f"known formats: {', '.join(FORMATS)}; {others}"
 
 
-def _rows(table: Path, split: str, format: str, notes: list[str]) -> Iterator[Row]:
-    """The rows of a table; CSL-Daily keeps splits in a second file and the signer in the name."""
-    if format != "csl-daily":
-        yield from read_table(table, split)
+def _rows(table: Path, split: str, format: Format, columns: Mapping[str, str], notes: list[str]) -> Iterator[Row]:
+    """The rows of a table; CSL-Daily keeps splits in a second file, and some formats the signer in the name."""
+    rows = read_table(table, split, {**format.columns, **columns}, format.unlabelled)
+    signers = _SIGNERS.get(format.name)
+    if signers:
+        rows = (_signed(row, signers) for row in rows)
+    if format.name != "csl-daily":
+        yield from rows
         return
     split_of = read_splits(table.with_name(_CSL_SPLITS))
     left_out = 0
-    for row in read_table(table, "train"):
-        item = row.utterance
-        signer = _CSL_SIGNER.search(item.id)
-        if item.id in split_of:
-            item = replace(item, split=split_of[item.id], signer=signer[1] if signer else item.signer)
-            yield replace(row, utterance=item)
+    for row in rows:
+        if row.utterance.id in split_of:
+            yield replace(row, utterance=replace(row.utterance, split=split_of[row.utterance.id]))
         else:
             left_out += 1
     if left_out:
         notes.append(f"{left_out} utterances of {table.name} have no split in {_CSL_SPLITS} and are left out")
+
+
+def _signed(row: Row, signers: re.Pattern[str]) -> Row:
+    found = signers.search(row.utterance.id)
+    signer = row.utterance.signer or (found[1] if found else "")
+    return replace(row, utterance=replace(row.utterance, signer=signer))
+
+
+def _located(row: Row, finder: Finder, takes: bool) -> Iterator[Utterance]:
+    """The utterance of a row with its feature file; of a folder of takes, an utterance for each file in it."""
+    item = row.utterance
+    found = finder.find(item.split, item.id, row.path)
+    several = finder.takes(item.split, item.id) if takes and found is None else []
+    for file in several:
+        yield replace(item, id=f"{item.id}/{file.stem}", features=file)
+    if not several:
+        yield replace(item, features=found)

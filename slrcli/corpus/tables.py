@@ -5,7 +5,7 @@ Columns are found by name, in any order; a row that does not fit is named with i
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,13 @@ from slrcli.transcripts.words import GLOSS_COLUMNS, ID_COLUMNS, SIGNER_COLUMNS
 
 PATH_COLUMNS = ("path", "features", "file", "folder", "video")
 SPLIT_COLUMNS = ("split", "subset")
+_KNOWN = {
+    "id": ID_COLUMNS,
+    "glosses": GLOSS_COLUMNS,
+    "signer": SIGNER_COLUMNS,
+    "path": PATH_COLUMNS,
+    "split": SPLIT_COLUMNS,
+}
 _Lines = Iterator[tuple[int, list[str]]]  # line number, counted from 1, and cells
 
 
@@ -26,20 +33,28 @@ class Row:
     path: str
 
 
-def read_table(table: Path, split: str) -> Iterator[Row]:
+def read_table(
+    table: Path, split: str, named: Mapping[str, str] | None = None, unlabelled: bool = False
+) -> Iterator[Row]:
     """The rows of an annotation table.
 
     Args:
         table: UTF-8 text with a header; `|`, tab, comma or semicolon between columns.
         split: the split of all rows; "" where a column says it (without such a column, all are train).
+        named: id, glosses, signer, path or split -> the name that the column has in this table.
+        unlabelled: the table may lack a column of glosses, as those of test splits that are kept secret do.
 
     Raises:
         DataError: the table cannot be read, a column is missing, or a row does not fit; names the line.
     """
     names, rows = _open(table)
-    id_column, gloss_column = (_need(names, wanted, table) for wanted in (ID_COLUMNS, GLOSS_COLUMNS))
-    signer_column, path_column = (_have(names, wanted) for wanted in (SIGNER_COLUMNS, PATH_COLUMNS))
-    split_column = None if split else _have(names, SPLIT_COLUMNS)
+    wanted = wanted_columns(named)
+    id_column = _need(names, wanted["id"], table)
+    gloss_column = _have(names, wanted["glosses"]) if unlabelled else _need(names, wanted["glosses"], table)
+    for key in named or {}:
+        _need(names, wanted[key], table)
+    signer_column, path_column = (_have(names, wanted[key]) for key in ("signer", "path"))
+    split_column = None if split else _have(names, wanted["split"])
     for number, cells in rows:
         id = cells[id_column].strip()
         check_id(id, f"{table}, line {number}")
@@ -48,7 +63,13 @@ def read_table(table: Path, split: str) -> Iterator[Row]:
             raise DataError("the row names no split", f"{table}, line {number}", "write train, dev or test")
         signer = "" if signer_column is None else cells[signer_column].strip()
         path = "" if path_column is None else cells[path_column].strip()
-        yield Row(Utterance(id, tuple(cells[gloss_column].split()), None, signer, own, number, table), path)
+        glosses = () if gloss_column is None else tuple(cells[gloss_column].split())
+        yield Row(Utterance(id, glosses, None, signer, own, number, table), path)
+
+
+def wanted_columns(named: Mapping[str, str] | None) -> dict[str, tuple[str, ...]]:
+    """The names, in lower case, that each column may have; one that the user named has that name alone."""
+    return {**_KNOWN, **{key: (name.strip().lower(),) for key, name in (named or {}).items()}}
 
 
 @dataclass(frozen=True)
@@ -136,12 +157,14 @@ def read_splits(table: Path) -> dict[str, str]:
     return {cells[id_column].strip(): split_name(cells[split_column]) for _, cells in rows}
 
 
-def has_columns(table: Path) -> bool:
+def has_columns(table: Path, named: Mapping[str, str] | None = None) -> bool:
     """Whether the header of a file names ids and glosses; never raises for what the file holds."""
+    wanted = wanted_columns(named)
     with table.open("rb") as file:
         first = file.readline(65536).decode("utf-8-sig", "replace")
     names = [name.strip().lower() for name in first.split(_separator(first))]
-    return _have(names, ID_COLUMNS) is not None and _have(names, GLOSS_COLUMNS) is not None
+    names = [name.strip('"') for name in names]
+    return _have(names, wanted["id"]) is not None and _have(names, wanted["glosses"]) is not None
 
 
 def check_id(id: str, where: str) -> None:
@@ -222,6 +245,8 @@ def _need(names: Sequence[str], wanted: Sequence[str], table: Path) -> int:
     if found is None:
         here = ", ".join(names)
         raise DataError(
-            f"no column is named {' or '.join(wanted)}", f"{table}, line 1", f"rename one; the header has: {here}"
+            f"no column is named {' or '.join(wanted)}",
+            f"{table}, line 1",
+            f"rename one, or name it in corpus.toml or with slr corpus --column; the header has: {here}",
         )
     return found

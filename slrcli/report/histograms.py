@@ -1,5 +1,6 @@
 """Small histograms of text: one line a split, eight heights, no wider than a narrow terminal."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from slrcli.doctor.distributions import Distribution
@@ -16,7 +17,7 @@ def draw(distributions: Sequence[Distribution], can_show: Callable[[str], bool])
         distributions: what to draw; the bins of one are shared by its splits.
         can_show: whether a text can be written to where the lines go.
     """
-    marks = BLOCKS if can_show(BLOCKS) else PLAIN
+    marks = marks_for(can_show)
     for item in distributions:
         yield ""
         yield f"{item.name}, from {number(item.low)} to {number(item.high)}"
@@ -26,6 +27,18 @@ def draw(distributions: Sequence[Distribution], can_show: Callable[[str], bool])
                 f"  {name:{NAME}} |{bars(part.counts, marks)}|  {part.clips:,} clips, "
                 f"{number(part.least)} to {number(part.most)}, median {number(part.median)}"
             )
+
+
+def marks_for(can_show: Callable[[str], bool]) -> str:
+    """The heights that can be written: blocks, or plain characters where the encoding has none."""
+    return BLOCKS if can_show(BLOCKS) else PLAIN
+
+
+def spark(values: Sequence[float], marks: str = BLOCKS) -> str:
+    """One character a value, as high as it is against the largest; a blank where it is not known."""
+    top = max((value for value in values if value == value), default=0.0) or 1.0
+    steps = len(marks) - 1
+    return "".join(marks[max(1, math.ceil(value * steps / top))] if value == value else marks[0] for value in values)
 
 
 def bars(counts: Sequence[int], marks: str = BLOCKS) -> str:

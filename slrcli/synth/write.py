@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from slrcli.errors import DataError, UsageError
+from slrcli.corpus.write import Entry, require_room, write_table
+from slrcli.errors import UsageError
 from slrcli.synth.lexicon import MOST_SIGNS, Sign, lexicon
 from slrcli.synth.motion import sentence_track
 from slrcli.synth.render import render
@@ -79,17 +80,14 @@ def write_corpus(
     """
     options = options or SynthOptions()
     _check(options)
-    for part in ("annotations", "features"):
-        if (out / part).exists():
-            raise DataError("the folder already holds a corpus", str(out / part), "choose another folder or remove it")
+    require_room(out)
     signs = lexicon(options.signs)
-    (out / "annotations").mkdir(parents=True)
     cast = split_signers(options)
     glosses = frames = size = 0
     for number, split in enumerate(SPLITS):
         folder = out / "features" / split
         folder.mkdir(parents=True)
-        rows = ["id|folder|signer|annotation"]
+        rows: list[Entry] = []
         for index in range(options.sentences(split)):
             # A stream of chance for every clip: a clip stays the same when others are added.
             rng = np.random.default_rng([options.seed, 1 + number, index])
@@ -98,12 +96,11 @@ def write_corpus(
             x = render(sentence_track(sentence, signer, rng), signer, rng, options.noise, options.missing)
             identifier = f"{options.name}-{split}-{index + 1:05d}"
             np.save(folder / f"{identifier}.npy", x)
-            rows.append(f"{identifier}|{identifier}.npy|{signer.name}|{' '.join(sign.gloss for sign in sentence)}")
+            rows.append((identifier, f"{identifier}.npy", signer.name, [sign.gloss for sign in sentence]))
             glosses, frames, size = glosses + len(sentence), frames + len(x), size + x.nbytes
             if progress:
                 progress(1)
-        table = out / "annotations" / f"{split}.corpus.csv"
-        table.write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
+        write_table(out, split, rows)
     counts = {split: options.sentences(split) for split in SPLITS}
     names = {split: tuple(signer.name for signer in people) for split, people in cast.items()}
     return Summary(out, len(signs), counts, names, glosses, frames, size)

@@ -209,7 +209,7 @@ def check_data(
 def data_context(console: Console, data: DataConfig, seed: int, full: bool, jobs: int) -> DataContext:
     """What the checks of a corpus look at; tables that cannot be read leave it empty, with the reason."""
     annotations = data.annotations or None
-    format, tables = find_tables(data.data_dir, data.format, annotations)
+    format, tables = find_tables(data.data_dir, data.format, annotations, data.columns)
     inspected = tuple(inspect_table(path) for path, _ in tables)
     table_problem = None
     try:

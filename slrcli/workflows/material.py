@@ -40,7 +40,7 @@ def open_data(data: DataConfig) -> Corpus:
     """The corpus that the options name."""
     annotations = Path(data.annotations) if data.annotations else None
     features = Path(data.features) if data.features else None
-    return open_corpus(Path(data.data_dir), data.format, annotations, features)
+    return open_corpus(Path(data.data_dir), data.format, annotations, features, data.columns)
 
 
 def choose_layout(name: str, utterances: list[Utterance]) -> Layout:

@@ -174,4 +174,4 @@ def _corpus(data: DataConfig) -> Corpus | None:
     if not data.data_dir and not data.annotations:
         return None
     folder = data.data_dir or Path(data.annotations).parent
-    return open_corpus(folder, data.format, data.annotations or None)
+    return open_corpus(folder, data.format, data.annotations or None, columns=data.columns)

@@ -49,7 +49,14 @@ def render(data: ReportData) -> str:
     return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
 
 
-def policy(style: str) -> str:
-    """The content security policy: nothing but this very style sheet and pictures within the page."""
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+def policy(style: str, script: str = "") -> str:
+    """The content security policy: nothing but this very style sheet (and script) and pictures within the page."""
+    scripts = f" script-src 'sha256-{_digest(script)}';" if script else ""
+    return (
+        f"default-src 'none'; style-src 'sha256-{_digest(style)}';{scripts} img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

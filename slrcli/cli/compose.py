@@ -1,0 +1,113 @@
+"""`slr compose`: sentences out of clips of single signs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slrcli.cli.common import Json, LayoutName, option
+from slrcli.config import ComposeConfig, help_of
+from slrcli.console import Console
+
+if TYPE_CHECKING:
+    from slrcli.compose import Composed
+
+DEFAULTS = ComposeConfig()
+SHOWN = 5  # clips that were left out, by name
+
+Clips = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CLIPS",
+        help="A pack (.npz), a corpus or table of clips of one gloss each, or folders: GLOSS/[SIGNER/]clip.npy.",
+        show_default=False,
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the new corpus.", show_default=False)]
+
+
+def pair(setting: str, flag: str) -> typer.models.OptionInfo:
+    """An option of two numbers, described by its setting."""
+    return typer.Option(flag, metavar="FEWEST MOST", help=help_of(f"compose.{setting}")[0])
+
+
+def compose(
+    console: Console,
+    clips: Clips,
+    out: Out,
+    sentences: Annotated[int, option("compose.sentences", "--sentences", "-n")] = DEFAULTS.sentences,
+    signs: Annotated[tuple[int, int], pair("signs", "--signs")] = DEFAULTS.signs,
+    sentences_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Gloss sentences whose bigrams say which sign follows which: a text, a table or a corpus.",
+            show_default="all signs alike",
+        ),
+    ] = None,
+    bridge: Annotated[tuple[int, int], pair("bridge", "--bridge")] = DEFAULTS.bridge,
+    rest: Annotated[float, option("compose.rest", "--rest")] = DEFAULTS.rest,
+    every: Annotated[int, option("compose.every", "--every")] = DEFAULTS.every,
+    split_by: Annotated[str, option("compose.split_by", "--split-by")] = DEFAULTS.split_by,
+    dev: Annotated[float, option("compose.dev", "--dev")] = DEFAULTS.dev,
+    test: Annotated[float, option("compose.test", "--test")] = DEFAULTS.test,
+    signer_pattern: Annotated[
+        str, typer.Option(metavar="REGEX", help="Finds the signer in a clip's name, its first group if it has one.")
+    ] = "",
+    layout: LayoutName = None,
+    name: Annotated[str, option("compose.name", "--name")] = DEFAULTS.name,
+    seed: Annotated[int, option("compose.seed", "--seed")] = DEFAULTS.seed,
+    as_json: Json = False,
+) -> int:
+    """Make a corpus of sentences from clips of single signs, to start a recogniser where nothing else is recorded.
+
+    Each sentence is made of one signer's clips without their rest poses, with computed transitions between them; no
+    clip is in two splits. Nobody signed these sentences: real signing runs signs into each other, leaves some out and
+    is much harder, so error rates measured here are no error rates of continuous signing. The folder holds a manifest
+    of what was made from what, and where in each sentence every clip is played.
+
+    Examples:
+
+        slr compose clips/ --out corpus --sentences 2000 --split-by signer
+
+        slr compose clips.npz --out corpus --every 2 --sentences-from sentences.txt
+
+        slr compose lsa64/ --out corpus --signer-pattern '_(\\d+)_'
+    """
+    from slrcli.errors import EXIT_FAILURE, EXIT_OK
+    from slrcli.workflows.compose import compose as run
+
+    options = ComposeConfig(name, sentences, signs, bridge, rest, every, split_by, dev, test, seed)
+    result = run(console, clips, out, options, layout or "auto", sentences_from, signer_pattern)
+    if as_json:
+        console.json(result.as_dict())
+    else:
+        show(console, result)
+    for where, reason in list(result.left_out.items())[:SHOWN]:
+        console.warn(f"{where} is left out: {reason}")
+    if result.left_out:
+        console.warn(f"{len(result.left_out):,} clips are left out; composed/manifest.json lists them all.")
+    return EXIT_FAILURE if result.left_out else EXIT_OK
+
+
+def show(console: Console, result: "Composed") -> None:
+    """The result for people."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from slrcli.console import visible
+    from slrcli.report.tables import Fitted
+
+    table = Table("split", "sentences", "clips", "signers", "glosses", "types", "frames", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for split, count in result.splits.items():
+        row = (f"{count[str(column.header)]:,}" for column in table.columns[1:])
+        table.add_row(Text(visible(split)), *row)
+    console.result(f"Composed    {result.root} ({result.layout}), clips split by {result.split_by}")
+    console.result(Fitted(table))
+    console.result(f"Rest        {100 * result.trimmed:.1f} % of the clips' frames were cut")
+    if result.covered is not None:
+        console.result(f"Text        {100 * result.covered:.1f} % of its glosses have clips")
+    console.result(f"Hash        {result.digest}")
+    console.note("Nobody signed these sentences; say so wherever you report a figure on them.")
+    console.note(f"Next: slr check data --data-dir {result.root}; slr train --data-dir {result.root}")

@@ -1,0 +1,77 @@
+"""`slr show`: a clip's skeleton in motion."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slrcli.cli.common import Json, LayoutName
+from slrcli.console import Console
+
+if TYPE_CHECKING:
+    from slrcli.workflows.show import Shown
+
+BINS = 48  # characters of a part's speed over time
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A clip's feature file.", show_default=False)]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="A page (.html) or an animation (.gif).", show_default="the clip's name, .html"),
+]
+Fps = Annotated[float, typer.Option("--fps", min=0.0, help="Frames a second.", show_default="the layout's, else 25")]
+Aspect = Annotated[
+    float, typer.Option("--aspect", min=0.0, help="Width of the picture in heights, for positions in shares of it.")
+]
+
+
+def show(
+    console: Console,
+    file: File,
+    out: Out = None,
+    layout: LayoutName = None,
+    fps: Fps = 0.0,
+    aspect: Aspect = 1.0,
+    as_json: Json = False,
+) -> int:
+    """Draw a clip: its skeleton in motion, and for each part over time what is seen of it and how fast it moves.
+
+    The page is one file that loads nothing: play, pause, step, scrub. A GIF needs Pillow (the extra pictures) and shows
+    the skeleton alone. Of long clips only every n-th frame is drawn, and that is said.
+
+    Examples:
+
+        slr show clip.npy
+
+        slr show clip.npy --out clip.gif --fps 25
+
+        slr show clip.npy --layout mine.toml --aspect 1.78
+    """
+    from slrcli.workflows.show import show as run
+
+    shown = run(console, file, out, layout or "auto", fps, aspect)
+    if as_json:
+        console.json(shown.as_dict())
+    else:
+        tell(console, shown)
+    drawn = f", one of {shown.every} frames drawn" if shown.every > 1 else ""
+    console.note(f"Written: {shown.written} ({shown.bytes / 1e6:.1f} MB{drawn})")
+    return 0
+
+
+def tell(console: Console, shown: "Shown") -> None:
+    """The clip in a few lines of text."""
+    from slrcli.report.clip.timeline import binned
+    from slrcli.report.histograms import marks_for, number, spark
+
+    length = f", {shown.frames / shown.fps:.2f} s" if shown.fps else ""
+    console.result(f"{shown.file.name}: {shown.frames:,} frames{length}, {shown.layout.name}")
+    marks = marks_for(console.can_show)
+    widest = max(len(strip.name) for strip in shown.strips)
+    for strip in shown.strips:
+        line = spark(binned(strip.speed, BINS).tolist(), marks)
+        fast = (
+            f"mean speed {number(strip.mean_speed)} {strip.unit}"
+            if strip.mean_speed == strip.mean_speed
+            else "not seen"
+        )
+        console.result(f"  {strip.name:{widest}} |{line}|  seen in {100 * strip.presence:.1f} % of the frames, {fast}")

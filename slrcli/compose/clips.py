@@ -1,0 +1,210 @@
+"""Labelled clips of single signs, from any of three forms.
+
+- an `.npz` pack: all frames end to end in `x [N, D]`, one entry a clip in `length` and `gloss` (or `sign`, `label`),
+  and, if known, in `signer` (`speaker`, `subject`, `session`) and `split` (`part`, `subset`);
+- a corpus whose utterances have one gloss each: its folder, or an annotation table;
+- a folder a gloss: `GLOSS/clip.npy`, or `GLOSS/SIGNER/clip.npy`.
+
+What cannot be used is left out with its reason and stops nothing.
+"""
+
+import hashlib
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from slrcli.corpus import NoTableError, open_corpus, split_name
+from slrcli.errors import DataError, UsageError
+from slrcli.features.readers import SUFFIXES, read_features
+
+GLOSS_KEYS = ("gloss", "sign", "label")
+SIGNER_KEYS = ("signer", "speaker", "subject", "session")
+SPLIT_KEYS = ("split", "part", "subset")
+UNKNOWN = "unknown"  # the signer, where nothing says who it is
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recorded sign.
+
+    Attributes:
+        id: its name, unique among the clips.
+        gloss: what is signed; no white space.
+        signer: who signs, or `UNKNOWN`.
+        split: the split it has to stay in; empty where none is said.
+        load: gives its frames, float32 `[T, D]`; DataError if they cannot be read.
+    """
+
+    id: str
+    gloss: str
+    signer: str
+    split: str
+    load: Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The clips of a source.
+
+    Attributes:
+        clips: in an order that depends on the source's content alone.
+        left_out: where -> why something of the source is no usable clip.
+    """
+
+    clips: tuple[Clip, ...]
+    left_out: dict[str, str]
+
+
+def read_clips(source: Path, signer_pattern: str = "") -> Collection:
+    """The labelled clips of a source; see the module's first lines.
+
+    Args:
+        source: a pack, a table, or a folder.
+        signer_pattern: a regular expression that finds the signer in the name of a clip, its first group if it has
+            one; "" takes what the source says.
+
+    Raises:
+        DataError: it is none of the three forms, or holds no clip.
+        UsageError: the pattern is no regular expression.
+    """
+    if source.suffix.lower() == ".npz" and source.is_file():
+        collection = _pack(source)
+    elif source.is_file():
+        collection = _corpus(source.parent, source)
+    elif source.is_dir():
+        collection = _folder(source)
+    else:
+        raise DataError("there is no such file or folder of clips", source, "check the name")
+    if signer_pattern:
+        collection = replace(collection, clips=tuple(_named_signers(collection.clips, signer_pattern)))
+    if not collection.clips:
+        reason = next(iter(collection.left_out.items()), ("", "nothing there is a clip of one sign"))
+        raise DataError(f"no clip can be used: {': '.join(filter(None, reason))}", source, "see slr compose --help")
+    return collection
+
+
+def fingerprint(frames: np.ndarray) -> str:
+    """SHA-256 of a clip's shape and numbers."""
+    return hashlib.sha256(repr(frames.shape).encode() + np.ascontiguousarray(frames).tobytes()).hexdigest()
+
+
+def _named_signers(clips: tuple[Clip, ...], pattern: str) -> Iterator[Clip]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"not a regular expression: {error}", f"--signer-pattern {pattern}") from error
+    for clip in clips:
+        match = compiled.search(clip.id)
+        if not match:
+            raise DataError(f"the pattern {pattern!r} finds no signer", clip.id, "mend --signer-pattern")
+        yield replace(clip, signer=match[1] if compiled.groups else match[0])
+
+
+def _gloss(name: str) -> str:
+    """A label as one gloss: white space inside becomes a hyphen."""
+    return "-".join(name.split())
+
+
+# Packs
+
+
+def _pack(path: Path) -> Collection:
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as pack:
+            found = {key: pack[key] for key in pack.files if key in {"x", "length", *_KEYS}}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"the pack cannot be read: {error}", path, "write it with numpy.savez") from error
+    glosses, signers, splits = (_first(found, keys) for keys in (GLOSS_KEYS, SIGNER_KEYS, SPLIT_KEYS))
+    x, length = found.get("x"), found.get("length")
+    if x is None or length is None or glosses is None:
+        wanted = f"x, length and {' or '.join(GLOSS_KEYS)}"
+        raise DataError(f"a pack of clips has {wanted}; this one has {', '.join(found) or 'none of them'}", path)
+    entries = [array for array in (length, glosses, signers, splits) if array is not None]
+    if (
+        x.ndim != 2
+        or x.dtype.kind not in "fiu"
+        or length.dtype.kind not in "iu"
+        or len({array.shape for array in entries}) != 1
+    ):
+        raise DataError("x is no [N, D] of numbers, or not every array has one entry a clip", path)
+    if length.ndim != 1 or (length < 0).any() or int(length.sum()) != len(x):
+        raise DataError(f"the lengths add up to {int(length.sum())} frames, and x has {len(x)}", path)
+    ends = np.cumsum(length)
+    clips, left_out = [], {}
+    numbers: Counter[str] = Counter()
+    for place, (end, count) in enumerate(zip(ends.tolist(), length.tolist(), strict=True)):
+        gloss = _gloss(str(glosses[place]))
+        numbers[gloss] += 1
+        id = f"{gloss}-{numbers[gloss]:04d}"
+        signer = UNKNOWN if signers is None else str(signers[place])
+        split = "" if splits is None else split_name(str(splits[place]))
+        if not gloss or not count:
+            left_out[f"clip {place}"] = "it has no label" if count else "it has no frames"
+            continue
+        clips.append(Clip(id, gloss, signer, split, _slice(x, end - count, end)))
+    return Collection(tuple(clips), left_out)
+
+
+_KEYS = (*GLOSS_KEYS, *SIGNER_KEYS, *SPLIT_KEYS)
+
+
+def _first(found: dict[str, np.ndarray], keys: tuple[str, ...]) -> np.ndarray | None:
+    return next((found[key] for key in keys if key in found), None)
+
+
+def _slice(x: np.ndarray, start: int, end: int) -> Callable[[], np.ndarray]:
+    return lambda: np.ascontiguousarray(x[start:end], dtype=np.float32)
+
+
+# Tables and folders
+
+
+def _folder(root: Path) -> Collection:
+    """A corpus if the folder has annotation tables, else a folder a gloss."""
+    try:
+        return _corpus(root, None)
+    except NoTableError as error:
+        clips = sorted(_labelled_by_folder(root), key=lambda clip: clip.id)
+        if not clips:
+            raise DataError(
+                "the folder holds neither a table of clips nor a folder of clips for each gloss",
+                root,
+                f"clips go to GLOSS/clip{SUFFIXES[0]}",
+            ) from error
+        return Collection(tuple(clips), {})
+
+
+def _corpus(root: Path, table: Path | None) -> Collection:
+    corpus = open_corpus(root, annotations=table)
+    several = len([name for name, items in corpus.splits.items() if items]) > 1
+    clips, left_out = [], {}
+    for split, utterances in corpus.splits.items():
+        for item in utterances:
+            id = f"{split}/{item.id}"
+            if len(item.glosses) != 1:
+                left_out[id] = f"it has {len(item.glosses)} glosses, not one"
+            elif item.features is None:
+                left_out[id] = "it has no feature file"
+            else:
+                clips.append(
+                    Clip(id, item.glosses[0], item.signer or UNKNOWN, split if several else "", _file(item.features))
+                )
+    return Collection(tuple(sorted(clips, key=lambda clip: clip.id)), left_out)
+
+
+def _labelled_by_folder(root: Path) -> Iterator[Clip]:
+    for path in root.rglob("*"):
+        parts = path.relative_to(root).parts
+        if path.suffix.lower() not in SUFFIXES or not path.is_file() or len(parts) not in (2, 3):
+            continue
+        signer = parts[1] if len(parts) == 3 else UNKNOWN
+        yield Clip("/".join(parts[:-1]) + "/" + path.stem, _gloss(parts[0]), signer, "", _file(path))
+
+
+def _file(path: Path) -> Callable[[], np.ndarray]:
+    return lambda: read_features(path)

@@ -1,0 +1,92 @@
+"""`corpus.toml`: what the folder of a corpus says about itself, so that no command has to be told again.
+
+    format = "table"                 # which of the formats
+    annotations = "tables/all.tsv"   # a table, or a folder of tables
+    features = "../landmarks"        # the folder of the feature files
+
+    [columns]                        # columns that are not recognised by their names
+    id = "SENTENCE_NAME"
+    glosses = "SENTENCE"
+
+Paths are seen from the folder of the file. All of it may be left out, and options of a command win over it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slrcli.config import nearest, read_toml
+from slrcli.errors import DataError, UsageError
+from slrcli.files import atomic_write_text
+
+NAME = "corpus.toml"
+COLUMNS = ("id", "glosses", "signer", "path", "split")
+KEYS = ("format", "annotations", "features", "columns")
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """How a corpus is to be read; what is empty is found out."""
+
+    format: str = "auto"
+    annotations: Path | None = None
+    features: Path | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+def settings_for(
+    root: Path, format: str, annotations: Path | None, features: Path | None, columns: Mapping[str, str] | None
+) -> CorpusSettings:
+    """What was asked for, and for the rest what the corpus's own `corpus.toml` says.
+
+    Raises:
+        UsageError: there is no such column to name, or the file is no TOML.
+        DataError: the file says something that it cannot say.
+    """
+    for key in columns or {}:
+        if key not in COLUMNS:
+            raise UsageError(f"there is no column {key!r} to name", "--column", nearest(key, COLUMNS))
+    own = read_settings(root)
+    return CorpusSettings(
+        format if format != "auto" else own.format,
+        annotations or own.annotations,
+        features or own.features,
+        {**own.columns, **(columns or {})},
+    )
+
+
+def read_settings(root: Path) -> CorpusSettings:
+    """What `root/corpus.toml` says; nothing where there is no such file. Raises like `settings_for`."""
+    path = root / NAME
+    if not path.is_file():
+        return CorpusSettings()
+    table = read_toml(path)
+    for key in table:
+        if key not in KEYS:
+            raise DataError(f"unknown key {key!r}", path, nearest(key, KEYS))
+    columns = _typed(table, "columns", dict, path)
+    for key, name in columns.items():
+        if key not in COLUMNS or not isinstance(name, str):
+            raise DataError(f"columns cannot say {key} = {name!r}", path, f"name some of {', '.join(COLUMNS)}")
+    annotations, features = (_typed(table, key, str, path) for key in ("annotations", "features"))
+    return CorpusSettings(
+        _typed(table, "format", str, path) or "auto",
+        root / annotations if annotations else None,
+        root / features if features else None,
+        columns,
+    )
+
+
+def write_settings(root: Path, **values: str) -> None:
+    """Write `root/corpus.toml` with some of its keys."""
+    import tomli_w  # only needed where a corpus is written
+
+    atomic_write_text(root / NAME, tomli_w.dumps(values))
+
+
+def _typed(table: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:
+    value = table.get(key, kind())
+    if not isinstance(value, kind):
+        raise DataError(f"{key} should be a {'table' if kind is dict else 'text'}, not {value!r}", path)
+    return value

@@ -1,0 +1,88 @@
+"""Annotation tables in the Phoenix-2014 layout, written; features are referenced where they lie."""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePath
+
+from slrcli.corpus.settings import write_settings
+from slrcli.corpus.tables import check_id
+from slrcli.corpus.utterances import Corpus, Utterance
+from slrcli.errors import DataError
+from slrcli.files import atomic_write_text
+
+HEADER = "id|folder|signer|annotation"
+Entry = tuple[str, str, str, Sequence[str]]  # id, path of the features, signer, glosses
+
+
+def write_table(out: Path, split: str, entries: Iterable[Entry]) -> Path:
+    """Write `annotations/{split}.corpus.csv` below `out`.
+
+    Raises:
+        DataError: an id, a signer or a gloss that the table cannot hold.
+    """
+    rows = [HEADER, *(_row(entry) for entry in entries)]
+    table = out / "annotations" / f"{split}.corpus.csv"
+    atomic_write_text(table, "\n".join(rows) + "\n")
+    return table
+
+
+def require_room(out: Path) -> None:
+    """DataError where a folder holds a corpus already, or something that is no folder stands in its place."""
+    if out.is_file():
+        raise DataError("a folder is wanted, and this is a file", out, "choose another name")
+    for part in ("annotations", "features"):
+        if (out / part).exists():
+            raise DataError("the folder already holds a corpus", out / part, "choose another folder or remove it")
+
+
+def write_division(out: Path, corpus: Corpus, splits: Mapping[str, Sequence[Utterance]]) -> list[Path]:
+    """Write new tables for the utterances of a corpus; a `corpus.toml` beside them says where the features are.
+
+    Args:
+        out: a folder without a corpus in it; made if need be.
+        corpus: where the utterances come from.
+        splits: split -> its utterances.
+
+    Returns:
+        The tables.
+
+    Raises:
+        DataError: `out` holds a corpus, or a table cannot hold an id, a signer or a gloss.
+    """
+    require_room(out)
+    base = _base(corpus)
+    tables = [
+        write_table(out, split, ((item.id, _reference(item, base), item.signer, item.glosses) for item in utterances))
+        for split, utterances in splits.items()
+    ]
+    write_settings(out, format="phoenix2014", features=str(base))
+    return tables
+
+
+def _base(corpus: Corpus) -> Path:
+    """The folder, absolute, below which all feature files of a corpus lie."""
+    found = [
+        os.path.abspath(item.features.parent) for items in corpus.splits.values() for item in items if item.features
+    ]
+    if not found:
+        return Path(os.path.abspath(corpus.root / "features"))
+    base = Path(os.path.commonpath(found))
+    # A folder of one split would be looked into for its own sake; the paths in the tables begin above it.
+    return base.parent if len(set(found)) == 1 else base
+
+
+def _reference(item: Utterance, base: Path) -> str:
+    if item.features is None:
+        return item.id
+    return PurePath(os.path.relpath(os.path.abspath(item.features), base)).as_posix()
+
+
+def _row(entry: Entry) -> str:
+    id, folder, signer, glosses = entry
+    check_id(id, id)
+    cells = (id, folder, signer, " ".join(glosses))
+    for cell in cells:
+        if "|" in cell or any(unicodedata.category(character) == "Cc" for character in cell):
+            raise DataError(f"{cell!r} cannot stand in a table whose columns are separated by |", id, "rename it")
+    return "|".join(cells)

@@ -1,0 +1,41 @@
+"""How fast a clip moves, frame by frame."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from slrcli.features.layout import Group, Layout
+
+
+def speed(x: np.ndarray, layout: Layout, groups: Sequence[Group] = ()) -> np.ndarray:
+    """How far points move from the frame before, on average, `[T]`; 0 where nothing is seen, and in the first frame.
+
+    Points in space count by distance in the layout's units, those worth looking at alone; columns of unknown meaning in
+    their deviations.
+
+    Args:
+        x: positions `[T, positions]`, NaN where missing.
+        layout: what the columns mean.
+        groups: of the layout; none: all of them.
+    """
+    if len(x) < 2:
+        return np.zeros(len(x), np.float32)
+    steps = np.concatenate([_steps(x, group, layout) for group in groups or layout.groups], axis=1)
+    seen = ~np.isnan(steps)
+    total = np.where(seen, steps, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    return np.concatenate([[0.0], total]).astype(np.float32)
+
+
+def _steps(x: np.ndarray, group: Group, layout: Layout) -> np.ndarray:
+    """Distances from frame to frame `[T - 1, points]` of one group."""
+    own = x[:, group.start : group.stop].reshape(len(x), len(group.points), len(group.coordinates))
+    if not group.spatial:
+        seen = ~np.isnan(own)
+        count = np.maximum(seen.sum(axis=0), 1)
+        mean = np.where(seen, own, 0).sum(axis=0) / count
+        spread = np.sqrt(np.where(seen, (own - mean) ** 2, 0).sum(axis=0) / count)
+        own = own / np.where(spread > 0, spread, 1)
+        return np.abs(np.diff(own, axis=0)).reshape(len(x) - 1, -1)
+    points = [group.index(name) for name in group.keep or group.points]
+    axes = [group.coordinates.index(name) for name in layout.measured_axes if name in group.coordinates]
+    return np.sqrt((np.diff(own[:, points][:, :, axes], axis=0) ** 2).sum(axis=2))
