@@ -56,6 +56,9 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         self._open = f"{tag}#{dict(attrs).get('id') or ''}"
 
+    def handle_endtag(self, tag):
+        self._open = ""
+
     def handle_data(self, data):
         self.inside[self._open] = self.inside.get(self._open, "") + data
 
