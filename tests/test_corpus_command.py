@@ -1,11 +1,12 @@
 """`slr corpus`: what it counts, and splits that share no signer or no sentence."""
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -147,21 +148,18 @@ def test_the_published_corpus_has_its_published_size(real_data):
 # Splits anew
 
 
-UTTERANCES = st.lists(
-    st.tuples(st.sampled_from("abcdefgh"), st.lists(st.sampled_from("XYZ"), min_size=1, max_size=3)),
-    min_size=1,
-    max_size=60,
-)
+SENTENCES = [(a, b)[:length] for a in "XYZ" for b in "XYZ" for length in (1, 2)]
+UTTERANCES = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(SENTENCES)), min_size=1, max_size=40)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=UTTERANCES,
     by=st.sampled_from(["signer", "sentence"]),
     dev=st.sampled_from([0, 0.1, 0.3]),
     test=st.sampled_from([0, 0.2]),
     seed=st.integers(0, 99),
-    order=st.randoms(),
+    order=st.integers(0, 9),
 )
 def test_splits_share_nothing_lose_nothing_and_follow_the_seed_alone(rows, by, dev, test, seed, order):
     items = [Utterance(f"u{number}", tuple(glosses), None, signer) for number, (signer, glosses) in enumerate(rows)]
@@ -179,7 +177,7 @@ def test_splits_share_nothing_lose_nothing_and_follow_the_seed_alone(rows, by, d
     assert sum(map(len, seen)) == len(set().union(*seen)) == len(groups)
     assert all(item.split == name for name, members in splits.items() for item in members)
     shuffled = items.copy()
-    order.shuffle(shuffled)
+    random.Random(order).shuffle(shuffled)
     again = divide(shuffled, by, dev, test, seed)
     assert {name: {item.id for item in members} for name, members in again.items()} == {
         name: {item.id for item in members} for name, members in splits.items()

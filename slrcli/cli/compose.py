@@ -109,5 +109,8 @@ def show(console: Console, result: "Composed") -> None:
     if result.covered is not None:
         console.result(f"Text        {100 * result.covered:.1f} % of its glosses have clips")
     console.result(f"Hash        {result.digest}")
+    if result.passed_over:
+        who = ", ".join(list(result.passed_over)[:SHOWN]) + (", ..." if len(result.passed_over) > SHOWN else "")
+        console.note(f"Too few clips for the longest sentence, and so passed over: {who}")
     console.note("Nobody signed these sentences; say so wherever you report a figure on them.")
     console.note(f"Next: slr check data --data-dir {result.root}; slr train --data-dir {result.root}")

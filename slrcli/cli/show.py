@@ -54,7 +54,7 @@ def show(
     else:
         tell(console, shown)
     drawn = f", one of {shown.every} frames drawn" if shown.every > 1 else ""
-    console.note(f"Written: {shown.written} ({shown.bytes / 1e6:.1f} MB{drawn})")
+    console.note(f"Written: {shown.written} ({shown.bytes / 1e3:,.0f} kB{drawn})")
     return 0
 
 

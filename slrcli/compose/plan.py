@@ -1,6 +1,7 @@
 """Which clips make up which sentence: drawn from a seed, signer by signer, with no clip in two splits."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -100,23 +101,43 @@ def _by_clip(clips: Sequence[Clip], options: ComposeConfig) -> dict[str, str]:
     return place
 
 
+def with_enough(splits: dict[str, list[Clip]], options: ComposeConfig) -> tuple[dict[str, list[Clip]], dict[str, int]]:
+    """The splits without the signers who have too few clips there for the longest sentence, and who that is.
+
+    Returns:
+        The splits, and `signer (split)` -> clips of those that are passed over.
+
+    Raises:
+        DataError: nobody in a split has enough.
+    """
+    passed: dict[str, int] = {}
+    kept: dict[str, list[Clip]] = {}
+    for split, clips in splits.items():
+        counts = Counter(clip.signer for clip in clips)
+        scarce = {signer for signer, count in counts.items() if count < options.signs[1]}
+        kept[split] = [clip for clip in clips if clip.signer not in scarce]
+        if not kept[split]:
+            what = f"nobody has {options.signs[1]} clips in {split}, as many as a sentence may have signs"
+            raise DataError(what, fix="use shorter sentences (--signs), another --split-by, or a larger share")
+        passed |= {f"{signer} ({split})": counts[signer] for signer in sorted(scarce)}
+    return kept, passed
+
+
 def plan(splits: dict[str, list[Clip]], options: ComposeConfig, model: BigramModel | None = None) -> Iterator[Sentence]:
     """The sentences of every split, drawn one after the other: to ask for more does not change the first ones.
 
     The signers take turns. Without a model every clip is used about as often as any other; with one the model draws
     the gloss among those that the signer has, and the clips of a gloss take turns. No clip stands twice in a sentence.
 
-    Raises:
-        DataError: a signer has fewer clips in a split than the longest sentence has signs.
+    Args:
+        splits: what `with_enough` gives.
+        options: sizes and seed.
+        model: which gloss follows which; None: all alike.
     """
     for number, split in enumerate(splits):
         people: dict[str, list[Clip]] = {}
         for clip in splits[split]:
             people.setdefault(clip.signer, []).append(clip)
-        for signer, own in people.items():
-            if len(own) < options.signs[1]:
-                what = f"{signer} has {len(own)} clips in {split}, and a sentence may have {options.signs[1]} signs"
-                raise DataError(what, fix="use shorter sentences (--signs), or another --split-by")
         rng = np.random.default_rng([options.seed, number])
         decks = [(signer, _Deck(people[signer], rng, model)) for signer in sorted(people)]
         for index in range(share_of(options, split, splits)):

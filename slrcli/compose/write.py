@@ -26,7 +26,7 @@ from slrcli import __version__
 from slrcli.compose.clips import Clip, Collection, fingerprint, read_clips
 from slrcli.compose.language import BigramModel
 from slrcli.compose.motion import FEWEST, active, clean, join
-from slrcli.compose.plan import Sentence, choose_split, plan, split_clips
+from slrcli.compose.plan import Sentence, choose_split, plan, split_clips, with_enough
 from slrcli.config import ComposeConfig, check_compose
 from slrcli.corpus.write import write_table
 from slrcli.errors import DataError
@@ -50,6 +50,7 @@ class Composed:
         splits: split -> sentences, clips, signers, glosses (running), types and frames.
         layout: name of the layout of the features.
         left_out: clip -> why it is in no sentence.
+        passed_over: `signer (split)` -> clips, where they are fewer than the longest sentence has signs.
         trimmed: share of the frames of the clips that was cut as rest.
         covered: share of the running glosses of the text that have clips; None without a text.
         digest: SHA-256 over all tables and features.
@@ -60,6 +61,7 @@ class Composed:
     splits: dict[str, dict[str, int]]
     layout: str
     left_out: dict[str, str]
+    passed_over: dict[str, int]
     trimmed: float
     covered: float | None
     digest: str
@@ -98,7 +100,7 @@ def compose_corpus(
     studio = Studio(options.every, options.rest)
     collection = studio.examine(collection, layout, lambda done, total: step("Reading clips", done, total))
     by = choose_split(collection.clips, options)
-    splits = split_clips(collection.clips, by, options)
+    splits, passed_over = with_enough(split_clips(collection.clips, by, options), options)
     model = BigramModel.count(sentences, {clip.gloss for clip in collection.clips}) if sentences else None
     if model and not model.covered:
         raise DataError("no gloss of the text has a clip", fix="write the glosses as the clips are labelled")
@@ -117,6 +119,7 @@ def compose_corpus(
             {name: dict(count) for name, count in counts.items()},
             studio.layout.name,
             collection.left_out,
+            passed_over,
             studio.trimmed,
             model.covered if model else None,
             digest.hexdigest(),

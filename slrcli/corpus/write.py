@@ -51,29 +51,29 @@ def write_division(out: Path, corpus: Corpus, splits: Mapping[str, Sequence[Utte
         DataError: `out` holds a corpus, or a table cannot hold an id, a signer or a gloss.
     """
     require_room(out)
-    base = _base(corpus)
+    base = _base(corpus)  # None: nothing is known of features, which are looked for below `out` then
     tables = [
         write_table(out, split, ((item.id, _reference(item, base), item.signer, item.glosses) for item in utterances))
         for split, utterances in splits.items()
     ]
-    write_settings(out, format="phoenix2014", features=str(base))
+    write_settings(out, format="phoenix2014", **({"features": str(base)} if base else {}))
     return tables
 
 
-def _base(corpus: Corpus) -> Path:
-    """The folder, absolute, below which all feature files of a corpus lie."""
+def _base(corpus: Corpus) -> Path | None:
+    """The folder, absolute, below which all feature files of a corpus lie; None if none was found."""
     found = [
         os.path.abspath(item.features.parent) for items in corpus.splits.values() for item in items if item.features
     ]
     if not found:
-        return Path(os.path.abspath(corpus.root / "features"))
+        return None
     base = Path(os.path.commonpath(found))
     # A folder of one split would be looked into for its own sake; the paths in the tables begin above it.
     return base.parent if len(set(found)) == 1 else base
 
 
-def _reference(item: Utterance, base: Path) -> str:
-    if item.features is None:
+def _reference(item: Utterance, base: Path | None) -> str:
+    if item.features is None or base is None:
         return item.id
     return PurePath(os.path.relpath(os.path.abspath(item.features), base)).as_posix()
 

@@ -48,7 +48,8 @@ def skeleton(x: np.ndarray, layout: Layout, aspect: float = 1.0) -> Skeleton | N
 
     Args:
         x: positions `[T, positions]`, NaN where missing.
-        layout: what the columns mean; of a group that names the points worth looking at, those alone are drawn.
+        layout: what the columns mean; of a group that names the points worth looking at, those alone are drawn, and of
+            a body or a hand what its limbs join.
         aspect: width of the picture in heights, for positions in shares of it.
     """
     groups = [group for group in layout.groups if group.spatial]
@@ -57,7 +58,7 @@ def skeleton(x: np.ndarray, layout: Layout, aspect: float = 1.0) -> Skeleton | N
     places, part, numbers, first = [], [], {}, 0
     starts = _first_numbers(layout)
     for number, group in enumerate(groups):
-        kept = [group.index(name) for name in group.keep or group.points]
+        kept = _drawn(group, layout, starts[group.name])
         columns = [[group.start + i * len(group.coordinates) + group.coordinates.index(a) for a in "xy"] for i in kept]
         places.append(x[:, np.array(columns)])
         part += [number] * len(kept)
@@ -75,11 +76,18 @@ def skeleton(x: np.ndarray, layout: Layout, aspect: float = 1.0) -> Skeleton | N
     return Skeleton(fitted, limbs, tuple(group.name for group in groups), tuple(part), size)
 
 
+def _drawn(group: Group, layout: Layout, start: int) -> list[int]:
+    """Numbers within the group of its points that are drawn."""
+    joined: set[int] = set()
+    if group.kind != "face":
+        joined = {end - start for limb in drawing_order(layout) for end in limb if 0 <= end - start < len(group.points)}
+    return sorted({group.index(name) for name in group.keep or group.points} | joined)
+
+
 def drawing_order(layout: Layout) -> list[tuple[int, int]]:
     """Pairs of points that a line joins, as numbers over all groups: what the layout says, else by their names."""
-    own = [tuple(pair) for pair in getattr(layout, "limbs", ())]
-    if own:
-        return own
+    if layout.limbs:
+        return list(layout.limbs)
     starts = _first_numbers(layout)
     return [
         (starts[group.name] + group.index(a), starts[group.name] + group.index(b))
