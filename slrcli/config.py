@@ -18,6 +18,8 @@ DEFAULT_ARCH = "conv-bilstm"
 RUNS = Path("runs")
 SIZE_BUDGET_MB = 100.0
 FRAMES_PER_SECOND = 25.0
+FOLD_SPLITS = ("train", "dev")  # which splits are pooled to be parted into folds
+MOST_SEEDS = 20  # a larger number of seeds is rather the name of one
 
 
 def setting(default: Any, text: str, least: float | None = None, most: float | None = None) -> Any:

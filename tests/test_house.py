@@ -25,7 +25,7 @@ FLOORS = [
     ("config",),
     ("console",),
     ("glosses", "rules", "phoenix"),
-    ("scoring", "align", "wer", "bulk", "protocols", "sclite", "stats", "breakdown", "signature"),
+    ("scoring", "align", "wer", "bulk", "protocols", "sclite", "stats", "breakdown", "signature", "spread"),
     (
         "features",
         "values",
@@ -45,7 +45,7 @@ FLOORS = [
     ),
     ("vocab",),
     ("transcripts", "words", "read", "write"),
-    ("corpus", "finder", "utterances", "settings", "tables", "formats", "division", "write"),
+    ("corpus", "finder", "utterances", "settings", "tables", "formats", "division", "write", "folds"),
     ("synth", "lexicon", "signer", "body", "face", "motion", "render", "write"),
     ("compose", "clips", "motion", "language", "plan", "write"),
     ("ctc",),
@@ -104,6 +104,7 @@ FLOORS = [
         "run",
         "catalogue",
     ),
+<<<<<<< HEAD
     (
         "report",
         "alignment",
@@ -117,6 +118,9 @@ FLOORS = [
         *PAGE,
         *CLIP,
     ),
+=======
+    ("report", "alignment", "tables", "scores", "profile", "curve", "environment", "histograms", "folds", *PAGE),
+>>>>>>> 3f9fb2e907bbe33a0fa771b97103acf4de906f77
     (
         "workflows",
         "runs",
@@ -134,6 +138,9 @@ FLOORS = [
         "overfit",
         "check_all",
         "evaluate",
+        "plan",
+        "side_by_side",
+        "folds",
         "report",
         "decode",
         "convert",
@@ -152,6 +159,7 @@ FLOORS = [
         "check_overfit",
         "check_all",
         "check",
+        "several",
         "train",
         "evaluate",
         "decode",

@@ -20,9 +20,20 @@ from slrcli.cli.common import (
     option,
     overrides,
 )
+from slrcli.cli.several import (
+    Folds,
+    FoldSplits,
+    Jobs,
+    ScoreSplit,
+    Seeds,
+    go_on_with_folds,
+    require_several,
+    start_folds,
+)
 from slrcli.config import resolve
 from slrcli.console import Console
 from slrcli.errors import UsageError
+from slrcli.workflows.runs import PLAN
 
 
 def train(
@@ -64,6 +75,11 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="One batch of each phase, to see that all fits; writes nothing.")
     ] = False,
+    folds: Folds = None,
+    fold_splits: FoldSplits = None,
+    seeds: Seeds = None,
+    score_split: ScoreSplit = None,
+    jobs: Jobs = None,
     as_json: Json = False,
 ) -> int:
     """Train a recogniser. The folder of the corpus is all that it needs.
@@ -77,6 +93,12 @@ def train(
     Example: slr train --data-dir DIR --teacher runs/large --set model.options.width=64
 
     Example: slr train --resume runs/latest
+
+    Example: slr train --data-dir DIR --epochs 30 --folds signer --jobs 2
+
+    With folds, the score is that after the last epoch: the best epoch would be chosen by the very utterances that are
+    held out, so its score stands beside it, marked as optimistic. The vocabulary of a fold is of what it learns from; a
+    gloss that it lacks is an error. --resume goes on with the folder of several runs, too.
     """
     chosen = overrides(
         data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features,
@@ -87,19 +109,29 @@ def train(
         run__output_dir=output_dir, run__seed=seed, run__device=device, run__precision=precision,
         run__gradient_checkpointing=gradient_checkpointing, distill__teacher=teacher,
     )  # fmt: skip
+    several = {"--folds": folds, "--fold-splits": fold_splits, "--seeds": seeds, "--score-split": score_split}
     if resume is not None:
         fixed = {"--preset": preset, "--config": config, "--set": settings, "--arch": arch, "--output-dir": output_dir,
                  "--dropout": dropout, "--vocab": vocab, "--layout": layout, "--normaliser": normaliser,
-                 "--teacher": teacher, "--dry-run": dry_run}  # fmt: skip
+                 "--teacher": teacher, "--dry-run": dry_run, **several}  # fmt: skip
         given = ", ".join(flag for flag, value in fixed.items() if value not in (None, "", False))
         if given:
             raise UsageError(
                 "A run goes on with its own settings.", f"--resume, {given}", "Leave it out, or start anew."
             )
+    if resume is not None and (resume / PLAN).is_file():
+        if chosen:
+            what = "Several runs go on with the settings that they began with."
+            raise UsageError(what, "--resume", "Give --jobs at most, or start anew.")
+        return go_on_with_folds(console, resume, jobs)
+    if not (folds or seeds):
+        require_several({**several, "--jobs": jobs})
     if resume is None:
         settled = resolve(chosen, preset, config, settings or ())
         if not settled.data.data_dir:
             raise UsageError("No corpus is named.", "--data-dir", "slr train --data-dir DIR")
+        if folds or seeds:
+            return start_folds(console, settled, several, jobs, dry_run)
     from slrcli.workflows.train import resume as go_on
     from slrcli.workflows.train import train as start
 

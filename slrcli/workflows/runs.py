@@ -14,6 +14,7 @@ BEST = "best.safetensors"
 LAST = "last.safetensors"
 STATE = "last.state.safetensors"
 CONFIG = "config.toml"
+PLAN = "folds.json"  # in a folder of several runs
 SUFFIX = ".safetensors"
 
 
@@ -21,11 +22,11 @@ def new_run(output_dir: str, name: str) -> Path:
     """Make the folder of a new run, `runs/<date-time-name>` unless one is named.
 
     Raises:
-        UsageError: the folder already holds a run.
+        UsageError: the folder already holds a run, or several.
     """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = Path(output_dir) if output_dir else RUNS / f"{stamp}-{name}-{os.getpid()}"
-    if (folder / CONFIG).exists():
+    if (folder / CONFIG).exists() or (folder / PLAN).exists():
         fix = f"Go on with it (slr train --resume {folder}), or name another folder."
         raise UsageError("The folder already holds a run.", str(folder), fix)
     try:

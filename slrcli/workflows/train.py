@@ -95,8 +95,10 @@ def fresh(config: Config, console: Console) -> tuple[Material, SignModel]:
     return material, model.to(device)
 
 
-def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console) -> TrainResult:
+def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, newest: bool = True) -> TrainResult:
     """Go on with a run where it stopped, with its own settings but for those that `overrides` changes.
+
+    With `newest`, `runs/latest` means this run from now on.
 
     Raises:
         CheckpointError: the folder holds no run that can go on.
@@ -119,7 +121,8 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console) ->
     else:
         console.note(f"Going on with {shown(folder)} at epoch {session.trainer.progress.epoch}.")
     atomic_write_text(folder / CONFIG, to_toml(config))
-    point_latest(folder)
+    if newest:
+        point_latest(folder)
     return session.run(folder)
 
 

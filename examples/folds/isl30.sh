@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Each of isl30's eight signers held out in turn.
+# Usage: bash examples/folds/isl30.sh CORPUS RUNS [options of slr train]
+set -euo pipefail
+corpus=${1:?the folder of the corpus} runs=${2:?a folder for the runs}
+slr train --data-dir "$corpus" --output-dir "$runs" --folds signer \
+    --lr 2e-3 --batch-size 16 --epochs 15 --warmup-epochs 1 "${@:3}"

@@ -1,0 +1,184 @@
+"""Folds: the same utterances parted again and again, so that each is held out once and learnt from otherwise.
+
+Held out are a signer with all that he or she signs (how well does it work on people never seen?) or sentences (how well
+on sentences never seen?). The functions here part; `write_folds` makes annotation tables that any command reads.
+"""
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slrcli.corpus.formats import open_corpus
+from slrcli.corpus.utterances import SHOWN_IDS, Corpus, Utterance
+from slrcli.errors import DataError, UsageError
+from slrcli.files import atomic_write_text
+
+SIGNER = "signer"
+SENTENCE = "sentence"
+NAMELESS = ("", "unknown")  # what a table writes for a signer that nobody knows
+TABLE = "table"  # format of the tables that are written
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One way to part the utterances.
+
+    Attributes:
+        name: the signer who is held out, or the number of the fold.
+        train: the utterances to learn from.
+        held_out: those to be scored; with `train` they are all there are.
+    """
+
+    name: str
+    train: tuple[Utterance, ...]
+    held_out: tuple[Utterance, ...]
+
+
+def read_kind(text: str) -> tuple[str, int]:
+    """What `--folds` asks for: `signer` is `("signer", 0)`, `sentence:5` or `5` is `("sentence", 5)`.
+
+    Raises:
+        UsageError: neither, or fewer than two folds.
+    """
+    plain = text.strip().lower()
+    if plain == SIGNER:
+        return SIGNER, 0
+    number = plain.removeprefix(f"{SENTENCE}:")
+    if not (number.isascii() and number.isdigit()):
+        raise UsageError(f"There are no folds '{text}'.", "--folds", "Use signer, or a number of folds such as 5.")
+    if int(number) < 2:
+        raise UsageError(f"There must be at least two folds, not {int(number)}.", "--folds")
+    return SENTENCE, int(number)
+
+
+def leave_one_signer_out(utterances: Sequence[Utterance]) -> list[Fold]:
+    """A fold for every signer, in the order of their names, in which all that they sign is held out.
+
+    Raises:
+        DataError: utterances whose signer is not known (one of them could be anybody), or fewer than two signers.
+    """
+    unknown = [item.id for item in utterances if item.signer.strip().lower() in NAMELESS]
+    fix = f"name the signers in the table, or hold out sentences: --folds {SENTENCE}:5"
+    if unknown:
+        some = ", ".join(unknown[:SHOWN_IDS]) + (", ..." if len(unknown) > SHOWN_IDS else "")
+        what = f"{len(unknown)} of {len(utterances)} utterances have no known signer, so none can be held out"
+        raise DataError(what, some, fix)
+    signers = sorted({item.signer for item in utterances})
+    if len(signers) < 2:
+        raise DataError("there is one signer, and nobody to learn from without them", ", ".join(signers), fix)
+    return [_fold(signer, utterances, lambda item, signer=signer: item.signer == signer) for signer in signers]
+
+
+def sentence_folds(
+    utterances: Sequence[Utterance],
+    k: int,
+    seed: int,
+    sentence: Callable[[Utterance], tuple[str, ...]] = lambda item: item.glosses,
+) -> list[Fold]:
+    """`k` folds of about as many utterances each, named `1` to `k`; no sentence is both learnt and held out in one.
+
+    Which sentences go together depends on the seed and the utterances alone, not on their order, the machine or a
+    version.
+
+    Args:
+        utterances: what to part.
+        k: number of folds.
+        seed: of the drawing.
+        sentence: the glosses by which two utterances are of the same sentence, such as the normalised ones.
+
+    Raises:
+        DataError: fewer than `k` distinct sentences.
+    """
+    sizes: dict[tuple[str, ...], int] = {}
+    for item in utterances:
+        sizes[sentence(item)] = sizes.get(sentence(item), 0) + 1
+    if len(sizes) < k:
+        what = f"{k} folds need as many distinct sentences, and there are {len(sizes)}"
+        raise DataError(what, "--folds", f"ask for at most {len(sizes)} folds" if len(sizes) > 1 else "")
+    drawn = sorted(sizes, key=lambda glosses: hashlib.sha256(f"{seed}:{' '.join(glosses)}".encode()).digest())
+    filled = [0] * k
+    place: dict[tuple[str, ...], int] = {}
+    for glosses in sorted(drawn, key=lambda glosses: -sizes[glosses]):  # frequent ones first, to come out even
+        place[glosses] = min(range(k), key=lambda index: filled[index])
+        filled[place[glosses]] += sizes[glosses]
+    return [
+        _fold(str(index + 1), utterances, lambda item, index=index: place[sentence(item)] == index)
+        for index in range(k)
+    ]
+
+
+def _fold(name: str, utterances: Sequence[Utterance], is_out: Callable[[Utterance], bool]) -> Fold:
+    out = [is_out(item) for item in utterances]
+    return Fold(
+        name,
+        tuple(item for item, held in zip(utterances, out, strict=True) if not held),
+        tuple(item for item, held in zip(utterances, out, strict=True) if held),
+    )
+
+
+def folder_names(names: Sequence[str]) -> list[str]:
+    """Names as folders may be called everywhere, no two alike: `Ann/1` and `ann?1` are `Ann_1` and `ann_1-2`."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        plain = _UNSAFE.sub("_", name).strip(".")[:60] or "_"
+        chosen, number = plain, 1
+        while chosen.lower() in taken:
+            number += 1
+            chosen = f"{plain}-{number}"
+        taken.add(chosen.lower())
+        found.append(chosen)
+    return found
+
+
+def write_folds(folds: Sequence[Fold], folder: Path, corpus: Corpus, features: Path | None) -> list[Path]:
+    """Write `folder/NAME/train.csv` and `dev.csv` (what is held out) of every fold, and read them back.
+
+    Args:
+        folds: of utterances that all have features.
+        folder: where to write.
+        corpus: what they come from.
+        features: the folder of the features, where it is not below the corpus.
+
+    Returns:
+        The folder of each, which with the format `table` is what `--annotations` takes.
+
+    Raises:
+        DataError: a table would not lead back to the same glosses, signers and features.
+    """
+    base = features or corpus.root
+    written = []
+    for fold, name in zip(folds, folder_names([fold.name for fold in folds]), strict=True):
+        place = folder / name
+        for split, utterances in (("train", fold.train), ("dev", fold.held_out)):
+            atomic_write_text(place / f"{split}.csv", table_text(utterances, base))
+        again = open_corpus(corpus.root, TABLE, place, features)
+        for split, utterances in (("train", fold.train), ("dev", fold.held_out)):
+            _require_same(utterances, again.split(split), place / f"{split}.csv")
+        written.append(place)
+    return written
+
+
+def table_text(utterances: Sequence[Utterance], base: Path) -> str:
+    """An annotation table of utterances, their features named from the folder `base` on."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("id", "path", "signer", "glosses"))
+    for item in utterances:
+        path = item.features.relative_to(base).as_posix() if item.features else ""
+        writer.writerow((item.id, path, item.signer, " ".join(item.glosses)))
+    return text.getvalue()
+
+
+def _require_same(wanted: Sequence[Utterance], read: Sequence[Utterance], table: Path) -> None:
+    for first, second in zip(wanted, read, strict=True):
+        alike = (first.id, first.glosses, first.signer) == (second.id, second.glosses, second.signer)
+        if not alike or first.features != second.features:
+            what = f"the table of a fold leads to other data than the corpus has for {first.id}"
+            fix = "name the folder of the features with --features, and give every clip a name of its own"
+            raise DataError(what, f"{table}: {second.features} for {first.features}", fix)
