@@ -104,7 +104,6 @@ FLOORS = [
         "run",
         "catalogue",
     ),
-<<<<<<< HEAD
     (
         "report",
         "alignment",
@@ -115,12 +114,10 @@ FLOORS = [
         "environment",
         "histograms",
         "corpus",
+        "folds",
         *PAGE,
         *CLIP,
     ),
-=======
-    ("report", "alignment", "tables", "scores", "profile", "curve", "environment", "histograms", "folds", *PAGE),
->>>>>>> 3f9fb2e907bbe33a0fa771b97103acf4de906f77
     (
         "workflows",
         "runs",
