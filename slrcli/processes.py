@@ -3,6 +3,7 @@
 That is what a pool of the standard library does not do: there, one file that brings a C library down ends all work.
 """
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -24,6 +25,11 @@ class _Worker:
     process: BaseProcess
     connection: Connection
     job: int
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(

@@ -17,15 +17,23 @@ PAGE = [
     f"page.{name}"
     for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
 ] + ["page"]
+VIDEO = [
+    f"video.{name}"
+    for name in (
+        "library", "sources", "frames", "timing", "holistic", "extraction", "preview", "manifest", "job", "newest",
+        "streams",
+    )
+] + ["video"]  # fmt: skip
 FLOORS = [
     ("errors",),
     ("files",),
+    ("processes",),
     ("findings",),
     ("config",),
     ("console",),
     ("glosses", "rules", "phoenix"),
     ("scoring", "align", "wer", "bulk", "protocols", "sclite", "stats", "breakdown", "signature"),
-    ("features", "layout", "readers", "landmarks", "augment"),
+    ("features", "layout", "readers", "landmarks", "augment", *VIDEO),
     ("vocab",),
     ("transcripts", "words", "read", "write"),
     ("corpus", "finder", "utterances", "tables", "formats"),
@@ -36,6 +44,7 @@ FLOORS = [
     ("decoding", "hypothesis", "greedy"),
     ("checkpoint",),
     ("recognise",),
+    ("sliding",),
     ("evaluate",),
     ("training", "optim", "history", "verdicts", "monitor", "loop"),
     (
@@ -71,7 +80,7 @@ FLOORS = [
         "run",
         "catalogue",
     ),
-    ("report", "alignment", "tables", "scores", "profile", "curve", "environment", "histograms", *PAGE),
+    ("report", "alignment", "tables", "scores", "profile", "curve", "environment", "histograms", "extraction", *PAGE),
     (
         "workflows",
         "runs",
@@ -86,7 +95,9 @@ FLOORS = [
         "check_all",
         "evaluate",
         "report",
+        "extract",
         "decode",
+        "live",
         "demo",
     ),
     (
@@ -101,6 +112,7 @@ FLOORS = [
         "check",
         "train",
         "evaluate",
+        "extract",
         "decode",
         "demo",
     ),

@@ -3,7 +3,7 @@
 import typer
 
 from slrcli import __version__
-from slrcli.cli import check, decode, demo, evaluate, score, train, vocab
+from slrcli.cli import check, decode, demo, evaluate, extract, score, train, vocab
 from slrcli.cli.common import command
 
 EXAMPLES = """
@@ -51,4 +51,5 @@ app.add_typer(check.app, name="check")
 app.command("train")(command(train.train))
 app.command("eval")(command(evaluate.evaluate))
 app.command("score")(command(score.score))
+app.command("extract")(command(extract.extract))
 app.command("decode")(command(decode.decode))

@@ -1,6 +1,6 @@
 """The libraries of the extra `video`: had where they are needed, and kept quiet."""
 
-import importlib
+import importlib.util
 import os
 import sys
 import warnings
@@ -19,22 +19,29 @@ ELSEWHERE = (
 
 def need(module: str) -> ModuleType:
     """A library of the extra, or a DependencyError that says what to do."""
-    if module.startswith("mediapipe") and sys.version_info[:2] > NEWEST_PYTHON:
-        running = ".".join(map(str, sys.version_info[:2]))
-        raise DependencyError(
-            f"MediaPipe with its models does not exist for Python {running}, only up to 3.12", fix=ELSEWHERE
-        )
     name = module.partition(".")[0]
+    _check_python(name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        what = f"videos need the library {name}, which is not installed"
-        raise DependencyError(what, fix="pip install 'slrcli[video]'") from error
+        raise _missing(name) from error
     except ImportError as error:  # it is there, and a library of the system that it uses is not
         fix = "install what is missing; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"
         raise DependencyError(f"the library {name} cannot be loaded: {error}", fix=fix) from error
+
+
+def need_all() -> None:
+    """DependencyError unless the whole extra is there; nothing is loaded for it.
+
+    Raises:
+        DependencyError: a library that is not installed, or a Python that MediaPipe does not exist for.
+    """
+    for module in ("mediapipe", "av", "PIL"):
+        _check_python(module)
+        if importlib.util.find_spec(module) is None:
+            raise _missing(module)
 
 
 @contextmanager
@@ -58,3 +65,15 @@ def silence() -> Iterator[None]:
             os.dup2(descriptor, number)
             os.close(descriptor)
         os.close(nowhere)
+
+
+def _check_python(name: str) -> None:
+    if name == "mediapipe" and sys.version_info[:2] > NEWEST_PYTHON:
+        running = ".".join(map(str, sys.version_info[:2]))
+        raise DependencyError(
+            f"MediaPipe with its models does not exist for Python {running}, only up to 3.12", fix=ELSEWHERE
+        )
+
+
+def _missing(name: str) -> DependencyError:
+    return DependencyError(f"videos need the library {name}, which is not installed", fix="pip install 'slrcli[video]'")
