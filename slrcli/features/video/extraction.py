@@ -191,4 +191,4 @@ def _notes(times: np.ndarray, shares: dict[str, float], rate: float, options: Ex
     if options.fps > rate > 0:
         yield f"the video has {rate:.4g} frames a second, fewer than the {options.fps:g} that are wanted"
     if max(shares["left_hand"], shares["right_hand"]) < FEW_HANDS:
-        yield f"a hand is seen in only {max(shares['left_hand'], shares['right_hand']):.0%} of the frames"
+        yield f"hands are seen in {max(shares['left_hand'], shares['right_hand']):.0%} of the frames at most"
