@@ -189,7 +189,9 @@ def check_live(options: LiveConfig) -> None:
     """UsageError for settings under which glosses would be lost between two looks."""
     check_section(options, "live.")
     if options.hop + options.settle >= options.window:
-        what = f"hop and settle ({options.hop:g} + {options.settle:g} s) leave nothing of a window of {options.window:g} s"
+        what = (
+            f"hop and settle ({options.hop:g} + {options.settle:g} s) leave nothing of a window of {options.window:g} s"
+        )
         raise UsageError(what, "--window", "use a longer window, or a shorter hop")
 
 

@@ -106,9 +106,9 @@ class SlidingWindow:
 def unsaid(said: Sequence[Spotted], seen: Sequence[Spotted], reach: float) -> list[Spotted]:
     """What a window has beyond what was said before.
 
-    The two are aligned as a whole, in their order: the same gloss at about the same time is one and the same, as many of
-    them as can be, the nearer the better. Of the rest counts what lies after all that was said: what was said cannot be
-    taken back, nor anything put before it.
+    The two are aligned as a whole, in their order: the same gloss at about the same time is one and the same, as many
+    of them as can be, the nearer the better. Of the rest counts what lies after all that was said: what was said cannot
+    be taken back, nor anything put before it.
 
     Args:
         said: glosses of earlier windows, as far as they reach into this one.

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,21 +140,27 @@ def _run(
     console: Console, work: list[Job], count: int, manifest: Manifest, result: Extracted, stop_on_error: bool
 ) -> None:
     saved = time.monotonic()
-    with console.progress("frames", None) as task:
+    for job, outcome in run_jobs(console, work, count):
+        manifest.put(_entry(job, outcome, result))
+        if isinstance(outcome, SlrError):
+            result.failed.append((job.source, outcome))
+            if stop_on_error:
+                return
+        if time.monotonic() - saved > SAVE_EVERY:
+            manifest.save()
+            saved = time.monotonic()
+
+
+def run_jobs(console: Console, work: list[Job], count: int) -> Iterator[tuple[Job, dict[str, Any] | SlrError]]:
+    """Do jobs in `count` processes, with a progress bar over their frames; each with its facts or its error."""
+    if not work:
+        return
+    with console.progress("frames") as task:
         meter = Meter(task, len(work))
-        outcomes = in_processes(run_job, work, min(count, max(len(work), 1)), meter.heard)
-        for place, outcome in outcomes:
-            job = work[place]
-            meter.done(job.source)
-            manifest.put(_entry(job, outcome, result))
-            if isinstance(outcome, SlrError):
-                result.failed.append((job.source, outcome))
-                if stop_on_error:
-                    outcomes.close()
-                    return
-            if time.monotonic() - saved > SAVE_EVERY:
-                manifest.save()
-                saved = time.monotonic()
+        with closing(in_processes(run_job, work, min(count, len(work)), meter.heard)) as outcomes:
+            for place, outcome in outcomes:
+                meter.done(work[place].source)
+                yield work[place], outcome
 
 
 def _entry(job: Job, outcome: dict[str, Any] | SlrError, result: Extracted) -> dict[str, Any]:

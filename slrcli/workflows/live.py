@@ -44,6 +44,10 @@ class Pace:
         """Frames a second that were looked at."""
         return (self.came - self.dropped) / self.seconds if self.seconds > 0 else 0.0
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for `--json`."""
+        return {**asdict(self), "reached": round(self.reached, 2)}
+
     def __str__(self) -> str:
         share = self.dropped / self.came if self.came else 0.0
         return (
@@ -66,8 +70,8 @@ class Heard:
         return asdict(self)
 
 
-def sliding(recogniser: Recogniser, fps: float, options: LiveConfig) -> SlidingWindow:
-    """The stream recogniser that any checkpoint gives.
+def sliding(recogniser: Recogniser, columns: Columns, fps: float, options: LiveConfig) -> SlidingWindow:
+    """The stream recogniser that any checkpoint gives; it takes positions `[n, positions]`.
 
     Raises:
         UsageError: window, hop and settling time do not fit each other.
@@ -77,7 +81,7 @@ def sliding(recogniser: Recogniser, fps: float, options: LiveConfig) -> SlidingW
     least = next(frames for frames in range(1, 10_000) if recogniser.model.output_length(frames) > 0)
 
     def recognise(x: np.ndarray):
-        return recogniser.recognise([prepare(x, layout, max_gap)], ["stream"])[0]
+        return recogniser.recognise([prepare(columns.complete(x), layout, max_gap)], ["stream"])[0]
 
     return SlidingWindow(recognise, fps, options, least)
 
@@ -98,10 +102,11 @@ def live(
     columns = Columns.of(recogniser.meta.layout)
     fps = options.fps or stream.fps
     pace.wanted = stream.fps
-    recognised = sliding(recogniser, fps, options)
+    recognised = sliding(recogniser, columns, fps, options)
     console.note(f"{stream.name}: {stream.fps:.4g} frames/s; Ctrl-C ends it.")
     with silence():
         holistic = Holistic()
+        holistic(np.zeros((64, 64, 3), np.uint8))  # it goes on setting itself up, aloud, until its first picture
     with holistic:
         rows = even_rows(stream, hushed(holistic), columns, fps, extraction, options.drop, pace)
         for item in glosses(console, rows, recognised, pace):
@@ -121,14 +126,14 @@ def glosses(
                 told = pace.seconds
                 console.note(str(pace))
     except KeyboardInterrupt:
-        console.note("")
+        console.note()
     yield from recogniser.finish()
 
 
 def even_rows(
     stream: Stream, points: Points, columns: Columns, fps: float, extraction: ExtractConfig, drop: bool, pace: Pace
 ) -> Iterator[np.ndarray]:
-    """Features `[n, D]` at even steps of time, of the newest frames; those left out are bridged by straight lines."""
+    """Positions `[n, positions]` of the newest frames at even steps of time; straight lines bridge what is left out."""
     evenly = Evenly(fps)
     frames = in_real_time(stream.frames) if drop else stream.frames
     start = time.monotonic()
@@ -137,7 +142,7 @@ def even_rows(
             rows = evenly.push(frame.time, _placed(points, frame, extraction.square))
             pace.came, pace.dropped, pace.seconds = newest.came, newest.dropped, time.monotonic() - start
             if len(rows):
-                yield columns.rows(rows)
+                yield columns.positions(rows)
 
 
 def _placed(points: Points, frame: Frame, square: bool) -> np.ndarray:

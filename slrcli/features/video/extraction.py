@@ -126,7 +126,7 @@ def extract(
     times = np.array(course.times)
     shares = {part: count / course.frames for part, count in course.counts.items()}
     return Extraction(
-        columns.rows(np.stack(course.points)),
+        columns.complete(columns.positions(np.stack(course.points))),
         times,
         options.fps or frame_rate(times) or rate,
         size,

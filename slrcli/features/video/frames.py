@@ -22,6 +22,7 @@ MOST_BROKEN = 0.05  # share of a video's packets that may be damaged before it i
 MOST_MISSING = 0.05  # share of the announced frames that may be missing before the file counts as cut short
 SLACK = 0.5  # seconds by which announced and actual length may differ in any case
 AGAIN = "copy or record it again"
+AS_THEY_COME = "send webm, mpegts or yuv4mpeg, which can be read as they come (mp4 cannot), or RGB frames with --raw"
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +139,7 @@ def open_stream(file: BinaryIO, raw: str = "") -> tuple[Any, Any]:
     try:
         container = av.open(file, format="rawvideo" if raw else None, options=options if raw else {})
     except (av.FFmpegError, ValueError) as error:
-        fix = "send webm, mpegts or yuv4mpeg, which can be read as they come, or raw RGB frames with --raw 640x480@25"
-        raise DataError(f"no video comes in through the pipe: {_said(error)}", "stdin", fix) from error
+        raise DataError(f"no video comes in through the pipe: {_said(error)}", "stdin", AS_THEY_COME) from error
     return container, _stream(container, "stdin")
 
 

@@ -103,7 +103,9 @@ class Columns:
             own = known.get(group.name)
             names = set(own.points) if own else set()
             if not names.issuperset(group.points) or not {*COORDINATES, *CONFIDENCES}.issuperset(group.coordinates):
-                what = f"MediaPipe Holistic does not give what the layout {layout.name} wants in its group {group.name!r}"
+                what = (
+                    f"MediaPipe Holistic does not give what the layout {layout.name} wants in its group {group.name!r}"
+                )
                 raise UsageError(what, fix=f"videos become {', '.join(video_layouts())}, or a layout of their points")
             for name in group.points:
                 for coordinate in group.coordinates:
@@ -111,12 +113,14 @@ class Columns:
                     coordinates.append(COORDINATES.index("visibility" if coordinate in CONFIDENCES else coordinate))
         return cls(layout, np.array(points), np.array(coordinates))
 
-    def rows(self, points: np.ndarray) -> np.ndarray:
-        """Points `[T, 543, 4]` as features `[T, D]`, derivatives included where the layout stores them."""
-        x = np.ascontiguousarray(points[:, self.point, self.coordinate])
-        if self.layout.stored_derivatives:
-            x = np.hstack([x, derivatives(x, self.layout.stored_derivatives)])
-        return x
+    def positions(self, points: np.ndarray) -> np.ndarray:
+        """Points `[T, 543, 4]` as the layout's columns `[T, positions]`."""
+        return np.ascontiguousarray(points[:, self.point, self.coordinate])
+
+    def complete(self, positions: np.ndarray) -> np.ndarray:
+        """A clip's positions with their derivatives, `[T, D]`, where the layout stores any."""
+        count = self.layout.stored_derivatives
+        return np.hstack([positions, derivatives(positions, count)]) if count else positions
 
 
 def video_layouts() -> list[str]:

@@ -1,14 +1,14 @@
 """`manifest.jsonl`: what was extracted into a folder, from what and how; one JSON object a line, a line a clip.
 
-    target        the file, below the folder
-    source        where the clip was, and `fingerprint`: its files, bytes and time of change
-    settings      what it was extracted with
-    error         what stood in the way; then nothing of what follows is there
-    frames, fps, seconds, size, rotation, notes
-    seen          for pose, left_hand, right_hand and face the share of frames in which they were found
-    bytes         size of the file
-    took          seconds that it took
-    versions      of what the numbers depend on
+target        the file, below the folder
+source        where the clip was, and `fingerprint`: its files, bytes and time of change
+settings      what it was extracted with
+error         what stood in the way; then nothing of what follows is there
+frames, fps, seconds, size, rotation, notes
+seen          for pose, left_hand, right_hand and face the share of frames in which they were found
+bytes         size of the file
+took          seconds that it took
+versions      of what the numbers depend on
 """
 
 import json

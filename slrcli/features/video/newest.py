@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
+PATIENCE = 1.0  # seconds that the thread gets to close its source; one that waits for a silent pipe never does
+
 Item = TypeVar("Item")
 
 
@@ -37,6 +39,7 @@ class Newest(Generic[Item]):
         with self._change:
             self._left = True
             self._change.notify_all()
+        self._thread.join(PATIENCE)
 
     def __iter__(self) -> Iterator[Item]:
         """Each time the newest item; ends when the source has, the last item included."""

@@ -54,12 +54,26 @@ def find_sources(paths: Sequence[Path], without: Path | None = None) -> list[Sou
         if not path.is_dir() or is_source(path):
             found.append(Source(path, _name(Path(path.resolve().name), path)))
             continue
-        inside = [Source(item, _name(item.relative_to(path), item)) for item in _below(path, without)]
+        inside = [Source(item, _name(item.relative_to(path), item)) for item in sources_below(path, without)]
         if not inside:
             kinds = ", ".join(suffix.removeprefix(".") for suffix in VIDEOS)
-            raise DataError("the folder holds no videos", path, f"videos are {kinds}; or folders of png or jpg pictures")
+            raise DataError(
+                "the folder holds no videos", path, f"videos are {kinds}; or folders of png or jpg pictures"
+            )
         found += inside
     return found
+
+
+def sources_below(folder: Path, without: Path | None = None) -> Iterator[Path]:
+    """The videos and folders of pictures in a folder and below it, except inside the folder `without`."""
+    outside = without.resolve() if without else None
+    for place, inner, names in os.walk(folder):
+        here = Path(place)
+        inner[:] = [name for name in sorted(inner) if (here / name).resolve() != outside]
+        videos = sorted(filter(_is_video, names), key=natural)
+        if not videos and any(map(_is_picture, names)):
+            yield here
+        yield from (here / name for name in videos)
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -82,17 +96,6 @@ def fingerprint(path: Path) -> dict[str, int]:
         "bytes": sum(item.st_size for item in facts),
         "changed_ns": max((item.st_mtime_ns for item in facts), default=0),
     }
-
-
-def _below(folder: Path, without: Path | None) -> Iterator[Path]:
-    outside = without.resolve() if without else None
-    for place, inner, names in os.walk(folder):
-        here = Path(place)
-        inner[:] = [name for name in sorted(inner) if (here / name).resolve() != outside]
-        videos = sorted(filter(_is_video, names), key=natural)
-        if not videos and any(map(_is_picture, names)):
-            yield here
-        yield from (here / name for name in videos)
 
 
 def _name(relative: PurePath, path: Path) -> PurePath:

@@ -9,7 +9,7 @@ import numpy as np
 
 from slrcli.config import FRAMES_PER_SECOND
 from slrcli.errors import DataError
-from slrcli.features.video.frames import Frame, decode_stream, open_stream
+from slrcli.features.video.frames import AS_THEY_COME, Frame, decode_stream, open_stream
 from slrcli.features.video.library import need, silence
 
 MOST_FPS = 240.0  # what cameras claim beyond that is no frame rate
@@ -47,8 +47,8 @@ def camera(index: int, max_side: int, clock: Callable[[], float] = time.monotoni
     with silence():
         device = cv2.VideoCapture(index)
     if not device.isOpened():
-        fix = "connect one, end the program that uses it, or name another with --camera 1; --pipe takes a stream instead"
-        raise DataError("there is no camera that can be opened", f"--camera {index}", fix)
+        fix = "connect one, end the program that uses it, or name another with --camera-index; --pipe takes a stream instead"
+        raise DataError("there is no camera that can be opened", f"camera {index}", fix)
     told = float(device.get(cv2.CAP_PROP_FPS))
     fps = told if 1 <= told <= MOST_FPS else FRAMES_PER_SECOND
     return Stream(_filmed(device, max_side, clock, index), fps, f"camera {index}")
@@ -62,7 +62,7 @@ def pipe(file: BinaryIO, raw: str, max_side: int) -> Stream:
     """
     container, stream = open_stream(file, raw)
     fps = float(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
-    return Stream(decode_stream(container, stream, "stdin", max_side), fps, "stdin")
+    return Stream(_piped(decode_stream(container, stream, "stdin", max_side)), fps, "stdin")
 
 
 def in_real_time(
@@ -78,6 +78,17 @@ def in_real_time(
         if early > 0:
             sleep(early)
         yield frame
+
+
+def _piped(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The same; a stream that fails before its first frame is probably of a kind that has to be read backwards."""
+    begun = False
+    try:
+        for frame in frames:
+            begun = True
+            yield frame
+    except DataError as error:
+        raise error if begun else DataError(error.what, error.where, AS_THEY_COME) from error
 
 
 def _filmed(device, max_side: int, clock: Callable[[], float], index: int) -> Iterator[Frame]:
@@ -96,6 +107,6 @@ def _filmed(device, max_side: int, clock: Callable[[], float], index: int) -> It
             if scale < 1:
                 picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             yield Frame(np.ascontiguousarray(picture[..., ::-1]), now - start, (width, height))
-        raise DataError("the camera gives no pictures any more", f"--camera {index}", "look at its cable")
+        raise DataError("the camera gives no pictures any more", f"camera {index}", "look at its cable")
     finally:
         device.release()
