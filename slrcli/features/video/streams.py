@@ -47,7 +47,7 @@ def camera(index: int, max_side: int, clock: Callable[[], float] = time.monotoni
     with silence():
         device = cv2.VideoCapture(index)
     if not device.isOpened():
-        fix = "connect one, end the program that uses it, or name another with --camera-index; --pipe takes a stream instead"
+        fix = "connect one, or end what uses it; --camera-index names another, --pipe takes a stream instead"
         raise DataError("there is no camera that can be opened", f"camera {index}", fix)
     told = float(device.get(cv2.CAP_PROP_FPS))
     fps = told if 1 <= told <= MOST_FPS else FRAMES_PER_SECOND
