@@ -20,6 +20,7 @@ from slrcli.features.video.sources import pictures_in
 LARGEST = 40_000_000  # pixels of one picture; 8K has 33 million
 MOST_BROKEN = 0.05  # share of a video's packets that may be damaged before it is refused
 MOST_MISSING = 0.05  # share of the announced frames that may be missing before the file counts as cut short
+LONGEST_PAUSE = 120.0  # seconds from one frame to the next; beyond it the times are damaged
 SLACK = 0.5  # seconds by which announced and actual length may differ in any case
 AGAIN = "copy or record it again"
 AS_THEY_COME = "send webm, mpegts or yuv4mpeg, which can be read as they come (mp4 cannot), or RGB frames with --raw"
@@ -112,6 +113,8 @@ def decode_stream(container: Any, stream: Any, where: str | Path, max_side: int)
             time -= first
             if last is not None and time <= last:
                 time = last + 1 / rate
+            if last is not None and time - last > LONGEST_PAUSE:
+                raise DataError(f"the times of the frames jump by {time - last:.0f} seconds", where, AGAIN)
             last, count = time, count + 1
             yield _frame(picture, stream, time, max_side, where)
     if not count:
