@@ -242,6 +242,48 @@ def check_compose(options: ComposeConfig) -> None:
         raise UsageError(f"clips cannot be split by {options.split_by!r}", "--split-by", fix)
 
 
+@dataclass(frozen=True)
+class ExtractConfig:
+    """How videos become landmarks."""
+
+    layout: str = setting("mediapipe-1629", "Layout of the arrays: a mediapipe one, or a TOML file.")
+    fps: float = setting(
+        0.0, "Bring every clip to this many frames a second; 0 keeps the frames of the video.", least=0, most=1000
+    )
+    square: bool = setting(
+        True,
+        "Give places as shares of the square around the picture, in which x and y count alike; otherwise of the "
+        "picture itself, as MediaPipe gives them.",
+    )
+    max_side: int = setting(1280, "Make larger pictures this many pixels long before they are looked at.", least=64)
+    picture_fps: float = setting(
+        FRAMES_PER_SECOND, "Frames a second of clips that are folders of pictures.", least=0.1, most=1000
+    )
+
+
+@dataclass(frozen=True)
+class LiveConfig:
+    """How a running stream of frames is recognised."""
+
+    window: float = setting(4.0, "Seconds of the past that are looked at together.", least=0.5, most=60)
+    hop: float = setting(0.5, "Seconds between two looks.", least=0.1, most=60)
+    settle: float = setting(1.0, "A gloss is certain once it ended so many seconds ago.", least=0, most=30)
+    fps: float = setting(
+        0.0, "Frames a second that the recogniser is given; 0: as many as the stream should have.", least=0, most=1000
+    )
+    drop: bool = setting(True, "Leave frames out when they come faster than they can be looked at.")
+
+
+def check_live(options: LiveConfig) -> None:
+    """UsageError for settings under which glosses would be lost between two looks."""
+    check_section(options, "live.")
+    if options.hop + options.settle >= options.window:
+        what = (
+            f"hop and settle ({options.hop:g} + {options.settle:g} s) leave nothing of a window of {options.window:g} s"
+        )
+        raise UsageError(what, "--window", "use a longer window, or a shorter hop")
+
+
 # What `slr check overfit` starts from: without warm-up and decay a higher learning rate than for a whole corpus. What
 # an architecture or the user says goes before it; the second table nobody overrules.
 OVERFIT_SETTINGS = {"optim": {"lr": 2e-3}}
@@ -475,9 +517,16 @@ def to_toml(config: Config) -> str:
     return tomli_w.dumps(config.to_dict())
 
 
+OF_ONE_COMMAND = {
+    "compose": ComposeConfig,
+    "extract": ExtractConfig,
+    "live": LiveConfig,
+}  # settings that no training run has
+
+
 def help_of(dotted: str) -> tuple[str, Any]:
     """Description and default of one setting, such as `optim.lr`, for the command line's help."""
     section, key = dotted.split(".")
-    part = ComposeConfig() if section == "compose" else getattr(Config(), section)
+    part = OF_ONE_COMMAND[section]() if section in OF_ONE_COMMAND else getattr(Config(), section)
     item = {item.name: item for item in fields(part)}[key]
     return item.metadata["help"], getattr(part, key)

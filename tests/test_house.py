@@ -18,9 +18,17 @@ PAGE = [
     for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
 ] + ["page"]
 CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
+VIDEO = [
+    f"video.{name}"
+    for name in (
+        "library", "sources", "frames", "timing", "holistic", "extraction", "preview", "manifest", "job", "newest",
+        "streams",
+    )
+] + ["video"]  # fmt: skip
 FLOORS = [
     ("errors",),
     ("files",),
+    ("processes",),
     ("findings",),
     ("config",),
     ("console",),
@@ -42,6 +50,7 @@ FLOORS = [
         "readers",
         "writers",
         "speed",
+        *VIDEO,
     ),
     ("vocab",),
     ("transcripts", "words", "read", "write"),
@@ -69,6 +78,7 @@ FLOORS = [
     ("decoding", "hypothesis", "greedy"),
     ("checkpoint",),
     ("recognise",),
+    ("sliding",),
     ("evaluate",),
     ("training", "optim", "average", "distill", "teacher", "objective", "history", "verdicts", "monitor", "loop"),
     (
@@ -115,6 +125,7 @@ FLOORS = [
         "histograms",
         "corpus",
         "folds",
+        "extraction",
         *PAGE,
         *CLIP,
     ),
@@ -139,7 +150,9 @@ FLOORS = [
         "side_by_side",
         "folds",
         "report",
+        "extract",
         "decode",
+        "live",
         "convert",
         "demo",
     ),
@@ -159,6 +172,7 @@ FLOORS = [
         "several",
         "train",
         "evaluate",
+        "extract",
         "decode",
         "layout",
         "convert",
