@@ -21,8 +21,9 @@ CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["
 FLOORS = [
     ("errors",),
     ("files",),
+    ("processes",),
     ("findings",),
-    ("config",),
+    ("config", "values", "text", "sections", "commands", "resolve"),
     ("console",),
     ("glosses", "rules", "phoenix"),
     ("scoring", "align", "wer", "bulk", "protocols", "sclite", "stats", "breakdown", "signature", "spread"),
