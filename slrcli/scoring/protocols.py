@@ -4,11 +4,13 @@ A protocol is a normaliser, the side it is applied to, how tokens are compared a
 edges. Two error rates can be compared if their protocols are the same, and not otherwise.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from slrcli.config import versioned
+from slrcli.errors import UsageError
 from slrcli.glosses import Normaliser, get_normaliser
 from slrcli.glosses.rules import without_repeats
 from slrcli.scoring.align import Alignment, align, align_sclite, align_vac
@@ -134,8 +136,11 @@ def get_protocols(name: str) -> list[Protocol]:
     """The protocols that a user asks for by one name, or by `all`.
 
     Raises:
-        UsageError: as `get_protocol`.
+        UsageError: as `get_protocol`, or `all` with a version or a normaliser, of which every protocol has its own.
     """
+    if name != ALL and re.match(rf"{ALL}\W", name):
+        fix = "say all alone, or name one protocol, such as sclite+seed-filter"
+        raise UsageError("every protocol brings its own version and normaliser", f"--protocol {name}", fix)
     return list(PROTOCOLS.values()) if name == ALL else [get_protocol(name)]
 
 
