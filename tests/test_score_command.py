@@ -98,9 +98,11 @@ def test_all_protocols_stand_side_by_side_with_their_floors(files):
     result = run(files / "ref.stm", files / "hyp.ctm", "--protocol", "all", "--json")
     found = {item["protocol"]: item for item in json.loads(result.stdout)["protocols"]}
     assert found["vac@1"]["floor_errors"] == 1 and found["plain@1"]["floor_errors"] == 0
+    assert found["vac@1"]["errors_by_step"] == {} and found["plain@1"]["removed"] == {}
+    assert found["phoenix2014-sentence@1"]["errors_by_step"] == {"capital-repeats": -1}
     assert found["phoenix2014-sentence@1"]["errors"] == 2  # WIND WIND is one gloss there
     shown = run(files / "ref.stm", files / "hyp.ctm", "--protocol", "all").stdout
-    assert "phoenix2014-sentence@1" in shown and "capital-repeats 1/0" in shown
+    assert "phoenix2014-sentence@1" in shown and "capital-repeats 1/0 -1" in shown
 
 
 def test_a_vocabulary_adds_what_cannot_be_said_to_the_floor(files, tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 from slrcli.console import Console
 from slrcli.errors import DataError, UsageError
 from slrcli.scoring.breakdown import Breakdown, breakdown, calibration
-from slrcli.scoring.protocols import ALL, Protocol, get_protocols, removed_by_rule
+from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get_protocols, removed_by_rule
 from slrcli.scoring.sclite import meanings, signer_of
 from slrcli.scoring.signature import signature
 from slrcli.scoring.stats import Comparison, Interval, compare, interval
@@ -27,6 +27,7 @@ class Judged:
         protocol: how it was scored.
         score: the errors.
         removed: rule -> tokens that it took from references and from hypotheses.
+        made: step -> errors that it makes, or hides where negative.
         floor: the errors that even perfect recognition makes under this protocol.
         signature: one line that says how the score was made.
     """
@@ -34,6 +35,7 @@ class Judged:
     protocol: Protocol
     score: Score
     removed: dict[str, tuple[int, int]]
+    made: dict[str, int]
     floor: Score
     signature: str
 
@@ -227,9 +229,13 @@ def judge(
 ) -> Judged:
     """One pair of sides under one protocol; `known` is what the system can say, `made_by` goes into the signature."""
     score = protocol.score(refs, hyps)
-    removed = removed_by_rule(protocol, refs, hyps)
     return Judged(
-        protocol, score, removed, protocol.floor(refs, known), signature(protocol, score, refs, hyps, **made_by)
+        protocol,
+        score,
+        removed_by_rule(protocol, refs, hyps),
+        errors_by_step(protocol, refs, hyps),
+        protocol.floor(refs, known),
+        signature(protocol, score, refs, hyps, **made_by),
     )
 
 
@@ -246,11 +252,7 @@ def changes_of(
     protocol: Protocol, refs: Mapping[str, list[str]], hyps: Mapping[str, list[str]]
 ) -> tuple[tuple[str, str, str, str, str], ...]:
     """Every change that a rule of the protocol's normaliser made."""
-    sides = (("reference", protocol.on_ref, refs), ("hypothesis", protocol.on_hyp, hyps))
     return tuple(
-        (change.rule, side, id, " ".join(change.before), " ".join(change.after))
-        for side, wanted, transcripts in sides
-        if wanted
-        for id, glosses in transcripts.items()
-        for change in protocol.rules.explain(glosses)
+        (change.rule, ("reference", "hypothesis")[side], id, " ".join(change.before), " ".join(change.after))
+        for side, id, change in changes(protocol, refs, hyps)
     )

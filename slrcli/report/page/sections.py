@@ -33,7 +33,7 @@ def headline(data: ReportData) -> Markup:
     score, interval = data.score, data.interval()
     rate = tag("p", tag("span", "word error rate"), tag("strong", percent(score.wer)), class_="rate")
     if interval:
-        rate = join([rate, tag("p", f"95\N{NO-BREAK SPACE}% confidence interval {interval_text(interval)}", class_="interval")])
+        rate = join([rate, tag("p", f"95 % confidence interval {interval_text(interval)}", class_="interval")])
     errors = zip(NAMES.items(), (score.substitutions, score.deletions, score.insertions), strict=True)
     tiles = [_tile(tag("i", letter, class_=letter), name, count, score) for (letter, name), count in errors]
     tiles += [_tile("", "glosses", score.ref_tokens), _tile("", "utterances", len(score.utterances))]
