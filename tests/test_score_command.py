@@ -94,6 +94,12 @@ def test_two_segments_of_one_id_are_refused_with_a_way_out(files):
     assert "the id u1 occurs twice, first in line 1" in said and "not divided among segments by time" in said
 
 
+def test_a_signer_of_two_words_is_named_as_what_it_is(files):
+    (files / "names.stm").write_text("u1 1 s1 0.0 9.0 A\nu2 1 Ann Lee 0.0 1.79769e+308 A B\n", encoding="utf-8")
+    said = run(files / "names.stm", files / "hyp.ctm", code=1).stderr
+    assert "the signer's name has blanks" in said and "names.stm, line 2" in said and "with _" in said
+
+
 def test_all_protocols_stand_side_by_side_with_their_floors(files):
     result = run(files / "ref.stm", files / "hyp.ctm", "--protocol", "all", "--json")
     found = {item["protocol"]: item for item in json.loads(result.stdout)["protocols"]}

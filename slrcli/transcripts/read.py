@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,10 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
 def _read_stm(text: str, path: str) -> Iterator[Segment]:
     for number, words in _words(text):
         if len(words) < 5 or not is_time(words[3]) or not is_time(words[4]):
-            raise _misfit(path, number, "stm", "id channel signer start end gloss ..., the signer in one word")
+            if any(is_time(start) and is_time(end) for start, end in pairwise(words[4:])):
+                what = "the signer's name has blanks; sclite and VAC's scorer would take a time behind it for a gloss"
+                raise DataError(what, f"{path}, line {number}", "join the parts of the name, for example with _")
+            raise _misfit(path, number, "stm", "id channel signer start end gloss ...")
         glosses = words[5:]
         if glosses and is_label(glosses[0]):
             del glosses[0]
