@@ -8,6 +8,7 @@ import typer
 from slrcli.cli.common import Annotations, DataDir, Device, Features, Format, Json, overrides
 from slrcli.config import FRAMES_PER_SECOND, Config, merge
 from slrcli.console import Console
+from slrcli.files import require_place
 
 
 def evaluate(
@@ -54,14 +55,15 @@ def evaluate(
         data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features
     )
     from slrcli.workflows.evaluate import evaluate_checkpoint
+    from slrcli.workflows.report import PAGE, write_report
 
+    if report:
+        require_place(report / PAGE)
     data = merge(Config(), chosen, "command line").data
     result = evaluate_checkpoint(
         console, checkpoint, data, split, tuple(out or ()), fps, batch_size, device or Config().run.device, protocol
     )
     if report:
-        from slrcli.workflows.report import write_report
-
         console.note(f"report: {write_report(report, result, fps)}")
     if as_json:
         console.json(result.to_dict())
