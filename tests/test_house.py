@@ -19,6 +19,7 @@ PAGE = [
     for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
 ] + ["page"]
 CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
+SHEET = [f"sheet.{name}" for name in ("rest", "spread", "panels", "svg", "png")] + ["sheet"]
 FLOORS = [
     ("errors",),
     ("files",),
@@ -117,8 +118,10 @@ FLOORS = [
         "histograms",
         "corpus",
         "folds",
+        "palette",
         *PAGE,
         *CLIP,
+        *SHEET,
     ),
     (
         "workflows",
@@ -132,6 +135,7 @@ FLOORS = [
         "corpus",
         "compose",
         "show",
+        "picture",
         "check_things",
         "teach",
         "train",

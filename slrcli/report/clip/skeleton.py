@@ -72,7 +72,7 @@ def skeleton(x: np.ndarray, layout: Layout) -> Skeleton | None:
     if not groups:
         return None
     places, part, numbers, first = [], [], {}, 0
-    starts = _first_numbers(layout)
+    starts = first_numbers(layout)
     for number, group in enumerate(groups):
         kept = _drawn(group, layout, starts[group.name])
         columns = [[group.start + i * len(group.coordinates) + group.coordinates.index(a) for a in "xy"] for i in kept]
@@ -99,19 +99,19 @@ def _drawn(group: Group, layout: Layout, start: int) -> list[int]:
 
 
 def drawing_order(layout: Layout) -> list[tuple[int, int]]:
-    """Pairs of points that a line joins, as numbers over all groups: what the layout says, else by their names."""
-    if layout.limbs:
-        return list(layout.limbs)
-    starts = _first_numbers(layout)
-    return [
+    """Pairs of points that a line joins, as numbers over all groups: what the layout says, and of a body or a hand of
+    which it says nothing, what its names say."""
+    starts = first_numbers(layout)
+    said = {layout.point_names[end].partition(".")[0] for limb in layout.limbs for end in limb}
+    return list(layout.limbs) + [
         (starts[group.name] + group.index(a), starts[group.name] + group.index(b))
         for group in layout.groups
-        if group.kind in ("pose", "hand")
+        if group.kind in ("pose", "hand") and group.name not in said
         for a, b in (_hand(group) if group.kind == "hand" else _body(group.points))
     ]
 
 
-def _first_numbers(layout: Layout) -> dict[str, int]:
+def first_numbers(layout: Layout) -> dict[str, int]:
     """The number of the first point of every group, counted over all points."""
     numbers, first = {}, 0
     for group in layout.groups:
