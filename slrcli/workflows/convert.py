@@ -10,7 +10,7 @@ from slrcli.console import Console
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.landmarks import zeros_to_nan
 from slrcli.features.layout import Layout, layouts_of_width, load_layout
-from slrcli.features.readers import PEOPLE, SUFFIXES, clips_below, holds_frames, read_clips
+from slrcli.features.readers import IN_FOLDER, PEOPLE, SUFFIXES, clips_below, holds_frames, read_clips
 from slrcli.features.recording import Recording, Size, fit
 from slrcli.features.writers import WRITERS, write_recording
 
@@ -87,12 +87,18 @@ def convert(
     written: dict[Path, Path] = {}
     with console.progress("converting", len(sources)) as task:
         for path in sources:
-            place = target / path.relative_to(source) if into else target
+            place = target / _called(path.relative_to(source)) if into else target
             for item in _convert_file(path, place, into, options, kind, written):
                 yield item
                 if item.error is not None and stop_on_error:
                     return
             task.advance()
+
+
+def _called(path: Path) -> Path:
+    """The place of a clip; one in a folder of its own is called like the folder."""
+    alone = path.stem == IN_FOLDER and path.parent.name
+    return path.parent.with_name(path.parent.name + path.suffix) if alone else path
 
 
 def _sources(source: Path, target: Path) -> list[Path]:

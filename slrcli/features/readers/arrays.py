@@ -140,6 +140,14 @@ def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
         return npy.read_array(stream, allow_pickle=False)
 
 
+def read_tensor(tensors: Any, name: str, path: Path) -> np.ndarray:
+    """One array of an open `.safetensors` file: of a type that numpy knows, and not too many numbers."""
+    part = tensors.get_slice(name)
+    _check_tensor(part.get_dtype(), path)
+    check_size(int(np.prod(part.get_shape(), dtype=object)), path)
+    return tensors.get_tensor(name)
+
+
 def _about(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     """`layout`, `fps` and `size` of an archive, where they are small arrays of texts and numbers."""
     about = {}
@@ -183,10 +191,13 @@ def _read_safetensors(path: Path) -> Recording:
 
 
 def _safetensors_extent(part: Any, path: Path) -> tuple[int, int]:
-    kind = part.get_dtype()
+    _check_tensor(part.get_dtype(), path)
+    return check_shape(tuple(part.get_shape()), np.dtype(np.float32), path)
+
+
+def _check_tensor(kind: str, path: Path) -> None:
     if kind == "BF16" or kind.startswith("F8"):
         raise DataError(f"the array is stored as {kind}, which numpy does not know", path, "save it as float32")
-    return check_shape(tuple(part.get_shape()), np.dtype(np.float32), path)
 
 
 @contextmanager
