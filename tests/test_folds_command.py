@@ -1,10 +1,12 @@
 """`slr train --folds` and `--seeds` as a user meets them: several ordinary runs that add up."""
 
+import itertools
 import json
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -165,8 +167,29 @@ def test_what_failed_goes_on_without_doing_again_what_was_finished(corpus, by_si
     assert result.exit_code == 0 and len(calls) == 3 and wers(folder) == wers(by_signer[0])
 
 
+def test_a_run_interrupted_halfway_goes_on_to_the_same_bits(corpus, by_signer, tmp_path, monkeypatch):
+    from slrcli.workflows import train
+
+    steps = itertools.count()
+
+    @contextmanager
+    def interrupted_in_the_second_run():
+        yield lambda: next(steps) == 8  # two steps an epoch, three epochs a run
+
+    folder = tmp_path / "f"
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "interruptible", interrupted_in_the_second_run)
+        result = slr("train", "--data-dir", corpus, *QUICK, "--folds", "signer", "-o", folder)
+    assert result.exit_code == 130 and f"--resume {folder}" in result.stderr and "pooled" not in result.stdout
+    assert (folder / "fold-bob-seed1" / "metrics.jsonl").read_text().count("\n") == 1
+    result = slr("train", "--resume", folder)
+    assert result.exit_code == 0 and "at epoch 2" in result.stderr, result.output
+    assert same_weights(folder / "fold-bob-seed1", by_signer[0] / "fold-bob-seed1")
+    assert wers(folder) == wers(by_signer[0]) and plan_of(folder)["complete"]
+
+
 @pytest.mark.slow
-def test_ctrl_c_saves_all_that_runs_side_by_side_and_resume_ends_with_the_same_bits(corpus, tmp_path):
+def test_ctrl_c_saves_all_that_runs_side_by_side(corpus, tmp_path):
     common = [sys.executable, "-m", "slrcli", "train"]
     new = ["--data-dir", str(corpus), *SMALL, "--folds", "signer", "--jobs", "2"]
     process = subprocess.Popen([*common, *new, "--epochs", "100000", "-o", "f"], cwd=tmp_path, stderr=subprocess.PIPE)
@@ -273,14 +296,14 @@ def test_ids_that_two_splits_share_are_refused(tmp_path):
     assert result.exit_code == 1 and "1 ids occur more than once in train and dev" in result.stderr
 
 
-def test_several_runs_go_on_with_the_settings_they_began_with(by_signer):
+def test_several_runs_go_on_with_the_settings_they_began_with(corpus, by_signer):
     folder, _ = by_signer
     result = slr("train", "--resume", folder, "--epochs", "9")
     assert result.exit_code == 2 and "began with" in result.stderr
     result = slr("train", "--resume", folder, "--seeds", "3")
     assert result.exit_code == 2 and "--seeds" in result.stderr
-    result = slr("train", "--data-dir", folder, "-o", folder)
-    assert result.exit_code != 0
+    result = slr("train", "--data-dir", corpus, "--folds", "2", "-o", folder)
+    assert result.exit_code == 2 and "already holds" in result.stderr
 
 
 def test_a_damaged_plan_or_result_is_named(corpus, by_signer, tmp_path):

@@ -20,6 +20,13 @@ PAGE = [
 ] + ["page"]
 CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
 SHEET = [f"sheet.{name}" for name in ("rest", "spread", "panels", "svg", "png")] + ["sheet"]
+VIDEO = [
+    f"video.{name}"
+    for name in (
+        "library", "sources", "frames", "timing", "holistic", "extraction", "preview", "manifest", "job", "newest",
+        "streams",
+    )
+] + ["video"]  # fmt: skip
 FLOORS = [
     ("errors",),
     ("files",),
@@ -45,6 +52,7 @@ FLOORS = [
         "readers",
         "writers",
         "speed",
+        *VIDEO,
     ),
     ("vocab",),
     ("transcripts", "words", "read", "write"),
@@ -72,6 +80,7 @@ FLOORS = [
     ("decoding", "hypothesis", "greedy"),
     ("checkpoint",),
     ("recognise",),
+    ("sliding",),
     ("evaluate",),
     ("training", "optim", "average", "distill", "teacher", "objective", "history", "verdicts", "monitor", "loop"),
     (
@@ -119,6 +128,7 @@ FLOORS = [
         "corpus",
         "folds",
         "palette",
+        "extraction",
         *PAGE,
         *CLIP,
         *SHEET,
@@ -146,7 +156,9 @@ FLOORS = [
         "side_by_side",
         "folds",
         "report",
+        "extract",
         "decode",
+        "live",
         "convert",
         "demo",
     ),
@@ -166,6 +178,7 @@ FLOORS = [
         "several",
         "train",
         "evaluate",
+        "extract",
         "decode",
         "layout",
         "convert",

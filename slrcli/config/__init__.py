@@ -12,8 +12,11 @@ from slrcli.config.commands import (
     OVERFIT_FIXED,
     OVERFIT_SETTINGS,
     ComposeConfig,
+    ExtractConfig,
+    LiveConfig,
     OverfitConfig,
     check_compose,
+    check_live,
 )
 from slrcli.config.resolve import ARCH_SETTINGS, PRESETS, help_of, resolve, to_toml
 from slrcli.config.sections import (
@@ -56,6 +59,8 @@ __all__ = [
     "Config",
     "DataConfig",
     "DistillConfig",
+    "ExtractConfig",
+    "LiveConfig",
     "LossConfig",
     "ModelConfig",
     "OptimConfig",
@@ -63,6 +68,7 @@ __all__ = [
     "RunConfig",
     "check_bounds",
     "check_compose",
+    "check_live",
     "check_section",
     "help_of",
     "merge",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from slrcli.config.sections import NO_VARIATION
+from slrcli.config.sections import FRAMES_PER_SECOND, NO_VARIATION
 from slrcli.config.values import check_section, nearest, setting
 from slrcli.errors import UsageError
 
@@ -60,7 +60,40 @@ class ComposeConfig:
     seed: int = setting(1, "Seed of everything random.", least=0)
 
 
-OF_ONE_COMMAND: dict[str, type] = {"compose": ComposeConfig}  # section, as `help_of` names it -> its settings
+@dataclass(frozen=True)
+class ExtractConfig:
+    """How videos become landmarks."""
+
+    layout: str = setting("mediapipe-1629", "Layout of the arrays: a mediapipe one, or a TOML file.")
+    fps: float = setting(
+        0.0, "Bring every clip to this many frames a second; 0 keeps the frames of the video.", least=0, most=1000
+    )
+    square: bool = setting(
+        True,
+        "Give places as shares of the square around the picture, in which x and y count alike; otherwise of the "
+        "picture itself, as MediaPipe gives them.",
+    )
+    max_side: int = setting(1280, "Make larger pictures this many pixels long before they are looked at.", least=64)
+    picture_fps: float = setting(
+        FRAMES_PER_SECOND, "Frames a second of clips that are folders of pictures.", least=0.1, most=1000
+    )
+
+
+@dataclass(frozen=True)
+class LiveConfig:
+    """How a running stream of frames is recognised."""
+
+    window: float = setting(4.0, "Seconds of the past that are looked at together.", least=0.5, most=60)
+    hop: float = setting(0.5, "Seconds between two looks.", least=0.1, most=60)
+    settle: float = setting(1.0, "A gloss is certain once it ended so many seconds ago.", least=0, most=30)
+    fps: float = setting(
+        0.0, "Frames a second that the recogniser is given; 0: as many as the stream should have.", least=0, most=1000
+    )
+    drop: bool = setting(True, "Leave frames out when they come faster than they can be looked at.")
+
+
+# Section, as `help_of` names it -> its settings.
+OF_ONE_COMMAND: dict[str, type] = {"compose": ComposeConfig, "extract": ExtractConfig, "live": LiveConfig}
 
 
 def check_compose(options: ComposeConfig) -> None:
@@ -74,3 +107,13 @@ def check_compose(options: ComposeConfig) -> None:
     if options.split_by not in ("auto", *COMPOSE_SPLITS):
         fix = nearest(options.split_by, COMPOSE_SPLITS)
         raise UsageError(f"clips cannot be split by {options.split_by!r}", "--split-by", fix)
+
+
+def check_live(options: LiveConfig) -> None:
+    """UsageError for settings under which glosses would be lost between two looks."""
+    check_section(options, "live.")
+    if options.hop + options.settle >= options.window:
+        what = (
+            f"hop and settle ({options.hop:g} + {options.settle:g} s) leave nothing of a window of {options.window:g} s"
+        )
+        raise UsageError(what, "--window", "use a longer window, or a shorter hop")
