@@ -170,4 +170,6 @@ def _kind(path: Path) -> str:
         return "openpose"
     if suffix not in SUFFIXES:
         raise DataError(f"feature files end in {', '.join(SUFFIXES)}", path, "or are a folder of *_keypoints.json")
+    if not path.is_file() and not path.is_dir() and path.exists():
+        raise DataError("this is neither a file nor a folder", path, "a pipe or a device holds no clip")
     return "named" if suffix in (".npz", ".safetensors") and named_arrays.holds_points(path) else suffix

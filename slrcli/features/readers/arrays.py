@@ -24,6 +24,7 @@ NPZ_KEYS = ("features", "feature", "arr_0")
 ABOUT = ("layout", "fps", "size")  # what an archive says about its array
 SAMPLED = 1024  # bytes at either end and in the middle of an array
 BOMB_BYTES, BOMB_RATIO = 64 << 20, 200  # landmarks pack to a half or a tenth; an archive that swells further is hostile
+MOST_MEMBERS = 1000  # arrays of one clip
 
 
 def read(path: Path) -> Recording:
@@ -119,8 +120,11 @@ def members(archive: zipfile.ZipFile) -> list[str]:
 
 @contextmanager
 def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """An `.npz`, once it is certain that it does not swell."""
+    """An `.npz`, once it is certain that it neither swells nor holds files without end."""
     with zipfile.ZipFile(path) as archive:
+        if len(archive.infolist()) > MOST_MEMBERS:
+            what = f"the archive holds {len(archive.infolist()):,} files"
+            raise DataError(what, path, "this is no feature file; save clips with numpy.savez")
         for info in archive.infolist():
             if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(info.compress_size, 1):
                 what = f"{info.filename} in the archive grows from {info.compress_size:,} to {info.file_size:,} bytes"
