@@ -185,7 +185,8 @@ class Finder:
         parts = PurePosixPath(path).parts
         if path.endswith(".png") or "*" in path:
             parts = parts[: -2 if parts[-2:-1] == ("1",) else -1]
-        return _ANY_SUFFIX.sub("", "/".join(parts))
+        name = "/".join(parts)
+        return _stem(name) if name.endswith(SUFFIXES) else _ANY_SUFFIX.sub("", name)
 
 
 def _stem(name: str) -> str:
