@@ -71,6 +71,7 @@ class Clips:
         self._room = cache_mb * 2**20
         self._kept: dict[int, np.ndarray] = {}
         self._frames: list[int] | None = None
+        self._blind: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -82,6 +83,11 @@ class Clips:
             self._frames = [self._shape(item.features)[0] for item in self.utterances]
         return self._frames
 
+    @property
+    def blind(self) -> list[str]:
+        """Ids of the clips that were read so far and in which nothing is seen at all."""
+        return [self.utterances[index].id for index in sorted(self._blind)]
+
     def __getitem__(self, index: int) -> np.ndarray:
         """The clip as float32 `[T, D]`, NaN where a point is missing. Not to be changed in place.
 
@@ -91,6 +97,8 @@ class Clips:
         if index in self._kept:
             return self._kept[index]
         x = load_clip(self.utterances[index].features, self.layout, self._max_gap)
+        if is_blind(x):
+            self._blind.add(index)
         if x.nbytes <= self._room:
             self._room -= x.nbytes
             self._kept[index] = x
@@ -113,6 +121,11 @@ def load_clip(path: Path, layout: Layout, max_gap: int = 5) -> np.ndarray:
     if np.isinf(x).any():
         raise DataError("the features hold infinite values", str(path), "write NaN where a value is missing")
     return prepare(x, layout, max_gap)
+
+
+def is_blind(x: np.ndarray) -> bool:
+    """Whether every value of a clip `[T, D]` is missing; a look at one frame settles it for nearly all clips."""
+    return bool(np.isnan(x[len(x) // 2]).all() and np.isnan(x).all())
 
 
 def check_width(width: int, layout: Layout, where: str | Path) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from slrcli.checkpoint import Meta, load_checkpoint
-from slrcli.data import Batch, collate, load_clip
+from slrcli.data import Batch, collate, is_blind, load_clip
 from slrcli.decoding.greedy import greedy_batch
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.errors import UsageError
+from slrcli.errors import DataError, UsageError
 from slrcli.models.base import Output, SignModel
 from slrcli.vocab import Vocabulary
 
@@ -57,8 +57,12 @@ class Recogniser:
         return next(self.model.parameters()).device
 
     def load(self, path: Path) -> np.ndarray:
-        """A feature file as this recogniser wants it; DataError where it does not fit."""
-        return load_clip(path, self.meta.layout, self.meta.config.data.max_gap)
+        """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""
+        clip = load_clip(path, self.meta.layout, self.meta.config.data.max_gap)
+        if is_blind(clip):
+            what = f"no person was seen in {Path(path).name}: every value of its {len(clip):,} frames is missing"
+            raise DataError(what, path, "look at it with slr show, and extract it again")
+        return clip
 
     @torch.inference_mode()
     def posteriors(self, batch: Batch) -> Output:

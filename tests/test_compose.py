@@ -19,6 +19,8 @@ from slrcli.config import ComposeConfig, check_compose
 from slrcli.corpus import open_corpus
 from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import generic_layout, load_layout
+from slrcli.features.recording import Recording
+from slrcli.features.writers import write_recording
 
 KINECT = load_layout("kinect-20")
 GLOSSES = ("RED", "GREEN", "BLUE")
@@ -434,3 +436,16 @@ def test_real_clips_give_a_corpus_that_passes_its_checks(real_data, tmp_path):
     checked = CliRunner().invoke(app, ["check", "data", "--data-dir", str(tmp_path / "out"), "--only", "D", "--json"])
     levels = [finding["level"] for finding in json.loads(checked.stdout)["findings"]]
     assert checked.exit_code == 0 and "error" not in levels
+
+
+def test_files_that_name_their_points_are_brought_into_the_layout_that_is_asked_for(tmp_path):
+    layout, rng = load_layout("mediapipe-258"), np.random.default_rng(0)
+    for number in range(8):
+        values = rng.random((20, layout.width), dtype=np.float32)
+        (tmp_path / "clips" / "AB"[number % 2]).mkdir(parents=True, exist_ok=True)
+        write_recording(tmp_path / "clips" / "AB"[number % 2] / f"{number}.csv", Recording(values, layout))
+    options = ComposeConfig(sentences=4, signs=(2, 2))
+    done = compose_corpus(tmp_path / "clips", tmp_path / "out", options, "mediapipe-126")
+    assert done.layout == "mediapipe-126" and not done.left_out
+    made = next((tmp_path / "out" / "features").rglob("*.npy"))
+    assert np.load(made).shape[1] == 126

@@ -404,3 +404,12 @@ def test_the_published_tables(real_data, tmp_path):
     other = open_corpus(folder, "phoenix2014t")
     assert {name: len(items) for name, items in other.splits.items()} == {"train": 7096, "dev": 519, "test": 642}
     assert sum(len(item.glosses) for item in lying.split("test")) == 6504
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".parquet", ".safetensors"])
+def test_a_path_column_names_files_of_every_suffix(tmp_path, suffix):
+    (tmp_path / "files" / "7").mkdir(parents=True)
+    (tmp_path / "files" / "7" / f"12{suffix}").write_bytes(b"")
+    (tmp_path / "train.csv").write_text(f"id,glosses,path\na,HELLO,files/7/12{suffix}\n")
+    corpus = open_corpus(tmp_path, "table", annotations=tmp_path / "train.csv")
+    assert corpus.split("train")[0].features == tmp_path / "files" / "7" / f"12{suffix}"

@@ -19,6 +19,7 @@ PAGE = [
     for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
 ] + ["page"]
 CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
+SHEET = [f"sheet.{name}" for name in ("rest", "spread", "panels", "svg", "png")] + ["sheet"]
 VIDEO = [
     f"video.{name}"
     for name in (
@@ -126,9 +127,11 @@ FLOORS = [
         "histograms",
         "corpus",
         "folds",
+        "palette",
         "extraction",
         *PAGE,
         *CLIP,
+        *SHEET,
     ),
     (
         "workflows",
@@ -142,6 +145,7 @@ FLOORS = [
         "corpus",
         "compose",
         "show",
+        "picture",
         "check_things",
         "teach",
         "train",

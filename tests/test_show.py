@@ -14,9 +14,11 @@ from typer.testing import CliRunner
 
 from slrcli.cli import app
 from slrcli.features.layout import generic_layout, list_layouts, load_layout
+from slrcli.features.recording import Recording
 from slrcli.features.speed import speed
+from slrcli.features.writers import write_recording
 from slrcli.report.clip.html import GRID, MISSING, MOST_BYTES, stride_for
-from slrcli.report.clip.skeleton import drawing_order, skeleton
+from slrcli.report.clip.skeleton import drawing_order, skeleton, square
 from slrcli.report.clip.timeline import binned, timeline
 
 KINECT, HOLISTIC = load_layout("kinect-20"), load_layout("mediapipe-258")
@@ -102,15 +104,83 @@ def test_the_width_of_a_picture_is_minded_where_positions_are_shares_of_it():
     for name, place in (("nose", (0.5, 0.2)), ("left_shoulder", (0.6, 0.4)), ("right_shoulder", (0.4, 0.6))):
         for axis, value in zip("xy", place, strict=True):
             x[:, pose.column(name, axis)] = value
-    square, wide = skeleton(x, HOLISTIC), skeleton(x, HOLISTIC, aspect=2)
-    assert square.size[0] < square.size[1] == 1 or square.size == (1, 1)
-    assert wide.size[0] / wide.size[1] > square.size[0] / square.size[1]
-    assert np.isnan(square.points).sum() == 5 * (square.points.shape[1] - 3) * 2
+    plain, wide = skeleton(x, HOLISTIC), skeleton(square(x, HOLISTIC, 2), HOLISTIC)
+    assert plain.size[0] < plain.size[1] == 1 or plain.size == (1, 1)
+    assert wide.size[0] / wide.size[1] > plain.size[0] / plain.size[1]
+    assert np.isnan(plain.points).sum() == 5 * (plain.points.shape[1] - 3) * 2
+    assert square(x, KINECT, 2) is x  # metres count alike in any picture
 
 
 def test_what_has_no_place_or_is_never_seen_is_not_drawn():
     assert skeleton(np.zeros((4, 9), np.float32), generic_layout(9)) is None
     assert skeleton(np.full((4, 60), np.nan, np.float32), KINECT) is None
+
+
+# Kinds of files
+
+
+def signed(frames: int = 12) -> Recording:
+    """A mediapipe-258 clip in shares of a picture twice as wide as high: the right wrist goes across."""
+    x = np.full((frames, 258), np.nan, np.float32)
+    pose = HOLISTIC.by_name["pose"]
+    places = {"nose": (0.5, 0.2), "left_shoulder": (0.6, 0.4), "right_shoulder": (0.4, 0.4)}
+    for name, place in places.items():
+        x[:, [pose.column(name, axis) for axis in pose.coordinates]] = (*place, 0, 1)
+    x[:, [pose.column("right_wrist", axis) for axis in pose.coordinates]] = (0, 0.7, 0, 1)
+    x[:, pose.column("right_wrist", "x")] = np.linspace(0.3, 0.5, frames)
+    return Recording(x, HOLISTIC, 20.0, (400, 200))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".csv", ".pose", ".parquet"])
+def test_every_kind_of_file_is_drawn_as_it_says_it_is(tmp_path, monkeypatch, suffix):
+    if suffix in (".pose", ".parquet"):
+        library = {".pose": "pose_format", ".parquet": "pyarrow"}[suffix]
+        pytest.importorskip(library, reason=f"{library} is not installed")
+    monkeypatch.chdir(tmp_path)
+    write_recording(tmp_path / f"clip{suffix}", signed())
+    told = json.loads(slr(f"clip{suffix}", "--json", *(["--layout", HOLISTIC.name] if suffix == ".csv" else [])).stdout)
+    _, page = read_page(tmp_path / "clip.html")
+    assert told["frames"] == 12 and {part["name"] for part in told["parts"]} >= {"pose", "left_hand"}
+    wide = suffix in (".npz", ".safetensors", ".pose")  # these say how large the picture is, and the rate
+    assert told["fps"] == (20 if wide else None)
+    drawn = skeleton(square(signed().values, HOLISTIC, 2 if wide else 1), HOLISTIC)
+    assert page["size"] == pytest.approx(drawn.size, rel=0.02)
+
+
+def test_a_folder_of_openposes_frames_is_drawn_and_named_like_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "take.1").mkdir()
+    for frame in range(3):
+        points = np.arange(75, dtype=float) + frame
+        person = {"pose_keypoints_2d": points.tolist()}
+        file = tmp_path / "take.1" / f"take_{frame:012}_keypoints.json"
+        file.write_text(json.dumps({"people": [person]}))
+    told = json.loads(slr("take.1", "--json").stdout)
+    assert told["layout"] == "openpose-137" and told["frames"] == 3 and Path("take.1.html").is_file()
+
+
+def test_one_clip_of_several_in_a_file_is_chosen_by_its_id(tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    monkeypatch.chdir(tmp_path)
+    columns = {"sequence_id": [7, 7, 9, 9, 9], "frame": [0, 1, 0, 1, 2], "x_pose_0": [0.1] * 5, "y_pose_0": [0.2] * 5}
+    parquet.write_table(pyarrow.table(columns), "two.parquet")
+    chosen = ["--layout", "mediapipe-225"]
+    refused = slr("two.parquet", *chosen)
+    assert refused.exit_code == 2 and "such as 7 and 9" in refused.stderr and "--clip 7" in refused.stderr
+    told = json.loads(slr("two.parquet", *chosen, "--clip", "9", "--json").stdout)
+    assert (told["clip"], told["frames"]) == ("9", 3) and "two.parquet, 9" in Path("9.html").read_text()
+    assert slr("two.parquet", *chosen, "--clip", "8").exit_code == 2 and not Path("8.html").exists()
+
+
+def test_what_a_file_says_goes_before_what_its_width_suggests(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_recording(tmp_path / "clip.npz", signed())
+    result = slr("clip.npz", "--layout", "mediapipe-225", "--json")
+    told = json.loads(result.stdout)
+    assert told["layout"] == "mediapipe-225" and "are in the file" not in result.stderr
+    np.savez(tmp_path / "clip.npz", features=body())
+    assert json.loads(slr("clip.npz", "--json").stdout)["layout"] == "kinect-20"
 
 
 # Over time
@@ -231,7 +301,6 @@ def test_without_pillow_an_animation_says_what_to_install(clip, monkeypatch):
     [
         (["--out", "clip.mp4"], 2, "neither a page nor an animation"),
         (["--layout", "mediapipe-258"], 1, "the clip has 60 columns, the layout mediapipe-258 has 258"),
-        (["--aspect", "0"], 2, "such as 1.78"),
         (["--layout", "kinect"], 2, "no layout named"),
         (["--layout", "generic", "--out", "x.gif"], 1, "nothing of the layout generic-60 can be drawn"),
     ],

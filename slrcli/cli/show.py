@@ -13,15 +13,24 @@ if TYPE_CHECKING:
 
 BINS = 48  # characters of a part's speed over time
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A clip's feature file.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A clip, as slr convert reads it.", show_default=False)]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="A page (.html) or an animation (.gif).", show_default="the clip's name, .html"),
 ]
-Fps = Annotated[float, typer.Option("--fps", min=0.0, help="Frames a second.", show_default="the layout's, else 25")]
-Aspect = Annotated[
-    float, typer.Option("--aspect", min=0.0, help="Width of the picture in heights, for positions in shares of it.")
+Fps = Annotated[
+    float, typer.Option("--fps", min=0.0, help="Frames a second.", show_default="the file's or the layout's, else 25")
 ]
+Aspect = Annotated[
+    float,
+    typer.Option(
+        "--aspect",
+        min=0.0,
+        help="Width of the picture in heights, for positions in shares of it.",
+        show_default="the file's, else 1",
+    ),
+]
+Clip = Annotated[str, typer.Option("--clip", metavar="ID", help="Which clip of a file that holds several.")]
 
 
 def show(
@@ -30,7 +39,8 @@ def show(
     out: Out = None,
     layout: LayoutName = None,
     fps: Fps = 0.0,
-    aspect: Aspect = 1.0,
+    aspect: Aspect = 0.0,
+    clip: Clip = "",
     as_json: Json = False,
 ) -> int:
     """Draw a clip: its skeleton in motion, and for each part over time what is seen of it and how fast it moves.
@@ -42,17 +52,19 @@ def show(
 
         slr show clip.npy
 
-        slr show clip.npy --out clip.gif --fps 25
+        slr show clip.pose --out clip.gif
 
         slr show clip.npy --layout mine.toml --aspect 1.78
     """
     from slrcli.workflows.show import show as run
 
-    shown = run(console, file, out, layout or "auto", fps, aspect)
+    shown = run(console, file, out, layout or "auto", fps, aspect, clip)
     if as_json:
         console.json(shown.as_dict())
     else:
         tell(console, shown)
+    for text in shown.notes:
+        console.note(text)
     drawn = f", one of {shown.every} frames drawn" if shown.every > 1 else ""
     console.note(f"Written: {shown.written} ({shown.bytes / 1e3:,.0f} kB{drawn})")
     return 0
@@ -64,7 +76,8 @@ def tell(console: Console, shown: "Shown") -> None:
     from slrcli.report.histograms import marks_for, number, spark
 
     length = f", {shown.frames / shown.fps:.2f} s" if shown.fps else ""
-    console.result(f"{shown.file.name}: {shown.frames:,} frames{length}, {shown.layout.name}")
+    named = f"{shown.file.name}, {shown.clip}" if shown.clip else shown.file.name
+    console.result(f"{named}: {shown.frames:,} frames{length}, {shown.layout.name}")
     marks = marks_for(console.can_show)
     widest = max(len(strip.name) for strip in shown.strips)
     for strip in shown.strips:

@@ -20,6 +20,7 @@ import numpy as np
 
 from slrcli.corpus import NoTableError, open_corpus, split_name
 from slrcli.errors import DataError, UsageError
+from slrcli.features.layout import Layout
 from slrcli.features.readers import SUFFIXES, read_features
 
 GLOSS_KEYS = ("gloss", "sign", "label")
@@ -60,13 +61,14 @@ class Collection:
     left_out: dict[str, str]
 
 
-def read_clips(source: Path, signer_pattern: str = "") -> Collection:
+def read_clips(source: Path, signer_pattern: str = "", layout: Layout | None = None) -> Collection:
     """The labelled clips of a source; see the module's first lines.
 
     Args:
         source: a pack, a table, or a folder.
         signer_pattern: a regular expression that finds the signer in the name of a clip, its first group if it has
             one; "" takes what the source says.
+        layout: that files which name their points are brought into; None leaves them as they are.
 
     Raises:
         DataError: it is none of the three forms, or holds no clip.
@@ -75,9 +77,9 @@ def read_clips(source: Path, signer_pattern: str = "") -> Collection:
     if source.suffix.lower() == ".npz" and source.is_file():
         collection = _pack(source)
     elif source.is_file():
-        collection = _corpus(source.parent, source)
+        collection = _corpus(source.parent, source, layout)
     elif source.is_dir():
-        collection = _folder(source)
+        collection = _folder(source, layout)
     else:
         raise DataError("there is no such file or folder of clips", source, "check the name")
     if signer_pattern:
@@ -164,12 +166,12 @@ def _slice(x: np.ndarray, start: int, end: int) -> Callable[[], np.ndarray]:
 # Tables and folders
 
 
-def _folder(root: Path) -> Collection:
+def _folder(root: Path, layout: Layout | None) -> Collection:
     """A corpus if the folder has annotation tables, else a folder a gloss."""
     try:
-        return _corpus(root, None)
+        return _corpus(root, None, layout)
     except NoTableError as error:
-        clips = sorted(_labelled_by_folder(root), key=lambda clip: clip.id)
+        clips = sorted(_labelled_by_folder(root, layout), key=lambda clip: clip.id)
         if not clips:
             raise DataError(
                 "the folder holds neither a table of clips nor a folder of clips for each gloss",
@@ -179,7 +181,7 @@ def _folder(root: Path) -> Collection:
         return Collection(tuple(clips), {})
 
 
-def _corpus(root: Path, table: Path | None) -> Collection:
+def _corpus(root: Path, table: Path | None, layout: Layout | None) -> Collection:
     corpus = open_corpus(root, annotations=table)
     several = len([name for name, items in corpus.splits.items() if items]) > 1
     clips, left_out = [], {}
@@ -191,20 +193,19 @@ def _corpus(root: Path, table: Path | None) -> Collection:
             elif item.features is None:
                 left_out[id] = "it has no feature file"
             else:
-                clips.append(
-                    Clip(id, item.glosses[0], item.signer or UNKNOWN, split if several else "", _file(item.features))
-                )
+                place = split if several else ""
+                clips.append(Clip(id, item.glosses[0], item.signer or UNKNOWN, place, _file(item.features, layout)))
     return Collection(tuple(sorted(clips, key=lambda clip: clip.id)), left_out)
 
 
-def _labelled_by_folder(root: Path) -> Iterator[Clip]:
+def _labelled_by_folder(root: Path, layout: Layout | None) -> Iterator[Clip]:
     for path in root.rglob("*"):
         parts = path.relative_to(root).parts
         if path.suffix.lower() not in SUFFIXES or not path.is_file() or len(parts) not in (2, 3):
             continue
         signer = parts[1] if len(parts) == 3 else UNKNOWN
-        yield Clip("/".join(parts[:-1]) + "/" + path.stem, _gloss(parts[0]), signer, "", _file(path))
+        yield Clip("/".join(parts[:-1]) + "/" + path.stem, _gloss(parts[0]), signer, "", _file(path, layout))
 
 
-def _file(path: Path) -> Callable[[], np.ndarray]:
-    return lambda: read_features(path)
+def _file(path: Path, layout: Layout | None) -> Callable[[], np.ndarray]:
+    return lambda: read_features(path, layout)

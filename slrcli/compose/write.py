@@ -86,7 +86,7 @@ def compose_corpus(
         source: see `clips.read_clips`.
         out: a folder that is empty or not there.
         options: sizes, splits and seed.
-        layout: of the clips; "auto" goes by their width.
+        layout: of the clips; "auto" goes by their width. Files that name their points are brought into it.
         sentences: whose bigrams say which gloss follows which; none: every clip is used alike.
         signer_pattern: finds the signer in the name of a clip.
         step: called with what is being done, how much of it is done and how much there is, for a progress bar.
@@ -96,7 +96,8 @@ def compose_corpus(
     """
     check_compose(options)
     _require_nothing(out)
-    collection = read_clips(source, signer_pattern)
+    wanted = None if layout in ("auto", "generic") else load_layout(layout)
+    collection = read_clips(source, signer_pattern, wanted)
     studio = Studio(options.every, options.rest)
     collection = studio.examine(collection, layout, lambda done, total: step("Reading clips", done, total))
     by = choose_split(collection.clips, options)

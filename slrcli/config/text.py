@@ -18,6 +18,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError("The configuration file cannot be read.", str(path), error.strerror or "") from error
+    except RecursionError as error:
+        raise UsageError("The configuration file is nested deeper than any settings.", str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The configuration file is not TOML: {error}.", str(path)) from error
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from slrcli.errors import DataError
-from slrcli.features.readers import SUFFIXES, TEXTS, holds_frames
+from slrcli.features.readers import IN_FOLDER, SUFFIXES, TEXTS, holds_frames
 
 _ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}$")
 
@@ -50,7 +50,10 @@ class Folders:
         if stem in here.files:
             return Path(folder, here.files[stem])
         inside = os.path.join(folder, stem)
-        return Path(inside) if stem in here.folders and self.at(inside).frames else None
+        if stem not in here.folders:
+            return None
+        within = self.at(inside)
+        return Path(inside) if within.frames else _named(inside, within)
 
     def inside(self, folder: str, name: str) -> list[Path]:
         """The feature files in the folder `name` below `folder`, by name; none if there is no such folder."""
@@ -59,6 +62,11 @@ class Folders:
                 return []
             folder = os.path.join(folder, part)
         return [Path(folder, file) for _, file in sorted(self.at(folder).files.items())]
+
+
+def _named(folder: str, listing: Listing) -> Path | None:
+    """The file in a clip's own folder that holds the clip."""
+    return Path(folder, listing.files[IN_FOLDER]) if IN_FOLDER in listing.files else None
 
 
 def describe(folder: Path) -> str:
@@ -177,7 +185,8 @@ class Finder:
         parts = PurePosixPath(path).parts
         if path.endswith(".png") or "*" in path:
             parts = parts[: -2 if parts[-2:-1] == ("1",) else -1]
-        return _ANY_SUFFIX.sub("", "/".join(parts))
+        name = "/".join(parts)
+        return _stem(name) if name.endswith(SUFFIXES) else _ANY_SUFFIX.sub("", name)
 
 
 def _stem(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from slrcli.errors import DataError
 from slrcli.features.values import among, known_keys, names, nearest, twice, typed
@@ -9,6 +10,7 @@ from slrcli.features.values import among, known_keys, names, nearest, twice, typ
 KINDS = ("pose", "hand", "face", "features")
 AXES = ("x", "y", "z")
 CONFIDENCES = ("visibility", "confidence")  # said about a point, no part of its position
+MOST_POINTS = 100_000  # that a count makes
 GROUP_KEYS = ("name", "kind", "coordinates", "points", "count", "start", "anchor", "keep", "mirror", "limbs")
 
 
@@ -61,7 +63,13 @@ class Group:
 
     def index(self, point: str) -> int:
         """Place of a point within the group; ValueError if it is not there."""
-        return self.points.index(point)
+        if point not in self._places:
+            raise ValueError(f"group {self.name!r} has no point {point!r}")
+        return self._places[point]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {point: place for place, point in enumerate(self.points)}
 
     def column(self, point: str, coordinate: str) -> int:
         """Column of one coordinate of one point; ValueError if there is none."""
@@ -78,7 +86,12 @@ def read_group(row: dict, known: Mapping[str, Group], start: int, where: str) ->
     if "count" in row:
         if "points" in row:
             raise DataError("both points and count are given", place, "write one of the two")
-        points = tuple(str(i) for i in range(typed(row, "count", int, 0, place)))
+        count = typed(row, "count", int, 0, place)
+        if count > MOST_POINTS:
+            raise DataError(
+                f"count is {count:,}, more than {MOST_POINTS:,} points", place, "name the columns that there are"
+            )
+        points = tuple(str(i) for i in range(count))
     defaults = like or Group(name, "", points, AXES)
     return Group(
         name,
@@ -102,9 +115,10 @@ def check_group(group: Group, where: str) -> None:
     for label, found in (("point", group.points), ("coordinate", group.coordinates)):
         for name in twice(found):
             raise DataError(f"{label} {name!r} is named twice", place)
+    known = set(group.points)
     for key in ("anchor", "keep"):
         for name in getattr(group, key):
-            if name not in group.points:
+            if name not in known:
                 raise DataError(f"{key} names an unknown point {name!r}{nearest(name, group.points)}", place)
 
 

@@ -31,11 +31,8 @@ def _ring(centre: tuple[float, float], radii: tuple[float, float], count: int, s
 
 
 @cache
-def face_template() -> tuple[np.ndarray, np.ndarray]:
-    """The face at rest and how it moves when the mouth opens, both [468, 3], in heights of the face about its centre.
-
-    The signer's left is at larger x, y is down, z away from the camera.
-    """
+def placed_points() -> np.ndarray:
+    """The points that have a place of their own, [468, 2] as in `face_template`; NaN for the rest of the mesh."""
     flat = np.full((468, 2), np.nan)
     for numbers, points in (
         (_OVAL, _ring((0.0, 0.0), (0.37, 0.5), 36, -90, 1)),
@@ -50,6 +47,16 @@ def face_template() -> tuple[np.ndarray, np.ndarray]:
         flat[list(numbers)] = np.stack([side * across, np.repeat([-0.22, -0.25], 5)], axis=1)
     for number, point in _NOSE.items():
         flat[number] = point
+    return flat
+
+
+@cache
+def face_template() -> tuple[np.ndarray, np.ndarray]:
+    """The face at rest and how it moves when the mouth opens, both [468, 3], in heights of the face about its centre.
+
+    The signer's left is at larger x, y is down, z away from the camera.
+    """
+    flat = placed_points().copy()
     rest = np.flatnonzero(np.isnan(flat[:, 0]))
     turns = np.arange(len(rest)) * np.pi * (3 - np.sqrt(5))  # a sunflower's seeds cover a disc evenly
     radius = 0.96 * np.sqrt((np.arange(len(rest)) + 0.5) / len(rest))

@@ -1,16 +1,20 @@
 """What `slr convert` does: clips of one kind of file in, clips of another out, brought into a layout on the way."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from slrcli.console import Console
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.landmarks import zeros_to_nan
 from slrcli.features.layout import Layout, layouts_of_width, load_layout
-from slrcli.features.readers import PEOPLE, SUFFIXES, clips_below, holds_frames, read_clips
+from slrcli.features.readers import IN_FOLDER, PEOPLE, SUFFIXES, clips_below, holds_frames, read_clips
+from slrcli.features.readers.people import nobody
 from slrcli.features.recording import Recording, Size, fit
 from slrcli.features.writers import WRITERS, write_recording
 
@@ -87,12 +91,18 @@ def convert(
     written: dict[Path, Path] = {}
     with console.progress("converting", len(sources)) as task:
         for path in sources:
-            place = target / path.relative_to(source) if into else target
+            place = target / _called(path.relative_to(source)) if into else target
             for item in _convert_file(path, place, into, options, kind, written):
                 yield item
                 if item.error is not None and stop_on_error:
                     return
             task.advance()
+
+
+def _called(path: Path) -> Path:
+    """The place of a clip; one in a folder of its own is called like the folder."""
+    alone = path.stem == IN_FOLDER and path.parent.name
+    return path.parent.with_name(path.parent.name + path.suffix) if alone else path
 
 
 def _sources(source: Path, target: Path) -> list[Path]:
@@ -103,7 +113,8 @@ def _sources(source: Path, target: Path) -> list[Path]:
         return [source]
     if target.suffix in WRITERS and not target.is_dir():
         raise UsageError("a folder is converted into a folder", target, "name a folder; --to says the kind of file")
-    inside = [path for path in clips_below(source) if not path.resolve().is_relative_to(target.resolve())]
+    own = Path(os.path.realpath(target))  # which, unlike `resolve`, bears links that lead in a circle
+    inside = [path for path in clips_below(source) if not Path(os.path.realpath(path)).is_relative_to(own)]
     if not inside:
         raise DataError("the folder holds no clips", source, f"clips are {', '.join(SUFFIXES)}")
     return inside
@@ -147,7 +158,7 @@ def _target(path: Path, clip: str, place: Path, into: bool, kind: str) -> Path:
 def _convert_clip(
     path: Path, target: Path, recording: Recording, options: Options, written: dict[Path, Path]
 ) -> Converted:
-    if target.resolve() == path.resolve():
+    if os.path.realpath(target) == os.path.realpath(path):
         raise UsageError("the file would replace itself", path, "name another file")
     if target in written:
         raise DataError(f"{target} was written from {written[target]} already", path, "convert them into two folders")
@@ -155,6 +166,11 @@ def _convert_clip(
     recording = _laid_out(recording, options.layout, path)
     if recording.layout and recording.layout.zero_is_missing:
         recording = replace(recording, values=zeros_to_nan(recording.values, recording.layout))
+    if np.isnan(recording.values).all():
+        raise nobody(path)
+    if np.isinf(recording.values).any():
+        note = "infinite values went over as they are; a recogniser refuses them"
+        recording = replace(recording, notes=(*recording.notes, note))
     write_recording(target, recording)
     written[target] = path
     layout = recording.layout.name if recording.layout else ""

@@ -18,7 +18,7 @@ from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.stats import Interval
 from slrcli.scoring.wer import Score, by_signer
 from slrcli.transcripts import format_of, write_transcripts
-from slrcli.workflows.material import require_distinct, with_dev
+from slrcli.workflows.material import require_distinct, tell_blind, with_dev
 from slrcli.workflows.opening import open_data
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.score import Judged, intervals_of, judge
@@ -144,6 +144,7 @@ def evaluate_checkpoint(
     clips = Clips(utterances, meta.layout, meta.config.data.max_gap)
     with console.progress(f"recognising {name}", len(clips)) as task:
         evaluation = evaluate(recogniser, clips, batch_size, task.advance)
+    tell_blind(clips, name, console)
     oov = sum(meta.vocabulary.unknown([item.glosses for item in utterances]).values())
     signers = {item.id: item.signer for item in utterances}
     for file in outputs:

@@ -9,6 +9,7 @@ from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance
 from slrcli.ctc import minimum_frames
+from slrcli.data import Clips
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, layouts_of_width
 from slrcli.features.readers import feature_shape
@@ -129,3 +130,19 @@ def learnable(
     if not utterances:
         raise DataError("there is nothing to train on", str(material.corpus.root), "run slr check data --data-dir DIR")
     return utterances, targets
+
+
+def tell_blind(clips: Clips, split: str, console: Console) -> None:
+    """Warn of clips of which nothing is seen, once they were read.
+
+    Raises:
+        DataError: that is all of them.
+    """
+    blind = clips.blind
+    if not blind:
+        return
+    some = ", ".join(blind[:SHOWN_IDS]) + (", ..." if len(blind) > SHOWN_IDS else "")
+    if len(blind) == len(clips):
+        fix = "look at one with slr show, and run slr check data"
+        raise DataError(f"no person was seen in any of the {split} clips: all their values are missing", some, fix)
+    console.warn(f"No person was seen in {len(blind)} of {len(clips)} {split} clips (every value is missing): {some}")

@@ -1,6 +1,7 @@
-"""What `slr show` does: draw one clip."""
+"""What `slr show` does: draw one clip, of any kind of file that is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ from slrcli.console import Console
 from slrcli.errors import DataError, UsageError
 from slrcli.features.landmarks import prepare
 from slrcli.features.layout import Layout, guess_layout, load_layout
-from slrcli.features.readers import read_features
+from slrcli.features.readers import read_clips
+from slrcli.features.recording import Recording, fit
 from slrcli.files import atomic_write_bytes
 from slrcli.report.clip import gif as moving
 from slrcli.report.clip import html
-from slrcli.report.clip.skeleton import skeleton
+from slrcli.report.clip.skeleton import skeleton, square
 from slrcli.report.clip.timeline import Strip, timeline
 
 PICTURES = (".html", ".htm", ".gif")
@@ -25,6 +27,7 @@ class Shown:
 
     Attributes:
         file: the clip.
+        clip: its id, where the file holds several.
         layout: of its columns.
         frames: how many it has.
         fps: frames a second; 0 if nobody said.
@@ -32,9 +35,11 @@ class Shown:
         written: the page or animation.
         bytes: its size.
         every: of so many frames one is drawn.
+        notes: what a person should know about how it was read.
     """
 
     file: Path
+    clip: str
     layout: Layout
     frames: int
     fps: float
@@ -42,11 +47,13 @@ class Shown:
     written: Path
     bytes: int
     every: int
+    notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
         return {
             "file": str(self.file),
+            "clip": self.clip or None,
             "layout": self.layout.name,
             "frames": self.frames,
             "fps": self.fps or None,
@@ -57,58 +64,107 @@ class Shown:
             "written": str(self.written),
             "bytes": self.bytes,
             "every": self.every,
+            "notes": list(self.notes),
         }
 
 
 def show(
-    console: Console, file: Path, out: Path | None = None, layout: str = "auto", fps: float = 0.0, aspect: float = 1.0
+    console: Console,
+    file: Path,
+    out: Path | None = None,
+    layout: str = "auto",
+    fps: float = 0.0,
+    aspect: float = 0.0,
+    clip: str = "",
 ) -> Shown:
     """Draw a clip.
 
     Args:
-        console: where progress and notes go.
-        file: a feature file.
+        console: where progress goes.
+        file: a clip as `slr convert` reads it.
         out: a page (.html) or an animation (.gif); None: a page named like the clip, here.
-        layout: of the columns; "auto" goes by their number.
-        fps: frames a second; 0: the layout's.
-        aspect: width of the picture in heights, where positions are shares of it.
+        layout: of the columns; "auto": what the file says, else by their number.
+        fps: frames a second; 0: the file's or the layout's.
+        aspect: width of the picture in heights, where positions are shares of it; 0: what the file says, else 1.
+        clip: id of the clip, where the file holds several.
 
     Raises:
         DataError: the clip cannot be read, or there is nothing to draw in an animation.
-        UsageError: the output is neither, or the layout does not exist.
-        DependencyError: an animation needs Pillow.
+        UsageError: the output is neither, the layout does not exist, or no or another clip was named.
+        DependencyError: an animation needs Pillow, or the file a library that is not installed.
     """
-    out = out or Path(f"{file.stem}.html")
+    wanted = None if layout in ("auto", "generic") else load_layout(layout)
+    id, recording = one_clip(file, clip, wanted)
+    out = out or Path(f"{id or (file.name if file.is_dir() else file.stem)}.html")
     if out.suffix.lower() not in PICTURES:
-        raise UsageError(
-            f"{out.name} is neither a page nor an animation", "--out", f"end it in {' or '.join(PICTURES)}"
-        )
-    if not aspect > 0:
-        raise UsageError(f"a picture cannot be {aspect:g} times as wide as high", "--aspect", "such as 1.78")
-    x = read_features(file)
-    known = guess_layout(x.shape[1]) if layout == "auto" else load_layout(layout, x.shape[1])
-    if known.width != x.shape[1]:
-        what = f"the clip has {x.shape[1]} columns, the layout {known.name} has {known.width}"
-        raise DataError(what, file, "name its layout with --layout")
-    positions = prepare(x, known, max_gap=0)[:, : known.positions]
-    fps = fps or known.fps
+        fix = f"end it in {' or '.join(PICTURES)}"
+        raise UsageError(f"{out.name} is neither a page nor an animation", "--out", fix)
+    recording = laid_out(recording, layout, wanted, file)
+    known, frames = recording.layout, len(recording.values)
+    positions = prepare(recording.values, known, max_gap=0)[:, : known.positions]
+    positions = square(positions, known, aspect or aspect_of(recording))
+    fps = fps or recording.fps or known.fps
     strips = tuple(timeline(positions, known, fps))
-    drawn = skeleton(positions, known, aspect)
+    drawn = skeleton(positions, known)
     if out.suffix.lower() == ".gif":
         if drawn is None:
             what = f"nothing of the layout {known.name} can be drawn: no point has a place, or none is ever seen"
             raise DataError(what, file, "write a page (.html), which shows what there is")
-        every = moving.stride_for(len(x), fps or FRAMES_PER_SECOND)
-        with console.progress("Drawing", total=-(-len(x) // every)) as task:
+        every = moving.stride_for(frames, fps or FRAMES_PER_SECOND)
+        with console.progress("Drawing", total=-(-frames // every)) as task:
             data = moving.gif(drawn, fps or FRAMES_PER_SECOND, task.advance)
     else:
-        every = html.stride_for(len(x), drawn.points.shape[1]) if drawn else 1
-        data = html.page(file.name, facts(known, len(x), fps), drawn, strips, fps).encode("utf-8")
+        every = html.stride_for(frames, drawn.points.shape[1]) if drawn else 1
+        title = f"{file.name}, {id}" if id else file.name
+        data = html.page(title, facts(recording, fps), drawn, strips, fps).encode("utf-8")
     atomic_write_bytes(out, data)
-    return Shown(file, known, len(x), fps, strips, out, len(data), every)
+    return Shown(file, id, known, frames, fps, strips, out, len(data), every, recording.notes)
 
 
-def facts(layout: Layout, frames: int, fps: float) -> list[tuple[str, str]]:
+def one_clip(file: Path, clip: str, layout: Layout | None) -> tuple[str, Recording]:
+    """A clip of a file with its id ("" where it is the only one).
+
+    Raises:
+        DataError: like `read_clips`.
+        UsageError: the file holds several and none was named, or not the one that was.
+    """
+    if clip:
+        for id, recording in read_clips(file, layout):
+            if id == clip:
+                return id, recording
+        raise UsageError(f"{file.name} holds no clip {clip!r}", "--clip", "leave --clip out, and some are named")
+    found = list(islice(read_clips(file, layout), 2))
+    if len(found) > 1:
+        what = f"{file.name} holds several clips, such as {found[0][0]} and {found[1][0]}"
+        raise UsageError(what, fix=f"choose one: --clip {found[0][0]}")
+    return found[0]
+
+
+def laid_out(recording: Recording, name: str, layout: Layout | None, file: Path) -> Recording:
+    """The recording with the layout that was named; else its own, else the one that its width suggests."""
+    width = recording.values.shape[1]
+    if name == "generic":
+        return replace(recording, layout=load_layout(name, width))
+    if layout is None:
+        return recording if recording.layout else replace(recording, layout=guess_layout(width))
+    if recording.layout is None and layout.width != width:
+        what = f"the clip has {width} columns, the layout {layout.name} has {layout.width}"
+        raise DataError(what, file, "name its layout with --layout")
+    return fit(recording, layout, str(file))
+
+
+def aspect_of(recording: Recording) -> float:
+    """Width of the picture in heights; 1 where the file does not say."""
+    return recording.size[0] / recording.size[1] if recording.size else 1.0
+
+
+def facts(recording: Recording, fps: float) -> list[tuple[str, str]]:
     """What stands above the picture: names and values."""
-    seconds = [("Length", f"{frames / fps:.2f} s at {fps:g} frames a second")] if fps else []
-    return [("Frames", f"{frames:,}"), *seconds, ("Layout", f"{layout.name}, {layout.width:,} numbers a frame")]
+    frames, width = recording.values.shape
+    told = [("Frames", f"{frames:,}")]
+    if fps:
+        told.append(("Length", f"{frames / fps:.2f} s at {fps:g} frames a second"))
+    told.append(("Layout", f"{recording.layout.name}, {width:,} numbers a frame"))
+    if recording.size:
+        told.append(("Picture", f"{recording.size[0]} × {recording.size[1]} pixels"))
+    return told

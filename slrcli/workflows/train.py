@@ -23,7 +23,7 @@ from slrcli.recognise import Recogniser, choose_device
 from slrcli.training.loop import EpochEnd, Step, Trainer
 from slrcli.training.monitor import milestone
 from slrcli.training.optim import learning_rate
-from slrcli.workflows.material import Material, gather, learnable
+from slrcli.workflows.material import Material, gather, learnable, tell_blind
 from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
 from slrcli.workflows.teach import call_teacher, spike_offset, without_pace
 
@@ -205,6 +205,7 @@ class Session:
             device = self.trainer.device
             statistics = feature_statistics(clips, frontend.cpu(), task.advance)
             frontend.to(device).set_statistics(*(item.to(device) for item in statistics))
+        tell_blind(clips, "training", self.console)
 
     def dry_run(self) -> TrainResult:
         """One training step, one evaluated batch; proves that everything fits together and in memory."""
@@ -272,6 +273,7 @@ class Session:
             for index in range(len(self.dev)):
                 _ = self.dev[index]
                 task.advance()
+        tell_blind(self.dev, "dev", self.console)
 
     def _save(self, folder: Path, improved: bool, metrics: dict[str, Any]) -> None:
         if improved:

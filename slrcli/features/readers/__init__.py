@@ -20,11 +20,12 @@ from slrcli.features.readers.keypoints import holds_frames
 from slrcli.features.readers.people import PEOPLE
 from slrcli.features.recording import Recording, fit
 
-__all__ = ["PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape", "holds_frames",
-           "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
+__all__ = ["IN_FOLDER", "PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape",
+           "holds_frames", "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
 
 ARRAYS = (".npy", ".npz", ".safetensors")
 TEXTS = (".csv", ".json")  # also the suffixes of much else
+IN_FOLDER = "landmarks"  # a file of this name is the clip that its folder is called after, as cslrtools2 has it
 SUFFIXES = (*ARRAYS, ".pose", ".parquet", *TEXTS)  # of two files of a clip the one that stands first is read
 
 
@@ -169,4 +170,6 @@ def _kind(path: Path) -> str:
         return "openpose"
     if suffix not in SUFFIXES:
         raise DataError(f"feature files end in {', '.join(SUFFIXES)}", path, "or are a folder of *_keypoints.json")
-    return "named" if suffix == ".npz" and named_arrays.holds_points(path) else suffix
+    if not path.is_file() and not path.is_dir() and path.exists():
+        raise DataError("this is neither a file nor a folder", path, "a pipe or a device holds no clip")
+    return "named" if suffix in (".npz", ".safetensors") and named_arrays.holds_points(path) else suffix

@@ -24,6 +24,7 @@ NPZ_KEYS = ("features", "feature", "arr_0")
 ABOUT = ("layout", "fps", "size")  # what an archive says about its array
 SAMPLED = 1024  # bytes at either end and in the middle of an array
 BOMB_BYTES, BOMB_RATIO = 64 << 20, 200  # landmarks pack to a half or a tenth; an archive that swells further is hostile
+MOST_MEMBERS = 1000  # arrays of one clip
 
 
 def read(path: Path) -> Recording:
@@ -119,8 +120,11 @@ def members(archive: zipfile.ZipFile) -> list[str]:
 
 @contextmanager
 def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """An `.npz`, once it is certain that it does not swell."""
+    """An `.npz`, once it is certain that it neither swells nor holds files without end."""
     with zipfile.ZipFile(path) as archive:
+        if len(archive.infolist()) > MOST_MEMBERS:
+            what = f"the archive holds {len(archive.infolist()):,} files"
+            raise DataError(what, path, "this is no feature file; save clips with numpy.savez")
         for info in archive.infolist():
             if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(info.compress_size, 1):
                 what = f"{info.filename} in the archive grows from {info.compress_size:,} to {info.file_size:,} bytes"
@@ -138,6 +142,14 @@ def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
             raise ValueError(f"{name} is announced with the shape {found} and is shorter")
         stream.seek(0)
         return npy.read_array(stream, allow_pickle=False)
+
+
+def read_tensor(tensors: Any, name: str, path: Path) -> np.ndarray:
+    """One array of an open `.safetensors` file: of a type that numpy knows, and not too many numbers."""
+    part = tensors.get_slice(name)
+    _check_tensor(part.get_dtype(), path)
+    check_size(int(np.prod(part.get_shape(), dtype=object)), path)
+    return tensors.get_tensor(name)
 
 
 def _about(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
@@ -183,10 +195,13 @@ def _read_safetensors(path: Path) -> Recording:
 
 
 def _safetensors_extent(part: Any, path: Path) -> tuple[int, int]:
-    kind = part.get_dtype()
+    _check_tensor(part.get_dtype(), path)
+    return check_shape(tuple(part.get_shape()), np.dtype(np.float32), path)
+
+
+def _check_tensor(kind: str, path: Path) -> None:
     if kind == "BF16" or kind.startswith("F8"):
         raise DataError(f"the array is stored as {kind}, which numpy does not know", path, "save it as float32")
-    return check_shape(tuple(part.get_shape()), np.dtype(np.float32), path)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from slrcli.errors import DataError, DependencyError
 
 MAX_BYTES = 2 << 30  # of one clip's numbers: an hour at 30 frames a second with 5,000 columns
 MAX_TEXT = 256 << 20  # of a text file, which grows tenfold when it is read
+MAX_REASON = 200  # letters
 AGAIN = "extract it again"
 
 # What numpy, zipfile, struct, pyarrow and safetensors raise on files that are not what they claim to be.
@@ -40,11 +41,18 @@ def plainly(path: Path) -> Iterator[None]:
     except RecursionError as error:
         raise DataError("the file is nested deeper than any feature file", path, AGAIN) from error
     except _DAMAGE as error:
-        raise DataError(f"the feature file is damaged or cut short: {error}", path, AGAIN) from error
+        raise _damaged(error, path) from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in _FOREIGN:
             raise
-        raise DataError(f"the feature file is damaged or cut short: {error}", path, AGAIN) from error
+        raise _damaged(error, path) from error
+
+
+def _damaged(error: Exception, path: Path) -> DataError:
+    """What a library said about a file, which may have quoted it at length."""
+    reason = str(error)
+    reason = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 3]}..."
+    return DataError(f"the feature file is damaged or cut short: {reason}", path, AGAIN)
 
 
 def check_extent(frames: int, columns: int, path: Path, itemsize: int = 4) -> None:

@@ -1,17 +1,20 @@
-"""`.npz` archives of several arrays: landmarks by body part as cslrtools2 writes them, and keypoints of MMPose.
+"""Archives of several arrays (`.npz`, `.safetensors`): landmarks by body part of cslrtools2, keypoints of MMPose.
 
-cslrtools2: `mediapipe.pose`, `mediapipe.left_hand`, `mediapipe.right_hand`, `mediapipe.face`, each `[T, N, 4]`: x, y,
+cslrtools2 (https://github.com/plumiume/python-cslrtools2) writes a `landmarks.npz` a clip into a folder called like the
+clip: `mediapipe.pose`, `mediapipe.left_hand`, `mediapipe.right_hand`, `mediapipe.face`, each `[T, N, 4]`: x, y,
 z, visibility in shares of the picture, NaN where nothing was seen. Keypoints: `keypoints [T, (people,) K, 2 or 3]` in
 pixels and `scores` or `keypoint_scores [T, (people,) K]`.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers.arrays import members, opened_archive, read_member
+from slrcli.features.readers.arrays import members, opened_archive, read_member, read_tensor
 from slrcli.features.readers.common import AGAIN, check_extent, plainly
 from slrcli.features.readers.keypoints import from_people
 from slrcli.features.recording import Recording
@@ -23,8 +26,7 @@ SCORES = ("scores", "keypoint_scores")
 
 def holds_points(path: Path) -> bool:
     """Whether an archive is of one of these kinds."""
-    with plainly(path), opened_archive(path) as archive:
-        names = set(members(archive))
+    with plainly(path), _opened(path) as (names, _):
         return "keypoints" in names or any(PREFIX + part in names for part in PARTS)
 
 
@@ -34,17 +36,24 @@ def read(path: Path, people: str = "largest") -> Recording:
     Raises:
         DataError: damaged, pickled, empty, arrays that do not belong together, or nobody seen.
     """
-    with plainly(path), opened_archive(path) as archive:
-        names = set(members(archive))
+    with plainly(path), _opened(path) as (names, array):
         if "keypoints" in names:
             scores = next((name for name in SCORES if name in names), None)
-            return from_people(
-                *_people(read_member(archive, "keypoints", path), scores and read_member(archive, scores, path), path),
-                people,
-                path,
-            )
-        parts = {part: read_member(archive, PREFIX + part, path) for part in PARTS if PREFIX + part in names}
-        return _landmarks(parts, path)
+            return from_people(*_people(array("keypoints"), scores and array(scores), path), people, path)
+        return _landmarks({part: array(PREFIX + part) for part in PARTS if PREFIX + part in names}, path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[set[str], Callable[[str], np.ndarray]]]:
+    """Names of the arrays in an archive, and what reads one of them."""
+    if path.suffix.lower() == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(path, framework="np") as tensors:
+            yield set(tensors.keys()), lambda name: read_tensor(tensors, name, path)
+    else:
+        with opened_archive(path) as archive:
+            yield set(members(archive)), lambda name: read_member(archive, name, path)
 
 
 def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> tuple[list, None]:

@@ -43,20 +43,36 @@ class Skeleton:
     size: tuple[float, float]
 
 
-def skeleton(x: np.ndarray, layout: Layout, aspect: float = 1.0) -> Skeleton | None:
+def square(x: np.ndarray, layout: Layout, aspect: float) -> np.ndarray:
+    """Positions `[T, positions]` in which x and y count alike: shares of the picture become shares of its height.
+
+    Args:
+        x: not changed.
+        layout: what the columns mean.
+        aspect: width of the picture in heights.
+    """
+    if layout.units != "image" or aspect == 1:
+        return x
+    x = x.copy()
+    for group in layout.groups:
+        if group.spatial:
+            x[:, group.start + group.coordinates.index("x") : group.stop : len(group.coordinates)] *= aspect
+    return x
+
+
+def skeleton(x: np.ndarray, layout: Layout) -> Skeleton | None:
     """What is drawn of a clip; None if its layout has no points in space, or nothing of them is ever seen.
 
     Args:
-        x: positions `[T, positions]`, NaN where missing.
+        x: positions `[T, positions]`, NaN where missing, x and y alike.
         layout: what the columns mean; of a group that names the points worth looking at, those alone are drawn, and of
             a body or a hand what its limbs join.
-        aspect: width of the picture in heights, for positions in shares of it.
     """
     groups = [group for group in layout.groups if group.spatial]
     if not groups:
         return None
     places, part, numbers, first = [], [], {}, 0
-    starts = _first_numbers(layout)
+    starts = first_numbers(layout)
     for number, group in enumerate(groups):
         kept = _drawn(group, layout, starts[group.name])
         columns = [[group.start + i * len(group.coordinates) + group.coordinates.index(a) for a in "xy"] for i in kept]
@@ -67,8 +83,6 @@ def skeleton(x: np.ndarray, layout: Layout, aspect: float = 1.0) -> Skeleton | N
     points = np.concatenate(places, axis=1).astype(np.float32)
     if np.isnan(points).all():
         return None
-    if layout.units == "image":
-        points[..., 0] *= aspect
     if layout.units == "metres":
         points[..., 1] *= -1  # y is up there
     limbs = tuple((numbers[a], numbers[b]) for a, b in drawing_order(layout) if a in numbers and b in numbers)
@@ -85,19 +99,19 @@ def _drawn(group: Group, layout: Layout, start: int) -> list[int]:
 
 
 def drawing_order(layout: Layout) -> list[tuple[int, int]]:
-    """Pairs of points that a line joins, as numbers over all groups: what the layout says, else by their names."""
-    if layout.limbs:
-        return list(layout.limbs)
-    starts = _first_numbers(layout)
-    return [
+    """Pairs of points that a line joins, as numbers over all groups: what the layout says, and of a body or a hand of
+    which it says nothing, what its names say."""
+    starts = first_numbers(layout)
+    said = {layout.point_names[end].partition(".")[0] for limb in layout.limbs for end in limb}
+    return list(layout.limbs) + [
         (starts[group.name] + group.index(a), starts[group.name] + group.index(b))
         for group in layout.groups
-        if group.kind in ("pose", "hand")
+        if group.kind in ("pose", "hand") and group.name not in said
         for a, b in (_hand(group) if group.kind == "hand" else _body(group.points))
     ]
 
 
-def _first_numbers(layout: Layout) -> dict[str, int]:
+def first_numbers(layout: Layout) -> dict[str, int]:
     """The number of the first point of every group, counted over all points."""
     numbers, first = {}, 0
     for group in layout.groups:
