@@ -58,6 +58,7 @@ FLOORS = [
     ("corpus", "finder", "utterances", "settings", "tables", "formats", "division", "write", "folds"),
     ("synth", "lexicon", "signer", "body", "face", "motion", "render", "write"),
     ("compose", "clips", "motion", "language", "plan", "write"),
+    ("paths",),
     ("ctc",),
     (
         "models",
@@ -76,7 +77,7 @@ FLOORS = [
         "registry",
     ),
     ("data",),
-    ("decoding", "hypothesis", "greedy"),
+    ("decoding", "hypothesis", "greedy", "scorer", "hotwords", "prefixes", "beam", "decoder"),
     ("checkpoint",),
     ("recognise",),
     ("sliding",),
