@@ -19,6 +19,7 @@ RUNS = Path("runs")
 SIZE_BUDGET_MB = 100.0
 FRAMES_PER_SECOND = 25.0
 FOLD_SPLITS = ("train", "dev")  # which splits are pooled to be parted into folds
+NGRAM_ORDER = 3  # glosses of the longest n-grams of a language model
 MOST_SEEDS = 20  # a larger number of seeds is rather the name of one
 
 

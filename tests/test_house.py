@@ -44,6 +44,7 @@ FLOORS = [
         "speed",
     ),
     ("vocab",),
+    ("language", "ngram", "kneser_ney", "arpa", "perplexity", "bound"),
     ("transcripts", "words", "read", "write"),
     ("corpus", "finder", "utterances", "settings", "tables", "formats", "division", "write", "folds"),
     ("synth", "lexicon", "signer", "body", "face", "motion", "render", "write"),
@@ -124,6 +125,7 @@ FLOORS = [
         "material",
         "own_model",
         "vocab",
+        "lm",
         "score",
         "check",
         "corpus",
@@ -147,6 +149,7 @@ FLOORS = [
         "cli",
         "common",
         "vocab",
+        "lm",
         "corpus",
         "compose",
         "show",
@@ -271,3 +274,8 @@ def test_score_never_loads_torch(tmp_path):
     (tmp_path / "a.txt").write_text("u HELLO YOU\n")
     arguments = [str(tmp_path / "a.txt"), str(tmp_path / "a.txt"), "--protocol", "all", "--details"]
     assert "torch" not in loaded_after("score", *arguments)
+
+
+def test_lm_never_loads_torch(tmp_path):
+    (tmp_path / "a.txt").write_text("HELLO YOU\n")
+    assert "torch" not in loaded_after("lm", str(tmp_path / "a.txt"), "--out", str(tmp_path / "lm.arpa"))

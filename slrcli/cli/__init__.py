@@ -3,7 +3,7 @@
 import typer
 
 from slrcli import __version__
-from slrcli.cli import check, compose, convert, corpus, decode, demo, evaluate, layout, score, show, train, vocab
+from slrcli.cli import check, compose, convert, corpus, decode, demo, evaluate, layout, lm, score, show, train, vocab
 from slrcli.cli.common import command
 
 EXAMPLES = """
@@ -49,6 +49,7 @@ def options(
 app.command("demo")(command(demo.demo))
 app.command("vocab")(command(vocab.vocab))
 app.command("corpus")(command(corpus.corpus))
+app.command("lm")(command(lm.lm))
 app.command("compose")(command(compose.compose))
 app.add_typer(check.app, name="check")
 app.command("train")(command(train.train))
