@@ -44,6 +44,11 @@ class Task:
         if self._progress is not None:
             self._progress.advance(self._id, steps)
 
+    def expect(self, total: float) -> None:
+        """Change what the whole comes to, where it is only known on the way."""
+        if self._progress is not None:
+            self._progress.update(self._id, total=total)
+
     def describe(self, text: str) -> None:
         if self._progress is not None:
             self._progress.update(self._id, description=Text(visible(text)))
@@ -102,6 +107,10 @@ class Console:
             self._out.file.write(visible(item) + "\n")  # not through rich, which would turn tabs into spaces
         else:
             self._out.print(item)
+
+    def flush(self) -> None:
+        """Hand on what was said so far: a result of a running stream is wanted at once, in a pipe too."""
+        self._out.file.flush()
 
     def json(self, value: Any) -> None:
         """The whole result as one JSON document. NaN and infinity, which JSON lacks, become null."""

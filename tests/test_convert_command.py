@@ -15,7 +15,7 @@ from slrcli.features.layout import list_layouts, load_layout
 from slrcli.features.readers import read_features, read_recording
 from slrcli.features.recording import Recording
 from slrcli.features.writers import WRITERS, write_recording
-from slrcli.workflows.material import choose_layout
+from slrcli.workflows.opening import choose_layout
 
 LAYOUT = load_layout("mediapipe-258")
 

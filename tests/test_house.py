@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import slrcli
@@ -18,11 +19,19 @@ PAGE = [
     for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
 ] + ["page"]
 CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
+VIDEO = [
+    f"video.{name}"
+    for name in (
+        "library", "sources", "frames", "timing", "holistic", "extraction", "preview", "manifest", "job", "newest",
+        "streams",
+    )
+] + ["video"]  # fmt: skip
 FLOORS = [
     ("errors",),
     ("files",),
+    ("processes",),
     ("findings",),
-    ("config",),
+    ("config", "values", "text", "sections", "commands", "resolve"),
     ("console",),
     ("glosses", "rules", "phoenix"),
     ("scoring", "align", "wer", "bulk", "protocols", "sclite", "stats", "breakdown", "signature", "spread"),
@@ -42,6 +51,7 @@ FLOORS = [
         "readers",
         "writers",
         "speed",
+        *VIDEO,
     ),
     ("vocab",),
     ("language", "ngram", "kneser_ney", "arpa", "perplexity", "bound"),
@@ -70,6 +80,7 @@ FLOORS = [
     ("decoding", "hypothesis", "greedy"),
     ("checkpoint",),
     ("recognise",),
+    ("sliding",),
     ("evaluate",),
     ("training", "optim", "average", "distill", "teacher", "objective", "history", "verdicts", "monitor", "loop"),
     (
@@ -116,12 +127,14 @@ FLOORS = [
         "histograms",
         "corpus",
         "folds",
+        "extraction",
         *PAGE,
         *CLIP,
     ),
     (
         "workflows",
         "runs",
+        "opening",
         "material",
         "own_model",
         "vocab",
@@ -141,7 +154,9 @@ FLOORS = [
         "side_by_side",
         "folds",
         "report",
+        "extract",
         "decode",
+        "live",
         "convert",
         "demo",
     ),
@@ -162,6 +177,7 @@ FLOORS = [
         "several",
         "train",
         "evaluate",
+        "extract",
         "decode",
         "layout",
         "convert",
@@ -268,6 +284,25 @@ def test_vocab_never_loads_torch(tmp_path):
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations" / "train.corpus.csv").write_text("id|folder|signer|annotation\na|a|s|HELLO YOU\n")
     assert "torch" not in loaded_after("vocab", "--data-dir", str(tmp_path))
+
+
+def clip_corpus(folder: Path) -> Path:
+    """Two clips of one number a frame, with their table."""
+    for split, id in (("train", "a"), ("dev", "b")):
+        (folder / "features" / split).mkdir(parents=True)
+        np.save(folder / "features" / split / f"{id}.npy", np.zeros((9, 60), np.float32))
+        (folder / "annotations").mkdir(exist_ok=True)
+        table = f"id|folder|signer|annotation\n{id}|{id}|s|HELLO YOU\n"
+        (folder / "annotations" / f"{split}.corpus.csv").write_text(table)
+    return folder
+
+
+def test_corpus_layout_show_and_convert_never_load_torch(tmp_path):
+    clip = clip_corpus(tmp_path / "corpus") / "features" / "train" / "a.npy"
+    assert "torch" not in loaded_after("corpus", str(tmp_path / "corpus"))
+    assert "torch" not in loaded_after("layout", "kinect-20")
+    assert "torch" not in loaded_after("show", str(clip), "--out", str(tmp_path / "a.html"))
+    assert "torch" not in loaded_after("convert", str(clip), str(tmp_path / "a.csv"))
 
 
 def test_score_never_loads_torch(tmp_path):

@@ -14,7 +14,7 @@ from slrcli.data import Clips, collate
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.recognise import Recogniser
 from slrcli.workflows import teach
-from slrcli.workflows.material import open_data
+from slrcli.workflows.opening import open_data
 from slrcli.workflows.teach import spike_offset
 
 STUDENT = ["--set", "model.options.width=16", "--batch-size", "4", "--lr", "5e-3", "--warmup-epochs", "1"]

@@ -3,7 +3,22 @@
 import typer
 
 from slrcli import __version__
-from slrcli.cli import check, compose, convert, corpus, decode, demo, evaluate, layout, lm, score, show, train, vocab
+from slrcli.cli import (
+    check,
+    compose,
+    convert,
+    corpus,
+    decode,
+    demo,
+    evaluate,
+    extract,
+    layout,
+    lm,
+    score,
+    show,
+    train,
+    vocab,
+)
 from slrcli.cli.common import command
 
 EXAMPLES = """
@@ -55,6 +70,7 @@ app.add_typer(check.app, name="check")
 app.command("train")(command(train.train))
 app.command("eval")(command(evaluate.evaluate))
 app.command("score")(command(score.score))
+app.command("extract")(command(extract.extract))
 app.command("decode")(command(decode.decode))
 app.command("convert")(command(convert.convert))
 app.command("layout")(command(layout.layout))

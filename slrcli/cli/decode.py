@@ -1,45 +1,127 @@
-"""`slr decode`: the glosses of feature files."""
+"""`slr decode`: the glosses of feature files, of videos and of what a camera sees."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from slrcli.cli.common import Device, Json
-from slrcli.config import Config
+from slrcli.cli.common import Device, Json, option
+from slrcli.cli.extract import Fps, Jobs, MaxSide, PictureFps, Square, extract_options
+from slrcli.config import Config, ExtractConfig, LiveConfig
 from slrcli.console import Console
-from slrcli.errors import EXIT_FAILURE, EXIT_OK
+from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
 
 
 def decode(
     console: Console,
-    files: Annotated[list[Path], typer.Argument(help="Feature files (.npy, .npz, .pose, ...) or folders of them.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Feature files (.npy, .npz, .pose, ...), videos, folders of frames, or folders of these."),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option("--model", "-m", help="Checkpoint or run; without it the newest run.", show_default=False),
     ] = None,
     device: Device = None,
+    fps: Fps = None,
+    square: Square = None,
+    max_side: MaxSide = None,
+    picture_fps: PictureFps = None,
+    jobs: Jobs = 0,
+    camera: Annotated[bool, typer.Option("--camera", help="Decode what a camera sees, until Ctrl-C.")] = False,
+    camera_index: Annotated[
+        int, typer.Option("--camera-index", min=0, help="Which camera, where there are several.")
+    ] = 0,
+    pipe: Annotated[
+        bool, typer.Option("--pipe", help="Decode a video stream that comes in through stdin; so does '-' as the file.")
+    ] = False,
+    raw: Annotated[
+        str, typer.Option("--raw", help="The stream is bare RGB frames, WIDTHxHEIGHT@FPS such as 640x480@25.")
+    ] = "",
+    window: Annotated[float | None, option("live.window", "--window")] = None,
+    hop: Annotated[float | None, option("live.hop", "--hop")] = None,
+    settle: Annotated[float | None, option("live.settle", "--settle")] = None,
+    drop: Annotated[bool | None, option("live.drop", "--drop/--no-drop")] = None,
     as_json: Json = False,
 ) -> int:
     """Write the glosses of clips: one line each, the file and its glosses parted by a tab (one file: no name).
 
+    Of a running stream each gloss is a line, written once it is certain: seconds from, seconds to, gloss, confidence,
+    parted by tabs. Videos and streams need the extra 'video'.
+
     Example: slr decode clip.npy
 
+    Example: slr decode clip.mp4 --model runs/latest
+
     Example: slr decode features/test --model runs/latest --json
+
+    Example: slr decode --camera
     """
+    extraction = extract_options(fps=fps, square=square, max_side=max_side, picture_fps=picture_fps)
+    device = device or Config().run.device
+    if files == [Path("-")]:
+        files, pipe = [], True
+    if [bool(files), camera, pipe].count(True) != 1:
+        what = (
+            "only one of files, --camera and --pipe can be decoded" if files or camera else "nothing to decode is named"
+        )
+        raise UsageError(what, fix="name files or folders, or use --camera or --pipe")
+    if files:
+        return decode_files(console, files, model, device, extraction, jobs)
+    given = {"window": window, "hop": hop, "settle": settle, "drop": drop, "fps": fps}
+    options = LiveConfig(**{key: value for key, value in given.items() if value is not None})
+    return decode_live(console, camera_index if camera else None, raw, model, device, extraction, options)
+
+
+def decode_files(
+    console: Console, files: list[Path], model: Path | None, device: str, extraction: ExtractConfig, jobs: int
+) -> int:
+    """The glosses of files, a line each."""
     from slrcli.workflows.decode import decode as run
 
     results = []
-    for item in run(console, files, model, device or Config().run.device):
+    for item in run(console, files, model, device, extraction, jobs):
         results.append(item)
         if item.error is not None:
             console.error(item.error)
-        elif not as_json:
+        elif not console.as_json:
             glosses = " ".join(item.hypothesis.glosses)
-            console.result(glosses if len(files) == 1 and not files[0].is_dir() else f"{item.path}\t{glosses}")
-    if as_json:
+            console.result(glosses if len(files) == 1 and item.path == files[0] else f"{item.path}\t{glosses}")
+    if console.as_json:
         console.json([item.to_dict() for item in results])
     failed = sum(item.error is not None for item in results)
     if failed:
         console.warn(f"{failed} of {len(results)} files could not be decoded.")
     return EXIT_FAILURE if failed else EXIT_OK
+
+
+def decode_live(
+    console: Console,
+    camera: int | None,
+    raw: str,
+    model: Path | None,
+    device: str,
+    extraction: ExtractConfig,
+    options: LiveConfig,
+) -> int:
+    """The glosses of a running stream, a line each as they become certain."""
+    from slrcli.features.video import streams
+    from slrcli.features.video.library import need_all
+    from slrcli.workflows.decode import check_layout, open_recogniser
+    from slrcli.workflows.live import Pace, live
+
+    need_all()
+    recogniser = open_recogniser(console, model, device)
+    check_layout(recogniser.meta.layout)
+    side = extraction.max_side
+    stream = streams.pipe(sys.stdin.buffer, raw, side) if camera is None else streams.camera(camera, side)
+    found, pace = [], Pace()
+    for item in live(console, recogniser, stream, options, extraction, pace):
+        found.append(item)
+        if not console.as_json:
+            console.result(f"{item.start:.2f}\t{item.end:.2f}\t{item.gloss}\t{item.confidence:.2f}")
+            console.flush()
+    if console.as_json:
+        console.json({"glosses": [item.to_dict() for item in found], **pace.to_dict()})
+    return EXIT_OK

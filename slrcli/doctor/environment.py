@@ -18,6 +18,7 @@ from slrcli import __version__
 from slrcli.config import RUNS
 from slrcli.ctc import ctc_loss
 from slrcli.doctor.context import Context
+from slrcli.processes import usable_cores
 
 MIB = 2**20
 # The oldest versions that will do, as pyproject.toml states them (a test compares).
@@ -141,11 +142,6 @@ def device_problem() -> str:
 def has_nvidia() -> bool:
     """Whether the driver of an NVIDIA GPU is at work."""
     return Path("/proc/driver/nvidia/version").exists()
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory(proc: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> tuple[int | None, int | None]:

@@ -16,11 +16,11 @@ from pathlib import Path
 from slrcli.corpus import Corpus, Utterance
 from slrcli.corpus.tables import TableFacts
 from slrcli.doctor.context import Context
-from slrcli.doctor.environment import usable_cores
 from slrcli.doctor.measure import Facts, digest, look_at, look_at_all
 from slrcli.errors import DataError, SlrError
 from slrcli.features.layout import Layout, guess_layout
 from slrcli.features.readers import read_features
+from slrcli.processes import usable_cores
 from slrcli.vocab import Vocabulary
 
 READ_BYTES = 256 * 2**20  # of numbers that are read; where there are more, a sample is

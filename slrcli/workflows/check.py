@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
@@ -25,12 +24,11 @@ from slrcli.doctor.run import Examination, examine
 from slrcli.doctor.vocab_checks import DATA_VOCAB_CHECKS, MODEL_VOCAB_CHECKS, VOCAB_CHECKS
 from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers import feature_shape, own_layout
 from slrcli.glosses import get_normaliser
 from slrcli.models.registry import ARCHITECTURES, build_model
 from slrcli.vocab import Vocabulary
 from slrcli.workflows import runs
-from slrcli.workflows.material import open_data
+from slrcli.workflows.opening import named_layout, open_data
 from slrcli.workflows.own_model import builder, find_own, is_own, own_code
 
 # An architecture that is looked at without data: the landmarks of MediaPipe Holistic, and a hundred glosses.
@@ -251,20 +249,3 @@ def normaliser_for(data: DataConfig, vocabulary: Vocabulary | None) -> str:
     if vocabulary is not None and data.normaliser == DataConfig().normaliser:
         return vocabulary.normaliser
     return data.normaliser
-
-
-def named_layout(name: str, paths: list[Path]) -> Layout | None:
-    """The layout that was asked for, or that the first file says it has; None if it is to be guessed by the width.
-
-    `generic` takes the width of the first sound file.
-    """
-    if name == "auto":
-        with suppress(DataError):
-            return own_layout(paths[0]) if paths else None
-        return None
-    width = None
-    for path in paths if name == "generic" else ():
-        with suppress(DataError):
-            width = feature_shape(path)[1]
-            break
-    return load_layout(name, width)

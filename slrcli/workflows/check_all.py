@@ -14,7 +14,7 @@ from slrcli.errors import SlrError
 from slrcli.workflows import runs
 from slrcli.workflows.check import check_data, check_model
 from slrcli.workflows.check_things import check_checkpoint, check_env
-from slrcli.workflows.material import open_data
+from slrcli.workflows.opening import open_data
 
 CORPUS_FOLDERS = (".", "data")
 

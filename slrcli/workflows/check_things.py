@@ -16,7 +16,7 @@ from slrcli.glosses import get_normaliser
 from slrcli.vocab import Vocabulary
 from slrcli.workflows import runs
 from slrcli.workflows.check import normaliser_for
-from slrcli.workflows.material import open_data
+from slrcli.workflows.opening import open_data
 
 GLOSS_DICT = ".npy"  # suffix of the field's own kind of vocabulary
 METRICS, VOCABULARY = "metrics.jsonl", "vocab.json"

@@ -10,8 +10,7 @@ from slrcli.corpus.division import divide
 from slrcli.corpus.write import write_division
 from slrcli.doctor.records import DataContext, feature_files, gather
 from slrcli.report.corpus import CorpusSummary, summarise
-from slrcli.workflows.check import named_layout
-from slrcli.workflows.material import open_data
+from slrcli.workflows.opening import named_layout, open_data
 
 
 @dataclass(frozen=True)

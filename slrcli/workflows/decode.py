@@ -1,15 +1,26 @@
-"""What `slr decode` does: feature files in, glosses with their places and confidences out."""
+"""What `slr decode` does: feature files and videos in, glosses with their places and confidences out."""
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from slrcli.config import ExtractConfig
 from slrcli.console import Console
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.errors import DataError, SlrError
+from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.layout import Layout
 from slrcli.features.readers import SUFFIXES, clips_below
+from slrcli.features.video.holistic import Columns, video_layouts
+from slrcli.features.video.job import Job
+from slrcli.features.video.library import need_all
+from slrcli.features.video.sources import is_source, sources_below
+from slrcli.processes import usable_cores
 from slrcli.recognise import Recogniser, choose_device
+from slrcli.workflows.extract import run_jobs
 from slrcli.workflows.runs import find_checkpoint, shown
 
 DECODE_BATCH = 8
@@ -17,15 +28,20 @@ DECODE_BATCH = 8
 
 @dataclass(frozen=True)
 class Decoded:
-    """One file's outcome: a hypothesis, or the error that stood in its way."""
+    """One file's outcome: a hypothesis, or the error that stood in its way.
+
+    Attributes:
+        times: of a video, for each frame the second at which it is shown.
+    """
 
     path: Path
     frames: int = 0
     hypothesis: Hypothesis | None = None
     error: SlrError | None = None
+    times: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for `--json`; spans are frames, the end exclusive."""
+        """Plain values, for `--json`; spans are frames, the end exclusive; of videos also seconds."""
         if self.hypothesis is None:
             return {"file": str(self.path), "error": str(self.error)}
         found = self.hypothesis
@@ -35,62 +51,136 @@ class Decoded:
             "frames": self.frames,
             "log_probability": found.score,
             "glosses": [
-                {"gloss": gloss, "start": start, "end": end, "confidence": round(confidence, 4)}
+                {
+                    "gloss": gloss,
+                    "start": start,
+                    "end": end,
+                    **self._seconds(start, end),
+                    "confidence": round(confidence, 4),
+                }
                 for gloss, (start, end), confidence in rows
             ],
         }
 
+    def _seconds(self, start: int, end: int) -> dict[str, float]:
+        """From when the first frame of a span is shown until when the last one is."""
+        if not self.times:
+            return {}
+        last = min(end, len(self.times) - 1)
+        return {"start_seconds": round(self.times[start], 3), "end_seconds": round(self.times[last], 3)}
+
 
 def decode(
-    console: Console, paths: Sequence[Path], model: Path | None = None, device: str = "auto"
+    console: Console,
+    paths: Sequence[Path],
+    model: Path | None = None,
+    device: str = "auto",
+    extraction: ExtractConfig | None = None,
+    jobs: int = 0,
 ) -> Iterator[Decoded]:
-    """Decode files and the feature files of folders, in the order given; a file that fails does not stop the others.
+    """Decode files and the clips of folders, in the order given; a file that fails does not stop the others.
 
     Args:
-        paths: files or folders.
+        paths: feature files, videos, folders of pictures, or folders of all these.
         model: checkpoint or run; None is the newest run, which is named aloud.
+        extraction: how videos become landmarks; their layout is always the checkpoint's.
+        jobs: processes that look at videos; 0: one for each core.
 
     Raises:
-        SlrError: no checkpoint, or a folder without feature files.
+        SlrError: no checkpoint, or a folder without clips.
     """
+    recogniser = open_recogniser(console, model, device)
+    files = list(clips(paths))
+    with tempfile.TemporaryDirectory(prefix="slr-") as folder:
+        videos = list(dict.fromkeys(file for file in files if is_source(file)))
+        found = landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, Path(folder))
+        with console.progress("decoding", len(files)) as task:
+            for start in range(0, len(files), DECODE_BATCH):
+                part = files[start : start + DECODE_BATCH]
+                yield from decode_batch(recogniser, part, found)
+                task.advance(len(part))
+
+
+def open_recogniser(console: Console, model: Path | None, device: str) -> Recogniser:
+    """The recogniser of a checkpoint or run; the newest one, where none is named, is named aloud."""
     checkpoint = find_checkpoint(model)
     if model is None:
         console.note(f"model: {shown(checkpoint)} (the newest run)")
-    recogniser = Recogniser.from_checkpoint(checkpoint, choose_device(device))
-    files = list(feature_files(paths))
-    with console.progress("decoding", len(files)) as task:
-        for start in range(0, len(files), DECODE_BATCH):
-            part = files[start : start + DECODE_BATCH]
-            yield from decode_batch(recogniser, part)
-            task.advance(len(part))
+    return Recogniser.from_checkpoint(checkpoint, choose_device(device))
 
 
-def decode_batch(recogniser: Recogniser, files: Sequence[Path]) -> list[Decoded]:
-    """Decode a few files as one batch; what a clip gives does not depend on the others."""
-    clips, errors = {}, {}
+Landmarks = Mapping[Path, Path | SlrError]
+
+
+def landmarks_of(
+    console: Console, videos: Sequence[Path], layout: Layout, options: ExtractConfig | None, jobs: int, folder: Path
+) -> Landmarks:
+    """For each video the feature file made of it in `folder`, or the error that stood in its way."""
+    try:
+        if videos:
+            check_layout(layout)
+            need_all()
+    except SlrError as error:
+        return dict.fromkeys(videos, error)
+    work = [
+        Job(video, folder / f"{number}.npz", layout, options or ExtractConfig()) for number, video in enumerate(videos)
+    ]
+    outcomes = run_jobs(console, work, jobs or usable_cores())
+    return {job.source: found if isinstance(found, SlrError) else job.target for job, found in outcomes}
+
+
+def check_layout(layout: Layout) -> None:
+    """DataError where a checkpoint wants other points than MediaPipe finds in pictures."""
+    try:
+        Columns.of(layout)
+    except UsageError as error:
+        what = f"the checkpoint wants the layout {layout.name} ({layout.width} columns), which videos do not become"
+        fix = f"decode feature files of that layout, or train on {', '.join(video_layouts())}"
+        raise DataError(what, fix=fix) from error
+
+
+def decode_batch(recogniser: Recogniser, files: Sequence[Path], landmarks: Landmarks | None = None) -> list[Decoded]:
+    """Decode a few files as one batch; what a clip gives does not depend on the others.
+
+    Args:
+        landmarks: for videos among the files, the feature file that is read in their place.
+    """
+    landmarks = landmarks or {}
+    arrays, errors = {}, {}
     for index, file in enumerate(files):
         try:
-            clips[index] = recogniser.load(file)
+            features = landmarks.get(file, file)
+            if isinstance(features, SlrError):
+                raise features
+            arrays[index] = recogniser.load(features)
         except SlrError as error:
             errors[index] = Decoded(file, error=error)
-    names = [str(files[index]) for index in clips]
-    found = recogniser.recognise(list(clips.values()), names) if clips else []
+    names = [str(files[index]) for index in arrays]
+    found = recogniser.recognise(list(arrays.values()), names) if arrays else []
     done = {
-        index: Decoded(files[index], len(clips[index]), hypothesis)
-        for index, hypothesis in zip(clips, found, strict=True)
+        index: Decoded(files[index], len(arrays[index]), hypothesis, times=_times(landmarks.get(files[index])))
+        for index, hypothesis in zip(arrays, found, strict=True)
     }
     return [(done | errors)[index] for index in range(len(files))]
 
 
-def feature_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files themselves, and for a folder its clips, those in folders below it too, sorted by name."""
+def _times(extracted: Path | None) -> tuple[float, ...]:
+    """When each frame of an extracted video is shown."""
+    if extracted is None:
+        return ()
+    with np.load(extracted, allow_pickle=False) as arrays:
+        return tuple(arrays["timestamps"].tolist())
+
+
+def clips(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files themselves, and for a folder its feature files and videos, those in folders below it too, by name."""
     for path in paths:
-        if not path.is_dir():
+        if not path.is_dir() or is_source(path):
             yield path
             continue
-        inside = clips_below(path)
+        inside = [*clips_below(path), *sources_below(path)]
         if not inside:
             raise DataError(
-                "the folder holds no feature file", str(path), f"it should hold {', '.join(SUFFIXES)} files"
+                "the folder holds neither feature files nor videos", str(path), f"such as {', '.join(SUFFIXES)}, .mp4"
             )
-        yield from inside
+        yield from sorted(inside)

@@ -18,7 +18,8 @@ from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.stats import Interval
 from slrcli.scoring.wer import Score, by_signer
 from slrcli.transcripts import format_of, write_transcripts
-from slrcli.workflows.material import open_data, require_distinct, with_dev
+from slrcli.workflows.material import require_distinct, with_dev
+from slrcli.workflows.opening import open_data
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.score import Judged, intervals_of, judge
 

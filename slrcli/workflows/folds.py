@@ -15,9 +15,9 @@ from slrcli.config import Config
 from slrcli.console import Console, finite
 from slrcli.corpus import Corpus
 from slrcli.corpus.folds import Fold, write_folds
-from slrcli.doctor.environment import usable_cores
 from slrcli.errors import EXIT_INTERRUPTED, EXIT_OK, CheckpointError, SlrError
 from slrcli.files import atomic_write_text
+from slrcli.processes import usable_cores
 from slrcli.report.tables import score_dict
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slrcli.config import Config, DataConfig
+from slrcli.config import Config
 from slrcli.console import Console
-from slrcli.corpus import Corpus, Utterance, open_corpus
+from slrcli.corpus import Corpus, Utterance
 from slrcli.ctc import minimum_frames
 from slrcli.errors import DataError
-from slrcli.features.layout import Layout, guess_layout, layouts_of_width, load_layout
-from slrcli.features.readers import feature_shape, own_layout
+from slrcli.features.layout import Layout, layouts_of_width
+from slrcli.features.readers import feature_shape
 from slrcli.vocab import Vocabulary
+from slrcli.workflows.opening import choose_layout, open_data
 
 SHOWN_IDS = 5
 
@@ -34,27 +35,6 @@ class Material:
     def dev(self) -> list[Utterance]:
         """The utterances that choose the best epoch."""
         return self.corpus.splits["dev"]
-
-
-def open_data(data: DataConfig) -> Corpus:
-    """The corpus that the options name."""
-    annotations = Path(data.annotations) if data.annotations else None
-    features = Path(data.features) if data.features else None
-    return open_corpus(Path(data.data_dir), data.format, annotations, features, data.columns)
-
-
-def choose_layout(name: str, utterances: list[Utterance]) -> Layout:
-    """The layout that was named, or the one that the first feature file says or its width suggests."""
-    file = next((item.features for item in utterances if item.features), None)
-    if name not in ("auto", "generic"):
-        return load_layout(name)
-    if file is None:
-        what = "no feature file to recognise the layout by"
-        raise DataError(what, f"--layout {name}", "name the layout with --layout")
-    if name == "auto" and (own := own_layout(file)):
-        return own
-    width = feature_shape(file)[1]
-    return guess_layout(width) if name == "auto" else load_layout(name, width)
 
 
 def gather(config: Config, console: Console, vocabulary: Vocabulary | None = None) -> Material:

@@ -16,7 +16,8 @@ from slrcli.corpus.folds import SIGNER, TABLE, Fold, folder_names, leave_one_sig
 from slrcli.errors import CheckpointError, DataError, UsageError
 from slrcli.glosses import get_normaliser
 from slrcli.vocab import Vocabulary
-from slrcli.workflows.material import open_data, require_distinct
+from slrcli.workflows.material import require_distinct
+from slrcli.workflows.opening import open_data
 from slrcli.workflows.runs import PLAN
 
 FORMAT = "slr-folds-1"

@@ -1,0 +1,120 @@
+"""The defaults of single commands, which no training run has."""
+
+from dataclasses import dataclass
+
+from slrcli.config.sections import FRAMES_PER_SECOND, NO_VARIATION
+from slrcli.config.values import check_section, nearest, setting
+from slrcli.errors import UsageError
+
+FOLD_SPLITS = ("train", "dev")  # which splits are pooled to be parted into folds
+NGRAM_ORDER = 3  # glosses of the longest n-grams of a language model
+MOST_SEEDS = 20  # a larger number of seeds is rather the name of one
+HELD_OUT = 0.1  # share of the utterances for dev, and for test, where a corpus is divided
+COMPOSE_SPLITS = ("given", "signer", "clip")
+
+
+@dataclass(frozen=True)
+class OverfitConfig:
+    """How `slr check overfit` learns a handful of utterances by heart."""
+
+    utterances: int = setting(8, "How many utterances of train to learn by heart.", least=1)
+    seconds: float = setting(120.0, "Give up after so many seconds of training.", least=1)
+    steps: int = setting(2000, "Give up after so many steps.", least=1)
+    enough: float = setting(5.0, "Word error rate in percent that counts as learnt.", least=0, most=100)
+
+
+# What `slr check overfit` starts from: without warm-up and decay a higher learning rate than for a whole corpus. What
+# an architecture or the user says goes before it; the second table nobody overrules.
+OVERFIT_SETTINGS = {"optim": {"lr": 2e-3}}
+OVERFIT_FIXED = {
+    "model": {"dropout": 0.0},
+    "optim": {"warmup_epochs": 0.0, "schedule": "constant", "weight_decay": 0.0, "patience": 0, "average": 0.0},
+    "loss": {"prior": 0.0, "blank_penalty": 0.0, "consistency": 0.0},
+    "distill": {"teacher": ""},
+    "augment": NO_VARIATION,
+    "run": {"gradient_checkpointing": False},
+}
+
+
+@dataclass(frozen=True)
+class ComposeConfig:
+    """What sentences `slr compose` makes; the same settings and clips give the same bytes (with one numpy)."""
+
+    name: str = setting("composed", "First part of every id.")
+    sentences: int = setting(1000, "Sentences in all splits together.", least=1)
+    signs: tuple[int, int] = setting((3, 6), "Fewest and most signs in a sentence.")
+    bridge: tuple[int, int] = setting((3, 8), "Fewest and most frames of the transition between two signs.")
+    rest: float = setting(
+        0.15,
+        "Cut the ends of a clip that are slower than this share of its full speed; 0 cuts none.",
+        least=0,
+        most=0.99,
+    )
+    every: int = setting(1, "Keep one of so many frames of a clip.", least=1)
+    split_by: str = setting(
+        "auto", "given (as the clips say), signer or clip; auto is the first of them that the clips allow."
+    )
+    dev: float = setting(
+        HELD_OUT, "Share of the signers (or clips) and sentences for dev; 0 makes none.", least=0, most=0.99
+    )
+    test: float = setting(HELD_OUT, "The same for test.", least=0, most=0.99)
+    seed: int = setting(1, "Seed of everything random.", least=0)
+
+
+@dataclass(frozen=True)
+class ExtractConfig:
+    """How videos become landmarks."""
+
+    layout: str = setting("mediapipe-1629", "Layout of the arrays: a mediapipe one, or a TOML file.")
+    fps: float = setting(
+        0.0, "Bring every clip to this many frames a second; 0 keeps the frames of the video.", least=0, most=1000
+    )
+    square: bool = setting(
+        True,
+        "Give places as shares of the square around the picture, in which x and y count alike; otherwise of the "
+        "picture itself, as MediaPipe gives them.",
+    )
+    max_side: int = setting(1280, "Make larger pictures this many pixels long before they are looked at.", least=64)
+    picture_fps: float = setting(
+        FRAMES_PER_SECOND, "Frames a second of clips that are folders of pictures.", least=0.1, most=1000
+    )
+
+
+@dataclass(frozen=True)
+class LiveConfig:
+    """How a running stream of frames is recognised."""
+
+    window: float = setting(4.0, "Seconds of the past that are looked at together.", least=0.5, most=60)
+    hop: float = setting(0.5, "Seconds between two looks.", least=0.1, most=60)
+    settle: float = setting(1.0, "A gloss is certain once it ended so many seconds ago.", least=0, most=30)
+    fps: float = setting(
+        0.0, "Frames a second that the recogniser is given; 0: as many as the stream should have.", least=0, most=1000
+    )
+    drop: bool = setting(True, "Leave frames out when they come faster than they can be looked at.")
+
+
+# Section, as `help_of` names it -> its settings.
+OF_ONE_COMMAND: dict[str, type] = {"compose": ComposeConfig, "extract": ExtractConfig, "live": LiveConfig}
+
+
+def check_compose(options: ComposeConfig) -> None:
+    """UsageError for settings that make no corpus."""
+    check_section(options, "--")
+    for flag, (low, high), least in (("--signs", options.signs, 1), ("--bridge", options.bridge, 0)):
+        if not least <= low <= high:
+            raise UsageError(f"from {low} to {high} is no range that begins at {least} or more", flag)
+    if options.dev + options.test >= 1:
+        raise UsageError("the shares leave no train split", "--dev, --test", "they add up to less than 1")
+    if options.split_by not in ("auto", *COMPOSE_SPLITS):
+        fix = nearest(options.split_by, COMPOSE_SPLITS)
+        raise UsageError(f"clips cannot be split by {options.split_by!r}", "--split-by", fix)
+
+
+def check_live(options: LiveConfig) -> None:
+    """UsageError for settings under which glosses would be lost between two looks."""
+    check_section(options, "live.")
+    if options.hop + options.settle >= options.window:
+        what = (
+            f"hop and settle ({options.hop:g} + {options.settle:g} s) leave nothing of a window of {options.window:g} s"
+        )
+        raise UsageError(what, "--window", "use a longer window, or a shorter hop")

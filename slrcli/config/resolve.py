@@ -1,0 +1,96 @@
+"""One configuration out of all its sources."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from slrcli.config.commands import OF_ONE_COMMAND
+from slrcli.config.sections import DEFAULT_ARCH, NO_AUGMENTATION, Config
+from slrcli.config.text import read_assignments, read_toml
+from slrcli.config.values import merge, nearest
+from slrcli.errors import UsageError
+
+# Settings under which an architecture learns, where they differ from the defaults. Used when the user names
+# the architecture and no preset.
+ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    "mobilenetv3": {
+        "model": {"dropout": 0.1},
+        "optim": {"lr": 1e-3, "batch_size": 8, "warmup_epochs": 1.0, "epochs": 30},
+    },
+}
+
+# Named settings, chosen by `--preset`.
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "forerunner": {
+        "model": {
+            "arch": "mobilenetv3",
+            "dropout": 0.3,
+            "options": {"init": "forerunner", "frontend": {"standardise": False}},
+        },
+        "optim": {
+            "lr": 3e-4,
+            "weight_decay": 1e-4,
+            "warmup_epochs": 5.0,
+            "batch_size": 4,
+            "epochs": 100,
+            "average": 0.0,
+        },
+        "augment": NO_AUGMENTATION,
+    },
+}
+
+
+def resolve(
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    preset: str = "",
+    file: Path | None = None,
+    assignments: Iterable[str] = (),
+    base: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Config:
+    """Settle one configuration from all its sources (see the package's first lines for the order).
+
+    Args:
+        overrides: sections of values from the command line, without those that were not given.
+        preset: a name in `PRESETS`, or "".
+        file: a TOML file, or None.
+        assignments: `section.key=value` texts, which win over all else.
+        base: sections that a command puts over the defaults before anything else.
+
+    Raises:
+        UsageError: unknown preset, section or key, unreadable file, value of the wrong type.
+    """
+    overrides = overrides or {}
+    if preset and preset not in PRESETS:
+        raise UsageError(f"There is no preset '{preset}'.", "--preset", nearest(preset, PRESETS))
+    sources = [(PRESETS.get(preset, {}), f"preset {preset}")]
+    if file is not None:
+        values = read_toml(file)
+        if isinstance(values.get("run"), dict):
+            values["run"].pop("output_dir", None)  # a run's own settings serve a new run, which goes elsewhere
+        sources.append((values, str(file)))
+    sources += [(overrides, "command line"), (read_assignments(assignments), "--set")]
+    arch = DEFAULT_ARCH
+    for values, _ in sources:
+        arch = values.get("model", {}).get("arch", arch)
+    if not preset:
+        sources.insert(0, (ARCH_SETTINGS.get(arch, {}), f"settings of {arch}"))
+    config = merge(Config(), base or {}, "settings of the command")
+    for values, where in sources:
+        config = merge(config, values, where)
+    return config
+
+
+def to_toml(config: Config) -> str:
+    """The configuration as TOML text that `read_toml` reads back to the same values."""
+    import tomli_w  # only needed where a run is written
+
+    return tomli_w.dumps(config.to_dict())
+
+
+def help_of(dotted: str) -> tuple[str, Any]:
+    """Description and default of one setting, such as `optim.lr`, for the command line's help."""
+    section, key = dotted.split(".")
+    part = OF_ONE_COMMAND[section]() if section in OF_ONE_COMMAND else getattr(Config(), section)
+    item = {item.name: item for item in fields(part)}[key]
+    return item.metadata["help"], getattr(part, key)

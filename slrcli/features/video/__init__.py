@@ -1,0 +1,1 @@
+"""Videos to landmarks (the extra `video`): PyAV decodes, MediaPipe Holistic finds the points, offline."""

@@ -1,0 +1,64 @@
+"""`manifest.jsonl`: what was extracted into a folder, from what and how; one JSON object a line, a line a clip.
+
+target        the file, below the folder
+source        where the clip was, and `fingerprint`: its files, bytes and time of change
+settings      what it was extracted with
+error         what stood in the way; then nothing of what follows is there
+frames, fps, seconds, size, rotation, notes
+seen          for pose, left_hand, right_hand and face the share of frames in which they were found
+bytes         size of the file
+took          seconds that it took
+versions      of what the numbers depend on
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from slrcli.files import atomic_write_text
+
+NAME = "manifest.jsonl"
+
+
+class Manifest:
+    """The lines of one output folder, by target.
+
+    Attributes:
+        path: the file.
+        entries: target -> its line.
+        damaged: lines that could not be read; what they told of is done again.
+    """
+
+    def __init__(self, path: Path, entries: dict[str, dict[str, Any]], damaged: int = 0):
+        self.path, self.entries, self.damaged = path, entries, damaged
+
+    @classmethod
+    def of(cls, folder: Path) -> "Manifest":
+        """The manifest of an output folder; an empty one where there is none yet."""
+        path = folder / NAME
+        entries, damaged = {}, 0
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        for line in filter(None, text.splitlines()):
+            try:
+                entry = json.loads(line)
+                entries[str(entry["target"])] = entry
+            except (ValueError, KeyError, TypeError, RecursionError):
+                damaged += 1
+        return cls(path, entries, damaged)
+
+    def is_done(self, target: str, file: Path, fingerprint: dict[str, int], settings: dict[str, Any]) -> bool:
+        """Whether a clip was extracted with these settings, and neither it nor the result has changed since."""
+        entry = self.entries.get(target)
+        if entry is None or "error" in entry:
+            return False
+        same = entry.get("fingerprint") == fingerprint and entry.get("settings") == settings
+        return same and file.is_file() and file.stat().st_size == entry.get("bytes")
+
+    def put(self, entry: dict[str, Any]) -> None:
+        """Take in the line of a clip, in place of an older one."""
+        self.entries[entry["target"]] = entry
+
+    def save(self) -> None:
+        """Write all lines at once, by target."""
+        lines = (json.dumps(self.entries[target], ensure_ascii=False) for target in sorted(self.entries))
+        atomic_write_text(self.path, "".join(line + "\n" for line in lines))

@@ -1,0 +1,114 @@
+"""What counts as a clip to extract: a video file, or a folder of pictures; and what it is called."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from slrcli.errors import DataError
+
+VIDEOS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".mts", ".3gp", ".wmv", ".flv")
+PICTURES = (".png", ".jpg", ".jpeg")
+PREVIEW = ".preview.png"  # what we draw ourselves is no frame of anybody's
+
+
+@dataclass(frozen=True)
+class Source:
+    """A clip to extract.
+
+    Attributes:
+        path: the video, or the folder of pictures.
+        name: where its result goes below the output folder, without a suffix; never leads out of it.
+    """
+
+    path: Path
+    name: PurePath
+
+
+def is_source(path: Path) -> bool:
+    """Whether a path is a video by its name, or a folder that directly holds pictures and no video."""
+    if path.is_dir():
+        names = [entry.name for entry in path.iterdir()]
+        return any(map(_is_picture, names)) and not any(map(_is_video, names))
+    return _is_video(path.name)
+
+
+def find_sources(paths: Sequence[Path], without: Path | None = None) -> list[Source]:
+    """The clips that paths mean: videos themselves, and of folders all videos and folders of pictures below them.
+
+    What a folder holds keeps its place below that folder. A folder `1` that is alone in its parent, as in Phoenix-2014,
+    is called by its parent's name.
+
+    Args:
+        paths: files and folders.
+        without: a folder whose inside is no source (the output).
+
+    Raises:
+        DataError: a path that is not there, or a folder without clips.
+    """
+    found: list[Source] = []
+    for path in paths:
+        if not path.exists():
+            raise DataError("there is no such file or folder", path)
+        if not path.is_dir() or is_source(path):
+            found.append(Source(path, _name(Path(path.resolve().name), path)))
+            continue
+        inside = [Source(item, _name(item.relative_to(path), item)) for item in sources_below(path, without)]
+        if not inside:
+            kinds = ", ".join(suffix.removeprefix(".") for suffix in VIDEOS)
+            raise DataError(
+                "the folder holds no videos", path, f"videos are {kinds}; or folders of png or jpg pictures"
+            )
+        found += inside
+    return found
+
+
+def sources_below(folder: Path, without: Path | None = None) -> Iterator[Path]:
+    """The videos and folders of pictures in a folder and below it, except inside the folder `without`."""
+    outside = without.resolve() if without else None
+    for place, inner, names in os.walk(folder):
+        here = Path(place)
+        inner[:] = [name for name in sorted(inner) if (here / name).resolve() != outside]
+        videos = sorted(filter(_is_video, names), key=natural)
+        if not videos and any(map(_is_picture, names)):
+            yield here
+        yield from (here / name for name in videos)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder in natural order: `frame2` before `frame10`."""
+    return sorted((item for item in folder.iterdir() if _is_picture(item.name)), key=lambda item: natural(item.name))
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts numbers within names by their value."""
+    parts = re.split(r"(\d+)", name)
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part]
+
+
+def fingerprint(path: Path) -> dict[str, int]:
+    """What changes when a source does: files, bytes and the time of the last change in nanoseconds."""
+    files = pictures_in(path) if path.is_dir() else [path]
+    facts = [item.stat() for item in files]
+    return {
+        "files": len(files),
+        "bytes": sum(item.st_size for item in facts),
+        "changed_ns": max((item.st_mtime_ns for item in facts), default=0),
+    }
+
+
+def _name(relative: PurePath, path: Path) -> PurePath:
+    if path.is_dir():
+        alone = path.name == "1" and len(relative.parts) > 1 and len(list(path.parent.iterdir())) == 1
+        return relative.parent if alone else relative
+    return relative.with_suffix("")
+
+
+def _is_video(name: str) -> bool:
+    return PurePath(name).suffix.lower() in VIDEOS and not name.startswith(".")
+
+
+def _is_picture(name: str) -> bool:
+    hidden = name.startswith(".") or name.endswith(PREVIEW)
+    return PurePath(name).suffix.lower() in PICTURES and not hidden
