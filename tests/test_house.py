@@ -18,6 +18,7 @@ PAGE = [
     f"page.{name}"
     for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
 ] + ["page"]
+OUTPUTS = [f"outputs.{name}" for name in ("clip", "lines", "subtitles", "elan", "write")] + ["outputs"]
 CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
 VIDEO = [
     f"video.{name}"
@@ -77,7 +78,7 @@ FLOORS = [
         "registry",
     ),
     ("data",),
-    ("decoding", "hypothesis", "greedy"),
+    ("decoding", "hypothesis", "greedy", "alignment"),
     ("checkpoint",),
     ("recognise",),
     ("sliding",),
@@ -130,6 +131,7 @@ FLOORS = [
         "extraction",
         *PAGE,
         *CLIP,
+        *OUTPUTS,
     ),
     (
         "workflows",
@@ -155,7 +157,9 @@ FLOORS = [
         "folds",
         "report",
         "extract",
+        "timing",
         "decode",
+        "align",
         "live",
         "convert",
         "demo",
@@ -178,7 +182,9 @@ FLOORS = [
         "train",
         "evaluate",
         "extract",
+        "outputs",
         "decode",
+        "align",
         "layout",
         "convert",
         "demo",

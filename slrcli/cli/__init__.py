@@ -4,6 +4,7 @@ import typer
 
 from slrcli import __version__
 from slrcli.cli import (
+    align,
     check,
     compose,
     convert,
@@ -72,6 +73,7 @@ app.command("eval")(command(evaluate.evaluate))
 app.command("score")(command(score.score))
 app.command("extract")(command(extract.extract))
 app.command("decode")(command(decode.decode))
+app.command("align")(command(align.align))
 app.command("convert")(command(convert.convert))
 app.command("layout")(command(layout.layout))
 app.command("show")(command(show.show))

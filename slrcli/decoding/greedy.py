@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slrcli.decoding.hypothesis import Decodes, Hypothesis, input_span
+from slrcli.decoding.hypothesis import Decodes, Hypothesis, input_frame, input_span
 from slrcli.errors import SlrError
 from slrcli.vocab import BLANK
 
@@ -24,8 +24,8 @@ def greedy(
         clip: what to call the clip in an error.
 
     Returns:
-        A hypothesis whose `score` is the log-probability of the best path, and whose `confidences` are the mean
-        probability of each gloss over the output frames of its run.
+        A hypothesis whose `score` is the log-probability of the best path, whose `confidences` are the mean
+        probability of each gloss over the output frames of its run, and whose `peaks` are the likeliest of these.
     """
     log_probs = np.asarray(log_probs)
     if log_probs.ndim != 2:
@@ -66,12 +66,12 @@ def greedy_batch(
     hypotheses = []
     for clip, (begin, stop) in enumerate(pairwise(bounds)):
         length = None if input_lengths is None else int(input_lengths[clip])
-        spans = [
-            input_span(first, last, stride, length)
-            for first, last in zip(runs.first[begin:stop].tolist(), runs.last[begin:stop].tolist(), strict=True)
-        ]
+        places = list(zip(runs.first[begin:stop].tolist(), runs.last[begin:stop].tolist(), strict=True))
+        spans = [input_span(first, last, stride, length) for first, last in places]
+        likeliest = [first + int(values[clip, first : last + 1].argmax()) for first, last in places]
+        peaks = [input_frame(frame, stride, length) for frame in likeliest]
         ids, confidences = runs.label[begin:stop].tolist(), runs.confidence[begin:stop].tolist()
-        hypotheses.append(Hypothesis.from_ids(ids, vocab, spans, confidences, float(scores[clip])))
+        hypotheses.append(Hypothesis.from_ids(ids, vocab, spans, confidences, float(scores[clip]), peaks))
     return hypotheses
 
 
