@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike
 from slrcli.errors import DataError
 
 BLANK = 0
-RESCALE_EVERY = 8  # frames; a frame takes at most 45 of the 300 orders of magnitude that a float64 has
+RESCALE_EVERY = 6  # frames; a frame takes at most 45 (a float32) of the 300 orders of magnitude that a float64 has
+NOTHING = 1e-300
+STEEPEST = 80.0  # nats from one state down to the next; six frames of it are still a float64
 CELLS = 1 << 22  # probabilities that are gathered at once
 
 
@@ -40,37 +42,59 @@ def log_likelihoods(probs: np.ndarray, labellings: Sequence[Sequence[int]]) -> n
 
 
 def _forward(probs: np.ndarray, labellings: Sequence[Sequence[int]]) -> np.ndarray:
-    """The forward pass for N labellings side by side, in linear masses that are brought back near 1 now and then."""
+    """The forward pass for N labellings side by side, in linear masses; each state is brought back near 1 by itself.
+
+    A state is how many of the tokens are done. Its mass is the number kept for it times the exponential of its scale.
+    """
     lengths = np.array([len(ids) for ids in labellings])
     count, longest = len(labellings), int(lengths.max())
     tokens = np.zeros((longest, count), np.int64)
     for column, ids in enumerate(labellings):
         tokens[: len(ids), column] = ids
     emitted = probs.take(tokens.ravel(), axis=1).reshape(len(probs), longest, count)
-    may_skip = np.ones((longest, count))
-    may_skip[1:] = tokens[1:] != tokens[:-1]
-    # after k tokens: the last frame was blank, or the k-th token; before the first frame all mass is at k = 0
+    differs = np.ones((longest, count))
+    differs[1:] = tokens[1:] != tokens[:-1]
+    # before the first frame all mass is at no token, as if a blank had been there
     in_blank, in_token = np.zeros((longest + 1, count)), np.zeros((longest + 1, count))
     in_blank[0] = 1.0
-    before, here, between = in_token[:-1], in_token[1:], in_blank[:-1]
-    arriving = np.empty((longest, count))
-    scale = np.zeros(count)
+    before, here, after_blank = in_token[:-1], in_token[1:], in_blank[:-1]
+    arriving, leaping = np.empty((longest, count)), np.empty((longest, count))
+    scale, step, may_skip = np.zeros((longest + 1, count)), np.ones((longest, count)), differs
     for frame, (blank, token) in enumerate(zip(probs[:, BLANK].tolist(), emitted, strict=True), 1):
-        np.multiply(before, may_skip, out=arriving)
+        np.multiply(after_blank, step, out=arriving)
+        np.multiply(before, may_skip, out=leaping)
+        arriving += leaping
         arriving += here
-        arriving += between
         in_blank += in_token
         in_blank *= blank
         np.multiply(arriving, token, out=here)
         if frame % RESCALE_EVERY == 0:
-            most = np.maximum(in_blank.max(axis=0), in_token.max(axis=0))
-            most[most == 0] = 1.0
-            in_blank /= most
-            in_token /= most
-            scale += np.log(most)
+            step = _rescale(in_blank, in_token, scale)
+            may_skip = step * differs
     column = np.arange(count)
     with np.errstate(divide="ignore"):
-        return np.log(in_blank[lengths, column] + in_token[lengths, column]) + scale
+        return np.log(in_blank[lengths, column] + in_token[lengths, column]) + scale[lengths, column]
+
+
+def _rescale(in_blank: np.ndarray, in_token: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Bring the masses `[L + 1, N]` near 1 and their scales with them, all in place.
+
+    Returns:
+        What a mass is multiplied with on its way from one state into the next, `[L, N]`.
+    """
+    most = np.maximum(in_blank, in_token)
+    reached = most > NOTHING
+    wanted = scale + np.log(np.where(reached, most, 1.0))
+    place = np.arange(len(scale))[:, None]
+    # what is not reached yet follows the state before, and no state stands further below that one than a step can lift
+    nearest = np.maximum.accumulate(np.where(reached, place, 0), axis=0)
+    wanted = np.take_along_axis(wanted, nearest, axis=0) + STEEPEST * place
+    wanted = np.maximum.accumulate(wanted, axis=0) - STEEPEST * place
+    factor = np.where(reached, np.exp(np.where(reached, scale - wanted, 0.0)), 0.0)
+    in_blank *= factor
+    in_token *= factor
+    scale[:] = wanted
+    return np.exp(wanted[:-1] - wanted[1:])
 
 
 def forced_alignment(log_probs: ArrayLike, targets: Sequence[int]) -> tuple[list[tuple[int, int]], float]:

@@ -18,6 +18,7 @@ PAGE = [
     f"page.{name}"
     for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
 ] + ["page"]
+OUTPUTS = [f"outputs.{name}" for name in ("clip", "lines", "subtitles", "elan", "write")] + ["outputs"]
 CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
 VIDEO = [
     f"video.{name}"
@@ -54,6 +55,7 @@ FLOORS = [
         *VIDEO,
     ),
     ("vocab",),
+    ("language", "ngram", "kneser_ney", "arpa", "perplexity", "bound"),
     ("transcripts", "words", "read", "write"),
     ("corpus", "finder", "utterances", "settings", "tables", "formats", "division", "write", "folds"),
     ("synth", "lexicon", "signer", "body", "face", "motion", "render", "write"),
@@ -77,7 +79,18 @@ FLOORS = [
         "registry",
     ),
     ("data",),
-    ("decoding", "hypothesis", "greedy", "scorer", "hotwords", "prefixes", "beam", "decoder"),
+    (
+        "decoding",
+        "hypothesis",
+        "greedy",
+        "alignment",
+        "scorer",
+        "hotwords",
+        "prefixes",
+        "beam",
+        "decoder",
+        "cores",
+    ),
     ("checkpoint",),
     ("recognise",),
     ("sliding",),
@@ -130,6 +143,7 @@ FLOORS = [
         "extraction",
         *PAGE,
         *CLIP,
+        *OUTPUTS,
     ),
     (
         "workflows",
@@ -138,6 +152,7 @@ FLOORS = [
         "material",
         "own_model",
         "vocab",
+        "lm",
         "score",
         "check",
         "corpus",
@@ -154,7 +169,9 @@ FLOORS = [
         "folds",
         "report",
         "extract",
+        "timing",
         "decode",
+        "align",
         "live",
         "convert",
         "demo",
@@ -163,6 +180,7 @@ FLOORS = [
         "cli",
         "common",
         "vocab",
+        "lm",
         "corpus",
         "compose",
         "show",
@@ -176,7 +194,9 @@ FLOORS = [
         "train",
         "evaluate",
         "extract",
+        "outputs",
         "decode",
+        "align",
         "layout",
         "convert",
         "demo",
@@ -307,3 +327,8 @@ def test_score_never_loads_torch(tmp_path):
     (tmp_path / "a.txt").write_text("u HELLO YOU\n")
     arguments = [str(tmp_path / "a.txt"), str(tmp_path / "a.txt"), "--protocol", "all", "--details"]
     assert "torch" not in loaded_after("score", *arguments)
+
+
+def test_lm_never_loads_torch(tmp_path):
+    (tmp_path / "a.txt").write_text("HELLO YOU\n")
+    assert "torch" not in loaded_after("lm", str(tmp_path / "a.txt"), "--out", str(tmp_path / "lm.arpa"))

@@ -4,6 +4,7 @@ import typer
 
 from slrcli import __version__
 from slrcli.cli import (
+    align,
     check,
     compose,
     convert,
@@ -13,6 +14,7 @@ from slrcli.cli import (
     evaluate,
     extract,
     layout,
+    lm,
     score,
     show,
     train,
@@ -63,6 +65,7 @@ def options(
 app.command("demo")(command(demo.demo))
 app.command("vocab")(command(vocab.vocab))
 app.command("corpus")(command(corpus.corpus))
+app.command("lm")(command(lm.lm))
 app.command("compose")(command(compose.compose))
 app.add_typer(check.app, name="check")
 app.command("train")(command(train.train))
@@ -70,6 +73,7 @@ app.command("eval")(command(evaluate.evaluate))
 app.command("score")(command(score.score))
 app.command("extract")(command(extract.extract))
 app.command("decode")(command(decode.decode))
+app.command("align")(command(align.align))
 app.command("convert")(command(convert.convert))
 app.command("layout")(command(layout.layout))
 app.command("show")(command(show.show))

@@ -1,6 +1,7 @@
 """`slr decode`: the glosses of feature files, of videos and of what a camera sees."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from slrcli.cli.common import Device, Json, option
 from slrcli.cli.extract import Fps, Jobs, MaxSide, PictureFps, Square, extract_options
+from slrcli.cli.outputs import Out, Outcomes, OutputFormats
 from slrcli.config import Config, ExtractConfig, LiveConfig
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
@@ -43,6 +45,8 @@ def decode(
     hop: Annotated[float | None, option("live.hop", "--hop")] = None,
     settle: Annotated[float | None, option("live.settle", "--settle")] = None,
     drop: Annotated[bool | None, option("live.drop", "--drop/--no-drop")] = None,
+    formats: OutputFormats = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> int:
     """Write the glosses of clips: one line each, the file and its glosses parted by a tab (one file: no name).
@@ -56,6 +60,10 @@ def decode(
 
     Example: slr decode features/test --model runs/latest --json
 
+    Example: slr decode clip.mp4 --out clip.eaf
+
+    Example: slr decode videos --format eaf --format csv --out glosses
+
     Example: slr decode --camera
     """
     extraction = extract_options(fps=fps, square=square, max_side=max_side, picture_fps=picture_fps)
@@ -67,6 +75,10 @@ def decode(
             "only one of files, --camera and --pipe can be decoded" if files or camera else "nothing to decode is named"
         )
         raise UsageError(what, fix="name files or folders, or use --camera or --pipe")
+    if files and (formats or out):
+        return write_files(console, files, model, device, extraction, jobs, formats or (), out)
+    if formats or out:
+        raise UsageError("--format and --out are for files; a stream is written as it comes", fix="leave them out")
     if files:
         return decode_files(console, files, model, device, extraction, jobs)
     given = {"window": window, "hop": hop, "settle": settle, "drop": drop, "fps": fps}
@@ -94,6 +106,31 @@ def decode_files(
     if failed:
         console.warn(f"{failed} of {len(results)} files could not be decoded.")
     return EXIT_FAILURE if failed else EXIT_OK
+
+
+def write_files(
+    console: Console,
+    files: list[Path],
+    model: Path | None,
+    device: str,
+    extraction: ExtractConfig,
+    jobs: int,
+    formats: Sequence[str],
+    out: Path | None,
+) -> int:
+    """The glosses of files, in formats that other programs open."""
+    from slrcli.report.outputs import plan_outputs
+    from slrcli.workflows.decode import clips, decode_with, open_recogniser, timed
+    from slrcli.workflows.timing import FrameRates, clip_ids
+
+    found = list(clips(files))
+    ids = clip_ids(files, found)
+    outcomes = Outcomes(plan_outputs(formats, out, ids))
+    recogniser = open_recogniser(console, model, device)
+    rates = FrameRates(console, extraction.fps, recogniser.meta.layout)
+    for id, item in zip(ids, decode_with(console, recogniser, found, extraction, jobs), strict=True):
+        outcomes.take(None if item.error else timed(item, id, rates), item.error)
+    return outcomes.finish(console, "decoded")
 
 
 def decode_live(

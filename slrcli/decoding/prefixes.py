@@ -17,7 +17,7 @@ from slrcli.paths import BLANK, log_likelihoods
 
 TOKEN_CUT = 7.0
 MARGIN = 12.0
-NO_FACTORS = None
+NO_LIMIT = 1 << 40
 
 
 class Labelling(NamedTuple):
@@ -68,6 +68,7 @@ def prefix_beam_search(
     Raises:
         FloatingPointError: a frame in which nothing can be.
     """
+    beam = beam or NO_LIMIT
     probs = np.exp(np.ascontiguousarray(log_probs))
     tree = _Tree(factors)
     front, scale = [_Entry(1.0, 1.0, 0.0, 0, 0)], 0.0
@@ -136,7 +137,7 @@ class _Tree:
 
 
 def _frames(
-    log_probs: np.ndarray, probs: np.ndarray, beam: int | None, token_cut: float, exact: bool
+    log_probs: np.ndarray, probs: np.ndarray, beam: int, token_cut: float, exact: bool
 ) -> Iterator[tuple[int, list[tuple[int, float]]]]:
     """For each frame where its row begins in the flat probabilities, and (gloss, probability) of those that are tried.
 
@@ -154,7 +155,7 @@ def _frames(
     below = best[rows, 0] - log_probs.reshape(-1)[places]
     order = np.argsort(rows + below / (2 * token_cut + 1.0))  # by frame, and in it the likeliest first
     bounds = np.searchsorted(rows, np.arange(frames + 1))
-    if exact and beam:
+    if exact and beam < NO_LIMIT:
         order = order[np.arange(len(order)) - bounds[rows] <= 2 * beam]
         bounds = np.searchsorted(rows[order], np.arange(frames + 1))
     places = places[order]
@@ -197,7 +198,7 @@ def _stay(front, tree, values, base, beam, floor_share):
 def _extend(front, tree, tokens, taken, entries, floor, beam):
     """Add the extensions of the beam's prefixes that are no prefixes of it yet, as far as they can stay."""
     top = tokens[0][1]
-    row, most = NO_FACTORS, 1.0
+    row, most = None, 1.0
     for mass, in_blank, _, node, _ in front:
         if tree.factors is not None:
             row, most = tree.factors.row(tree.state[node])
@@ -213,7 +214,7 @@ def _extend(front, tree, tokens, taken, entries, floor, beam):
                 arriving *= row[gloss]
             if arriving > floor and gloss not in known:
                 entries.append((arriving, 0.0, arriving, node, gloss))
-        if beam and len(entries) > 4 * beam:
+        if len(entries) > 4 * beam:
             entries.sort(reverse=True)
             del entries[beam:]
             floor = max(floor, entries[-1][0])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from slrcli.config import ExtractConfig
+from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.console import Console
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError, UsageError
@@ -20,8 +20,10 @@ from slrcli.features.video.library import need_all
 from slrcli.features.video.sources import is_source, sources_below
 from slrcli.processes import usable_cores
 from slrcli.recognise import Recogniser, choose_device
+from slrcli.report.outputs import TimedClip
 from slrcli.workflows.extract import run_jobs
 from slrcli.workflows.runs import find_checkpoint, shown
+from slrcli.workflows.timing import FrameRates
 
 DECODE_BATCH = 8
 
@@ -89,8 +91,17 @@ def decode(
     Raises:
         SlrError: no checkpoint, or a folder without clips.
     """
-    recogniser = open_recogniser(console, model, device)
-    files = list(clips(paths))
+    yield from decode_with(console, open_recogniser(console, model, device), list(clips(paths)), extraction, jobs)
+
+
+def decode_with(
+    console: Console,
+    recogniser: Recogniser,
+    files: Sequence[Path],
+    extraction: ExtractConfig | None = None,
+    jobs: int = 0,
+) -> Iterator[Decoded]:
+    """Decode clips with a recogniser, in the order given; see `decode`."""
     with tempfile.TemporaryDirectory(prefix="slr-") as folder:
         videos = list(dict.fromkeys(file for file in files if is_source(file)))
         found = landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, Path(folder))
@@ -127,6 +138,20 @@ def landmarks_of(
     ]
     outcomes = run_jobs(console, work, jobs or usable_cores())
     return {job.source: found if isinstance(found, SlrError) else job.target for job, found in outcomes}
+
+
+def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:
+    """A decoded file with the times of its glosses; a video brings its own.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if item.times:
+        step = float(np.median(np.diff(item.times))) if len(item.times) > 1 else 0.0
+        fps = 1 / step if step > 0 else FRAMES_PER_SECOND
+        media = item.path if item.path.is_file() else None
+        return TimedClip(id, item.frames, item.hypothesis, fps, item.times, media)
+    return TimedClip(id, item.frames, item.hypothesis, rates.of(item.path))
 
 
 def check_layout(layout: Layout) -> None:
