@@ -6,6 +6,7 @@ the architecture, a named preset, a TOML file, options of the command line. Ever
 
 from slrcli.config.commands import (
     COMPOSE_SPLITS,
+    DEFAULT_BEAM,
     FOLD_SPLITS,
     HELD_OUT,
     MOST_SEEDS,
@@ -13,6 +14,7 @@ from slrcli.config.commands import (
     OVERFIT_FIXED,
     OVERFIT_SETTINGS,
     ComposeConfig,
+    DecodeConfig,
     ExtractConfig,
     LiveConfig,
     OverfitConfig,
@@ -44,6 +46,7 @@ __all__ = [
     "ARCH_SETTINGS",
     "COMPOSE_SPLITS",
     "DEFAULT_ARCH",
+    "DEFAULT_BEAM",
     "FOLD_SPLITS",
     "FRAMES_PER_SECOND",
     "HELD_OUT",
@@ -60,6 +63,7 @@ __all__ = [
     "ComposeConfig",
     "Config",
     "DataConfig",
+    "DecodeConfig",
     "DistillConfig",
     "ExtractConfig",
     "LiveConfig",

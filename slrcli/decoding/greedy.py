@@ -57,9 +57,9 @@ def greedy_batch(
         SlrError: NaN among the log-probabilities.
     """
     log_probs, lengths = np.asarray(log_probs), np.asarray(lengths, dtype=np.int64)
-    _check_shapes(log_probs, lengths, len(vocab.tokens))
+    check_shapes(log_probs, lengths, len(vocab.tokens))
     labels, values = _best_labels(log_probs, lengths)
-    _check_numbers(values, clips)
+    check_numbers(values, clips)
     scores = values.sum(axis=1, dtype=np.float64)
     runs = _runs(labels, values)
     bounds = np.searchsorted(runs.clip, np.arange(len(lengths) + 1))
@@ -111,7 +111,7 @@ def _runs(labels: np.ndarray, values: np.ndarray) -> _Runs:
     return _Runs(clip, line[begins], begins - clip * width, ends - 1 - clip * width, sums / (ends - begins))
 
 
-def _check_shapes(log_probs: np.ndarray, lengths: np.ndarray, size: int) -> None:
+def check_shapes(log_probs: np.ndarray, lengths: np.ndarray, size: int) -> None:
     if log_probs.ndim != 3:
         raise ValueError(f"log_probs must be [B, T', V], not {list(log_probs.shape)}")
     clips, frames, width = log_probs.shape
@@ -121,7 +121,7 @@ def _check_shapes(log_probs: np.ndarray, lengths: np.ndarray, size: int) -> None
         raise ValueError(f"lengths must be {clips} numbers from 0 to {frames}")
 
 
-def _check_numbers(values: np.ndarray, clips: Sequence[str] | None) -> None:
+def check_numbers(values: np.ndarray, clips: Sequence[str] | None) -> None:
     # argmax prefers NaN to any number, so a NaN anywhere in a frame shows in its best value.
     bad = np.flatnonzero(np.isnan(values).any(axis=1))
     if bad.size:

@@ -25,6 +25,8 @@ class Hypothesis:
         confidences: for each gloss a probability in [0, 1]; which one, the decoder says.
         score: natural log-probability of the hypothesis; of which event, the decoder says.
         peaks: for each gloss the INPUT frame where it is likeliest; empty where the decoder does not say.
+        rating: what it was chosen by, where more than `score` counted (a language model); None where nothing else did.
+        others: the next best hypotheses, where they were asked for.
     """
 
     ids: tuple[int, ...]
@@ -33,6 +35,8 @@ class Hypothesis:
     confidences: tuple[float, ...]
     score: float
     peaks: tuple[int, ...] = ()
+    rating: float | None = None
+    others: tuple["Hypothesis", ...] = ()
 
     def __post_init__(self):
         sizes = {len(self.ids), len(self.glosses), len(self.spans), len(self.confidences)}
