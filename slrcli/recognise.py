@@ -8,6 +8,7 @@ import torch
 
 from slrcli.checkpoint import Meta, load_checkpoint
 from slrcli.data import Batch, collate, load_clip
+from slrcli.decoding.calibration import Calibration
 from slrcli.decoding.greedy import greedy_batch
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import UsageError
@@ -40,7 +41,12 @@ class Recogniser:
     Args:
         model: put in evaluation mode while it is used.
         vocabulary: names of its classes.
+
+    Attributes:
+        calibration: what the confidences go through; None leaves them as the model has them.
     """
+
+    calibration: Calibration | None = None
 
     def __init__(self, model: SignModel, vocabulary: Vocabulary, meta: Meta | None = None):
         self.model, self.vocabulary, self.meta = model, vocabulary, meta
@@ -80,9 +86,10 @@ class Recogniser:
         """Best-path hypotheses of a batch's log-probabilities, spans in input frames."""
         frames = output.lengths.tolist()
         stride = stride_of(self.model)  # the model's, not the batch's: spans must not depend on what else is in it
-        return greedy_batch(
+        found = greedy_batch(
             output.log_probs.float().cpu().numpy(), frames, stride, self.vocabulary, batch.lengths.tolist(), names
         )
+        return [self.calibration.applied(item) for item in found] if self.calibration else found
 
 
 def stride_of(model: SignModel) -> float:

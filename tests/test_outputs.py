@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from slrcli.cli import app
 from slrcli.config import Config
 from slrcli.decoding.alignment import align
+from slrcli.decoding.calibration import Calibration
 from slrcli.decoding.greedy import greedy
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, DependencyError, UsageError
@@ -252,11 +253,15 @@ class Columns(torch.nn.Module):
 
 
 @pytest.fixture
-def slr(tmp_path, monkeypatch):
-    """Run a command with that model."""
+def recogniser():
+    """That model with its vocabulary."""
     vocabulary = Vocabulary(("<blank>", "HELLO", "YOU", "NAME"), (0, 1, 1, 1))
-    meta = SimpleNamespace(layout=generic_layout(4), config=Config())
-    recogniser = Recogniser(Columns(), vocabulary, meta)
+    return Recogniser(Columns(), vocabulary, SimpleNamespace(layout=generic_layout(4), config=Config()))
+
+
+@pytest.fixture
+def slr(tmp_path, monkeypatch, recogniser):
+    """Run a command with that model."""
     monkeypatch.setattr("slrcli.workflows.decode.open_recogniser", lambda *_: recogniser)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(app, [str(item) for item in arguments])
@@ -346,6 +351,14 @@ def test_the_frame_rate_is_the_files_own_else_a_guess_that_is_said(slr, tmp_path
     assert slr("decode", tmp_path / "b.npz", "-f", "ctm").stdout.split()[3] == "0.200"
     done = slr("decode", tmp_path / "a.npy", "-f", "ctm")
     assert done.stdout.split()[3] == "0.400" and "25 is taken" in done.stderr
+
+
+def test_decoded_confidences_go_through_the_calibration_of_the_checkpoint(slr, recogniser, tmp_path):
+    path = signed(tmp_path / "a.npy", 1)
+    (raw,) = json.loads(slr("decode", path, "-f", "jsonl").stdout)["confidences"]
+    recogniser.calibration = Calibration(0.5, 0.0, "greedy", "", "dev", 50)
+    (mapped,) = json.loads(slr("decode", path, "-f", "jsonl").stdout)["confidences"]
+    assert mapped == pytest.approx(1 / (1 + ((1 - raw) / raw) ** 0.5), abs=2e-3) and mapped < raw
 
 
 @pytest.mark.parametrize(

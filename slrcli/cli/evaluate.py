@@ -36,6 +36,13 @@ def evaluate(
     fps: Annotated[
         float, typer.Option("--fps", min=0.001, help="Frames a second, for times in CTM files and reports.")
     ] = FRAMES_PER_SECOND,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Fit the confidences to what is right in dev (or --split); kept by the checkpoint.",
+        ),
+    ] = False,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Clips at a time.")] = 16,
     protocol: Annotated[
         str, typer.Option("--protocol", "-p", help="How errors are counted (see slr score --help); all: side by side.")
@@ -49,6 +56,8 @@ def evaluate(
     """Score a checkpoint: WER with substitutions, deletions and insertions, per signer, the worst utterances aligned.
 
     Example: slr eval runs/latest --data-dir DIR --split test --out hypotheses.ctm
+
+    Example: slr eval runs/latest --data-dir DIR --calibrate
     """
     chosen = overrides(
         data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features
@@ -57,14 +66,24 @@ def evaluate(
 
     data = merge(Config(), chosen, "command line").data
     result = evaluate_checkpoint(
-        console, checkpoint, data, split, tuple(out or ()), fps, batch_size, device or Config().run.device, protocol
+        console,
+        checkpoint,
+        data,
+        split or ("dev" if calibrate else ""),
+        tuple(out or ()),
+        fps,
+        batch_size,
+        device or Config().run.device,
+        protocol,
+        calibrated=not calibrate,
     )
+    calibrated = calibrate_result(console, result) if calibrate else {}
     if report:
         from slrcli.workflows.report import write_report
 
         console.note(f"report: {write_report(report, result, fps)}")
     if as_json:
-        console.json(result.to_dict())
+        console.json({**result.to_dict(), **calibrated})
         return 0
     from slrcli.report.scores import closing_lines, side_by_side
     from slrcli.report.tables import score_table, worst_view
@@ -83,3 +102,17 @@ def evaluate(
     for line in closing_lines(main, result.intervals):
         console.result(line)
     return 0
+
+
+def calibrate_result(console: Console, result) -> dict:
+    """Fit the confidences, say what it did, and give it for `--json`."""
+    from slrcli.workflows.calibrate import calibrate
+
+    found = calibrate(result)
+    if result.split != "dev":
+        console.warn(f"Calibrated on {result.split}: confidences on it say nothing about other clips now.")
+    console.note(
+        f"calibration error {found.before:.1f} points before, {found.after:.1f} after (other utterances' fit), "
+        f"{found.calibration.glosses} glosses: {found.path or 'not kept, since it does not help'}"
+    )
+    return {"calibrated": found.to_dict()}

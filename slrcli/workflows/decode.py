@@ -10,6 +10,7 @@ import numpy as np
 
 from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.console import Console
+from slrcli.decoding.calibration import load_calibration
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.layout import Layout
@@ -21,6 +22,7 @@ from slrcli.features.video.sources import is_source, sources_below
 from slrcli.processes import usable_cores
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.report.outputs import TimedClip
+from slrcli.workflows.evaluate import DECODER
 from slrcli.workflows.extract import run_jobs
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.timing import FrameRates
@@ -117,7 +119,9 @@ def open_recogniser(console: Console, model: Path | None, device: str) -> Recogn
     checkpoint = find_checkpoint(model)
     if model is None:
         console.note(f"model: {shown(checkpoint)} (the newest run)")
-    return Recogniser.from_checkpoint(checkpoint, choose_device(device))
+    recogniser = Recogniser.from_checkpoint(checkpoint, choose_device(device))
+    recogniser.calibration = load_calibration(checkpoint, DECODER)
+    return recogniser
 
 
 Landmarks = Mapping[Path, Path | SlrError]

@@ -1,6 +1,5 @@
 """What `slr eval` does: a checkpoint and a split in, scores and hypotheses out."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,9 @@ from slrcli.config import FRAMES_PER_SECOND, DataConfig
 from slrcli.console import Console
 from slrcli.corpus import default_split, split_name
 from slrcli.data import Clips
+from slrcli.decoding.calibration import load_calibration
 from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
+from slrcli.files import file_hash
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.scoring.breakdown import breakdown, calibration, calibration_error
 from slrcli.scoring.protocols import get_protocols
@@ -22,6 +23,8 @@ from slrcli.workflows.material import require_distinct, with_dev
 from slrcli.workflows.opening import open_data
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.score import Judged, intervals_of, judge
+
+DECODER = "greedy"
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def evaluate_checkpoint(
     batch_size: int = EVAL_BATCH,
     device: str = "auto",
     protocol: str = "plain",
+    calibrated: bool = True,
 ) -> EvalResult:
     """Score a checkpoint on a split of a corpus.
 
@@ -121,6 +125,7 @@ def evaluate_checkpoint(
         outputs: files for the hypotheses, the format by the suffix.
         fps: frames a second, for formats with times.
         protocol: how errors are counted: a name, or "all".
+        calibrated: confidences as the checkpoint's calibration has them, if it has one; else the model's own.
 
     Raises:
         SlrError: no such checkpoint, split or features, or features that do not fit.
@@ -130,6 +135,7 @@ def evaluate_checkpoint(
         format_of(file)  # a mistake in a name should not cost the whole evaluation
     path = find_checkpoint(checkpoint)
     recogniser = Recogniser.from_checkpoint(path, choose_device(device))
+    recogniser.calibration = load_calibration(path, DECODER) if calibrated else None
     meta = recogniser.meta
     corpus = open_data(data)
     for note in corpus.notes:
@@ -149,12 +155,6 @@ def evaluate_checkpoint(
     for file in outputs:
         write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
     refs, hyps = evaluation.references, evaluation.glosses
-    made_by = {"decoder": "greedy", "checkpoint": file_hash(path), "split": name}
+    made_by = {"decoder": DECODER, "checkpoint": file_hash(path), "split": name}
     judged = tuple(judge(item, refs, hyps, meta.vocabulary.glosses, **made_by) for item in protocols)
     return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, judged)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, 12 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
