@@ -12,12 +12,11 @@ import argparse
 import itertools
 from pathlib import Path
 
-from slrcli.decoding.beam import BeamSearch
-from slrcli.decoding.scorer import Fusion
-
 from slrcli.corpus import open_corpus
 from slrcli.data import Clips, collate
+from slrcli.decoding.beam import BeamSearch
 from slrcli.decoding.greedy import greedy_batch
+from slrcli.decoding.scorer import Fusion
 from slrcli.errors import SlrError
 from slrcli.language import BoundModel, estimate, perplexity
 from slrcli.recognise import Recogniser, by_length, stride_of
