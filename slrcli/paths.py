@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 from slrcli.errors import DataError
 
 BLANK = 0
-RESCALE_EVERY = 6  # frames; a frame takes at most 45 (a float32) of the 300 orders of magnitude that a float64 has
+ROOM = 600.0  # nats that masses may lose or gain before they are brought back near 1; a float64 has 700
+LEAST = 1e-45  # of a float32
 NOTHING = 1e-300
-STEEPEST = 80.0  # nats from one state down to the next; six frames of it are still a float64
+STEEPEST = 80.0  # nats from one state down to the next
 CELLS = 1 << 22  # probabilities that are gathered at once
 
 
@@ -60,7 +61,13 @@ def _forward(probs: np.ndarray, labellings: Sequence[Sequence[int]]) -> np.ndarr
     before, here, after_blank = in_token[:-1], in_token[1:], in_blank[:-1]
     arriving, leaping = np.empty((longest, count)), np.empty((longest, count))
     scale, step, may_skip = np.zeros((longest + 1, count)), np.ones((longest, count)), differs
-    for frame, (blank, token) in enumerate(zip(probs[:, BLANK].tolist(), emitted, strict=True), 1):
+    lost = risen = rise = 0.0
+    for blank, token, loss in zip(probs[:, BLANK].tolist(), emitted, _losses(probs, emitted), strict=True):
+        lost, risen = lost + loss, risen + rise
+        if max(lost, risen) > ROOM:
+            step = _rescale(in_blank, in_token, scale)
+            may_skip, rise = step * differs, float(np.log(step.max(initial=1.0)))
+            lost, risen = loss, rise
         np.multiply(after_blank, step, out=arriving)
         np.multiply(before, may_skip, out=leaping)
         arriving += leaping
@@ -68,12 +75,15 @@ def _forward(probs: np.ndarray, labellings: Sequence[Sequence[int]]) -> np.ndarr
         in_blank += in_token
         in_blank *= blank
         np.multiply(arriving, token, out=here)
-        if frame % RESCALE_EVERY == 0:
-            step = _rescale(in_blank, in_token, scale)
-            may_skip = step * differs
     column = np.arange(count)
     with np.errstate(divide="ignore"):
         return np.log(in_blank[lengths, column] + in_token[lengths, column]) + scale[lengths, column]
+
+
+def _losses(probs: np.ndarray, emitted: np.ndarray) -> list[float]:
+    """How many nats a mass may lose in each frame at most."""
+    least = np.minimum(probs[:, BLANK], emitted.min(axis=(1, 2), initial=1.0))
+    return (-np.log(np.where(least > 0, least, LEAST), dtype=np.float64)).tolist()
 
 
 def _rescale(in_blank: np.ndarray, in_token: np.ndarray, scale: np.ndarray) -> np.ndarray:

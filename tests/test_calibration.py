@@ -120,7 +120,7 @@ def evaluated(checkpoint, pairs):
     hypotheses = {id: Hypothesis((1,), ("A",), ((0, 1),), (pairs[int(id)][0],), 0.0) for id in refs}
     judged = score(refs, {id: ["A"] for id in refs})
     evaluation = SimpleNamespace(hypotheses=hypotheses, score=judged)
-    return SimpleNamespace(checkpoint=checkpoint, split="dev", evaluation=evaluation)
+    return SimpleNamespace(decoder="greedy", checkpoint=checkpoint, split="dev", evaluation=evaluation)
 
 
 def test_what_helps_is_kept_beside_the_checkpoint(checkpoint):

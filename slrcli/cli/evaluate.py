@@ -6,8 +6,20 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.common import Annotations, DataDir, Device, Features, Format, Json, overrides
+from slrcli.cli.decoding import (
+    Beam,
+    DecoderFile,
+    HotWord,
+    HotWordWeight,
+    InsertionBonus,
+    Lm,
+    LmWeight,
+    wanted_decoder,
+)
 from slrcli.config import FRAMES_PER_SECOND, Config, merge
 from slrcli.console import Console
+from slrcli.errors import UsageError
+from slrcli.processes import usable_cores
 
 
 def evaluate(
@@ -43,6 +55,14 @@ def evaluate(
             help="Fit the confidences to what is right in dev (or --split); kept by the checkpoint.",
         ),
     ] = False,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="Search beam, language-model weight and insertion bonus on dev (or --split), and keep what is best in "
+            "decode.toml beside the checkpoint. What is given is not searched.",
+        ),
+    ] = False,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Clips at a time.")] = 16,
     protocol: Annotated[
         str, typer.Option("--protocol", "-p", help="How errors are counted (see slr score --help); all: side by side.")
@@ -51,6 +71,14 @@ def evaluate(
     annotations: Annotations = None,
     features: Features = None,
     device: Device = None,
+    beam: Beam = None,
+    lm: Lm = None,
+    lm_weight: LmWeight = None,
+    insertion_bonus: InsertionBonus = None,
+    hot_word: HotWord = None,
+    hot_word_weight: HotWordWeight = None,
+    decoder: DecoderFile = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes of a beam search; 0: one a core.")] = 1,
     as_json: Json = False,
 ) -> int:
     """Score a checkpoint: WER with substitutions, deletions and insertions, per signer, the worst utterances aligned.
@@ -58,6 +86,8 @@ def evaluate(
     Example: slr eval runs/latest --data-dir DIR --split test --out hypotheses.ctm
 
     Example: slr eval runs/latest --data-dir DIR --calibrate
+
+    Example: slr eval runs/latest --data-dir DIR --tune --lm glosses.arpa
     """
     chosen = overrides(
         data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features
@@ -65,6 +95,14 @@ def evaluate(
     from slrcli.workflows.evaluate import evaluate_checkpoint
 
     data = merge(Config(), chosen, "command line").data
+    wanted = wanted_decoder(
+        decoder, jobs or usable_cores(), beam=beam, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
+        hot_words=hot_word, hot_word_weight=hot_word_weight,
+    )  # fmt: skip
+    if tune:
+        if calibrate or out or report:
+            raise UsageError("--tune writes decode.toml alone", "--calibrate, --out, --report", "run slr eval again")
+        return show_tuned(console, checkpoint, data, split, wanted, batch_size, device or Config().run.device, protocol)
     result = evaluate_checkpoint(
         console,
         checkpoint,
@@ -76,6 +114,7 @@ def evaluate(
         device or Config().run.device,
         protocol,
         calibrated=not calibrate,
+        decoder=wanted,
     )
     calibrated = calibrate_result(console, result) if calibrate else {}
     if report:
@@ -101,6 +140,21 @@ def evaluate(
         console.note(f"hypotheses: {path}")
     for line in closing_lines(main, result.intervals):
         console.result(line)
+    return 0
+
+
+def show_tuned(console: Console, *arguments) -> int:
+    """Tune (see `slrcli.workflows.tune`), and show what was tried."""
+    from slrcli.report.tuning import tuned_table
+    from slrcli.workflows.tune import tune
+
+    found = tune(console, *arguments)
+    if console.as_json:
+        console.json(found.to_dict())
+        return 0
+    console.result(tuned_table(found))
+    console.note(f"Chosen on {found.split}, so that its WER there flatters it; kept in {found.path}, which slr decode")
+    console.note("and slr eval read by themselves; --beam 0 decodes without.")
     return 0
 
 

@@ -107,7 +107,7 @@ class DecodeConfig:
     )
     nbest: int = setting(1, "So many hypotheses a clip, the best first.", least=1)
     token_cut: float = setting(
-        7.0, "Glosses are tried in a frame that are at most so far below its likeliest class, nats.", least=0, most=1e4
+        6.0, "Glosses are tried in a frame that are at most so far below its likeliest class, nats.", least=0, most=1e4
     )
     margin: float = setting(12.0, "Prefixes are kept that are at most so far below the best, nats.", least=0, most=600)
     lm: str = setting("", "Language model, an ARPA file.")

@@ -15,7 +15,7 @@ import numpy as np
 from slrcli.decoding.scorer import Factors
 from slrcli.paths import BLANK, log_likelihoods
 
-TOKEN_CUT = 7.0
+TOKEN_CUT = 6.0
 MARGIN = 12.0
 NO_LIMIT = 1 << 40
 

@@ -7,7 +7,7 @@ from typing import Any
 from slrcli.decoding.calibration import Calibration, fit, held_out, save_calibration
 from slrcli.files import file_hash
 from slrcli.scoring.breakdown import calibration_classes, calibration_error, judged_confidences
-from slrcli.workflows.evaluate import DECODER, EvalResult
+from slrcli.workflows.evaluate import EvalResult
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def calibrate(result: EvalResult) -> Calibrated:
     together = [pair for own in judged for pair in own]
     scale, shift = fit(together)
     others = [pair for own in held_out(judged) for pair in own]
-    found = Calibration(scale, shift, DECODER, file_hash(result.checkpoint), result.split, len(together))
+    found = Calibration(scale, shift, result.decoder, file_hash(result.checkpoint), result.split, len(together))
     before, after = (calibration_error(calibration_classes(pairs)) for pairs in (together, others))
     path = save_calibration(result.checkpoint, found) if after < before else None
     return Calibrated(found, before, after, path)

@@ -10,7 +10,6 @@ import numpy as np
 
 from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.console import Console
-from slrcli.decoding.calibration import load_calibration
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.layout import Layout
@@ -22,7 +21,7 @@ from slrcli.features.video.sources import is_source, sources_below
 from slrcli.processes import usable_cores
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.report.outputs import TimedClip
-from slrcli.workflows.evaluate import DECODER
+from slrcli.workflows.decoder import Wanted, equip
 from slrcli.workflows.extract import run_jobs
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.timing import FrameRates
@@ -48,12 +47,16 @@ class Decoded:
         """Plain values, for `--json`; spans are frames, the end exclusive; of videos also seconds."""
         if self.hypothesis is None:
             return {"file": str(self.path), "error": str(self.error)}
-        found = self.hypothesis
+        found = {"file": str(self.path), "frames": self.frames, **self._dict_of(self.hypothesis)}
+        if self.hypothesis.others:
+            found["others"] = [self._dict_of(item) for item in self.hypothesis.others]
+        return found
+
+    def _dict_of(self, found: Hypothesis) -> dict[str, Any]:
         rows = zip(found.glosses, found.spans, found.confidences, strict=True)
         return {
-            "file": str(self.path),
-            "frames": self.frames,
             "log_probability": found.score,
+            **({} if found.rating is None else {"rating": found.rating}),
             "glosses": [
                 {
                     "gloss": gloss,
@@ -81,6 +84,7 @@ def decode(
     device: str = "auto",
     extraction: ExtractConfig | None = None,
     jobs: int = 0,
+    decoder: Wanted | None = None,
 ) -> Iterator[Decoded]:
     """Decode files and the clips of folders, in the order given; a file that fails does not stop the others.
 
@@ -89,11 +93,13 @@ def decode(
         model: checkpoint or run; None is the newest run, which is named aloud.
         extraction: how videos become landmarks; their layout is always the checkpoint's.
         jobs: processes that look at videos; 0: one for each core.
+        decoder: what was said about the decoder.
 
     Raises:
         SlrError: no checkpoint, or a folder without clips.
     """
-    yield from decode_with(console, open_recogniser(console, model, device), list(clips(paths)), extraction, jobs)
+    recogniser = open_recogniser(console, model, device, decoder)
+    yield from decode_with(console, recogniser, list(clips(paths)), extraction, jobs)
 
 
 def decode_with(
@@ -114,13 +120,13 @@ def decode_with(
                 task.advance(len(part))
 
 
-def open_recogniser(console: Console, model: Path | None, device: str) -> Recogniser:
-    """The recogniser of a checkpoint or run; the newest one, where none is named, is named aloud."""
+def open_recogniser(console: Console, model: Path | None, device: str, decoder: Wanted | None = None) -> Recogniser:
+    """The recogniser of a checkpoint or run with its decoder; the newest one, where none is named, is named aloud."""
     checkpoint = find_checkpoint(model)
     if model is None:
         console.note(f"model: {shown(checkpoint)} (the newest run)")
     recogniser = Recogniser.from_checkpoint(checkpoint, choose_device(device))
-    recogniser.calibration = load_calibration(checkpoint, DECODER)
+    equip(console, recogniser, checkpoint, decoder or Wanted())
     return recogniser
 
 
