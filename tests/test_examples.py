@@ -1,5 +1,6 @@
 """The examples: the same corpora, byte for byte, as the benchmark's own builder makes, from packs and raw files."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -196,3 +197,16 @@ def test_too_few_recordings_to_compose_are_refused_before_anything_is_written(tm
 def test_help_shows_how_to_call_it(name):
     done = run(EXAMPLES / f"{name}.py", "--help")
     assert done.returncode == 0 and f"python examples/{name}.py --raw" in done.stdout
+
+
+def test_no_fold_has_a_say_in_its_own_setting():
+    path = EXAMPLES / "folds" / "language_model.py"
+    spec = importlib.util.spec_from_file_location("language_model", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    errors = {(0.0, 0.0): [0, 9, 9], (0.5, 0.0): [50, 5, 5], (1.0, 1.0): [9, 5, 5]}
+    assert module.chosen(errors, 0) == (
+        0.5,
+        0.0,
+    )  # of equals the lighter one
+    assert module.chosen(errors, 1) == (0.0, 0.0)
