@@ -127,7 +127,8 @@ def main() -> None:
         for setting, each in found.items()
     }
     bonus_alone = {setting: counts for setting, counts in errors.items() if not setting[0]}
-    report("best path", pooled(folds, [fold.greedy() for fold in folds]))
+    best_path = pooled(folds, [fold.greedy() for fold in folds])
+    report("best path", best_path)
     plain = pooled(folds, found[0.0, 0.0])
     report(f"beam {given.beam}", plain)
     scores = {}
@@ -138,6 +139,7 @@ def main() -> None:
         print(f"    weight and bonus by fold: {', '.join(f'{weight:g} {bonus:g}' for weight, bonus in picks)}")
     bonus, language = scores.values()
     report("  language model and bonus, against the bonus", language, bonus)
+    report("  language model and bonus, against best path", language, best_path)
 
 
 if __name__ == "__main__":

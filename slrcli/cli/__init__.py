@@ -32,6 +32,8 @@ Your own data:
     slr train --data-dir DIR --lr 3e-4
     slr eval runs/latest --data-dir DIR
     slr decode clip.npy
+    slr align clip.npy --glosses "HELLO YOU" --out clip.eaf
+    slr lm --data-dir DIR --out lm.arpa
     slr score references.stm hypotheses.ctm
     slr convert clip.pose clip.npy --layout mediapipe-258
 """

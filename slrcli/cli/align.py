@@ -37,7 +37,8 @@ def align(
 
     Shows a line a gloss, parted by tabs: seconds from, to, and of its peak, the gloss, its confidence. --format and
     --out write files that other programs open. A clip too short for its glosses is an error and does not stop the
-    others.
+    others. The times are the recogniser's: one that learnt from few sentences may recognise a gloss long before or
+    after it is signed, so look at some (slr show) before you build on them.
 
     Examples:
 

@@ -20,7 +20,7 @@ def lm(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...",
+            metavar="FILE",
             help="Annotation tables (.csv, .tsv), transcripts (stm, ctm, trn, jsonl), sentences (.txt, one a line).",
             show_default=False,
         ),
