@@ -1,7 +1,7 @@
 """The examples: the same corpora, byte for byte, as the benchmark's own builder makes, from packs and raw files."""
 
-import os
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path

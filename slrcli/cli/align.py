@@ -51,6 +51,7 @@ def align(
     from slrcli.report.outputs import plan_outputs
     from slrcli.workflows import align as workflow
     from slrcli.workflows.decode import open_recogniser
+    from slrcli.workflows.decoder import Wanted
 
     if bool(file) == bool(data_dir or annotations):
         raise UsageError("one clip or one corpus is aligned", "slr align", "name a feature file, or --data-dir DIR")
@@ -69,7 +70,9 @@ def align(
         )
         clips = workflow.known_clips(console, resolve(chosen).data, split)
     plan = plan_outputs(formats or (), out, [item.id for item in clips]) if formats or out else None
-    recogniser = open_recogniser(console, model, device or Config().run.device)
+    recogniser = open_recogniser(
+        console, model, device or Config().run.device, Wanted({"beam": 0})
+    )  # nothing is searched
     outcomes = Outcomes(plan)
     for item in workflow.align(console, recogniser, clips, fps):
         if outcomes.take(item.clip, item.error) and not plan and not as_json:
