@@ -70,9 +70,8 @@ def align(
         )
         clips = workflow.known_clips(console, resolve(chosen).data, split)
     plan = plan_outputs(formats or (), out, [item.id for item in clips]) if formats or out else None
-    recogniser = open_recogniser(
-        console, model, device or Config().run.device, Wanted({"beam": 0})
-    )  # nothing is searched
+    best_path = Wanted({"beam": 0})  # nothing is searched, whatever stands beside the checkpoint
+    recogniser = open_recogniser(console, model, device or Config().run.device, best_path)
     outcomes = Outcomes(plan)
     for item in workflow.align(console, recogniser, clips, fps):
         if outcomes.take(item.clip, item.error) and not plan and not as_json:
