@@ -12,13 +12,13 @@ from torch import Tensor
 
 from slrcli.config import AugmentConfig
 from slrcli.corpus import Utterance
-from slrcli.ctc import minimum_frames
 from slrcli.errors import DataError
 from slrcli.features.augment import augment
 from slrcli.features.landmarks import prepare
 from slrcli.features.layout import Layout
 from slrcli.features.readers import feature_shape, read_features
 from slrcli.models.frontend import Frontend
+from slrcli.paths import minimum_frames
 
 POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
 READ_AHEAD = 4  # batches made while the model computes

@@ -1,5 +1,6 @@
 """Writing files so that a reader finds the old one or the whole new one, never half of either."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -64,6 +65,12 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         if temporary != target:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, 12 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 _UMASK = os.umask(0o022)

@@ -8,7 +8,8 @@ import torch
 
 from slrcli.checkpoint import Meta, load_checkpoint
 from slrcli.data import Batch, collate, is_blind, load_clip
-from slrcli.decoding.greedy import greedy_batch
+from slrcli.decoding.calibration import Calibration
+from slrcli.decoding.decoder import BestPath, Decoder
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, UsageError
 from slrcli.models.base import Output, SignModel
@@ -40,10 +41,17 @@ class Recogniser:
     Args:
         model: put in evaluation mode while it is used.
         vocabulary: names of its classes.
+
+    Attributes:
+        decoder: makes hypotheses of log-probabilities; the best path unless another one is put here.
+        calibration: what the confidences go through; None leaves them as the model has them.
     """
+
+    calibration: Calibration | None = None
 
     def __init__(self, model: SignModel, vocabulary: Vocabulary, meta: Meta | None = None):
         self.model, self.vocabulary, self.meta = model, vocabulary, meta
+        self.decoder: Decoder = BestPath(vocabulary)
 
     @classmethod
     def from_checkpoint(cls, path: Path, device: torch.device | str = "cpu") -> "Recogniser":
@@ -81,12 +89,11 @@ class Recogniser:
         return self.decode(batch, self.posteriors(batch), names)
 
     def decode(self, batch: Batch, output: Output, names: Sequence[str] | None = None) -> list[Hypothesis]:
-        """Best-path hypotheses of a batch's log-probabilities, spans in input frames."""
+        """The decoder's hypotheses of a batch's log-probabilities, spans in input frames."""
         frames = output.lengths.tolist()
         stride = stride_of(self.model)  # the model's, not the batch's: spans must not depend on what else is in it
-        return greedy_batch(
-            output.log_probs.float().cpu().numpy(), frames, stride, self.vocabulary, batch.lengths.tolist(), names
-        )
+        found = self.decoder(output.log_probs.float().cpu().numpy(), frames, stride, batch.lengths.tolist(), names)
+        return [self.calibration.applied(item) for item in found] if self.calibration else found
 
 
 def stride_of(model: SignModel) -> float:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from slrcli.ctc import BLANK, ctc_loss, forced_alignment, minimum_frames
+from slrcli.ctc import BLANK, ctc_loss
 from slrcli.errors import DataError
+from slrcli.paths import forced_alignment, minimum_frames
 
 CASES = [
     (4, 3, [1]),

@@ -1,5 +1,6 @@
 """The examples: the same corpora, byte for byte, as the benchmark's own builder makes, from packs and raw files."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -222,3 +223,16 @@ def test_a_published_report_that_does_not_come_out_is_an_error(tmp_path):
     (tmp_path / "google.txt").write_text("".join(lines[:5]), encoding="utf-8")
     done = run(EXAMPLES / "published" / "lingit.py", tmp_path)
     assert done.returncode == 1 and "434 references, 10 hypotheses" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_no_fold_has_a_say_in_its_own_setting():
+    path = EXAMPLES / "folds" / "language_model.py"
+    spec = importlib.util.spec_from_file_location("language_model", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    errors = {(0.0, 0.0): [0, 9, 9], (0.5, 0.0): [50, 5, 5], (1.0, 1.0): [9, 5, 5]}
+    assert module.chosen(errors, 0) == (
+        0.5,
+        0.0,
+    )  # of equals the lighter one
+    assert module.chosen(errors, 1) == (0.0, 0.0)

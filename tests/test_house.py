@@ -18,6 +18,7 @@ PAGE = [
     f"page.{name}"
     for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
 ] + ["page"]
+OUTPUTS = [f"outputs.{name}" for name in ("clip", "lines", "subtitles", "elan", "write")] + ["outputs"]
 CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
 SHEET = [f"sheet.{name}" for name in ("rest", "spread", "panels", "svg", "png")] + ["sheet"]
 VIDEO = [
@@ -55,10 +56,12 @@ FLOORS = [
         *VIDEO,
     ),
     ("vocab",),
+    ("language", "ngram", "kneser_ney", "arpa", "perplexity", "bound"),
     ("transcripts", "words", "read", "write"),
     ("corpus", "finder", "utterances", "settings", "tables", "formats", "division", "write", "folds"),
     ("synth", "lexicon", "signer", "body", "face", "motion", "render", "write"),
     ("compose", "clips", "motion", "language", "plan", "write"),
+    ("paths",),
     ("ctc",),
     (
         "models",
@@ -77,7 +80,19 @@ FLOORS = [
         "registry",
     ),
     ("data",),
-    ("decoding", "hypothesis", "greedy"),
+    (
+        "decoding",
+        "hypothesis",
+        "greedy",
+        "alignment",
+        "calibration",
+        "scorer",
+        "hotwords",
+        "prefixes",
+        "beam",
+        "decoder",
+        "cores",
+    ),
     ("checkpoint",),
     ("recognise",),
     ("sliding",),
@@ -125,6 +140,7 @@ FLOORS = [
         "curve",
         "environment",
         "histograms",
+        "tuning",
         "corpus",
         "folds",
         "palette",
@@ -132,6 +148,7 @@ FLOORS = [
         *PAGE,
         *CLIP,
         *SHEET,
+        *OUTPUTS,
     ),
     (
         "workflows",
@@ -140,6 +157,7 @@ FLOORS = [
         "material",
         "own_model",
         "vocab",
+        "lm",
         "score",
         "check",
         "corpus",
@@ -151,13 +169,18 @@ FLOORS = [
         "train",
         "overfit",
         "check_all",
+        "decoder",
         "evaluate",
+        "tune",
+        "calibrate",
         "plan",
         "side_by_side",
         "folds",
         "report",
         "extract",
+        "timing",
         "decode",
+        "align",
         "live",
         "convert",
         "demo",
@@ -166,6 +189,7 @@ FLOORS = [
         "cli",
         "common",
         "vocab",
+        "lm",
         "corpus",
         "compose",
         "show",
@@ -177,9 +201,12 @@ FLOORS = [
         "check",
         "several",
         "train",
+        "decoding",
         "evaluate",
         "extract",
+        "outputs",
         "decode",
+        "align",
         "layout",
         "convert",
         "demo",
@@ -310,3 +337,8 @@ def test_score_never_loads_torch(tmp_path):
     (tmp_path / "a.txt").write_text("u HELLO YOU\n")
     arguments = [str(tmp_path / "a.txt"), str(tmp_path / "a.txt"), "--protocol", "all", "--details"]
     assert "torch" not in loaded_after("score", *arguments)
+
+
+def test_lm_never_loads_torch(tmp_path):
+    (tmp_path / "a.txt").write_text("HELLO YOU\n")
+    assert "torch" not in loaded_after("lm", str(tmp_path / "a.txt"), "--out", str(tmp_path / "lm.arpa"))

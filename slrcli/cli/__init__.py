@@ -4,6 +4,7 @@ import typer
 
 from slrcli import __version__
 from slrcli.cli import (
+    align,
     check,
     compose,
     convert,
@@ -13,6 +14,7 @@ from slrcli.cli import (
     evaluate,
     extract,
     layout,
+    lm,
     score,
     show,
     train,
@@ -30,6 +32,8 @@ Your own data:
     slr train --data-dir DIR --lr 3e-4
     slr eval runs/latest --data-dir DIR
     slr decode clip.npy
+    slr align clip.npy --glosses "HELLO YOU" --out clip.eaf
+    slr lm --data-dir DIR --out lm.arpa
     slr score references.stm hypotheses.ctm
     slr convert clip.pose clip.npy --layout mediapipe-258
 """
@@ -63,6 +67,7 @@ def options(
 app.command("demo")(command(demo.demo))
 app.command("vocab")(command(vocab.vocab))
 app.command("corpus")(command(corpus.corpus))
+app.command("lm")(command(lm.lm))
 app.command("compose")(command(compose.compose))
 app.add_typer(check.app, name="check")
 app.command("train")(command(train.train))
@@ -70,6 +75,7 @@ app.command("eval")(command(evaluate.evaluate))
 app.command("score")(command(score.score))
 app.command("extract")(command(extract.extract))
 app.command("decode")(command(decode.decode))
+app.command("align")(command(align.align))
 app.command("convert")(command(convert.convert))
 app.command("layout")(command(layout.layout))
 app.command("show")(command(show.show))

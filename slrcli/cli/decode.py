@@ -1,16 +1,32 @@
 """`slr decode`: the glosses of feature files, of videos and of what a camera sees."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slrcli.cli.common import Device, Json, option
+from slrcli.cli.decoding import (
+    Beam,
+    DecoderFile,
+    HotWord,
+    HotWordWeight,
+    InsertionBonus,
+    Lm,
+    LmWeight,
+    Nbest,
+    wanted_decoder,
+)
 from slrcli.cli.extract import Fps, Jobs, MaxSide, PictureFps, Square, extract_options
+from slrcli.cli.outputs import Out, Outcomes, OutputFormats
 from slrcli.config import Config, ExtractConfig, LiveConfig
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from slrcli.workflows.decoder import Wanted
 
 
 def decode(
@@ -43,12 +59,23 @@ def decode(
     hop: Annotated[float | None, option("live.hop", "--hop")] = None,
     settle: Annotated[float | None, option("live.settle", "--settle")] = None,
     drop: Annotated[bool | None, option("live.drop", "--drop/--no-drop")] = None,
+    beam: Beam = None,
+    nbest: Nbest = None,
+    lm: Lm = None,
+    lm_weight: LmWeight = None,
+    insertion_bonus: InsertionBonus = None,
+    hot_word: HotWord = None,
+    hot_word_weight: HotWordWeight = None,
+    decoder: DecoderFile = None,
+    formats: OutputFormats = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> int:
     """Write the glosses of clips: one line each, the file and its glosses parted by a tab (one file: no name).
 
     Of a running stream each gloss is a line, written once it is certain: seconds from, seconds to, gloss, confidence,
-    parted by tabs. Videos and streams need the extra 'video'.
+    parted by tabs. Videos and streams need the extra 'video'. With --nbest the next best follow, a line each: rank and
+    log-probability come first.
 
     Example: slr decode clip.npy
 
@@ -56,10 +83,22 @@ def decode(
 
     Example: slr decode features/test --model runs/latest --json
 
+    Example: slr decode clip.mp4 --out clip.eaf
+
+    Example: slr decode videos --format eaf --format csv --out glosses
+
+    Example: slr decode clip.npy --beam 20 --nbest 5
+
+    Example: slr decode features/test --lm glosses.arpa --hot-word "GOOD MORNING"
+
     Example: slr decode --camera
     """
     extraction = extract_options(fps=fps, square=square, max_side=max_side, picture_fps=picture_fps)
     device = device or Config().run.device
+    wanted = wanted_decoder(
+        decoder, beam=beam, nbest=nbest, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
+        hot_words=hot_word, hot_word_weight=hot_word_weight,
+    )  # fmt: skip
     if files == [Path("-")]:
         files, pipe = [], True
     if [bool(files), camera, pipe].count(True) != 1:
@@ -67,33 +106,81 @@ def decode(
             "only one of files, --camera and --pipe can be decoded" if files or camera else "nothing to decode is named"
         )
         raise UsageError(what, fix="name files or folders, or use --camera or --pipe")
+    if files and (formats or out):
+        return write_files(console, files, model, device, extraction, jobs, formats or (), out, wanted)
+    if formats or out:
+        raise UsageError("--format and --out are for files; a stream is written as it comes", fix="leave them out")
     if files:
-        return decode_files(console, files, model, device, extraction, jobs)
+        return decode_files(console, files, model, device, extraction, jobs, wanted)
     given = {"window": window, "hop": hop, "settle": settle, "drop": drop, "fps": fps}
     options = LiveConfig(**{key: value for key, value in given.items() if value is not None})
-    return decode_live(console, camera_index if camera else None, raw, model, device, extraction, options)
+    return decode_live(console, camera_index if camera else None, raw, model, device, extraction, options, wanted)
 
 
 def decode_files(
-    console: Console, files: list[Path], model: Path | None, device: str, extraction: ExtractConfig, jobs: int
+    console: Console,
+    files: list[Path],
+    model: Path | None,
+    device: str,
+    extraction: ExtractConfig,
+    jobs: int,
+    decoder: "Wanted",
 ) -> int:
     """The glosses of files, a line each."""
     from slrcli.workflows.decode import decode as run
 
     results = []
-    for item in run(console, files, model, device, extraction, jobs):
+    for item in run(console, files, model, device, extraction, jobs, decoder):
         results.append(item)
         if item.error is not None:
             console.error(item.error)
         elif not console.as_json:
-            glosses = " ".join(item.hypothesis.glosses)
-            console.result(glosses if len(files) == 1 and item.path == files[0] else f"{item.path}\t{glosses}")
+            name = "" if len(files) == 1 and item.path == files[0] else f"{item.path}\t"
+            for line in ranked_lines(item.hypothesis):
+                console.result(name + line)
     if console.as_json:
         console.json([item.to_dict() for item in results])
     failed = sum(item.error is not None for item in results)
     if failed:
         console.warn(f"{failed} of {len(results)} files could not be decoded.")
     return EXIT_FAILURE if failed else EXIT_OK
+
+
+def ranked_lines(found) -> list[str]:
+    """The glosses of a hypothesis; where others follow, each with its rank and what it is ranked by."""
+    if not found.others:
+        return [" ".join(found.glosses)]
+    ranked = enumerate((found, *found.others), 1)
+    return [
+        f"{rank}\t{item.score if item.rating is None else item.rating:.3f}\t{' '.join(item.glosses)}"
+        for rank, item in ranked
+    ]
+
+
+def write_files(
+    console: Console,
+    files: list[Path],
+    model: Path | None,
+    device: str,
+    extraction: ExtractConfig,
+    jobs: int,
+    formats: Sequence[str],
+    out: Path | None,
+    decoder: "Wanted",
+) -> int:
+    """The glosses of files, in formats that other programs open."""
+    from slrcli.report.outputs import plan_outputs
+    from slrcli.workflows.decode import clips, decode_with, open_recogniser, timed
+    from slrcli.workflows.timing import FrameRates, clip_ids
+
+    found = list(clips(files))
+    ids = clip_ids(files, found)
+    outcomes = Outcomes(plan_outputs(formats, out, ids))
+    recogniser = open_recogniser(console, model, device, decoder)
+    rates = FrameRates(console, extraction.fps, recogniser.meta.layout)
+    for id, item in zip(ids, decode_with(console, recogniser, found, extraction, jobs), strict=True):
+        outcomes.take(None if item.error else timed(item, id, rates), item.error)
+    return outcomes.finish(console, "decoded")
 
 
 def decode_live(
@@ -104,6 +191,7 @@ def decode_live(
     device: str,
     extraction: ExtractConfig,
     options: LiveConfig,
+    decoder: "Wanted",
 ) -> int:
     """The glosses of a running stream, a line each as they become certain."""
     from slrcli.features.video import streams
@@ -112,7 +200,7 @@ def decode_live(
     from slrcli.workflows.live import Pace, live
 
     need_all()
-    recogniser = open_recogniser(console, model, device)
+    recogniser = open_recogniser(console, model, device, decoder)
     check_layout(recogniser.meta.layout)
     side = extraction.max_side
     stream = streams.pipe(sys.stdin.buffer, raw, side) if camera is None else streams.camera(camera, side)

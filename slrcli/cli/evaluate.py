@@ -6,9 +6,21 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.common import Annotations, DataDir, Device, Features, Format, Json, overrides
+from slrcli.cli.decoding import (
+    Beam,
+    DecoderFile,
+    HotWord,
+    HotWordWeight,
+    InsertionBonus,
+    Lm,
+    LmWeight,
+    wanted_decoder,
+)
 from slrcli.config import FRAMES_PER_SECOND, Config, merge
 from slrcli.console import Console
+from slrcli.errors import UsageError
 from slrcli.files import require_place
+from slrcli.processes import usable_cores
 
 
 def evaluate(
@@ -37,6 +49,21 @@ def evaluate(
     fps: Annotated[
         float, typer.Option("--fps", min=0.001, help="Frames a second, for times in CTM files and reports.")
     ] = FRAMES_PER_SECOND,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Fit the confidences to what is right in dev (or --split); kept by the checkpoint.",
+        ),
+    ] = False,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="Search beam, language-model weight and insertion bonus on dev (or --split), and keep what is best in "
+            "decode.toml beside the checkpoint. What is given is not searched.",
+        ),
+    ] = False,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Clips at a time.")] = 16,
     protocol: Annotated[
         str, typer.Option("--protocol", "-p", help="How errors are counted (see slr score --help); all: side by side.")
@@ -45,11 +72,23 @@ def evaluate(
     annotations: Annotations = None,
     features: Features = None,
     device: Device = None,
+    beam: Beam = None,
+    lm: Lm = None,
+    lm_weight: LmWeight = None,
+    insertion_bonus: InsertionBonus = None,
+    hot_word: HotWord = None,
+    hot_word_weight: HotWordWeight = None,
+    decoder: DecoderFile = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes of a beam search; 0: one a core.")] = 1,
     as_json: Json = False,
 ) -> int:
     """Score a checkpoint: WER with substitutions, deletions and insertions, per signer, the worst utterances aligned.
 
     Example: slr eval runs/latest --data-dir DIR --split test --out hypotheses.ctm
+
+    Example: slr eval runs/latest --data-dir DIR --calibrate
+
+    Example: slr eval runs/latest --data-dir DIR --tune --lm glosses.arpa
     """
     chosen = overrides(
         data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features
@@ -60,13 +99,32 @@ def evaluate(
     if report:
         require_place(report / PAGE)
     data = merge(Config(), chosen, "command line").data
+    wanted = wanted_decoder(
+        decoder, jobs or usable_cores(), beam=beam, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
+        hot_words=hot_word, hot_word_weight=hot_word_weight,
+    )  # fmt: skip
+    if tune:
+        if calibrate or out or report:
+            raise UsageError("--tune writes decode.toml alone", "--calibrate, --out, --report", "run slr eval again")
+        return show_tuned(console, checkpoint, data, split, wanted, batch_size, device or Config().run.device, protocol)
     result = evaluate_checkpoint(
-        console, checkpoint, data, split, tuple(out or ()), fps, batch_size, device or Config().run.device, protocol
+        console,
+        checkpoint,
+        data,
+        split or ("dev" if calibrate else ""),
+        tuple(out or ()),
+        fps,
+        batch_size,
+        device or Config().run.device,
+        protocol,
+        calibrated=not calibrate,
+        decoder=wanted,
     )
+    calibrated = calibrate_result(console, result) if calibrate else {}
     if report:
         console.note(f"report: {write_report(report, result, fps)}")
     if as_json:
-        console.json(result.to_dict())
+        console.json({**result.to_dict(), **calibrated})
         return 0
     from slrcli.report.scores import closing_lines, side_by_side
     from slrcli.report.tables import score_table, worst_view
@@ -85,3 +143,32 @@ def evaluate(
     for line in closing_lines(main, result.intervals):
         console.result(line)
     return 0
+
+
+def show_tuned(console: Console, *arguments) -> int:
+    """Tune (see `slrcli.workflows.tune`), and show what was tried."""
+    from slrcli.report.tuning import tuned_table
+    from slrcli.workflows.tune import tune
+
+    found = tune(console, *arguments)
+    if console.as_json:
+        console.json(found.to_dict())
+        return 0
+    console.result(tuned_table(found))
+    console.note(f"Chosen on {found.split}, so that its WER there flatters it; kept in {found.path}, which slr decode")
+    console.note("and slr eval read by themselves; --beam 0 decodes without.")
+    return 0
+
+
+def calibrate_result(console: Console, result) -> dict:
+    """Fit the confidences, say what it did, and give it for `--json`."""
+    from slrcli.workflows.calibrate import calibrate
+
+    found = calibrate(result)
+    if result.split != "dev":
+        console.warn(f"Calibrated on {result.split}: confidences on it say nothing about other clips now.")
+    console.note(
+        f"calibration error {found.before:.1f} points before, {found.after:.1f} after (other utterances' fit), "
+        f"{found.calibration.glosses} glosses: {found.path or 'not kept, since it does not help'}"
+    )
+    return {"calibrated": found.to_dict()}

@@ -7,6 +7,7 @@ from slrcli.config.values import check_section, nearest, setting
 from slrcli.errors import UsageError
 
 FOLD_SPLITS = ("train", "dev")  # which splits are pooled to be parted into folds
+NGRAM_ORDER = 3  # glosses of the longest n-grams of a language model
 MOST_SEEDS = 20  # a larger number of seeds is rather the name of one
 HELD_OUT = 0.1  # share of the utterances for dev, and for test, where a corpus is divided
 COMPOSE_SPLITS = ("given", "signer", "clip")
@@ -92,8 +93,43 @@ class LiveConfig:
     drop: bool = setting(True, "Leave frames out when they come faster than they can be looked at.")
 
 
+DEFAULT_BEAM = 10
+
+
+@dataclass(frozen=True)
+class DecodeConfig:
+    """How the posteriors of a clip become glosses."""
+
+    beam: int = setting(
+        0,
+        f"Prefixes that the beam search keeps; 0: best path, or {DEFAULT_BEAM} where something below asks for a beam.",
+        least=0,
+    )
+    nbest: int = setting(1, "So many hypotheses a clip, the best first.", least=1)
+    token_cut: float = setting(
+        6.0, "Glosses are tried in a frame that are at most so far below its likeliest class, nats.", least=0, most=1e4
+    )
+    margin: float = setting(12.0, "Prefixes are kept that are at most so far below the best, nats.", least=0, most=600)
+    lm: str = setting("", "Language model, an ARPA file.")
+    lm_weight: float = setting(0.5, "Weight of the language model.", least=0, most=20)
+    insertion_bonus: float = setting(0.0, "Added for every gloss, in nats.", least=-50, most=50)
+    hot_words: tuple[str, ...] = setting((), "Wished-for gloss, or several in one string that follow each other.")
+    hot_word_weight: float = setting(2.0, "Added for every gloss of a wished-for phrase, in nats.", least=-50, most=50)
+
+    @property
+    def width(self) -> int:
+        """Prefixes that are kept; 0 is the best path."""
+        needed = self.lm or self.hot_words or self.insertion_bonus or self.nbest > 1
+        return self.beam or (max(DEFAULT_BEAM, self.nbest) if needed else 0)
+
+
 # Section, as `help_of` names it -> its settings.
-OF_ONE_COMMAND: dict[str, type] = {"compose": ComposeConfig, "extract": ExtractConfig, "live": LiveConfig}
+OF_ONE_COMMAND: dict[str, type] = {
+    "compose": ComposeConfig,
+    "extract": ExtractConfig,
+    "decode": DecodeConfig,
+    "live": LiveConfig,
+}
 
 
 def check_compose(options: ComposeConfig) -> None:

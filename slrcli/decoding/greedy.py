@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slrcli.decoding.hypothesis import Decodes, Hypothesis, input_span
+from slrcli.decoding.hypothesis import Decodes, Hypothesis, input_frame, input_span
 from slrcli.errors import SlrError
 from slrcli.vocab import BLANK
 
@@ -24,8 +24,8 @@ def greedy(
         clip: what to call the clip in an error.
 
     Returns:
-        A hypothesis whose `score` is the log-probability of the best path, and whose `confidences` are the mean
-        probability of each gloss over the output frames of its run.
+        A hypothesis whose `score` is the log-probability of the best path, whose `confidences` are the mean
+        probability of each gloss over the output frames of its run, and whose `peaks` are the likeliest of these.
     """
     log_probs = np.asarray(log_probs)
     if log_probs.ndim != 2:
@@ -57,21 +57,21 @@ def greedy_batch(
         SlrError: NaN among the log-probabilities.
     """
     log_probs, lengths = np.asarray(log_probs), np.asarray(lengths, dtype=np.int64)
-    _check_shapes(log_probs, lengths, len(vocab.tokens))
+    check_shapes(log_probs, lengths, len(vocab.tokens))
     labels, values = _best_labels(log_probs, lengths)
-    _check_numbers(values, clips)
+    check_numbers(values, clips)
     scores = values.sum(axis=1, dtype=np.float64)
     runs = _runs(labels, values)
     bounds = np.searchsorted(runs.clip, np.arange(len(lengths) + 1))
     hypotheses = []
     for clip, (begin, stop) in enumerate(pairwise(bounds)):
         length = None if input_lengths is None else int(input_lengths[clip])
-        spans = [
-            input_span(first, last, stride, length)
-            for first, last in zip(runs.first[begin:stop].tolist(), runs.last[begin:stop].tolist(), strict=True)
-        ]
+        places = list(zip(runs.first[begin:stop].tolist(), runs.last[begin:stop].tolist(), strict=True))
+        spans = [input_span(first, last, stride, length) for first, last in places]
+        likeliest = [first + int(values[clip, first : last + 1].argmax()) for first, last in places]
+        peaks = [input_frame(frame, stride, length) for frame in likeliest]
         ids, confidences = runs.label[begin:stop].tolist(), runs.confidence[begin:stop].tolist()
-        hypotheses.append(Hypothesis.from_ids(ids, vocab, spans, confidences, float(scores[clip])))
+        hypotheses.append(Hypothesis.from_ids(ids, vocab, spans, confidences, float(scores[clip]), peaks))
     return hypotheses
 
 
@@ -111,7 +111,7 @@ def _runs(labels: np.ndarray, values: np.ndarray) -> _Runs:
     return _Runs(clip, line[begins], begins - clip * width, ends - 1 - clip * width, sums / (ends - begins))
 
 
-def _check_shapes(log_probs: np.ndarray, lengths: np.ndarray, size: int) -> None:
+def check_shapes(log_probs: np.ndarray, lengths: np.ndarray, size: int) -> None:
     if log_probs.ndim != 3:
         raise ValueError(f"log_probs must be [B, T', V], not {list(log_probs.shape)}")
     clips, frames, width = log_probs.shape
@@ -121,7 +121,7 @@ def _check_shapes(log_probs: np.ndarray, lengths: np.ndarray, size: int) -> None
         raise ValueError(f"lengths must be {clips} numbers from 0 to {frames}")
 
 
-def _check_numbers(values: np.ndarray, clips: Sequence[str] | None) -> None:
+def check_numbers(values: np.ndarray, clips: Sequence[str] | None) -> None:
     # argmax prefers NaN to any number, so a NaN anywhere in a frame shows in its best value.
     bad = np.flatnonzero(np.isnan(values).any(axis=1))
     if bad.size:

@@ -24,6 +24,9 @@ class Hypothesis:
         spans: for each gloss (start, end) in INPUT frames, end exclusive.
         confidences: for each gloss a probability in [0, 1]; which one, the decoder says.
         score: natural log-probability of the hypothesis; of which event, the decoder says.
+        peaks: for each gloss the INPUT frame where it is likeliest; empty where the decoder does not say.
+        rating: what it was chosen by, where more than `score` counted (a language model); None where nothing else did.
+        others: the next best hypotheses, where they were asked for.
     """
 
     ids: tuple[int, ...]
@@ -31,11 +34,15 @@ class Hypothesis:
     spans: tuple[tuple[int, int], ...]
     confidences: tuple[float, ...]
     score: float
+    peaks: tuple[int, ...] = ()
+    rating: float | None = None
+    others: tuple["Hypothesis", ...] = ()
 
     def __post_init__(self):
         sizes = {len(self.ids), len(self.glosses), len(self.spans), len(self.confidences)}
+        sizes |= {len(self.peaks)} if self.peaks else set()
         if len(sizes) > 1:
-            raise ValueError(f"ids, glosses, spans and confidences must be equally many, not {sorted(sizes)}")
+            raise ValueError(f"ids, glosses, spans, confidences (and peaks) must be equally many, not {sorted(sizes)}")
 
     @classmethod
     def from_ids(
@@ -45,10 +52,11 @@ class Hypothesis:
         spans: Sequence[tuple[int, int]],
         confidences: Sequence[float],
         score: float,
+        peaks: Sequence[int] = (),
     ) -> "Hypothesis":
         """A hypothesis whose glosses `vocab` knows."""
         glosses = tuple(vocab.decode(list(ids)))
-        return cls(tuple(ids), glosses, tuple(spans), tuple(confidences), score)
+        return cls(tuple(ids), glosses, tuple(spans), tuple(confidences), score, tuple(peaks))
 
 
 def input_span(first: int, last: int, stride: float, input_length: int | None = None) -> tuple[int, int]:
@@ -66,3 +74,9 @@ def input_span(first: int, last: int, stride: float, input_length: int | None = 
     if input_length is not None:
         start, end = min(start, input_length - 1), min(end, input_length)
     return start, max(end, start + 1)
+
+
+def input_frame(output_frame: int, stride: float, input_length: int | None = None) -> int:
+    """The input frame in the middle of those that an output frame stands for, within the clip."""
+    middle = int((output_frame + 0.5) * stride)
+    return middle if input_length is None else max(0, min(middle, input_length - 1))

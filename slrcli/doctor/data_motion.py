@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from slrcli.corpus import Utterance
-from slrcli.ctc import minimum_frames
 from slrcli.doctor.context import Checks, error, many, note, some, warning
 from slrcli.doctor.measure import Facts
 from slrcli.doctor.records import DataContext
 from slrcli.findings import Finding
+from slrcli.paths import minimum_frames
 
 MOTION_CHECKS = Checks()
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +72,23 @@ def _write_ctm(items: _Items, fps: float | None, signers: Mapping[str, str]) -> 
     if not fps or not math.isfinite(fps) or fps < 0:
         raise UsageError("a ctm holds seconds, and the frame rate is not known", fix="give the frame rate (--fps)")
     for id, item in items.items():
-        if not glosses_of(item):
-            yield EMPTY + id
-        elif not is_timed(item):
+        if glosses_of(item) and not is_timed(item):
             raise DataError("a ctm needs times, and these glosses have none", id, "write stm, csv, jsonl or txt")
+        if not glosses_of(item):
+            yield from ctm_lines(id, ())
         else:
-            for gloss, (start, end), confidence in zip(item.glosses, item.spans, item.confidences, strict=True):
-                yield f"{id} 1 {start / fps:.3f} {(end - start) / fps:.3f} {gloss} {confidence:.4f}"
+            rows = zip(item.glosses, item.spans, item.confidences, strict=True)
+            yield from ctm_lines(id, ((gloss, start / fps, end / fps, sure) for gloss, (start, end), sure in rows))
+
+
+def ctm_lines(id: str, rows: Iterable[tuple[str, float, float, float]]) -> Iterator[str]:
+    """The lines of an utterance in a ctm: gloss, start and end in seconds, confidence; a comment where it has none."""
+    none = True
+    for gloss, start, end, confidence in rows:
+        none = False
+        yield f"{id} 1 {start:.3f} {end - start:.3f} {gloss} {confidence:.4f}"
+    if none:
+        yield EMPTY + id
 
 
 def _write_trn(items: _Items, fps: float | None, signers: Mapping[str, str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from slrcli.config import ExtractConfig
+from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.console import Console
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError, UsageError
@@ -20,8 +20,11 @@ from slrcli.features.video.library import need_all
 from slrcli.features.video.sources import is_source, sources_below
 from slrcli.processes import usable_cores
 from slrcli.recognise import Recogniser, choose_device
+from slrcli.report.outputs import TimedClip
+from slrcli.workflows.decoder import Wanted, equip
 from slrcli.workflows.extract import run_jobs
 from slrcli.workflows.runs import find_checkpoint, shown
+from slrcli.workflows.timing import FrameRates
 
 DECODE_BATCH = 8
 
@@ -44,12 +47,16 @@ class Decoded:
         """Plain values, for `--json`; spans are frames, the end exclusive; of videos also seconds."""
         if self.hypothesis is None:
             return {"file": str(self.path), "error": str(self.error)}
-        found = self.hypothesis
+        found = {"file": str(self.path), "frames": self.frames, **self._dict_of(self.hypothesis)}
+        if self.hypothesis.others:
+            found["others"] = [self._dict_of(item) for item in self.hypothesis.others]
+        return found
+
+    def _dict_of(self, found: Hypothesis) -> dict[str, Any]:
         rows = zip(found.glosses, found.spans, found.confidences, strict=True)
         return {
-            "file": str(self.path),
-            "frames": self.frames,
             "log_probability": found.score,
+            **({} if found.rating is None else {"rating": found.rating}),
             "glosses": [
                 {
                     "gloss": gloss,
@@ -77,6 +84,7 @@ def decode(
     device: str = "auto",
     extraction: ExtractConfig | None = None,
     jobs: int = 0,
+    decoder: Wanted | None = None,
 ) -> Iterator[Decoded]:
     """Decode files and the clips of folders, in the order given; a file that fails does not stop the others.
 
@@ -85,12 +93,23 @@ def decode(
         model: checkpoint or run; None is the newest run, which is named aloud.
         extraction: how videos become landmarks; their layout is always the checkpoint's.
         jobs: processes that look at videos; 0: one for each core.
+        decoder: what was said about the decoder.
 
     Raises:
         SlrError: no checkpoint, or a folder without clips.
     """
-    recogniser = open_recogniser(console, model, device)
-    files = list(clips(paths))
+    recogniser = open_recogniser(console, model, device, decoder)
+    yield from decode_with(console, recogniser, list(clips(paths)), extraction, jobs)
+
+
+def decode_with(
+    console: Console,
+    recogniser: Recogniser,
+    files: Sequence[Path],
+    extraction: ExtractConfig | None = None,
+    jobs: int = 0,
+) -> Iterator[Decoded]:
+    """Decode clips with a recogniser, in the order given; see `decode`."""
     with tempfile.TemporaryDirectory(prefix="slr-") as folder:
         videos = list(dict.fromkeys(file for file in files if is_source(file)))
         found = landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, Path(folder))
@@ -101,12 +120,14 @@ def decode(
                 task.advance(len(part))
 
 
-def open_recogniser(console: Console, model: Path | None, device: str) -> Recogniser:
-    """The recogniser of a checkpoint or run; the newest one, where none is named, is named aloud."""
+def open_recogniser(console: Console, model: Path | None, device: str, decoder: Wanted | None = None) -> Recogniser:
+    """The recogniser of a checkpoint or run with its decoder; the newest one, where none is named, is named aloud."""
     checkpoint = find_checkpoint(model)
     if model is None:
         console.note(f"model: {shown(checkpoint)} (the newest run)")
-    return Recogniser.from_checkpoint(checkpoint, choose_device(device))
+    recogniser = Recogniser.from_checkpoint(checkpoint, choose_device(device))
+    equip(console, recogniser, checkpoint, decoder or Wanted())
+    return recogniser
 
 
 Landmarks = Mapping[Path, Path | SlrError]
@@ -127,6 +148,20 @@ def landmarks_of(
     ]
     outcomes = run_jobs(console, work, jobs or usable_cores())
     return {job.source: found if isinstance(found, SlrError) else job.target for job, found in outcomes}
+
+
+def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:
+    """A decoded file with the times of its glosses; a video brings its own.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if item.times:
+        step = float(np.median(np.diff(item.times))) if len(item.times) > 1 else 0.0
+        fps = 1 / step if step > 0 else FRAMES_PER_SECOND
+        media = item.path if item.path.is_file() else None
+        return TimedClip(id, item.frames, item.hypothesis, fps, item.times, media)
+    return TimedClip(id, item.frames, item.hypothesis, rates.of(item.path))
 
 
 def check_layout(layout: Layout) -> None:

@@ -1,6 +1,6 @@
 """What `slr eval` does: a checkpoint and a split in, scores and hypotheses out."""
 
-import hashlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,16 +12,28 @@ from slrcli.console import Console
 from slrcli.corpus import default_split, split_name
 from slrcli.data import Clips
 from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
+from slrcli.files import file_hash
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.scoring.breakdown import breakdown, calibration, calibration_error
 from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.stats import Interval
 from slrcli.scoring.wer import Score, by_signer
 from slrcli.transcripts import format_of, write_transcripts
+from slrcli.workflows.decoder import Wanted, equip
 from slrcli.workflows.material import require_distinct, tell_blind, with_dev
 from slrcli.workflows.opening import open_data
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.score import Judged, intervals_of, judge
+
+
+@dataclass(frozen=True)
+class OpenSplit:
+    """A checkpoint and the split that it is to recognise, opened."""
+
+    path: Path
+    recogniser: Recogniser
+    split: str
+    clips: Clips
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,7 @@ class EvalResult:
         oov: tokens of the references that the vocabulary lacks: errors for certain.
         written: where hypotheses were written.
         judged: the same hypotheses under the protocols that were asked for, `plain` if none was.
+        decoder: its signature.
     """
 
     checkpoint: Path
@@ -49,6 +62,7 @@ class EvalResult:
     oov: int
     written: tuple[Path, ...] = ()
     judged: tuple[Judged, ...] = ()
+    decoder: str = "greedy"
 
     @property
     def meta(self) -> Meta:
@@ -87,6 +101,7 @@ class EvalResult:
             "vocabulary": self.meta.vocabulary.hash,
             "data": self.meta.data_hash,
             "versions": self.meta.versions,
+            "decoder": self.decoder,
             "oov_tokens": self.oov,
             "blank_share": self.evaluation.blank_share,
             "ctc_loss": self.evaluation.loss,
@@ -111,6 +126,8 @@ def evaluate_checkpoint(
     batch_size: int = EVAL_BATCH,
     device: str = "auto",
     protocol: str = "plain",
+    calibrated: bool = True,
+    decoder: Wanted | None = None,
 ) -> EvalResult:
     """Score a checkpoint on a split of a corpus.
 
@@ -121,6 +138,8 @@ def evaluate_checkpoint(
         outputs: files for the hypotheses, the format by the suffix.
         fps: frames a second, for formats with times.
         protocol: how errors are counted: a name, or "all".
+        calibrated: confidences as the checkpoint's calibration has them, if it has one; else the model's own.
+        decoder: what was said about the decoder.
 
     Raises:
         SlrError: no such checkpoint, split or features, or features that do not fit.
@@ -128,6 +147,26 @@ def evaluate_checkpoint(
     protocols = get_protocols(protocol)
     for file in outputs:
         format_of(file)  # a mistake in a name should not cost the whole evaluation
+    found = open_split(console, checkpoint, data, split, device)
+    path, recogniser, name, clips = found.path, found.recogniser, found.split, found.clips
+    with ExitStack() as stack:
+        signature = equip(console, recogniser, path, decoder or Wanted(), stack, calibrated)
+        with console.progress(f"recognising {name}", len(clips)) as task:
+            evaluation = evaluate(recogniser, clips, batch_size, task.advance)
+    tell_blind(clips, name, console)
+    vocabulary, utterances = recogniser.vocabulary, clips.utterances
+    oov = sum(vocabulary.unknown([item.glosses for item in utterances]).values())
+    signers = {item.id: item.signer for item in utterances}
+    for file in outputs:
+        write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
+    refs, hyps = evaluation.references, evaluation.glosses
+    made_by = {"decoder": signature, "checkpoint": file_hash(path), "split": name}
+    judged = tuple(judge(item, refs, hyps, vocabulary.glosses, **made_by) for item in protocols)
+    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, judged, signature)
+
+
+def open_split(console: Console, checkpoint: Path | None, data: DataConfig, split: str, device: str) -> OpenSplit:
+    """Open a checkpoint and what it is to recognise; arguments and errors as `evaluate_checkpoint` has them."""
     path = find_checkpoint(checkpoint)
     recogniser = Recogniser.from_checkpoint(path, choose_device(device))
     meta = recogniser.meta
@@ -141,21 +180,4 @@ def evaluate_checkpoint(
     console.note(f"checkpoint {shown(path)}, split {name}{'' if split else ' (chosen; --split names another)'}")
     utterances = corpus.require_features(name)
     require_distinct(utterances, name)
-    clips = Clips(utterances, meta.layout, meta.config.data.max_gap)
-    with console.progress(f"recognising {name}", len(clips)) as task:
-        evaluation = evaluate(recogniser, clips, batch_size, task.advance)
-    tell_blind(clips, name, console)
-    oov = sum(meta.vocabulary.unknown([item.glosses for item in utterances]).values())
-    signers = {item.id: item.signer for item in utterances}
-    for file in outputs:
-        write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
-    refs, hyps = evaluation.references, evaluation.glosses
-    made_by = {"decoder": "greedy", "checkpoint": file_hash(path), "split": name}
-    judged = tuple(judge(item, refs, hyps, meta.vocabulary.glosses, **made_by) for item in protocols)
-    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, judged)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, 12 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return OpenSplit(path, recogniser, name, Clips(utterances, meta.layout, meta.config.data.max_gap))

@@ -8,11 +8,11 @@ from pathlib import Path
 from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance
-from slrcli.ctc import minimum_frames
 from slrcli.data import Clips
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, layouts_of_width
 from slrcli.features.readers import feature_shape
+from slrcli.paths import minimum_frames
 from slrcli.vocab import Vocabulary
 from slrcli.workflows.opening import choose_layout, open_data
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from slrcli.ctc import forced_alignment, minimum_frames
 from slrcli.data import collate
 from slrcli.files import atomic_write_text
+from slrcli.paths import forced_alignment, minimum_frames
 from slrcli.recognise import Recogniser, stride_of
 from slrcli.report.page.data import Posterior, ReportData
 from slrcli.report.page.document import render

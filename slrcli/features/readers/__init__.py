@@ -20,7 +20,7 @@ from slrcli.features.readers.keypoints import holds_frames
 from slrcli.features.readers.people import PEOPLE
 from slrcli.features.recording import Recording, fit
 
-__all__ = ["IN_FOLDER", "PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape",
+__all__ = ["IN_FOLDER", "PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape", "frame_rate",
            "holds_frames", "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
 
 ARRAYS = (".npy", ".npz", ".safetensors")
@@ -161,6 +161,19 @@ def own_layout(path: str | Path) -> Layout | None:
     if kind in ARRAYS:
         return arrays.own_layout(path)
     return pose.peek(path)[1] if kind == ".pose" else read_recording(path).layout
+
+
+def frame_rate(path: str | Path) -> float:
+    """Frames a second, where the file itself says so; else 0.
+
+    Raises:
+        DataError: like `read_recording`.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    if kind == ".npz":
+        return arrays.frame_rate(path)
+    return read_recording(path).fps if kind in ("named", ".pose") else 0.0
 
 
 def _kind(path: Path) -> str:

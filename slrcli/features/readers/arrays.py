@@ -47,17 +47,29 @@ def read(path: Path) -> Recording:
             return recording(npy.read_array(stream, allow_pickle=False), about)
 
 
+def frame_rate(path: Path) -> float:
+    """Frames a second as an `.npz` states it, from the archive's small members alone; 0 where it does not."""
+    with plainly(path), opened_archive(path) as archive:
+        return _rate(_about(archive, path))
+
+
 def recording(array: np.ndarray, about: Mapping[str, Any]) -> Recording:
     """An array with what was said about it, as far as that makes sense."""
     values = np.ascontiguousarray(array.reshape(len(array), -1), dtype=np.float32)
     layout = _named_layout(str(about.get("layout", "")), values.shape[1])
-    fps, size = 0.0, None
-    with suppress(TypeError, ValueError):
-        fps = float(about.get("fps", 0))
+    size = None
     with suppress(TypeError, ValueError):
         width, height = (int(value) for value in about.get("size", ()))
         size = (width, height) if min(width, height) > 0 else None
-    return Recording(values, layout, fps if np.isfinite(fps) and fps > 0 else 0.0, size)
+    return Recording(values, layout, _rate(about), size)
+
+
+def _rate(about: Mapping[str, Any]) -> float:
+    """Frames a second, 0 where nothing sensible is said about them."""
+    fps = 0.0
+    with suppress(TypeError, ValueError):
+        fps = float(about.get("fps", 0))
+    return fps if np.isfinite(fps) and fps > 0 else 0.0
 
 
 def shape(path: Path) -> tuple[int, int]:

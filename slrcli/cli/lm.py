@@ -1,0 +1,108 @@
+"""`slr lm`: estimate a language model of glosses, or measure one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, overrides
+from slrcli.config import NGRAM_ORDER
+from slrcli.console import Console, visible
+
+if TYPE_CHECKING:
+    from slrcli.workflows.lm import LmResult
+
+SHOWN = 10  # unknown glosses by name
+
+
+def lm(
+    console: Console,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Annotation tables (.csv, .tsv), transcripts (stm, ctm, trn, jsonl), sentences (.txt, one a line).",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: OptionalDataDir = None,
+    order: Annotated[int, typer.Option("--order", "-n", min=1, help="Glosses of the longest n-grams.")] = NGRAM_ORDER,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the model to this ARPA file.")] = None,
+    test: Annotated[
+        list[Path] | None, typer.Option("--test", help="Measure the model on this file; may be given several times.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--perplexity", metavar="ARPA", help="Measure this model, in place of estimating one."),
+    ] = None,
+    normaliser: NormaliserName = None,
+    format: Format = None,
+    annotations: Annotations = None,
+    as_json: Json = False,
+) -> int:
+    """Estimate an n-gram model of glosses (modified Kneser-Ney, as KenLM's lmplz), or measure one.
+
+    Shows the perplexity of texts that the model did not see, and the glosses it does not know (OOV). The file, ARPA
+    text, is read by every toolkit; the decoders of slr take it as well.
+
+    Examples:
+
+        slr lm --data-dir DIR --out lm.arpa
+
+        slr lm train.corpus.csv more.txt --order 4 --out lm.arpa --test dev.corpus.csv
+
+        slr lm --perplexity lm.arpa test.corpus.csv --json
+    """
+    from slrcli.config import resolve
+    from slrcli.workflows.lm import lm as run
+
+    config = resolve(overrides(data__data_dir=data_dir, data__format=format, data__annotations=annotations))
+    result = run(console, config.data, files or (), order, out, test or (), model, normaliser)
+    for text in result.notes:
+        console.note(text)
+    for discount in result.discounts:
+        if discount.reason:
+            taken = ", ".join(f"{value:g}" for value in discount.values)
+            console.warn(
+                f"The discounts of {discount.length}-grams are guessed ({taken}): {discount.reason}. There are few "
+                "sentences to learn from; a lower --order may do as well."
+            )
+    if as_json:
+        console.json(result.to_dict())
+    else:
+        render(console, result)
+    if result.written:
+        console.note(f"Written: {result.written}")
+    return 0
+
+
+def render(console: Console, result: "LmResult") -> None:
+    """The model in a few lines, and a table of the texts it was measured on."""
+    from rich.table import Table
+    from rich.text import Text
+
+    model = result.model
+    sizes = "  ".join(f"{length}: {size:,}" for length, size in enumerate(model.sizes, 1))
+    console.result(f"Order       {model.order}")
+    console.result(f"N-grams     {sizes}")
+    console.result(f"Glosses     {len(model.glosses):,}")
+    console.result(f"Normaliser  {model.normaliser or 'not known'}")
+    console.result(f"Source      {model.source}")
+    for discount in result.discounts:
+        values = "  ".join(f"{value:.3f}" for value in discount.values)
+        console.result(f"Discounts   {discount.length}-grams: {values}{' (guessed)' if discount.reason else ''}")
+    if not result.measured:
+        return
+    table = Table("text", "sentences", "glosses", "perplexity", "without OOV", "OOV", "OOV %", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, item in result.measured.items():
+        counts = (f"{item.sentences:,}", f"{item.tokens:,}")
+        values = (f"{item.including_unknown:.2f}", f"{item.excluding_unknown:.2f}")
+        table.add_row(Text(visible(name)), *counts, *values, f"{item.unknown.total():,}", f"{item.unknown_rate:.2f}")
+    console.result()
+    console.result(table)
+    for name, item in result.measured.items():
+        if item.unknown:
+            shown = ", ".join(f"{gloss} {count:,}" for gloss, count in item.unknown.most_common(SHOWN))
+            console.result(f"OOV in {name}: {shown}{', ...' if len(item.unknown) > SHOWN else ''}")

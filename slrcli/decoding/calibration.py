@@ -1,0 +1,142 @@
+"""Confidences that mean what they say: of the glosses with 80 %, about 80 % should be right.
+
+A model's own confidence c is mapped to sigmoid(scale * logit(c) + shift), two numbers fitted by maximum likelihood to
+recognised glosses of which it is known whether they are right (Platt 1999, with his smoothed targets; `scale` alone is
+the inverse of the temperature of Guo et al. 2017). The order of the confidences stays as it is.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.errors import DataError
+from slrcli.files import atomic_write_text, file_hash
+
+SUFFIX = ".calibration.json"  # beside the checkpoint that it belongs to
+KIND = "slr-calibration"
+NEEDED = 20  # recognised glosses; two numbers can be fitted to so many, not to fewer
+SURE = 1e-4  # confidences are kept this far from 0 and 1, whose logits are infinite
+STEPS = 100
+FLATTEST = 1e-3  # a scale of 0 or below would turn the order of the confidences over
+
+Judged = tuple[float, bool]  # a confidence, and whether the gloss was right
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What confidences are mapped by, and what it was fitted to.
+
+    Attributes:
+        scale, shift: the two numbers of the map.
+        decoder: whose confidences it is for.
+        checkpoint: hash of the checkpoint's file.
+        split: of the corpus.
+        glosses: recognised glosses that it was fitted to.
+    """
+
+    scale: float
+    shift: float
+    decoder: str
+    checkpoint: str
+    split: str
+    glosses: int
+
+    def of(self, confidence: float) -> float:
+        """A confidence, calibrated."""
+        return float(_mapped(np.array([confidence]), self.scale, self.shift)[0])
+
+    def applied(self, hypothesis: Hypothesis) -> Hypothesis:
+        """A hypothesis with calibrated confidences."""
+        return replace(hypothesis, confidences=tuple(self.of(value) for value in hypothesis.confidences))
+
+
+def fit(judged: Sequence[Judged]) -> tuple[float, float]:
+    """Scale and shift that make these glosses most probable.
+
+    Raises:
+        DataError: too few glosses.
+    """
+    if len(judged) < NEEDED:
+        raise DataError(
+            f"{len(judged)} recognised glosses are too few to calibrate on",
+            fix=f"take a split in which at least {NEEDED} are recognised",
+        )
+    x = _logit(np.array([value for value, _ in judged]))
+    right = np.array([hit for _, hit in judged])
+    hits = int(right.sum())
+    targets = np.where(right, (hits + 1) / (hits + 2), 1 / (len(right) - hits + 2))
+    features = np.stack([x, np.ones_like(x)], axis=1)
+    numbers = np.array([1.0, 0.0])
+    for _ in range(STEPS):
+        found = _sigmoid(features @ numbers)
+        curvature = (features * (found * (1 - found))[:, None]).T @ features + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curvature, features.T @ (found - targets))
+        step *= min(1.0, 2.0 / max(np.abs(step).max(), 1e-12))  # far from the optimum Newton's steps are too long
+        numbers = numbers - step
+        if np.abs(step).max() < 1e-9:
+            break
+    return max(float(numbers[0]), FLATTEST), float(numbers[1])
+
+
+def held_out(judged: Sequence[Sequence[Judged]], folds: int = 5) -> list[list[Judged]]:
+    """The glosses of every utterance with the confidences that a fit to the other utterances gives them.
+
+    Raises:
+        DataError: too few glosses in what a fold leaves.
+    """
+    result: list[list[Judged]] = []
+    maps = [
+        fit([pair for place, own in enumerate(judged) if place % folds != fold for pair in own])
+        for fold in range(folds)
+    ]
+    for place, own in enumerate(judged):
+        values = _mapped(np.array([value for value, _ in own]), *maps[place % folds])
+        result.append([(float(value), hit) for value, (_, hit) in zip(values, own, strict=True)])
+    return result
+
+
+def save_calibration(checkpoint: Path, calibration: Calibration) -> Path:
+    """Write it beside its checkpoint; the file's name."""
+    path = checkpoint.with_suffix(SUFFIX)
+    atomic_write_text(path, json.dumps({"kind": KIND, "version": 1, **asdict(calibration)}, indent=1) + "\n")
+    return path
+
+
+def load_calibration(checkpoint: Path, decoder: str) -> Calibration | None:
+    """The calibration of a checkpoint; None where there is none, or one of another decoder or of other weights.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = checkpoint.with_suffix(SUFFIX)
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["kind"] != KIND or values["version"] != 1:
+            raise ValueError("not a calibration of this version")
+        found = Calibration(**{item.name: values[item.name] for item in fields(Calibration)})
+        if not (math.isfinite(found.scale + found.shift) and found.scale > 0):
+            raise ValueError("its numbers make no sense")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        fix = "remove it, or write it again with slr eval --calibrate"
+        raise DataError(f"the calibration is damaged: {type(error).__name__}: {error}", path, fix) from error
+    return found if (found.decoder, found.checkpoint) == (decoder, file_hash(checkpoint)) else None
+
+
+def _mapped(confidences: np.ndarray, scale: float, shift: float) -> np.ndarray:
+    return _sigmoid(scale * _logit(confidences) + shift)
+
+
+def _logit(confidences: np.ndarray) -> np.ndarray:
+    kept = np.clip(confidences, SURE, 1 - SURE)
+    return np.log(kept) - np.log1p(-kept)
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x, -500, 500)))

@@ -1,0 +1,155 @@
+"""ARPA files: n-gram models as text, which every toolkit reads.
+
+    \\data\\
+    ngram 1=42
+
+    \\1-grams:
+    -1.23   HELLO   -0.30        log10 of the probability, the tokens, log10 of the backoff weight (none: 0)
+
+    \\end\\
+
+Lines before `\\data\\` are comments; ours name the normaliser and the source of the sentences.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from slrcli.errors import DataError
+from slrcli.files import atomic_write_text
+from slrcli.language.ngram import LOG_OF_ZERO, START, Ngram, NgramModel, Table
+
+NORMALISER, SOURCE = "# normaliser: ", "# source: "
+_SIZE = re.compile(r"ngram\s+(\d{1,2})\s*=\s*(\d{1,12})")
+_SECTION = re.compile(r"\\(\d{1,2})-grams:")
+_Lines = Iterator[tuple[int, str]]
+
+
+def write_arpa(path: str | Path, model: NgramModel) -> None:
+    """Write a model; the file appears whole or not at all.
+
+    Raises:
+        SlrError: the file cannot be written.
+    """
+    atomic_write_text(path, "".join(f"{line}\n" for line in _lines(model)))
+
+
+def _lines(model: NgramModel) -> Iterator[str]:
+    for mark, text in ((NORMALISER, model.normaliser), (SOURCE, model.source)):
+        if text:
+            yield mark + " ".join(text.split())
+    yield "\\data\\"
+    yield from (f"ngram {length}={size}" for length, size in enumerate(model.sizes, 1))
+    for length, table in enumerate(model.tables, 1):
+        yield ""
+        yield f"\\{length}-grams:"
+        for ngram, (probability, backoff) in table.items():
+            # the highest order has no backoff, and neither has what nothing follows
+            weight = "" if not backoff or length == model.order else f"\t{backoff:.8g}"
+            yield f"{probability:.8g}\t{' '.join(ngram)}{weight}"
+    yield ""
+    yield "\\end\\"
+
+
+def read_arpa(path: str | Path) -> NgramModel:
+    """Read a model, whoever wrote it.
+
+    Raises:
+        DataError: the file cannot be read or is not an ARPA file; names the line.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8 text (byte {error.start})", path, "give a model as ARPA text") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"cannot read the model: {reason}", path, "check the name") from error
+    lines = ((number, line.strip("\r \t")) for number, line in enumerate(text.split("\n"), 1))
+    filled = ((number, line) for number, line in lines if line)
+    normaliser, source = _head(filled, path)
+    sizes, (number, line) = _sizes(filled, path)
+    tables: list[Table] = []
+    for length, size in enumerate(sizes, 1):
+        if (found := _SECTION.fullmatch(line)) is None or int(found[1]) != length:
+            raise _misfit(path, number, f"\\{length}-grams: is wanted here, not {line[:40]!r}")
+        table, (number, line) = _table(filled, length, path)
+        if len(table) != size:
+            raise _misfit(path, number, f"{len(table)} n-grams of {length} tokens, the head announces {size}")
+        tables.append(table)
+    if line != "\\end\\":
+        raise _misfit(path, number, f"\\end\\ is wanted here, not {line[:40]!r}")
+    return NgramModel(tuple(tables), normaliser, source or str(path))
+
+
+def _head(lines: _Lines, path: str | Path) -> tuple[str, str]:
+    """Normaliser and source, where the comments before `\\data\\` name them."""
+    said = {NORMALISER: "", SOURCE: ""}
+    for _, line in lines:
+        if line == "\\data\\":
+            return said[NORMALISER], said[SOURCE]
+        for mark in said:
+            if line.startswith(mark):
+                said[mark] = line[len(mark) :].strip()
+    raise DataError("not an ARPA file: no line reads \\data\\", path, "slr lm --out makes one from sentences")
+
+
+def _sizes(lines: _Lines, path: str | Path) -> tuple[list[int], tuple[int, str]]:
+    """The announced number of n-grams of each length, and the first line after them."""
+    sizes: list[int] = []
+    for number, line in lines:
+        found = _SIZE.fullmatch(line)
+        if not found:
+            if not sizes:
+                raise _misfit(path, number, "the number of n-grams is wanted here, such as: ngram 1=42")
+            return sizes, (number, line)
+        if int(found[1]) != len(sizes) + 1:
+            raise _misfit(path, number, f"the number of n-grams of {len(sizes) + 1} tokens is wanted here")
+        sizes.append(int(found[2]))
+    raise _cut(path)
+
+
+def _table(lines: _Lines, length: int, path: str | Path) -> tuple[Table, tuple[int, str]]:
+    """The n-grams of one length, and the line that ends them."""
+    table: Table = {}
+    for number, line in lines:
+        if line.startswith("\\"):
+            first = line.split(None, 1)[0]
+            if first == "\\end\\" or _SECTION.fullmatch(line):
+                return table, (number, line)
+        ngram, values = _entry(line, length, number, path)
+        if ngram in table:
+            raise _misfit(path, number, f"the n-gram {' '.join(ngram)} occurs twice")
+        table[ngram] = values
+    raise _cut(path)
+
+
+def _entry(line: str, length: int, number: int, path: str | Path) -> tuple[Ngram, tuple[float, float]]:
+    words = line.split()
+    if len(words) not in (length + 1, length + 2):
+        raise _misfit(path, number, f"a probability, {length} tokens and perhaps a backoff weight are wanted")
+    ngram = tuple(words[1 : length + 1])
+    probability = _number(words[0], number, path)
+    if probability > 0 and ngram != (START,):  # some write 0, some anything: it is never asked for
+        raise _misfit(path, number, f"{words[0]} is no logarithm of a probability")
+    return ngram, (probability, _number(words[length + 1], number, path) if len(words) == length + 2 else 0.0)
+
+
+def _number(word: str, number: int, path: str | Path) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if value == -math.inf:
+        return LOG_OF_ZERO
+    if not math.isfinite(value):
+        raise _misfit(path, number, f"{word[:40]!r} is no logarithm")
+    return value
+
+
+def _misfit(path: str | Path, number: int, what: str) -> DataError:
+    return DataError(what, f"{path}, line {number}", "the file is damaged or no ARPA file; write it again")
+
+
+def _cut(path: str | Path) -> DataError:
+    return DataError("the model ends before \\end\\: it is cut off", path, "write it again")

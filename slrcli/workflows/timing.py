@@ -1,0 +1,66 @@
+"""What outputs with times need to know of clips: what each is called, and how many frames a second it has."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from slrcli.config import FRAMES_PER_SECOND
+from slrcli.console import Console
+from slrcli.errors import UsageError
+from slrcli.features.layout import Layout
+from slrcli.features.readers import frame_rate
+
+
+def clip_ids(paths: Sequence[Path], files: Sequence[Path]) -> list[str]:
+    """What to call each file: its place below the folder that was named, without the suffix, or its own name.
+
+    Where two files share such a name, both keep their suffixes.
+
+    Args:
+        paths: files and folders as the user named them.
+        files: what was found at and below them.
+
+    Raises:
+        UsageError: two files of the same name from different folders.
+    """
+    named = set(paths)
+    folders = [path for path in paths if path.is_dir()]
+    places = [
+        Path(file.resolve().name)
+        if file in named
+        else next(file.relative_to(folder) for folder in folders if file.is_relative_to(folder))
+        for file in files
+    ]
+    short = [str(place if file.is_dir() else place.with_suffix("")) for place, file in zip(places, files, strict=True)]
+    count = Counter(short)
+    ids = [one if count[one] == 1 else str(place) for one, place in zip(short, places, strict=True)]
+    for id, number in Counter(ids).items():
+        if number > 1:
+            raise UsageError(f"{number} clips are called {id}", fix="decode the folders one by one")
+    return ids
+
+
+class FrameRates:
+    """How many frames a second clips have: as it was said, as their file or layout says, or as is usual.
+
+    Args:
+        console: is told once where it had to be guessed.
+        given: by the user; 0 where nothing was said.
+        layout: of the clips.
+    """
+
+    def __init__(self, console: Console, given: float, layout: Layout):
+        self._console, self._given, self._layout = console, given, layout
+        self._guessed = False
+
+    def of(self, path: Path) -> float:
+        """Frames a second of a feature file.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        known = self._given or frame_rate(path) or self._layout.fps
+        if not known and not self._guessed:
+            self._guessed = True
+            self._console.note(f"The files do not say their frames a second; {FRAMES_PER_SECOND:g} is taken (--fps).")
+        return known or FRAMES_PER_SECOND
