@@ -10,6 +10,21 @@ from pathlib import Path
 from slrcli.errors import SlrError
 
 
+def require_place(path: str | Path) -> None:
+    """Nothing, unless it is plain that `path` could not be written; what is missing is not made yet.
+
+    For files that are written after long work, which a mistake in a name should not cost.
+
+    Raises:
+        SlrError: a folder of that name, or a file or a folder without rights where its folder should be.
+    """
+    target = _resolved(path)
+    nearest = next(parent for parent in target.parents if parent.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        reason = "no rights to write there" if nearest.is_dir() else "not a folder"
+        raise SlrError(f"cannot write into {nearest}: {reason}", str(path), "name another folder, or mend this one")
+
+
 def atomic_write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8 with the line ends it has; see `atomic_file`."""
     atomic_write_bytes(path, text.encode("utf-8"))
@@ -31,9 +46,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises:
         SlrError: the file system refuses (no such place, no permission, disk full).
     """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise SlrError("a folder stands where a file should be written", str(path), "give the name of a file")
+    target = _resolved(path)
     temporary = target if _is_special(target) else target.with_name(f".slr-{secrets.token_hex(6)}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +75,14 @@ def file_hash(path: Path) -> str:
 
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)  # there is no way to ask but to set it and set it back
+
+
+def _resolved(path: str | Path) -> Path:
+    """What a link points to; an error if it is a folder."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise SlrError("a folder stands where a file should be written", str(path), "give the name of a file")
+    return target
 
 
 def _is_special(path: Path) -> bool:

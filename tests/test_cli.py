@@ -117,6 +117,11 @@ def test_a_page_is_refused_where_a_file_stands_before_anything_is_computed(slr, 
     result = slr("eval", "--data-dir", corpus, "--report", tmp_path / "file")
     assert result.exit_code == 2 and "WER" not in result.output
     assert (tmp_path / "file").read_text() == "mine"
+    result = slr("eval", "--data-dir", corpus, "--report", tmp_path / "file" / "page")
+    assert result.exit_code == 1 and "not a folder" in result.stderr and "checkpoint" not in result.stderr
+    (tmp_path / "taken" / "index.html").mkdir(parents=True)
+    result = slr("eval", "--data-dir", corpus, "--report", tmp_path / "taken")
+    assert result.exit_code == 1 and "a folder stands where" in result.stderr and "checkpoint" not in result.stderr
 
 
 def test_eval_json_is_one_document_that_adds_up(slr, corpus):

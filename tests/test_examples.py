@@ -1,6 +1,7 @@
 """The examples: the same corpora, byte for byte, as the benchmark's own builder makes, from packs and raw files."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -210,3 +211,28 @@ def test_no_fold_has_a_say_in_its_own_setting():
         0.0,
     )  # of equals the lighter one
     assert module.chosen(errors, 1) == (0.0, 0.0)
+
+
+def test_a_published_report_of_sclite_is_made_again():
+    folder = os.environ.get("SLR_PUBLISHED")
+    if not folder:
+        pytest.skip("SLR_PUBLISHED does not name a folder with clips.txt and google.txt")
+    done = run(EXAMPLES / "published" / "lingit.py", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1652 hits, 322 S, 638 D, 34 I" in done.stdout
+
+
+def test_a_published_report_that_does_not_come_out_is_an_error(tmp_path):
+    lines = [f"a b (LL-Firenze__{number})\nx (RF-Firenze__{number})\n" for number in range(1, 219)]
+    (tmp_path / "clips.txt").write_text("".join(lines), encoding="utf-8")
+    (tmp_path / "google.txt").write_text("".join(lines).replace("a b (LL-Firenze__7)", "A (LL-Firenze__7)"), "utf-8")
+    done = run(EXAMPLES / "published" / "lingit.py", tmp_path)
+    ours = [line.split() for line in done.stdout.splitlines() if " ours " in line]
+    assert done.returncode == 1 and ours == [
+        ["ll", "ours", "217", "434", "99.8", "0.0", "0.2", "0.0", "0.2", "0.5"],
+        ["rf", "ours", "217", "217", "100.0", "0.0", "0.0", "0.0", "0.0", "0.0"],
+        ["Sum/Avg", "ours", "434", "651", "99.8", "0.0", "0.2", "0.0", "0.2", "0.2"],
+    ]
+    (tmp_path / "google.txt").write_text("".join(lines[:5]), encoding="utf-8")
+    done = run(EXAMPLES / "published" / "lingit.py", tmp_path)
+    assert done.returncode == 1 and "434 references, 10 hypotheses" in done.stderr and "Traceback" not in done.stderr

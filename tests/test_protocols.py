@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import jiwer
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from slrcli.errors import DataError, UsageError
 from slrcli.scoring.breakdown import breakdown, calibration, calibration_error
-from slrcli.scoring.protocols import PROTOCOLS, get_protocol, removed_by_rule
+from slrcli.scoring.protocols import PROTOCOLS, errors_by_step, get_protocol, removed_by_rule
 from slrcli.scoring.signature import signature, transcripts_hash
 from slrcli.scoring.stats import compare, interval
 from slrcli.scoring.wer import score
@@ -93,6 +94,29 @@ def test_removed_tokens_are_named_by_rule_and_side():
         "marks": (0, 1),
         "merge-repeats": (0, 1),
     }
+
+
+def test_errors_that_a_step_makes_or_hides_are_those_that_are_not_there_without_it():
+    vac, forerunner = get_protocol("vac"), get_protocol("forerunner")
+    assert errors_by_step(vac, {"a": ["X", "X"]}, {"a": ["X", "X"]}) == {"merge-repeats": 1}
+    assert errors_by_step(vac, {"a": ["X"]}, {"a": ["loc-X", "__PU__"]}) == {"prefixes": -1, "marks": -1}
+    assert errors_by_step(forerunner, {"a": ["XX"]}, {"a": ["PP", "QQ"]}) == {"capped": -1}
+    assert errors_by_step(get_protocol("sclite"), {"a": ["X"]}, {"a": ["Y"]}) == {}
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_leaving_a_step_out_of_all_utterances_gives_the_same_as_of_those_that_it_changes(name):
+    rng = random.Random(7)
+    tokens = ["X", "Y", "XX", "loc-X", "__PU__", "__LEFTHAND__", "NORDRAUM", "ZEIGEN", "WIE", "AUSSEHEN", "IX-PLUSPLUS"]
+    refs, hyps = ({str(i): rng.choices(tokens, k=rng.randint(0, 6)) for i in range(150)} for _ in range(2))
+    protocol = get_protocol(name)
+    found, errors = errors_by_step(protocol, refs, hyps), protocol.score(refs, hyps).errors
+    # "spaces" is no step of its own: it takes out what other rules have emptied.
+    steps = {rule.name: {"left_out": (rule.name,)} for rule in protocol.rules.rules if rule.name != "spaces"}
+    steps |= {edge.replace("_", "-"): {edge: False} for edge in ("merge_repeats", "skip_empty", "capped")}
+    for step, change in steps.items():
+        assert found.get(step, 0) == errors - replace(protocol, **change).score(refs, hyps).errors, step
+    assert set(found) <= set(steps) and (len(found) > 1) == (name not in ("plain", "sclite"))
 
 
 def test_protocols_are_found_by_name_and_version():

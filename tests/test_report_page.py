@@ -430,7 +430,7 @@ def test_spikes_are_where_a_gloss_is_surest():
     assert spikes(np.log(probs[:1]), ["A", "B"], [1, 2]) == [] == spikes(np.log(probs), [], [])
 
 
-def test_a_posterior_has_the_models_probabilities_of_both_sides_and_of_the_blank():
+def test_a_posterior_has_the_models_probabilities_of_both_sides_and_of_the_blank(monkeypatch):
     torch.manual_seed(0)
     vocabulary = Vocabulary.build([["A", "B", "C"]])
     recogniser = Recogniser(build_model("conv-bilstm", generic_layout(4), 4).eval(), vocabulary)
@@ -443,3 +443,7 @@ def test_a_posterior_has_the_models_probabilities_of_both_sides_and_of_the_blank
     np.testing.assert_allclose(found.probs, log_probs.exp().numpy()[:, columns], rtol=1e-5)
     assert [gloss for _, gloss in found.ref_spikes] == ["B", "B"]
     assert [gloss for _, gloss in found.hyp_spikes] == ["C", "B"]
+    monkeypatch.setattr("slrcli.workflows.report.ROWS", 1)
+    less = posterior_of(recogniser, clip, ["B", "UNSEEN", "B"], ["C", "B"], fps=25.0)
+    assert less.labels == ["B", vocabulary.tokens[BLANK]] and less.hyp_spikes == found.hyp_spikes
+    np.testing.assert_array_equal(less.probs, found.probs[:, [0, 2]])

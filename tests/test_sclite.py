@@ -14,7 +14,7 @@ from rapidfuzz.distance import Levenshtein
 from slrcli.scoring.align import align_sclite, align_vac
 from slrcli.scoring.bulk import edit_errors, sclite_counts
 from slrcli.scoring.protocols import get_protocol
-from slrcli.scoring.sclite import escaped, meaning
+from slrcli.scoring.sclite import escaped, meaning, signer_of
 from slrcli.scoring.wer import by_group
 from slrcli.transcripts import read_segments
 
@@ -138,6 +138,28 @@ def test_tokens_with_a_meaning_are_those_that_sclite_does_not_compare(token, tmp
     utterances = [("u1", "s", [token, "X"], [*other, "X"]) for other in others]
     counts = [run_sclite(tmp_path, [item]) == ours(get_protocol("sclite"), [item]) for item in utterances]
     assert meaning(token) and not all(counts)
+
+
+@needs_sclite
+def test_ids_of_a_trn_name_the_signers_that_sclite_finds_in_them(tmp_path):
+    rng = random.Random(14)
+    refs, hyps = {}, {}
+    for number in range(200):
+        signer, mark = rng.choice(["anna", "bert", "cy_d"]), rng.choice("-_")
+        id = f"{signer}{mark}{rng.choice(['', '-', '_x'])}{number}"
+        refs[id], hyps[id] = (rng.choices("ABC", k=rng.randint(1, 5)) for _ in range(2))
+    for name, side in (("ref", refs), ("hyp", hyps)):
+        (tmp_path / name).write_text("".join(f"{' '.join(text)} ({id})\n" for id, text in side.items()))
+    command = [SCLITE, "-r", "ref", "trn", "-h", "hyp", "trn", "-i", "rm", "-o", "rsum", "stdout"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True).stdout
+    rows = re.findall(r"^ *\| (\S+) +\| +(\d+) +(\d+) *\| +(\d+) +(\d+) +(\d+) +(\d+) ", said, re.MULTILINE)
+    score = get_protocol("sclite").score(refs, hyps)
+    parts = by_group(score, {id: signer_of(id) for id in refs}) | {"Sum": score}
+    assert {name: tuple(map(int, numbers)) for name, *numbers in rows} == {
+        name: (len(p.utterances), p.ref_tokens, p.hits, p.substitutions, p.deletions, p.insertions)
+        for name, p in parts.items()
+    }
+    assert len(parts) > 5 and signer_of("anna") == ""
 
 
 @given(st.text(min_size=1, max_size=4), st.text(min_size=1, max_size=4))

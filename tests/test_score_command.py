@@ -76,13 +76,48 @@ def test_ids_with_nothing_in_common_are_told_of_pairing_by_line(files):
     assert "--by line" in run(files / "ref.txt", files / "other.txt", "--partial", code=1).stderr
 
 
+def test_ids_name_signers_only_when_asked(files):
+    lines = [f"{text} ({signer}-{id})\n" for id, (signer, text) in REFS.items()]
+    (files / "named.trn").write_text("".join(lines), encoding="utf-8")
+    (files / "said.trn").write_text("".join(lines), encoding="utf-8")
+    sides = (files / "named.trn", files / "said.trn", "--json")
+    assert not json.loads(run(*sides).stdout).get("groups")
+    found = json.loads(run(*sides, "--signers-from-ids").stdout)
+    assert {name: group["ref_tokens"] for name, group in found["groups"].items()} == {"s1": 3, "s2": 3}
+    said = run(files / "ref.trn", files / "ref.trn", "--signers-from-ids", code=1).stderr
+    assert "no id names a signer" in said and "signer-utterance" in said
+
+
+def test_two_segments_of_one_id_are_refused_with_a_way_out(files):
+    (files / "two.stm").write_text("u1 1 s1 0.0 1.0 REGEN\nu1 1 s1 1.0 2.0 NORD\n", encoding="utf-8")
+    said = run(files / "two.stm", files / "hyp.ctm", code=1).stderr
+    assert "the id u1 occurs twice, first in line 1" in said and "not divided among segments by time" in said
+
+
+def test_a_signer_of_two_words_is_named_as_what_it_is(files):
+    (files / "names.stm").write_text("u1 1 s1 0.0 9.0 A\nu2 1 Ann Lee 0.0 1.79769e+308 A B\n", encoding="utf-8")
+    said = run(files / "names.stm", files / "hyp.ctm", code=1).stderr
+    assert "the signer's name has blanks" in said and "names.stm, line 2" in said and "with _" in said
+
+
 def test_all_protocols_stand_side_by_side_with_their_floors(files):
     result = run(files / "ref.stm", files / "hyp.ctm", "--protocol", "all", "--json")
     found = {item["protocol"]: item for item in json.loads(result.stdout)["protocols"]}
     assert found["vac@1"]["floor_errors"] == 1 and found["plain@1"]["floor_errors"] == 0
+    assert found["phoenix2014-sentence@1"]["errors_by_step"] == {}  # either of two rules would have merged it
     assert found["phoenix2014-sentence@1"]["errors"] == 2  # WIND WIND is one gloss there
     shown = run(files / "ref.stm", files / "hyp.ctm", "--protocol", "all").stdout
     assert "phoenix2014-sentence@1" in shown and "capital-repeats 1/0" in shown
+
+
+def test_steps_stand_with_the_errors_that_they_hide(files):
+    (files / "marked.txt").write_text("u1 REGEN __PU__ MORGEN loc-NORD\nu2 WIND WIND\nu3 SONNE\n", encoding="utf-8")
+    result = run(files / "ref.txt", files / "marked.txt", "--protocol", "all", "--json")
+    found = {item["protocol"]: item for item in json.loads(result.stdout)["protocols"]}
+    assert found["phoenix2014-sclite@1"]["errors_by_step"] == {"prefixes": -1, "marks": -1}
+    assert found["vac@1"]["errors_by_step"] == {"prefixes": -1, "marks": -1, "merge-repeats": 1}
+    shown = run(files / "ref.txt", files / "marked.txt", "--protocol", "all").stdout
+    assert "prefixes 0/0 -1, marks 0/1 -1, merge-repeats 0/1 +1" in shown.replace("\n", " ")
 
 
 def test_a_vocabulary_adds_what_cannot_be_said_to_the_floor(files, tmp_path):
@@ -142,6 +177,9 @@ def test_another_normaliser_takes_the_protocols_place_and_says_so(files):
         (["ref.stm", "nowhere.ctm"], 1, "nowhere.ctm"),
         (["ref.stm", "hyp.ctm", "--by", "name"], 2, "id or line"),
         (["ref.stm", "hyp.ctm", "--ref-format", "xml"], 2, "stm"),
+        (["ref.stm", "."], 1, "this is a folder"),
+        (["ref.stm", "hyp.ctm", "-p", "all+none"], 2, "every protocol brings its own"),
+        (["ref.stm", "hyp.ctm", "-p", "all@1"], 2, "every protocol brings its own"),
     ],
 )
 def test_mistakes_are_answered(files, arguments, code, said):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slrcli.errors import DataError, SlrError, UsageError
-from slrcli.files import atomic_file, atomic_write_bytes, atomic_write_text
+from slrcli.files import atomic_file, atomic_write_bytes, atomic_write_text, require_place
 from slrcli.transcripts import FORMATS, read_segments, read_transcripts, write_transcripts
 
 UNTIMED = [format for format in FORMATS if format != "ctm"]
@@ -248,6 +248,24 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         atomic_write_text(tmp_path / "file" / "a.txt", "x")
     with pytest.raises(SlrError, match="a folder stands where a file should be written"):
         atomic_write_text(tmp_path, "x")
+
+
+def test_a_place_is_found_unfit_before_anything_is_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    require_place(tmp_path / "new" / "deep" / "a.txt")
+    require_place(tmp_path / "file")  # would be replaced
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+    with pytest.raises(SlrError, match="not a folder"):
+        require_place(tmp_path / "file" / "deep" / "a.txt")
+    with pytest.raises(SlrError, match="a folder stands where"):
+        require_place(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="rights do not bind the superuser")
+def test_a_folder_without_rights_is_found_unfit(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(SlrError, match="no rights to write there"):
+        require_place(tmp_path / "locked" / "new" / "a.txt")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="rights work otherwise there")

@@ -19,6 +19,7 @@ from slrcli.cli.decoding import (
 from slrcli.config import FRAMES_PER_SECOND, Config, merge
 from slrcli.console import Console
 from slrcli.errors import UsageError
+from slrcli.files import require_place
 from slrcli.processes import usable_cores
 
 
@@ -93,7 +94,10 @@ def evaluate(
         data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features
     )
     from slrcli.workflows.evaluate import evaluate_checkpoint
+    from slrcli.workflows.report import PAGE, write_report
 
+    if report:
+        require_place(report / PAGE)
     data = merge(Config(), chosen, "command line").data
     wanted = wanted_decoder(
         decoder, jobs or usable_cores(), beam=beam, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
@@ -118,8 +122,6 @@ def evaluate(
     )
     calibrated = calibrate_result(console, result) if calibrate else {}
     if report:
-        from slrcli.workflows.report import write_report
-
         console.note(f"report: {write_report(report, result, fps)}")
     if as_json:
         console.json({**result.to_dict(), **calibrated})

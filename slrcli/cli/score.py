@@ -29,6 +29,9 @@ def score(
     vocab: Annotated[
         Path | None, typer.Option("--vocab", help="Glosses the system can say: the rest is part of the floor.")
     ] = None,
+    signers_from_ids: Annotated[
+        bool, typer.Option("--signers-from-ids", help="An id names its signer before - or _, as in sclite's trn.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show which rule changed what.")] = False,
     worst: Annotated[int, typer.Option("--worst", min=0, help="Show so many of the worst utterances.")] = 5,
     details: Annotated[bool, typer.Option("--details", help="Glosses, confusions, lengths, places, calibration.")] = (
@@ -57,6 +60,7 @@ def score(
         vocab,
         explain,
         seed,
+        signers_from_ids,
     )
     if as_json:
         console.json(result.to_dict())

@@ -67,10 +67,11 @@ def protocol_notes(judged) -> str:
     lines = [
         "ref out, hyp out: tokens that the rules take away. vs plain: errors more or fewer than the plain edit",
         "distance of the untouched files. floor: errors of perfect recognition, the reference as hypothesis.",
+        "Steps: tokens that each takes from references/hypotheses, and the errors that it makes (+) or hides (-).",
     ]
     for item in judged:
-        rules = ", ".join(f"{name} {ref}/{hyp}" for name, (ref, hyp) in item.removed.items())
-        lines.append(f"{item.protocol.signature}: {item.protocol.description}" + (f" Out: {rules}." if rules else ""))
+        steps = ", ".join(_step(name, item) for name in dict.fromkeys([*item.removed, *item.made]))
+        lines.append(f"{item.protocol.signature}: {item.protocol.description}" + (f" Steps: {steps}." if steps else ""))
     return "\n".join(lines)
 
 
@@ -163,6 +164,7 @@ def judged_dict(item) -> dict[str, Any]:
         "normaliser": item.protocol.normaliser,
         "signature": item.signature,
         "removed": {rule: {"ref": ref, "hyp": hyp} for rule, (ref, hyp) in item.removed.items()},
+        "errors_by_step": item.made,
         "floor_errors": item.floor.errors,
         **score_dict(item.score),
     }
@@ -190,6 +192,12 @@ def score_result_dict(result) -> dict[str, Any]:
             "changes": changes,
         }
     )
+
+
+def _step(name: str, item) -> str:
+    """A step of one protocol's: `marks 0/3 -2`."""
+    ref, hyp = item.removed.get(name, (0, 0))
+    return f"{name} {ref}/{hyp}" + (f" {item.made[name]:+d}" if name in item.made else "")
 
 
 def _share(value: float) -> str:

@@ -4,12 +4,14 @@ A protocol is a normaliser, the side it is applied to, how tokens are compared a
 edges. Two error rates can be compared if their protocols are the same, and not otherwise.
 """
 
+import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from slrcli.config import versioned
-from slrcli.glosses import Normaliser, get_normaliser
+from slrcli.errors import UsageError
+from slrcli.glosses import Change, Normaliser, get_normaliser
 from slrcli.glosses.rules import without_repeats
 from slrcli.scoring.align import Alignment, align, align_sclite, align_vac
 from slrcli.scoring.wer import Score, UtteranceScore, require_same_ids, scored, total
@@ -20,6 +22,7 @@ Transcripts = Mapping[str, Glosses]
 ALL = "all"  # the name of every protocol at once
 EMPTY = "[EMPTY]"  # what the field's scripts put where nothing was recognised, so that sclite finds the utterance
 OOV = "\0"  # stands for a gloss that no system with this vocabulary can say
+_EDGES = {"merge_repeats": "merge-repeats", "skip_empty": "skip-empty", "capped": "capped"}  # steps beside the rules
 _UPPER = {ord(letter): ord(letter.upper()) for letter in "abcdefghijklmnopqrstuvwxyz"}
 
 
@@ -40,6 +43,7 @@ class Protocol:
         skip_empty: whether utterances with an empty reference are left out, insertions and all.
         capped: whether an utterance counts at most as many errors as its reference has glosses.
         replaced: whether the normaliser is another than the protocol's own.
+        left_out: rules of the normaliser that are not applied, to see what they do to a score.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Protocol:
     skip_empty: bool = False
     capped: bool = False
     replaced: bool = False
+    left_out: tuple[str, ...] = ()
 
     @property
     def signature(self) -> str:
@@ -64,7 +69,9 @@ class Protocol:
     @property
     def rules(self) -> Normaliser:
         """The gloss normaliser."""
-        return get_normaliser(self.normaliser)
+        chosen = get_normaliser(self.normaliser)
+        kept = tuple(rule for rule in chosen.rules if rule.name not in self.left_out)
+        return replace(chosen, rules=kept) if self.left_out else chosen
 
     def with_normaliser(self, name: str) -> "Protocol":
         """The same with another normaliser, on both sides; its signature says so."""
@@ -134,9 +141,19 @@ def get_protocols(name: str) -> list[Protocol]:
     """The protocols that a user asks for by one name, or by `all`.
 
     Raises:
-        UsageError: as `get_protocol`.
+        UsageError: as `get_protocol`, or `all` with a version or a normaliser, of which every protocol has its own.
     """
+    if name != ALL and re.match(rf"{ALL}\W", name):
+        fix = "say all alone, or name one protocol, such as sclite+seed-filter"
+        raise UsageError("every protocol brings its own version and normaliser", f"--protocol {name}", fix)
     return list(PROTOCOLS.values()) if name == ALL else [get_protocol(name)]
+
+
+def changes(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> Iterator[tuple[int, str, Change]]:
+    """Every change that a rule makes: 0 in a reference or 1 in a hypothesis, the id, the change."""
+    for side, (wanted, transcripts) in enumerate(((protocol.on_ref, refs), (protocol.on_hyp, hyps))):
+        for id, glosses in transcripts.items() if wanted else ():
+            yield from ((side, id, change) for change in protocol.rules.explain(glosses))
 
 
 def removed_by_rule(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> dict[str, tuple[int, int]]:
@@ -144,20 +161,36 @@ def removed_by_rule(protocol: Protocol, refs: Transcripts, hyps: Transcripts) ->
 
     Rules that took none are not named; those that only rewrite tokens stand with 0 if they rewrote any.
     """
-    sides = []
-    for wanted, transcripts in ((protocol.on_ref, refs), (protocol.on_hyp, hyps)):
-        found: Counter[str] = Counter()
-        for glosses in transcripts.values() if wanted else ():
-            for change in protocol.rules.explain(glosses):
-                found[change.rule] += change.removed
-        sides.append(found)
+    sides: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    for side, _, change in changes(protocol, refs, hyps):
+        sides[side][change.rule] += change.removed
     if protocol.merge_repeats:
         plain = replace(protocol, merge_repeats=False)
         merged = sum(len(plain.hypothesis(hyp)) - len(protocol.hypothesis(hyp)) for hyp in hyps.values())
         if merged:
-            sides[1]["merge-repeats"] = merged
-    names = dict.fromkeys([*(rule.name for rule in protocol.rules.rules), "merge-repeats"])
+            sides[1][_EDGES["merge_repeats"]] = merged
+    names = dict.fromkeys([*(rule.name for rule in protocol.rules.rules), *_EDGES.values()])
     return {name: (sides[0][name], sides[1][name]) for name in names if name in sides[0] or name in sides[1]}
+
+
+def errors_by_step(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> dict[str, int]:
+    """Errors that each step makes, or hides where negative: the protocol's less those without that one step.
+
+    Steps that make no difference are not named. The differences do not add up to that of all steps together: one step
+    may hide what another would have.
+    """
+    touched: dict[str, dict[str, None]] = {}  # only utterances that a rule changes can count otherwise without it
+    for _, id, change in changes(protocol, refs, hyps):
+        touched.setdefault(change.rule, {})[id] = None
+    variants = [(name, ids, replace(protocol, left_out=(name,))) for name, ids in touched.items()]
+    variants += [
+        (name, refs, replace(protocol, **{edge: False})) for edge, name in _EDGES.items() if getattr(protocol, edge)
+    ]
+    found = {}
+    for name, ids, without in variants:
+        sides = [{id: side[id] for id in ids} for side in (refs, hyps)]
+        found[name] = protocol.score(*sides).errors - without.score(*sides).errors
+    return {name: errors for name, errors in found.items() if errors}
 
 
 PROTOCOLS: dict[str, Protocol] = {

@@ -34,6 +34,17 @@ def meanings(tokens: Iterable[str]) -> dict[str, str]:
     return {token: text for token, text in found if text}
 
 
+def signer_of(id: str) -> str:
+    """Whom sclite takes an utterance of a trn file to be of (`-i rm`): what stands before the first `-`, else `_`.
+
+    Empty if the id has neither. sclite does not tell capitals apart there.
+    """
+    for mark in "-_":
+        if mark in id:
+            return id.partition(mark)[0]
+    return ""
+
+
 def escaped(token: str) -> str:
     """The token as sclite would have to be given it to compare it as plain text, as ours is.
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
         DataError: the file cannot be read, a line does not fit the format, an id occurs twice; names file and line.
         UsageError: unknown format.
     """
-    reader = _READERS[format_of(path, format)]
+    format = format_of(path, format)
+    reader = _READERS[format]
     lines = {}
     segments = []
     for segment in reader(_read_text(path), str(path)):
@@ -75,8 +77,9 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
         if not segment.id:
             raise DataError("an utterance without an id", where, "give every line an id")
         if segment.id in lines:
+            more = ", in the hypotheses too: they are not divided among segments by time" if format == "stm" else ""
             raise DataError(
-                f"the id {segment.id} occurs twice, first in line {lines[segment.id]}", where, "make ids unique"
+                f"the id {segment.id} occurs twice, first in line {lines[segment.id]}", where, f"make ids unique{more}"
             )
         lines[segment.id] = segment.line
         segments.append(segment)
@@ -89,6 +92,9 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
 def _read_stm(text: str, path: str) -> Iterator[Segment]:
     for number, words in _words(text):
         if len(words) < 5 or not is_time(words[3]) or not is_time(words[4]):
+            if any(is_time(start) and is_time(end) for start, end in pairwise(words[4:])):
+                what = "the signer's name has blanks; sclite and VAC's scorer would take a time behind it for a gloss"
+                raise DataError(what, f"{path}, line {number}", "join the parts of the name, for example with _")
             raise _misfit(path, number, "stm", "id channel signer start end gloss ...")
         glosses = words[5:]
         if glosses and is_label(glosses[0]):

@@ -27,10 +27,18 @@ class Timed(Protocol):
 
 
 def format_of(path: str | Path, format: str = "auto") -> str:
-    """The format that was named, or the one that the file's suffix means; UsageError if there is none such."""
+    """The format that was named, or the one that the file's suffix means.
+
+    Raises:
+        DataError: the path is a folder.
+        UsageError: there is no such format, or a name that means none.
+    """
+    if Path(path).is_dir():
+        raise DataError("this is a folder, not a file of transcripts", str(path), "name a file in it")
     name = Path(path).suffix.lstrip(".").lower() if format == "auto" else format
     if name not in FORMATS:
-        raise UsageError(f"unknown transcript format {name!r}", str(path), f"use one of {', '.join(FORMATS)}")
+        what = f"unknown transcript format {name!r}" if name else "the name does not say which format the file has"
+        raise UsageError(what, str(path), f"use one of {', '.join(FORMATS)}, as suffix or as the format's name")
     return name
 
 

@@ -13,6 +13,7 @@ from slrcli.paths import forced_alignment, minimum_frames
 from slrcli.recognise import Recogniser, stride_of
 from slrcli.report.page.data import Posterior, ReportData
 from slrcli.report.page.document import render
+from slrcli.report.page.posterior import ROWS
 from slrcli.report.page.utterances import WORST
 from slrcli.scoring.breakdown import breakdown
 from slrcli.scoring.wer import Score
@@ -123,13 +124,14 @@ def posterior_of(
 ) -> Posterior:
     """What the model says of a clip `[T, D]`: the glosses of both sides in their order, then the blank.
 
-    Glosses of the reference that the vocabulary lacks have no probability, so they have no row.
+    Glosses of the reference that the vocabulary lacks have no probability, so they have no row; nor have more glosses
+    than a picture should hold.
     """
     output = recogniser.posteriors(collate([clip], [()], [0]))
     log_probs = output.log_probs[0, : int(output.lengths[0])].float().cpu().numpy()
     vocabulary = recogniser.vocabulary
     sides = [[gloss for gloss in side if gloss in vocabulary] for side in (reference, hypothesis)]
-    labels = list(dict.fromkeys([*sides[0], *sides[1]]))
+    labels = list(dict.fromkeys([*sides[0], *sides[1]]))[:ROWS]
     columns = [*vocabulary.encode(labels), BLANK]
     ref_spikes, hyp_spikes = (spikes(log_probs, side, vocabulary.encode(side)) for side in sides)
     seconds = stride_of(recogniser.model) / fps

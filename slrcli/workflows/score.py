@@ -8,8 +8,8 @@ from typing import Any
 from slrcli.console import Console
 from slrcli.errors import DataError, UsageError
 from slrcli.scoring.breakdown import Breakdown, breakdown, calibration
-from slrcli.scoring.protocols import ALL, Protocol, get_protocols, removed_by_rule
-from slrcli.scoring.sclite import meanings
+from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get_protocols, removed_by_rule
+from slrcli.scoring.sclite import meanings, signer_of
 from slrcli.scoring.signature import signature
 from slrcli.scoring.stats import Comparison, Interval, compare, interval
 from slrcli.scoring.wer import Score, apart_text, by_signer
@@ -27,6 +27,7 @@ class Judged:
         protocol: how it was scored.
         score: the errors.
         removed: rule -> tokens that it took from references and from hypotheses.
+        made: step -> errors that it makes, or hides where negative.
         floor: the errors that even perfect recognition makes under this protocol.
         signature: one line that says how the score was made.
     """
@@ -34,6 +35,7 @@ class Judged:
     protocol: Protocol
     score: Score
     removed: dict[str, tuple[int, int]]
+    made: dict[str, int]
     floor: Score
     signature: str
 
@@ -97,6 +99,7 @@ def score_files(
     vocab: Path | None = None,
     explain: bool = False,
     seed: int = 1,
+    signers_from_ids: bool = False,
 ) -> ScoreResult:
     """Score one or more files of hypotheses against a file of references.
 
@@ -112,6 +115,7 @@ def score_files(
         vocab: glosses that the system can say: the others are part of the floor.
         explain: whether to keep every change that a rule made.
         seed: of the bootstrap.
+        signers_from_ids: whether ids name signers, as sclite reads those of a trn file, whatever else the file says.
 
     Raises:
         SlrError: a file that cannot be read, no such protocol, or sides that do not hold the same utterances.
@@ -130,6 +134,7 @@ def score_files(
     if not ref.glosses:
         raise DataError("there is no utterance in the file", str(reference), "give a file of references")
     left_out = agree(reference, ref, hypotheses, systems, by, partial)
+    signers = named_in_ids(reference, ref) if signers_from_ids else ref.signers
     refs = {id: glosses for id, glosses in ref.glosses.items() if id not in left_out}
     sides = [{id: system.glosses[id] for id in refs} for system in systems]
     if left_out:
@@ -144,8 +149,8 @@ def score_files(
     used = [gloss for side in (refs, *sides) for glosses in side.values() for gloss in glosses]
     return ScoreResult(
         judged,
-        by_signer(main.score, ref.signers),
-        intervals_of(main.score, ref.signers, seed),
+        by_signer(main.score, signers),
+        intervals_of(main.score, signers, seed),
         breakdown(main.score),
         calibration(main.score, systems[0].confidences),
         others,
@@ -165,6 +170,19 @@ def read_side(path: Path, format: str, by: str) -> Side:
         {item.id: item.signer for item in segments},
         {item.id: item.confidences for item in segments if item.confidences},
     )
+
+
+def named_in_ids(path: Path, side: Side) -> dict[str, str]:
+    """Utterance id -> the signer that it names.
+
+    Raises:
+        DataError: none of them names one.
+    """
+    signers = {id: signer_of(id) for id in side.glosses}
+    if not any(signers.values()):
+        fix = "ids should read signer-utterance or signer_utterance; or leave --signers-from-ids out"
+        raise DataError("no id names a signer", str(path), fix)
+    return signers
 
 
 def agree(
@@ -211,9 +229,13 @@ def judge(
 ) -> Judged:
     """One pair of sides under one protocol; `known` is what the system can say, `made_by` goes into the signature."""
     score = protocol.score(refs, hyps)
-    removed = removed_by_rule(protocol, refs, hyps)
     return Judged(
-        protocol, score, removed, protocol.floor(refs, known), signature(protocol, score, refs, hyps, **made_by)
+        protocol,
+        score,
+        removed_by_rule(protocol, refs, hyps),
+        errors_by_step(protocol, refs, hyps),
+        protocol.floor(refs, known),
+        signature(protocol, score, refs, hyps, **made_by),
     )
 
 
@@ -230,11 +252,7 @@ def changes_of(
     protocol: Protocol, refs: Mapping[str, list[str]], hyps: Mapping[str, list[str]]
 ) -> tuple[tuple[str, str, str, str, str], ...]:
     """Every change that a rule of the protocol's normaliser made."""
-    sides = (("reference", protocol.on_ref, refs), ("hypothesis", protocol.on_hyp, hyps))
     return tuple(
-        (change.rule, side, id, " ".join(change.before), " ".join(change.after))
-        for side, wanted, transcripts in sides
-        if wanted
-        for id, glosses in transcripts.items()
-        for change in protocol.rules.explain(glosses)
+        (change.rule, ("reference", "hypothesis")[side], id, " ".join(change.before), " ".join(change.after))
+        for side, id, change in changes(protocol, refs, hyps)
     )

@@ -12,6 +12,7 @@ from slrcli.report.page.markup import Markup, tag
 from slrcli.report.page.parts import scrolling
 
 ROW = 28  # pixels
+ROWS = 60  # glosses of one utterance that are drawn; a picture of more is too high to be looked at
 WIDTH = 860  # pixels that a short clip is stretched to, and a long one shrunk to as long as a frame keeps its least
 FRAME = (4, 24)  # pixels, least and most
 AXIS = 22  # pixels below the rows
@@ -56,7 +57,7 @@ def heat_png(values: np.ndarray) -> bytes:
     lines = b"".join(b"\0" + row.tobytes() for row in shades)  # 0: no filter
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)  # 8 bits, palette
     chunks = [(b"IHDR", header), (b"PLTE", bytes(INK) * 256), (b"tRNS", bytes(range(256)))]
-    chunks += [(b"IDAT", zlib.compress(lines, 9)), (b"IEND", b"")]
+    chunks += [(b"IDAT", zlib.compress(lines, 6)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
 
 

@@ -4,7 +4,7 @@ from slrcli.report.alignment import GAP, percent
 from slrcli.report.page.data import ReportData
 from slrcli.report.page.markup import Markup, tag
 from slrcli.report.page.parts import legend, more, section
-from slrcli.report.page.posterior import posterior_figure, posterior_legend
+from slrcli.report.page.posterior import ROWS, posterior_figure, posterior_legend
 from slrcli.scoring.align import HIT, Alignment
 from slrcli.scoring.wer import UtteranceScore
 
@@ -12,7 +12,7 @@ WORST = 8  # utterances that are shown at once
 BUDGET = 2_000_000  # characters of HTML that the list of all may fill
 _POSTERIORS = (
     " Below, the probability of every gloss over time; the blank is the last row. Triangles mark where reference and "
-    "hypothesis have their glosses. A gloss that the vocabulary lacks has no row."
+    f"hypothesis have their glosses. A gloss that the vocabulary lacks has no row, nor has any beyond the first {ROWS}."
 )
 
 
