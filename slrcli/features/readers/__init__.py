@@ -20,8 +20,8 @@ from slrcli.features.readers.keypoints import holds_frames
 from slrcli.features.readers.people import PEOPLE
 from slrcli.features.recording import Recording, fit
 
-__all__ = ["IN_FOLDER", "PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape", "frame_rate",
-           "holds_frames", "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
+__all__ = ["IN_FOLDER", "PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape",
+           "frame_rate", "holds_frames", "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
 
 ARRAYS = (".npy", ".npz", ".safetensors")
 TEXTS = (".csv", ".json")  # also the suffixes of much else
