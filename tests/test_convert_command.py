@@ -3,14 +3,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from slrcli.cli import app
-from slrcli.corpus import open_corpus
+from slrcli.corpus import Utterance, open_corpus
 from slrcli.data import load_clip
+from slrcli.errors import UsageError
 from slrcli.features.layout import list_layouts, load_layout
 from slrcli.features.readers import read_features, read_recording
 from slrcli.features.recording import Recording
@@ -234,3 +236,23 @@ def test_a_corpus_of_any_kind_of_file_is_found_and_fits_a_recogniser(tmp_path, s
     np.testing.assert_allclose(
         load_clip(utterances[0].features, layout, 0), clip(layout=layout, seed=1), rtol=1e-6, equal_nan=True
     )
+
+
+def test_a_kind_that_is_only_read_is_no_name_of_a_folder(tmp_path):
+    np.save(tmp_path / "clip.npy", clip())
+    done = slr("convert", tmp_path / "clip.npy", tmp_path / "clip.json", code=1)
+    assert "no .json can be written" in done.stderr and not (tmp_path / "clip.json").exists()
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_columns_of_a_layout_that_nobody_knows_are_not_guessed(tmp_path, suffix):
+    file = tmp_path / f"clip{suffix}"
+    layout = replace(load_layout("mediapipe-1662"), name="pose-543")
+    write_recording(file, Recording(clip(layout=layout), layout))
+    convert = ["convert", file, tmp_path / "b.npz", "--layout", "mediapipe-258"]
+    for command, code in ((convert, 1), (["show", file], 2)):
+        done = slr(*command, code=code)
+        assert "its layout is pose-543, which does not come along" in done.stderr
+    with pytest.raises(UsageError, match="pose-543"):
+        choose_layout("auto", [Utterance("a", (), features=file)])
+    slr("show", file, "--layout", "mediapipe-1662", "--out", tmp_path / "c.html")

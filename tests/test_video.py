@@ -325,6 +325,15 @@ def test_an_interruption_keeps_what_is_done_and_leaves_nothing_half_written(phot
     assert '"a.npz"' in (tmp_path / "out" / "manifest.jsonl").read_text()
 
 
+def test_a_process_that_is_killed_costs_only_the_clip_that_it_was_at(photograph, tmp_path):
+    write_video(tmp_path / "in" / "a.mp4", [photograph[::2, ::2]] * 2)
+    base = ("extract", tmp_path / "in", "--out", tmp_path / "out", "--jobs", 1)
+    assert slr(*base).exit_code == 0
+    (tmp_path / "out" / "manifest.jsonl").unlink()  # as when killed between the file and its line
+    done = slr(*base, "--json")
+    assert done.exit_code == 0 and [entry["target"] for entry in json.loads(done.stdout)["extracted"]] == ["a.npz"]
+
+
 # From the video to glosses
 
 

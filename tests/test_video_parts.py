@@ -1,6 +1,7 @@
 """Videos to landmarks, as far as it can be told without the libraries of the extra `video`."""
 
 import importlib.util
+import io
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ from slrcli.features.layout import Layout, load_layout
 from slrcli.features.readers import read_features
 from slrcli.features.video import library
 from slrcli.features.video.extraction import Extraction, write_npz
+from slrcli.features.video.frames import open_stream
 from slrcli.features.video.holistic import POINTS, STARTS, Columns, in_square, seen, video_layouts
 from slrcli.features.video.manifest import NAME, Manifest
 from slrcli.features.video.newest import Newest
@@ -307,6 +309,22 @@ def test_damaged_lines_of_a_manifest_are_counted_and_passed_over(tmp_path):
     (tmp_path / NAME).write_text("\n".join(lines))
     found = Manifest.of(tmp_path)
     assert list(found.entries) == ["a.npz"] and found.damaged == 5
+
+
+def test_a_line_that_is_added_stands_in_the_file_at_once_and_beside_a_torn_one(tmp_path):
+    Manifest.of(tmp_path / "out").add({"target": "a.npz"})
+    path = tmp_path / "out" / NAME
+    path.write_text(path.read_text() + '{"target": "b.n')
+    Manifest.of(tmp_path / "out").add({"target": "c.npz"})
+    found = Manifest.of(tmp_path / "out")
+    assert list(found.entries) == ["a.npz", "c.npz"] and found.damaged == 1
+
+
+@pytest.mark.parametrize("raw", ["foo", "640x480@", "0x480@25", "640x480@25fps", "640,480"])
+def test_a_size_of_bare_frames_that_is_none_is_named(raw):
+    pytest.importorskip("av")
+    with pytest.raises(UsageError, match="bare frames"):
+        open_stream(io.BytesIO(b""), raw)
 
 
 # The libraries

@@ -236,7 +236,7 @@ def headline(summary: CorpusSummary) -> Iterator[str]:
     yield f"Glosses     {whole.glosses:,} running, {whole.types:,} different, {whole.singletons:,} of them once"
     yield f"Signers     {whole.signers:,}" if whole.signers else "Signers     not named in the tables"
     if not whole.clips:
-        yield "Features    none found"
+        yield "Features    none " + ("found" if summary.missing == whole.utterances else "read")
         return
     layout = f"{summary.layout.name}, {summary.layout.width:,} numbers a frame; " if summary.layout else ""
     assumed = "" if summary.fps_known else ", which is a guess (--fps)"

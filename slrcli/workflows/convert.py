@@ -12,8 +12,8 @@ import numpy as np
 from slrcli.console import Console
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.landmarks import zeros_to_nan
-from slrcli.features.layout import Layout, layouts_of_width, load_layout
-from slrcli.features.readers import IN_FOLDER, PEOPLE, SUFFIXES, clips_below, holds_frames, read_clips
+from slrcli.features.layout import Layout, layouts_of_width, list_layouts, load_layout
+from slrcli.features.readers import IN_FOLDER, PEOPLE, SUFFIXES, clips_below, holds_frames, own_layout, read_clips
 from slrcli.features.readers.people import nobody
 from slrcli.features.recording import Recording, Size, fit
 from slrcli.features.writers import WRITERS, write_recording
@@ -148,6 +148,9 @@ def _target(path: Path, clip: str, place: Path, into: bool, kind: str) -> Path:
         if not into and place.suffix in WRITERS and not place.is_dir():
             raise UsageError("the file holds several clips", path, "name a folder for them; --to says the kind of file")
         return folder / f"{clip}.{kind}"
+    suffix = place.suffix.lower()
+    if not into and suffix in SUFFIXES and suffix not in WRITERS and not place.is_dir():
+        raise UsageError(f"no {suffix} can be written", place, f"use {', '.join(WRITERS)}, or name a folder")
     if into:
         return place.with_suffix(f".{kind}") if place.suffix in SUFFIXES else place.with_name(f"{place.name}.{kind}")
     if place.suffix in WRITERS and not place.is_dir():
@@ -166,6 +169,9 @@ def _convert_clip(
     recording = _laid_out(recording, options.layout, path)
     if recording.layout and recording.layout.zero_is_missing:
         recording = replace(recording, values=zeros_to_nan(recording.values, recording.layout))
+    if recording.layout and recording.layout.spatial and recording.layout.name not in list_layouts():
+        note = f"no layout that comes along has the points of {recording.layout.name}: name one with --layout to train"
+        recording = replace(recording, notes=(*recording.notes, note) if options.layout is None else recording.notes)
     if np.isnan(recording.values).all():
         raise nobody(path)
     if np.isinf(recording.values).any():
@@ -182,6 +188,7 @@ def _laid_out(recording: Recording, layout: Layout | None, path: Path) -> Record
     wide, else the one that its width suggests."""
     width = recording.values.shape[1]
     if recording.layout is None and (layout is None or layout.width != width):
+        own_layout(path)  # which refuses a name that nobody knows: its columns are not to be guessed
         found = layouts_of_width(width)
         if found:
             others = ", ".join(other.name for other in found[1:])

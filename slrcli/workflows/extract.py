@@ -1,11 +1,15 @@
 """What `slr extract` does: videos in, landmark files of the same folder structure out, and a manifest of it all."""
 
+import json
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from slrcli.config import ExtractConfig, check_section
 from slrcli.console import Console, Task
@@ -17,8 +21,6 @@ from slrcli.features.video.library import need_all
 from slrcli.features.video.manifest import Manifest
 from slrcli.features.video.sources import PREVIEW, Source, find_sources, fingerprint
 from slrcli.processes import in_processes, usable_cores
-
-SAVE_EVERY = 5.0  # seconds
 
 
 @dataclass
@@ -129,26 +131,32 @@ def _plan(
         known = manifest.is_done(name, target, fingerprint(source.path), settings_of(job))
         if known and not overwrite and (sheet is None or sheet.is_file()):
             result.skipped += 1
-        elif target.exists() and name not in manifest.entries and not overwrite:
+        elif target.exists() and name not in manifest.entries and not overwrite and not _own(target, source.path):
             what = "a file stands at its place that the manifest does not know"
             result.failed.append((source.path, DataError(what, target, "name another folder, or use --overwrite")))
         else:
             yield job
 
 
+def _own(target: Path, source: Path) -> bool:
+    """Whether a file was extracted from a clip of this name: one that was done when the process was killed, before
+    the manifest could tell of it."""
+    try:
+        with np.load(target, allow_pickle=False) as archive:
+            return json.loads(str(archive["about"]))["source"] == source.name
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile):
+        return False
+
+
 def _run(
     console: Console, work: list[Job], count: int, manifest: Manifest, result: Extracted, stop_on_error: bool
 ) -> None:
-    saved = time.monotonic()
     for job, outcome in run_jobs(console, work, count):
-        manifest.put(_entry(job, outcome, result))
+        manifest.add(_entry(job, outcome, result))
         if isinstance(outcome, SlrError):
             result.failed.append((job.source, outcome))
             if stop_on_error:
                 return
-        if time.monotonic() - saved > SAVE_EVERY:
-            manifest.save()
-            saved = time.monotonic()
 
 
 def run_jobs(console: Console, work: list[Job], count: int) -> Iterator[tuple[Job, dict[str, Any] | SlrError]]:

@@ -10,7 +10,7 @@ from slrcli.console import Console
 from slrcli.errors import DataError, UsageError
 from slrcli.features.landmarks import prepare
 from slrcli.features.layout import Layout, guess_layout, load_layout
-from slrcli.features.readers import read_clips
+from slrcli.features.readers import own_layout, read_clips
 from slrcli.features.recording import Recording, fit
 from slrcli.files import atomic_write_bytes
 from slrcli.report.clip import gif as moving
@@ -146,7 +146,7 @@ def laid_out(recording: Recording, name: str, layout: Layout | None, file: Path)
     if name == "generic":
         return replace(recording, layout=load_layout(name, width))
     if layout is None:
-        return recording if recording.layout else replace(recording, layout=guess_layout(width))
+        return recording if recording.layout else replace(recording, layout=own_layout(file) or guess_layout(width))
     if recording.layout is None and layout.width != width:
         what = f"the clip has {width} columns, the layout {layout.name} has {layout.width}"
         raise DataError(what, file, "name its layout with --layout")

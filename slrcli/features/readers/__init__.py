@@ -155,11 +155,12 @@ def own_layout(path: str | Path) -> Layout | None:
 
     Raises:
         DataError: like `feature_shape`.
+        UsageError: it has a layout that does not come along, so that its columns are not to be guessed.
     """
     path = Path(path)
     kind = _kind(path)
     if kind in ARRAYS:
-        return arrays.own_layout(path)
+        return arrays.own_layout(path, strict=True)
     return pose.peek(path)[1] if kind == ".pose" else read_recording(path).layout
 
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from slrcli.errors import DataError
+from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers.common import check_extent, check_size, plainly
 from slrcli.features.recording import Recording
@@ -111,8 +111,12 @@ def ends_of(path: Path) -> tuple[bytes, bytes]:
         return rest[: len(rest) // 2] or first, rest[len(rest) // 2 :]
 
 
-def own_layout(path: Path) -> Layout | None:
-    """The layout that an archive names, if it has as many columns."""
+def own_layout(path: Path, strict: bool = False) -> Layout | None:
+    """The layout that an archive names, if it has as many columns.
+
+    Raises:
+        UsageError: `strict`, and it names one that does not come along: a guess by the width would mix up its points.
+    """
     with plainly(path):
         if path.suffix.lower() == ".safetensors":
             with _tensors(path) as (tensors, name):
@@ -122,7 +126,11 @@ def own_layout(path: Path) -> Layout | None:
                 about, columns = _about(archive, path), shape(path)[1]
         else:
             return None
-        return _named_layout(str(about.get("layout", "")), columns)
+    name = str(about.get("layout", ""))
+    if strict and name and name not in list_layouts()[:-1] and not name.startswith("generic-"):
+        fix = "name its file with --layout FILE.toml, or convert the source again with --layout mediapipe-258"
+        raise UsageError(f"the file says that its layout is {name}, which does not come along", path, fix)
+    return _named_layout(name, columns)
 
 
 def members(archive: zipfile.ZipFile) -> list[str]:

@@ -4,6 +4,7 @@ What a video says about itself is applied: rotation (as telephones store it), pi
 at which each frame is shown, which need not come at even steps.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from slrcli.config import FRAMES_PER_SECOND
-from slrcli.errors import DataError, SlrError
+from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.video.library import need
 from slrcli.features.video.sources import pictures_in
 
@@ -21,6 +22,7 @@ LARGEST = 40_000_000  # pixels of one picture; 8K has 33 million
 MOST_BROKEN = 0.05  # share of a video's packets that may be damaged before it is refused
 MOST_MISSING = 0.05  # share of the announced frames that may be missing before the file counts as cut short
 LONGEST_PAUSE = 120.0  # seconds from one frame to the next; beyond it the times are damaged
+RAW = re.compile(r"[1-9]\d{0,4}x[1-9]\d{0,4}(@\d{1,3}(\.\d+)?)?")  # WIDTHxHEIGHT@FPS
 SLACK = 0.5  # seconds by which announced and actual length may differ in any case
 AGAIN = "copy or record it again"
 AS_THEY_COME = "send webm, mpegts or yuv4mpeg, which can be read as they come (mp4 cannot), or RGB frames with --raw"
@@ -135,8 +137,12 @@ def open_stream(file: BinaryIO, raw: str = "") -> tuple[Any, Any]:
 
     Raises:
         DataError: no video that can be read without going back.
+        UsageError: `raw` says something else.
     """
     av = need("av")
+    if raw and not RAW.fullmatch(raw):
+        fix = "write it as WIDTHxHEIGHT@FPS, such as 640x480@25"
+        raise UsageError(f"this is no size and rate of bare frames: {raw}", "--raw", fix)
     size, _, fps = raw.partition("@")
     options = {"video_size": size, "pixel_format": "rgb24", "framerate": fps or f"{FRAMES_PER_SECOND:g}"}
     try:

@@ -58,7 +58,18 @@ class Manifest:
         """Take in the line of a clip, in place of an older one."""
         self.entries[entry["target"]] = entry
 
+    def add(self, entry: dict[str, Any]) -> None:
+        """The same, and write the line at once behind the others, where it outlives a process that is killed."""
+        self.put(entry)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a+b") as file:
+            torn = file.tell() and (file.seek(-1, 2), file.read(1))[1] != b"\n"  # killed in the middle of a line
+            file.write((b"\n" if torn else b"") + _line(entry).encode())
+
     def save(self) -> None:
         """Write all lines at once, by target."""
-        lines = (json.dumps(self.entries[target], ensure_ascii=False) for target in sorted(self.entries))
-        atomic_write_text(self.path, "".join(line + "\n" for line in lines))
+        atomic_write_text(self.path, "".join(_line(self.entries[target]) for target in sorted(self.entries)))
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False) + "\n"
