@@ -28,6 +28,7 @@ from slrcli.recognise import Recogniser
 from slrcli.report.outputs import FORMATS, TimedClip, plan_outputs
 from slrcli.transcripts import read_segments, read_transcripts
 from slrcli.vocab import Vocabulary
+from slrcli.workflows.decode import Decoded
 from slrcli.workflows.timing import clip_ids
 
 GLOSSES = ("R&B", "<unk>", "WIE-AUSSEHEN", "你好", "-->")
@@ -382,3 +383,9 @@ def test_every_error_names_its_clip(slr, corpus):
     done = slr("align", "--data-dir", corpus, "--json")
     failed = [item for item in json.loads(done.stdout) if "error" in item]
     assert [item["id"] for item in failed] == ["short", "foreign", "gone"]
+
+
+def test_the_last_gloss_of_a_video_ends_when_its_last_frame_is_over():
+    hypothesis = Hypothesis((1, 2), ("A", "B"), ((0, 2), (2, 4)), (0.5, 0.5), -1.0)
+    told = Decoded(Path("a.mp4"), 4, hypothesis, times=(0.0, 0.04, 0.08, 0.12)).to_dict()["glosses"]
+    assert [(item["start_seconds"], item["end_seconds"]) for item in told] == [(0.0, 0.08), (0.08, 0.16)]

@@ -18,6 +18,7 @@ from slrcli.features.video.holistic import Columns, video_layouts
 from slrcli.features.video.job import Job
 from slrcli.features.video.library import need_all
 from slrcli.features.video.sources import is_source, sources_below
+from slrcli.features.video.timing import frame_rate
 from slrcli.processes import usable_cores
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.report.outputs import TimedClip
@@ -70,11 +71,12 @@ class Decoded:
         }
 
     def _seconds(self, start: int, end: int) -> dict[str, float]:
-        """From when the first frame of a span is shown until when the last one is."""
+        """From when the first frame of a span is shown until the last one's time is over."""
         if not self.times:
             return {}
-        last = min(end, len(self.times) - 1)
-        return {"start_seconds": round(self.times[start], 3), "end_seconds": round(self.times[last], 3)}
+        rate = frame_rate(np.array(self.times)) or FRAMES_PER_SECOND
+        clip = TimedClip(self.path.name, self.frames, self.hypothesis, rate, self.times)
+        return {"start_seconds": round(clip.second(start), 3), "end_seconds": round(clip.second(end), 3)}
 
 
 def decode(
