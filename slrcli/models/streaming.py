@@ -116,7 +116,7 @@ class Streaming(SignModel):
         x = self.frontend(x, lengths)
         x = F.pad(x, (0, 0, 0, -x.shape[1] % STRIDE + self.lookahead))
         for block in self.blocks:
-            x, _ = block(x, block.nothing(len(x)))
+            x, _ = block(x, block.nothing(x.shape[0]))  # len(x) would fix the size in an exported graph
         return x
 
     def _remember(self, x: Tensor) -> Tensor:

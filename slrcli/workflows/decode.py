@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.console import Console
 from slrcli.decoding.hypothesis import Hypothesis
@@ -19,10 +20,10 @@ from slrcli.features.video.job import Job
 from slrcli.features.video.library import need_all
 from slrcli.features.video.sources import is_source, sources_below
 from slrcli.processes import usable_cores
-from slrcli.recognise import Recogniser, choose_device
 from slrcli.report.outputs import TimedClip
 from slrcli.workflows.decoder import Wanted, equip
 from slrcli.workflows.extract import run_jobs
+from slrcli.workflows.recogniser import load_recogniser
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.timing import FrameRates
 
@@ -104,7 +105,7 @@ def decode(
 
 def decode_with(
     console: Console,
-    recogniser: Recogniser,
+    recogniser: ClipRecogniser,
     files: Sequence[Path],
     extraction: ExtractConfig | None = None,
     jobs: int = 0,
@@ -120,12 +121,12 @@ def decode_with(
                 task.advance(len(part))
 
 
-def open_recogniser(console: Console, model: Path | None, device: str, decoder: Wanted | None = None) -> Recogniser:
+def open_recogniser(console: Console, model: Path | None, device: str, decoder: Wanted | None = None) -> ClipRecogniser:
     """The recogniser of a checkpoint or run with its decoder; the newest one, where none is named, is named aloud."""
     checkpoint = find_checkpoint(model)
     if model is None:
         console.note(f"model: {shown(checkpoint)} (the newest run)")
-    recogniser = Recogniser.from_checkpoint(checkpoint, choose_device(device))
+    recogniser = load_recogniser(checkpoint, device)
     equip(console, recogniser, checkpoint, decoder or Wanted())
     return recogniser
 
@@ -174,7 +175,9 @@ def check_layout(layout: Layout) -> None:
         raise DataError(what, fix=fix) from error
 
 
-def decode_batch(recogniser: Recogniser, files: Sequence[Path], landmarks: Landmarks | None = None) -> list[Decoded]:
+def decode_batch(
+    recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks | None = None
+) -> list[Decoded]:
     """Decode a few files as one batch; what a clip gives does not depend on the others.
 
     Args:

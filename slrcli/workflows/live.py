@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.config import ExtractConfig, LiveConfig, check_live
 from slrcli.console import Console
 from slrcli.features.landmarks import prepare
@@ -16,7 +17,6 @@ from slrcli.features.video.library import silence
 from slrcli.features.video.newest import Newest
 from slrcli.features.video.streams import Stream, in_real_time
 from slrcli.features.video.timing import Evenly
-from slrcli.recognise import Recogniser
 from slrcli.sliding import SlidingWindow, Spotted, StreamRecogniser
 
 TELL_EVERY = 10.0  # seconds
@@ -70,7 +70,7 @@ class Heard:
         return asdict(self)
 
 
-def sliding(recogniser: Recogniser, columns: Columns, fps: float, options: LiveConfig) -> SlidingWindow:
+def sliding(recogniser: ClipRecogniser, columns: Columns, fps: float, options: LiveConfig) -> SlidingWindow:
     """The stream recogniser that any checkpoint gives; it takes positions `[n, positions]`.
 
     Raises:
@@ -78,16 +78,20 @@ def sliding(recogniser: Recogniser, columns: Columns, fps: float, options: LiveC
     """
     check_live(options)
     layout, max_gap = recogniser.meta.layout, recogniser.meta.config.data.max_gap
-    least = next(frames for frames in range(1, 10_000) if recogniser.model.output_length(frames) > 0)
 
     def recognise(x: np.ndarray):
         return recogniser.recognise([prepare(columns.complete(x), layout, max_gap)], ["stream"])[0]
 
-    return SlidingWindow(recognise, fps, options, least)
+    return SlidingWindow(recognise, fps, options, recogniser.least_frames)
 
 
 def live(
-    console: Console, recogniser: Recogniser, stream: Stream, options: LiveConfig, extraction: ExtractConfig, pace: Pace
+    console: Console,
+    recogniser: ClipRecogniser,
+    stream: Stream,
+    options: LiveConfig,
+    extraction: ExtractConfig,
+    pace: Pace,
 ) -> Iterator[Heard]:
     """The glosses of a stream until it ends; an interruption (Ctrl-C) is such an end.
 
