@@ -8,6 +8,7 @@ import numpy as np
 from slrcli.decoding.calibration import Calibration
 from slrcli.decoding.decoder import BestPath, Decoder
 from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.decoding.stream import StreamRecogniser
 from slrcli.errors import DataError
 from slrcli.features.clip import is_blind, load_clip, padded
 from slrcli.meta import Meta
@@ -53,6 +54,10 @@ class ClipRecogniser:
             Float32 `[B, T', V]`, and the output frames of each clip, int64 `[B]`.
         """
         raise NotImplementedError
+
+    def running(self) -> StreamRecogniser | None:
+        """A recogniser of a running stream that carries on what it knows; None where whole clips are needed."""
+        return None
 
     def recognise(self, clips: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[Hypothesis]:
         """Hypotheses of clips `[T, D]`, computed as one batch."""

@@ -12,6 +12,8 @@ from slrcli.data import Batch
 from slrcli.errors import UsageError
 from slrcli.meta import Meta
 from slrcli.models.base import Output, SignModel
+from slrcli.models.streaming import Streaming
+from slrcli.running import RunningRecogniser
 from slrcli.vocab import Vocabulary
 
 LONG_CLIP = 4096  # frames; a multiple of any usual stride
@@ -66,6 +68,14 @@ class Recogniser(ClipRecogniser):
     def least_frames(self) -> int:
         """See `ClipRecogniser`."""
         return next(frames for frames in range(1, LONG_CLIP) if self.model.output_length(frames) > 0)
+
+    def running(self) -> RunningRecogniser | None:
+        """See `ClipRecogniser`; what `streaming` made can, unless its frontend looks at whole clips."""
+        if not (isinstance(self.model, Streaming) and self.model.frontend.runs):
+            return None
+        sure = {"confidence": self.calibration.of} if self.calibration else {}
+        max_gap = self.meta.config.data.max_gap
+        return RunningRecogniser(self.model.eval(), self.vocabulary, self.stride, max_gap, **sure)
 
     @torch.inference_mode()
     def posteriors(self, batch: Batch) -> Output:
