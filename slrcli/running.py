@@ -36,16 +36,23 @@ class RunningRecogniser:
     ):
         self._model = model
         self._device = next(model.parameters()).device
+        self._width = model.frontend.layout.width
         self._gaps = RunningGaps(model.frontend.layout, max_gap)
         self._past, self._stream = Past(), model.start()
         self._decoder = BestPathStream(vocabulary, stride, confidence)
         self._came = 0
 
     def push(self, frames: np.ndarray) -> list[Spotted]:
-        """See `StreamRecogniser`. However the frames are parted, the glosses are the same."""
+        """See `StreamRecogniser`. However the frames are parted, the glosses are the same.
+
+        Derivatives that the layout stores are not used, so the positions alone will do.
+        """
         if not len(frames):
             return []
         self._came += len(frames)
+        beyond = self._width - frames.shape[1]
+        if beyond:
+            frames = np.pad(frames, ((0, 0), (0, beyond)), constant_values=np.nan)
         return self._decoder.push(self._answers(self._gaps.push(frames)), self._came)
 
     @torch.inference_mode()

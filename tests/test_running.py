@@ -240,7 +240,7 @@ def test_frame_by_frame_no_gloss_is_told_later_than_promised(lookahead):
         found = streamed(model, list(clip("kinect-20", 200, missing=missing)[:, None]))
         latencies = [item.latency for item in found if item.told < 200]
         assert len(latencies) > 5
-        assert min(latencies) >= 4 + lookahead and max(latencies) == 4 + lookahead + waits
+        assert min(latencies) >= 4 + lookahead and max(latencies) <= 4 + lookahead + waits
 
 
 def test_confidences_of_a_stream_are_calibrated():
