@@ -1,15 +1,14 @@
 """A clip that comes in parts: normalised, filled, recognised and decoded as it would be as a whole."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_streams import VOCABULARY, clip, parts_of, recogniser
 
-from slrcli.config import Config
 from slrcli.decoding.calibration import Calibration
 from slrcli.decoding.greedy import greedy
 from slrcli.decoding.stream import BestPathStream, Spotted
@@ -17,35 +16,15 @@ from slrcli.errors import SlrError
 from slrcli.features.gaps import RunningGaps
 from slrcli.features.landmarks import prepare
 from slrcli.features.layout import generic_layout, list_layouts, load_layout
-from slrcli.meta import Meta
 from slrcli.models import running
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.past import Past
 from slrcli.models.registry import build_model
 from slrcli.recognise import Recogniser
-from slrcli.vocab import Vocabulary
 
 SPATIAL = [name for name in list_layouts()[:-1] if name != "mediapipe-6516"]
 FEW = ["kinect-20", "mediapipe-225", "generic-5"]  # metres, turned; shares of the picture; numbers without a place
 CAUSAL = FrontendOptions(causal=True)
-VOCABULARY = Vocabulary(("<blank>", *"ABCDE"), (0, 1, 1, 1, 1, 1))
-
-
-def clip(name: str, frames: int, seed: int = 0, missing: float = 0.3) -> np.ndarray:
-    """A clip whose points go missing for stretches of frames."""
-    layout, rng = load_layout(name), np.random.default_rng([seed, frames])
-    x = rng.normal(0.5, 0.2, (frames, layout.width)).astype(np.float32)
-    for group in layout.groups:
-        step = len(group.coordinates)
-        for start in range(group.start, group.stop, step):
-            gone = np.repeat(rng.random(-(-frames // 4)) < missing, rng.integers(1, 9))[:frames]
-            x[: len(gone)][gone, start : start + step] = np.nan
-    return x
-
-
-def parts_of(x, cuts):
-    edges = [0, *sorted(cut % (len(x) + 1) for cut in cuts), len(x)]
-    return [x[a:b] for a, b in pairwise(edges)]
 
 
 cuts = st.lists(st.integers(0, 10_000), max_size=12)
@@ -191,19 +170,6 @@ def test_a_gloss_is_certain_when_its_run_has_ended():
 def test_a_model_that_gives_nan_is_no_gloss():
     with pytest.raises(SlrError, match="NaN"):
         BestPathStream(VOCABULARY, 4.0).push(np.full((1, 6), np.nan), 4)
-
-
-def recogniser(name: str, lookahead: int = 4, max_gap: int = 5, **frontend) -> Recogniser:
-    """A streaming network that says a lot: over a clip of noise all classes are as likely."""
-    torch.manual_seed(3)
-    options = {"width": 24, "lookahead": lookahead, "scale": 9.0, "frontend": frontend}
-    model = build_model("streaming", load_layout(name), len(VOCABULARY), options=options)
-    model.eval()
-    with torch.no_grad():
-        log_probs = model(torch.from_numpy(clip(name, 400))[None], torch.tensor([400])).log_probs[0]
-        model.classifier.bias -= log_probs.mean(dim=0)
-    sections = {"model": {"arch": "streaming", "options": options}, "data": {"max_gap": max_gap}}
-    return Recogniser(model, VOCABULARY, Meta(Config.from_dict(sections), VOCABULARY, load_layout(name)))
 
 
 def streamed(recogniser: Recogniser, parts) -> list[Spotted]:
