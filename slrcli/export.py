@@ -23,6 +23,7 @@ from slrcli import __version__
 from slrcli.errors import DependencyError, SlrError
 from slrcli.exported import ERRORS_ONLY, INPUTS, OUTPUTS, PROVIDERS, ExportedRecogniser, properties
 from slrcli.features.clip import padded
+from slrcli.lstm_operator import translations, with_operators
 from slrcli.models.base import Output, SignModel
 from slrcli.recognise import Recogniser
 
@@ -103,7 +104,8 @@ def _traced(model: SignModel, width: int):
     free = torch.export.Dim.DYNAMIC
     with _hushed(), torch.no_grad():
         program = torch.onnx.export(
-            _Plain(model), (x, lengths), dynamo=True, verbose=False, external_data=False,
+            _Plain(with_operators(model)), (x, lengths), dynamo=True, verbose=False, external_data=False,
+            custom_translation_table=translations(),
             input_names=INPUTS, output_names=OUTPUTS, dynamic_shapes=({0: free, 1: free}, {0: free}),
         )  # fmt: skip
     proto = program.model_proto

@@ -20,6 +20,7 @@ from slrcli.exported import ExportedRecogniser
 from slrcli.features.clip import padded
 from slrcli.features.layout import generic_layout, load_layout
 from slrcli.files import file_hash
+from slrcli.lstm_operator import with_operators
 from slrcli.meta import Meta
 from slrcli.models.masked import MaskedBatchNorm1d
 from slrcli.models.registry import build_model
@@ -184,6 +185,21 @@ def test_int8_is_smaller_and_is_compared_on_dev(conformer, folder):
     assert json.loads(evaluated.stdout)["errors"] == round(int8["wer"] * 6 / 100)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_operator_is_the_lstm_that_it_stands_for(layers):
+    torch.manual_seed(2)
+    plain = torch.nn.LSTM(5, 3, layers, batch_first=True)
+    x = torch.randn(2, 7, 5)
+    torch.testing.assert_close(with_operators(torch.nn.ModuleList([plain]))[0](x)[0], plain(x)[0])
+    assert isinstance(plain, torch.nn.LSTM)
+
+
+def test_lstms_of_other_kinds_are_refused():
+    with pytest.raises(ValueError, match="one direction"):
+        with_operators(torch.nn.ModuleList([torch.nn.LSTM(5, 3, bidirectional=True, batch_first=True)]))
+
+
 WITHOUT_TORCH = """
 import sys
 for name in ("torch", "safetensors", "onnx", "onnxscript", "rapidfuzz", "tomli_w"):
@@ -205,9 +221,11 @@ def without_torch(*arguments) -> str:
     return done.stdout
 
 
-def test_decoding_and_aligning_need_no_torch(pair, tmp_path):
-    recogniser, _, checkpoint = pair
-    model, layout = checkpoint.with_suffix(".onnx"), recogniser.meta.layout
+def test_decoding_and_aligning_need_no_torch(conformer, tmp_path):
+    checkpoint, _ = conformer
+    recogniser = Recogniser.from_checkpoint(checkpoint)
+    model, layout = tmp_path / "model.onnx", recogniser.meta.layout
+    assert CliRunner().invoke(app, ["export", str(checkpoint), str(model)]).exit_code == 0
     clip = tmp_path / "clip.npy"
     np.save(clip, noise(64, layout.width, 7))
     (expected,) = recogniser.recognise([recogniser.load(clip)])

@@ -107,6 +107,7 @@ FLOORS = [
     ("recognise",),
     ("sliding",),
     ("evaluate",),
+    ("lstm_operator",),
     ("export",),
     ("training", "optim", "average", "distill", "teacher", "objective", "history", "verdicts", "monitor", "loop"),
     (
