@@ -221,6 +221,12 @@ def without_torch(*arguments) -> str:
     return done.stdout
 
 
+def test_a_checkpoint_without_torch_is_named(conformer, tmp_path):
+    command = [sys.executable, "-c", WITHOUT_TORCH, "decode", str(tmp_path), "--model", str(conformer[0])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "a checkpoint needs" in done.stderr and "defect" not in done.stderr
+
+
 def test_decoding_and_aligning_need_no_torch(conformer, tmp_path):
     checkpoint, _ = conformer
     recogniser = Recogniser.from_checkpoint(checkpoint)
@@ -235,6 +241,8 @@ def test_decoding_and_aligning_need_no_torch(conformer, tmp_path):
     assert without_torch("decode", clip, "--model", model, "--beam", "5").split()
     without_torch("decode", clip, "--model", model, "--out", tmp_path / "clip.srt")
     assert (tmp_path / "clip.srt").read_text()
+    streamed = without_torch("decode", "--stream", clip, "--patience", 0, "--model", model, "--json")
+    assert {"gloss", "latency"} <= json.loads(streamed.splitlines()[0]).keys()
     aligned = without_torch("align", clip, "--glosses", "HELLO YOU", "--model", model, "--fps", "25")
     assert [line.split("\t")[3] for line in aligned.splitlines()] == ["HELLO", "YOU"]
 

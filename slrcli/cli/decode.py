@@ -38,7 +38,9 @@ def decode(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", "-m", help="Checkpoint or run; without it the newest run.", show_default=False),
+        typer.Option(
+            "--model", "-m", help="Checkpoint, run or exported model; without it the newest run.", show_default=False
+        ),
     ] = None,
     device: Device = None,
     fps: Fps = None,
@@ -98,6 +100,8 @@ def decode(
     Example: slr decode clip.mp4 --out clip.eaf
 
     Example: slr decode videos --format eaf --format csv --out glosses
+
+    Example: slr decode clip.npy --model model.onnx
 
     Example: slr decode clip.npy --beam 20 --nbest 5
 

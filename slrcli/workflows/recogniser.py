@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from slrcli.clip_recogniser import ClipRecogniser
+from slrcli.errors import DependencyError
 
 EXPORTED = ".onnx"
 
@@ -17,6 +18,9 @@ def load_recogniser(path: Path, device: str = "auto") -> ClipRecogniser:
         from slrcli.exported import ExportedRecogniser
 
         return ExportedRecogniser.open(path, device)
-    from slrcli.recognise import Recogniser, choose_device
-
+    try:
+        from slrcli.recognise import Recogniser, choose_device
+    except ModuleNotFoundError as error:  # where an exported model is all that should run
+        fix = "pip install slrcli with all it needs, or name what slr export made of it"
+        raise DependencyError(f"a checkpoint needs {error.name}, which is not installed", str(path), fix) from error
     return Recogniser.from_checkpoint(path, choose_device(device))

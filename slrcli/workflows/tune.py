@@ -116,11 +116,9 @@ def tune(
 class _Material:
     """Log-probabilities of all clips, kept, and their references."""
 
-    def __init__(
-        self, recogniser: ClipRecogniser, references: Decoded, log_probs: dict[str, np.ndarray], stride: float
-    ):
+    def __init__(self, recogniser: ClipRecogniser, references: Decoded, log_probs: dict[str, np.ndarray]):
         self.vocabulary, self.references = recogniser.vocabulary, references
-        self.log_probs, self.stride = log_probs, stride
+        self.log_probs, self.stride = log_probs, recogniser.stride
 
     @classmethod
     def of(cls, recogniser: ClipRecogniser, clips: Clips, batch_size: int, advance) -> "_Material":
