@@ -100,6 +100,8 @@ def open_session(path: Path) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = usable_cores()
+    # What depends on weights alone was computed when the file was made; to look for more costs more than it saves.
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:
         return runtime.InferenceSession(str(path), options, providers=PROVIDERS)
     except Exception as error:  # its exceptions have no base of their own

@@ -193,6 +193,7 @@ FLOORS = [
         "folds",
         "report",
         "extract",
+        "videos",
         "timing",
         "decode",
         "align",

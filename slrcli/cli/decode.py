@@ -221,8 +221,9 @@ def decode_live(
     """The glosses of a running stream, a line each as they become certain."""
     from slrcli.features.video import streams
     from slrcli.features.video.library import need_all
-    from slrcli.workflows.decode import check_layout, open_recogniser
+    from slrcli.workflows.decode import open_recogniser
     from slrcli.workflows.live import Pace, live
+    from slrcli.workflows.videos import check_layout
 
     need_all()
     recogniser = open_recogniser(console, model, device, decoder)
