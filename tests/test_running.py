@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_streams import VOCABULARY, clip, parts_of, recogniser
 
+from slrcli.config import DecodeConfig, LiveConfig
+from slrcli.console import Console
 from slrcli.decoding.calibration import Calibration
+from slrcli.decoding.decoder import make_decoder
 from slrcli.decoding.greedy import greedy
 from slrcli.decoding.stream import BestPathStream, Spotted
 from slrcli.errors import SlrError
@@ -21,6 +24,9 @@ from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.past import Past
 from slrcli.models.registry import build_model
 from slrcli.recognise import Recogniser
+from slrcli.running import RunningRecogniser
+from slrcli.sliding import SlidingWindow
+from slrcli.workflows.stream import stream_recogniser
 
 SPATIAL = [name for name in list_layouts()[:-1] if name != "mediapipe-6516"]
 FEW = ["kinect-20", "mediapipe-225", "generic-5"]  # metres, turned; shares of the picture; numbers without a place
@@ -227,3 +233,22 @@ def test_what_needs_whole_clips_does_not_run():
 def test_a_stream_of_no_frames_says_nothing():
     assert streamed(recogniser("kinect-20"), []) == []
     assert streamed(recogniser("kinect-20"), [np.zeros((0, 60), np.float32)]) == []
+
+
+def test_stored_derivatives_may_be_left_out():
+    model, x = recogniser("mediapipe-6516"), clip("mediapipe-6516", 60)
+    positions = x[:, : model.meta.layout.positions]
+    found = streamed(model, parts_of(positions, [7, 30]))
+    assert found and found == streamed(model, parts_of(x, [7, 30]))
+
+
+def test_a_search_and_networks_of_whole_clips_get_windows(capsys):
+    console, options = Console(), LiveConfig()
+    model = recogniser("kinect-20")
+    assert isinstance(stream_recogniser(console, model, 30.0, options), RunningRecogniser)
+    model.decoder = make_decoder(DecodeConfig(beam=5), VOCABULARY)
+    assert isinstance(stream_recogniser(console, model, 30.0, options), SlidingWindow)
+    whole = recogniser("kinect-20", causal=False)
+    assert isinstance(stream_recogniser(console, whole, 30.0, options), SlidingWindow)
+    told = capsys.readouterr().err.splitlines()
+    assert "goes on" in told[0] and "a search looks at windows" in told[1] and "whole clips" in told[2]
