@@ -145,7 +145,8 @@ def test_a_pipe_gives_what_the_file_gives(folder, offline, writing):
 def test_glosses_are_told_while_the_stream_goes_on(folder, offline):
     """The lines that belong to the first half are read before the second half is written."""
     x = np.load(folder / "clip.npy")
-    process = subprocess.Popen(command(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=False)
+    # Unbuffered: what is read ahead with a line would be lost to `communicate`.
+    process = subprocess.Popen(command(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     process.stdin.write(x[:100].tobytes())
     process.stdin.flush()
     early = [item for item in offline if item["end"] <= 100 - 4 - 8 - 5 - 4]
@@ -221,7 +222,7 @@ def test_a_stream_of_nothing_and_one_that_breaks_off(folder):
 def test_an_interrupted_stream_is_finished(folder):
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command(folder), **pipes, env=environment)
+    process = subprocess.Popen(command(folder), **pipes, env=environment, bufsize=0)
     process.stdin.write(np.load(folder / "clip.npy").tobytes())
     process.stdin.flush()
     first = process.stdout.readline()

@@ -32,8 +32,8 @@ class Past:
         return joined
 
     def totals(self, name: str, values: Tensor) -> Tensor:
-        """Sums `[B, T, ...]` of all values from the clip's first frame to each, float64."""
-        values = values.double()
+        """Sums `[B, T, ...]` of all values from the clip's first frame to each, float64 where the device has it."""
+        values = values if values.device.type == "mps" else values.double()
         total = self._kept.get(name)
         if total is not None:
             values = torch.cat([total, values], dim=1)
@@ -42,7 +42,7 @@ class Past:
         return sums if total is None else sums[:, 1:]
 
     def sums(self, name: str, values: Tensor, frames: int) -> Tensor:
-        """Sums `[B, T, ...]` over each frame and the `frames - 1` before it, float64."""
+        """Sums `[B, T, ...]` over each frame and the `frames - 1` before it; see `totals`."""
         totals = self.totals(name, values)
         return totals - self.before(f"{name} before", totals, frames)[:, : values.shape[1]]
 
