@@ -4,85 +4,23 @@ Weights and buffers are the tensors; everything else stands as JSON in the file'
 """
 
 import json
-import platform
 import struct
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from slrcli import __version__
-from slrcli.config import Config
 from slrcli.errors import CheckpointError, SlrError
-from slrcli.features.layout import Layout
 from slrcli.files import atomic_file
+from slrcli.meta import Meta
 from slrcli.models.base import SignModel
 from slrcli.models.registry import build_model
-from slrcli.vocab import Vocabulary
 
 FORMAT = "slr-checkpoint-1"
 STATE_FORMAT = "slr-training-state-1"
-
-
-@dataclass(frozen=True)
-class Meta:
-    """What a checkpoint knows beside its weights.
-
-    Attributes:
-        config: everything that the training run was told.
-        vocabulary: gloss <-> id.
-        layout: meaning of the columns of the features it takes.
-        metrics: of the epoch it was written after, such as `{"epoch": 12, "wer": 23.4}`.
-        data_hash: of the annotations it was trained on.
-        versions: of what it was trained with.
-    """
-
-    config: Config
-    vocabulary: Vocabulary
-    layout: Layout
-    metrics: dict[str, Any] = field(default_factory=dict)
-    data_hash: str = ""
-    versions: dict[str, str] = field(default_factory=lambda: versions())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {
-            "config": self.config.to_dict(),
-            "vocabulary": self.vocabulary.to_dict(),
-            "layout": self.layout.to_dict(),
-            "metrics": self.metrics,
-            "data_hash": self.data_hash,
-            "versions": self.versions,
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any], where: str) -> "Meta":
-        """The opposite of `to_dict`."""
-        return cls(
-            Config.from_dict(values["config"], where),
-            Vocabulary.from_dict(values["vocabulary"], where),
-            Layout.from_dict(values["layout"], where),
-            values["metrics"],
-            values["data_hash"],
-            values["versions"],
-        )
-
-
-def versions() -> dict[str, str]:
-    """Versions and the number of threads on which the bits of a result depend."""
-    return {
-        "slrcli": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "threads": str(torch.get_num_threads()),
-        "machine": platform.machine(),
-    }
 
 
 def save_checkpoint(path: Path, model: SignModel, meta: Meta) -> None:

@@ -117,6 +117,11 @@ class Console:
         ascii_only = not self._writes_utf8
         self._out.file.write(json.dumps(finite(value), ensure_ascii=ascii_only, indent=2, default=str) + "\n")
 
+    def json_line(self, value: Any) -> None:
+        """One of many results as JSON on a line of its own, handed on at once."""
+        self._out.file.write(json.dumps(finite(value), ensure_ascii=not self._writes_utf8, default=str) + "\n")
+        self.flush()
+
     def note(self, item: str | RenderableType = "", style: str = "") -> None:
         """Something worth knowing that is not the result, to stderr; silent with `quiet`."""
         if not self.quiet:

@@ -14,9 +14,9 @@ from slrcli.config import AugmentConfig
 from slrcli.corpus import Utterance
 from slrcli.errors import DataError
 from slrcli.features.augment import augment
-from slrcli.features.landmarks import prepare
+from slrcli.features.clip import check_width, is_blind, load_clip, padded
 from slrcli.features.layout import Layout
-from slrcli.features.readers import feature_shape, read_features
+from slrcli.features.readers import feature_shape
 from slrcli.models.frontend import Frontend
 from slrcli.paths import minimum_frames
 
@@ -110,47 +110,16 @@ class Clips:
         return frames, width
 
 
-def load_clip(path: Path, layout: Layout, max_gap: int = 5) -> np.ndarray:
-    """One feature file as float32 `[T, D]`, ready for a model: missing points NaN, short gaps filled.
-
-    Raises:
-        DataError: unreadable, empty, infinite values, or not as wide as the layout says.
-    """
-    x = read_features(path, layout)
-    check_width(x.shape[1], layout, path)
-    if np.isinf(x).any():
-        raise DataError("the features hold infinite values", str(path), "write NaN where a value is missing")
-    return prepare(x, layout, max_gap)
-
-
-def is_blind(x: np.ndarray) -> bool:
-    """Whether every value of a clip `[T, D]` is missing; a look at one frame settles it for nearly all clips."""
-    return bool(np.isnan(x[len(x) // 2]).all() and np.isnan(x).all())
-
-
-def check_width(width: int, layout: Layout, where: str | Path) -> None:
-    """DataError unless `width` columns are what the layout has."""
-    if width != layout.width:
-        raise DataError(
-            f"the features have {width} columns, layout {layout.name} expects {layout.width}",
-            str(where),
-            "use features of that layout, or name the right one with --layout when training",
-        )
-
-
 def collate(clips: Sequence[np.ndarray], targets: Sequence[Sequence[int]], index: Sequence[int]) -> Batch:
     """Clips `[T, D]` and their gloss ids as one padded batch.
 
     Filled in numpy: torch would start a pool of threads for every thread that copies, and leave it behind.
     """
-    lengths = [len(clip) for clip in clips]
-    x = np.zeros((len(clips), max(lengths), clips[0].shape[1]), np.float32)
-    for row, clip in enumerate(clips):
-        x[row, : len(clip)] = clip
+    x, lengths = padded(clips)
     flat = [gloss for target in targets for gloss in target]
     counts = torch.tensor([len(target) for target in targets], dtype=torch.int64)
     return Batch(
-        torch.from_numpy(x), torch.tensor(lengths), torch.tensor(flat, dtype=torch.int64), counts, tuple(index)
+        torch.from_numpy(x), torch.from_numpy(lengths), torch.tensor(flat, dtype=torch.int64), counts, tuple(index)
     )
 
 

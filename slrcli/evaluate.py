@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
+
+from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.ctc import ctc_loss
 from slrcli.data import Clips, ahead, collate
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.recognise import Recogniser, by_length
+from slrcli.recognise import by_length
 from slrcli.scoring.wer import Score, score
 from slrcli.vocab import BLANK
 
@@ -45,7 +48,7 @@ class Evaluation:
 
 
 def evaluate(
-    recogniser: Recogniser,
+    recogniser: ClipRecogniser,
     clips: Clips,
     batch_size: int = EVAL_BATCH,
     advance: Callable[[int], None] = lambda count: None,
@@ -65,13 +68,14 @@ def evaluate(
     blanks = frames = 0
     losses: list[float] = []
     for batch in ahead(made):
-        output = recogniser.posteriors(batch)
+        log_probs, lengths = recogniser.log_probs(batch.x.numpy(), batch.lengths.numpy())
         names = [clips.utterances[index].id for index in batch.index]
-        hypotheses |= zip(batch.index, recogniser.decode(batch, output, names), strict=True)
-        for row, count in enumerate(output.lengths.tolist()):
-            blanks += int((output.log_probs[row, :count].argmax(dim=-1) == BLANK).sum())
+        found = recogniser.hypotheses(log_probs, lengths, batch.lengths.numpy(), names)
+        hypotheses |= zip(batch.index, found, strict=True)
+        for row, count in zip(log_probs, lengths.tolist(), strict=True):
+            blanks += int((row[:count].argmax(axis=-1) == BLANK).sum())
             frames += count
-        each = ctc_loss(output.log_probs.cpu(), output.lengths.cpu(), batch.targets, batch.target_lengths, "none")
+        each = ctc_loss(*map(torch.from_numpy, (log_probs, lengths)), batch.targets, batch.target_lengths, "none")
         counts = batch.target_lengths.tolist()
         losses += [value / n for value, n in zip(each.tolist(), counts, strict=True) if n and math.isfinite(value)]
         advance(len(batch.index))
@@ -82,7 +86,7 @@ def evaluate(
     return Evaluation(references, ordered, blanks / max(frames, 1), loss, spike_frames)
 
 
-def encodable(glosses: Sequence[str], recogniser: Recogniser) -> list[int] | None:
+def encodable(glosses: Sequence[str], recogniser: ClipRecogniser) -> list[int] | None:
     """The glosses' ids, or None where one of them is not in the vocabulary."""
     if all(gloss in recogniser.vocabulary for gloss in glosses):
         return recogniser.vocabulary.encode(glosses)

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from slrcli.checkpoint import Meta, load_checkpoint
-from slrcli.data import Batch, collate, is_blind, load_clip
-from slrcli.decoding.calibration import Calibration
-from slrcli.decoding.decoder import BestPath, Decoder
-from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.errors import DataError, UsageError
+from slrcli.checkpoint import load_checkpoint
+from slrcli.clip_recogniser import ClipRecogniser
+from slrcli.data import Batch
+from slrcli.errors import UsageError
+from slrcli.meta import Meta
 from slrcli.models.base import Output, SignModel
+from slrcli.models.streaming import Streaming
+from slrcli.running import RunningRecogniser
 from slrcli.vocab import Vocabulary
 
 LONG_CLIP = 4096  # frames; a multiple of any usual stride
@@ -35,23 +36,17 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-class Recogniser:
+class Recogniser(ClipRecogniser):
     """A model with its vocabulary.
 
     Args:
         model: put in evaluation mode while it is used.
         vocabulary: names of its classes.
-
-    Attributes:
-        decoder: makes hypotheses of log-probabilities; the best path unless another one is put here.
-        calibration: what the confidences go through; None leaves them as the model has them.
     """
 
-    calibration: Calibration | None = None
-
     def __init__(self, model: SignModel, vocabulary: Vocabulary, meta: Meta | None = None):
-        self.model, self.vocabulary, self.meta = model, vocabulary, meta
-        self.decoder: Decoder = BestPath(vocabulary)
+        super().__init__(vocabulary, meta)
+        self.model = model
 
     @classmethod
     def from_checkpoint(cls, path: Path, device: torch.device | str = "cpu") -> "Recogniser":
@@ -64,13 +59,23 @@ class Recogniser:
         """Where the weights are."""
         return next(self.model.parameters()).device
 
-    def load(self, path: Path) -> np.ndarray:
-        """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""
-        clip = load_clip(path, self.meta.layout, self.meta.config.data.max_gap)
-        if is_blind(clip):
-            what = f"no person was seen in {Path(path).name}: every value of its {len(clip):,} frames is missing"
-            raise DataError(what, path, "look at it with slr show, and extract it again")
-        return clip
+    @property
+    def stride(self) -> float:
+        """See `ClipRecogniser`; read off a length at which rounding up does not matter."""
+        return LONG_CLIP / int(self.model.output_length(LONG_CLIP))
+
+    @property
+    def least_frames(self) -> int:
+        """See `ClipRecogniser`."""
+        return next(frames for frames in range(1, LONG_CLIP) if self.model.output_length(frames) > 0)
+
+    def running(self) -> RunningRecogniser | None:
+        """See `ClipRecogniser`; what `streaming` made can, unless its frontend looks at whole clips."""
+        if not (isinstance(self.model, Streaming) and self.model.frontend.runs):
+            return None
+        sure = {"confidence": self.calibration.of} if self.calibration else {}
+        max_gap = self.meta.config.data.max_gap
+        return RunningRecogniser(self.model.eval(), self.vocabulary, self.stride, max_gap, **sure)
 
     @torch.inference_mode()
     def posteriors(self, batch: Batch) -> Output:
@@ -83,22 +88,11 @@ class Recogniser:
         finally:
             self.model.train(training)
 
-    def recognise(self, clips: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[Hypothesis]:
-        """Hypotheses of clips `[T, D]`, computed as one batch."""
-        batch = collate(clips, [()] * len(clips), range(len(clips)))
-        return self.decode(batch, self.posteriors(batch), names)
-
-    def decode(self, batch: Batch, output: Output, names: Sequence[str] | None = None) -> list[Hypothesis]:
-        """The decoder's hypotheses of a batch's log-probabilities, spans in input frames."""
-        frames = output.lengths.tolist()
-        stride = stride_of(self.model)  # the model's, not the batch's: spans must not depend on what else is in it
-        found = self.decoder(output.log_probs.float().cpu().numpy(), frames, stride, batch.lengths.tolist(), names)
-        return [self.calibration.applied(item) for item in found] if self.calibration else found
-
-
-def stride_of(model: SignModel) -> float:
-    """Input frames an output frame stands for, read off a length at which rounding up does not matter."""
-    return LONG_CLIP / int(model.output_length(LONG_CLIP))
+    def log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `ClipRecogniser`."""
+        nothing = torch.zeros(0, dtype=torch.int64)
+        output = self.posteriors(Batch(torch.from_numpy(x), torch.from_numpy(lengths), nothing, nothing, ()))
+        return output.log_probs.float().cpu().numpy(), output.lengths.cpu().numpy()
 
 
 def by_length(frames: Sequence[int], batch_size: int) -> Iterator[list[int]]:

@@ -5,46 +5,14 @@ has seen what follows. What a window has in common with what was said before is 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from slrcli.config import LiveConfig
 from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.decoding.stream import Spotted
 
 JITTER = 0.4  # seconds that a gloss may move between two windows; the same sign made again comes later than that
-
-
-@dataclass(frozen=True)
-class Spotted:
-    """A gloss of a stream, which will not change any more.
-
-    Attributes:
-        gloss: its name.
-        start, end: frames of the stream, the end exclusive.
-        confidence: a probability in [0, 1].
-    """
-
-    gloss: str
-    start: int
-    end: int
-    confidence: float
-
-    @property
-    def middle(self) -> float:
-        """Where it is, in frames."""
-        return (self.start + self.end) / 2
-
-
-class StreamRecogniser(Protocol):
-    """Anything that turns a stream of frames into glosses as they become certain."""
-
-    def push(self, frames: np.ndarray) -> list[Spotted]:
-        """Take in the next frames `[n, D]`, NaN where a point is missing; the glosses that are certain now."""
-
-    def finish(self) -> list[Spotted]:
-        """No more frames come; the glosses that were open."""
 
 
 class SlidingWindow:
@@ -91,9 +59,12 @@ class SlidingWindow:
             return []
         first = self._count - len(self._kept)
         found = self._recognise(np.stack(self._kept))
+        peaks = [first + peak for peak in found.peaks] or [None] * len(found.glosses)
         seen = [
-            Spotted(gloss, first + start, first + end, confidence)
-            for gloss, (start, end), confidence in zip(found.glosses, found.spans, found.confidences, strict=True)
+            Spotted(gloss, first + start, first + end, confidence, peak, self._count)
+            for gloss, (start, end), confidence, peak in zip(
+                found.glosses, found.spans, found.confidences, peaks, strict=True
+            )
         ]
         self._said = [item for item in self._said if item.end > first]
         open_since = self._certain - self._jitter

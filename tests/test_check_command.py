@@ -18,13 +18,14 @@ from planted_corpora import (
 from planted_models import CLASSES, COLUMNS
 from typer.testing import CliRunner
 
-from slrcli.checkpoint import Meta, save_checkpoint
+from slrcli.checkpoint import save_checkpoint
 from slrcli.cli.check import app
 from slrcli.config import DEFAULT_ARCH, Config, DataConfig
 from slrcli.console import Console
 from slrcli.doctor import records
 from slrcli.doctor.model_checks import MODEL_CHECKS
 from slrcli.features.layout import generic_layout
+from slrcli.meta import Meta
 from slrcli.models.registry import build_model
 from slrcli.vocab import Vocabulary
 from slrcli.workflows import check as workflow

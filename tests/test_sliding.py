@@ -78,6 +78,7 @@ def test_spans_are_those_of_the_stream():
     x = np.concatenate([np.tile(np.float32([0, -1]), (300, 1)), stream([(2, 60)])])
     (found,) = window.push(x)
     assert abs(found.start - 300) <= 2 and abs(found.end - 308) <= 2 and found.confidence == 0.9
+    assert OPTIONS.settle * FPS <= found.latency == found.told - found.end <= (OPTIONS.settle + OPTIONS.hop) * FPS + 1
 
 
 def test_what_is_open_at_the_end_is_said_then():

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from slrcli.checkpoint import Meta, load_checkpoint, load_state, save_checkpoint, save_state
+from slrcli.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
 from slrcli.config import AugmentConfig, Config, ModelConfig, OptimConfig, RunConfig
 from slrcli.corpus import Utterance
 from slrcli.data import Clips, TrainBatches
 from slrcli.errors import CheckpointError, SlrError
 from slrcli.evaluate import evaluate
 from slrcli.features.layout import generic_layout
+from slrcli.meta import Meta
 from slrcli.models.registry import build_model
 from slrcli.recognise import Recogniser
 from slrcli.training.loop import EpochEnd, Step, Stopped, Trainer

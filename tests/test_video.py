@@ -13,7 +13,7 @@ import pytest
 from photographs import MOUTH, NOSE, SHOULDERS, nobody, portrait, turn_track, write_sound, write_video
 from typer.testing import CliRunner
 
-from slrcli.checkpoint import Meta, save_checkpoint
+from slrcli.checkpoint import save_checkpoint
 from slrcli.cli import app
 from slrcli.config import Config, ExtractConfig
 from slrcli.errors import DataError
@@ -22,6 +22,7 @@ from slrcli.features.readers import read_features
 from slrcli.features.video.extraction import extract
 from slrcli.features.video.frames import announced, read_frames
 from slrcli.features.video.library import silence
+from slrcli.meta import Meta
 from slrcli.models.registry import build_model
 from slrcli.vocab import Vocabulary
 

@@ -19,7 +19,7 @@ from slrcli.decoding.greedy import greedy_batch
 from slrcli.decoding.scorer import Fusion
 from slrcli.errors import SlrError
 from slrcli.language import BoundModel, estimate, perplexity
-from slrcli.recognise import Recogniser, by_length, stride_of
+from slrcli.recognise import Recogniser, by_length
 from slrcli.scoring.stats import compare, interval
 from slrcli.scoring.wer import Score, score
 
@@ -58,7 +58,7 @@ class Fold:
 
     def decoded(self, decoder) -> dict[str, list[str]]:
         """Utterance id -> glosses, by a decoder of batches."""
-        stride = stride_of(self.recogniser.model)
+        stride = self.recogniser.stride
         found = {}
         for ids, log_probs, lengths, input_lengths in self.batches:
             for id, item in zip(ids, decoder(log_probs, lengths, stride, input_lengths), strict=True):

@@ -12,6 +12,7 @@ from slrcli.cli import (
     decode,
     demo,
     evaluate,
+    export,
     extract,
     layout,
     lm,
@@ -76,6 +77,7 @@ app.command("score")(command(score.score))
 app.command("extract")(command(extract.extract))
 app.command("decode")(command(decode.decode))
 app.command("align")(command(align.align))
+app.command("export")(command(export.export))
 app.command("convert")(command(convert.convert))
 app.command("layout")(command(layout.layout))
 app.command("show")(command(show.show))

@@ -22,7 +22,9 @@ def align(
     split: Annotated[str, typer.Option("--split", "-s", help="The split of a corpus to align.")] = "train",
     model: Annotated[
         Path | None,
-        typer.Option("--model", "-m", help="Checkpoint or run; without it the newest run.", show_default=False),
+        typer.Option(
+            "--model", "-m", help="Checkpoint, run or exported model; without it the newest run.", show_default=False
+        ),
     ] = None,
     formats: OutputFormats = None,
     out: Out = None,

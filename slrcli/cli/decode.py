@@ -21,6 +21,7 @@ from slrcli.cli.decoding import (
 )
 from slrcli.cli.extract import Fps, Jobs, MaxSide, PictureFps, Square, extract_options
 from slrcli.cli.outputs import Out, Outcomes, OutputFormats
+from slrcli.cli.stream import decode_stream
 from slrcli.config import Config, ExtractConfig, LiveConfig
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
@@ -37,7 +38,9 @@ def decode(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", "-m", help="Checkpoint or run; without it the newest run.", show_default=False),
+        typer.Option(
+            "--model", "-m", help="Checkpoint, run or exported model; without it the newest run.", show_default=False
+        ),
     ] = None,
     device: Device = None,
     fps: Fps = None,
@@ -55,6 +58,15 @@ def decode(
     raw: Annotated[
         str, typer.Option("--raw", help="The stream is bare RGB frames, WIDTHxHEIGHT@FPS such as 640x480@25.")
     ] = "",
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream",
+            help="Decode frames that are still coming, through stdin or into a growing file: float32 numbers without "
+            "a header, .npy, or a line of text a frame.",
+        ),
+    ] = False,
+    patience: Annotated[float | None, option("live.patience", "--patience")] = None,
     window: Annotated[float | None, option("live.window", "--window")] = None,
     hop: Annotated[float | None, option("live.hop", "--hop")] = None,
     settle: Annotated[float | None, option("live.settle", "--settle")] = None,
@@ -74,8 +86,10 @@ def decode(
     """Write the glosses of clips: one line each, the file and its glosses parted by a tab (one file: no name).
 
     Of a running stream each gloss is a line, written once it is certain: seconds from, seconds to, gloss, confidence,
-    parted by tabs. Videos and streams need the extra 'video'. With --nbest the next best follow, a line each: rank and
-    log-probability come first.
+    parted by tabs; with --stream also its latency, the frames that came after its end before it was certain, and with
+    --json a document a line. A network of the architecture 'streaming' carries on what it knows; others look at the
+    last seconds again and again. Videos and their streams need the extra 'video'. With --nbest the next best follow, a
+    line each: rank and log-probability come first.
 
     Example: slr decode clip.npy
 
@@ -87,11 +101,17 @@ def decode(
 
     Example: slr decode videos --format eaf --format csv --out glosses
 
+    Example: slr decode clip.npy --model model.onnx
+
     Example: slr decode clip.npy --beam 20 --nbest 5
 
     Example: slr decode features/test --lm glosses.arpa --hot-word "GOOD MORNING"
 
     Example: slr decode --camera
+
+    Example: tail -c +1 -f frames.f32 | slr decode --stream
+
+    Example: slr decode --stream growing.npy --patience 5 --json
     """
     extraction = extract_options(fps=fps, square=square, max_side=max_side, picture_fps=picture_fps)
     device = device or Config().run.device
@@ -99,6 +119,13 @@ def decode(
         decoder, beam=beam, nbest=nbest, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
         hot_words=hot_word, hot_word_weight=hot_word_weight,
     )  # fmt: skip
+    given = {"window": window, "hop": hop, "settle": settle, "drop": drop, "fps": fps, "patience": patience}
+    options = LiveConfig(**{key: value for key, value in given.items() if value is not None})
+    if stream:
+        unfit = {"--camera": camera, "--pipe": pipe, "--format": formats, "--out": out}
+        if others := [flag for flag, value in unfit.items() if value]:
+            raise UsageError("a stream of frames is written as it comes", ", ".join(others), "leave it out")
+        return decode_stream(console, files or [], model, device, options, wanted)
     if files == [Path("-")]:
         files, pipe = [], True
     if [bool(files), camera, pipe].count(True) != 1:
@@ -112,8 +139,6 @@ def decode(
         raise UsageError("--format and --out are for files; a stream is written as it comes", fix="leave them out")
     if files:
         return decode_files(console, files, model, device, extraction, jobs, wanted)
-    given = {"window": window, "hop": hop, "settle": settle, "drop": drop, "fps": fps}
-    options = LiveConfig(**{key: value for key, value in given.items() if value is not None})
     return decode_live(console, camera_index if camera else None, raw, model, device, extraction, options, wanted)
 
 
@@ -196,8 +221,9 @@ def decode_live(
     """The glosses of a running stream, a line each as they become certain."""
     from slrcli.features.video import streams
     from slrcli.features.video.library import need_all
-    from slrcli.workflows.decode import check_layout, open_recogniser
+    from slrcli.workflows.decode import open_recogniser
     from slrcli.workflows.live import Pace, live
+    from slrcli.workflows.videos import check_layout
 
     need_all()
     recogniser = open_recogniser(console, model, device, decoder)

@@ -28,7 +28,7 @@ def evaluate(
     data_dir: DataDir,
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(help="Checkpoint or folder of a run; without it the newest run.", show_default=False),
+        typer.Argument(help="Checkpoint, run or exported model; without it the newest run.", show_default=False),
     ] = None,
     split: Annotated[
         str, typer.Option("--split", "-s", help="Split to score; without it test, else dev.", show_default=False)

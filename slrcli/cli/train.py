@@ -44,6 +44,12 @@ def train(
     epochs: Annotated[int | None, option("optim.epochs", "--epochs", "-e")] = None,
     batch_size: Annotated[int | None, option("optim.batch_size", "--batch-size", "-b")] = None,
     dropout: Annotated[float | None, option("model.dropout", "--dropout")] = None,
+    lookahead: Annotated[
+        int | None,
+        typer.Option(
+            "--lookahead", min=0, help="Frames that --arch streaming waits for, a multiple of 4; 0 waits for none."
+        ),
+    ] = None,
     weight_decay: Annotated[float | None, option("optim.weight_decay", "--weight-decay")] = None,
     warmup_epochs: Annotated[float | None, option("optim.warmup_epochs", "--warmup-epochs")] = None,
     patience: Annotated[int | None, option("optim.patience", "--patience")] = None,
@@ -90,6 +96,8 @@ def train(
 
     Example: slr train --data-dir DIR --set model.options.width=128 --set augment.noise=0.02
 
+    Example: slr train --data-dir DIR --arch streaming --lookahead 8
+
     Example: slr train --data-dir DIR --teacher runs/large --set model.options.width=64
 
     Example: slr train --resume runs/latest
@@ -111,7 +119,8 @@ def train(
     )  # fmt: skip
     several = {"--folds": folds, "--fold-splits": fold_splits, "--seeds": seeds, "--score-split": score_split}
     if resume is not None:
-        fixed = {"--preset": preset, "--config": config, "--set": settings, "--arch": arch, "--output-dir": output_dir,
+        fixed = {"--lookahead": None if lookahead is None else str(lookahead),
+                 "--preset": preset, "--config": config, "--set": settings, "--arch": arch, "--output-dir": output_dir,
                  "--dropout": dropout, "--vocab": vocab, "--layout": layout, "--normaliser": normaliser,
                  "--teacher": teacher, "--dry-run": dry_run, **several}  # fmt: skip
         given = ", ".join(flag for flag, value in fixed.items() if value not in (None, "", False))
@@ -127,7 +136,11 @@ def train(
     if not (folds or seeds):
         require_several({**several, "--jobs": jobs})
     if resume is None:
+        if lookahead is not None:
+            settings = [f"model.options.lookahead={lookahead}", *(settings or ())]
         settled = resolve(chosen, preset, config, settings or ())
+        if lookahead is not None and settled.model.arch != "streaming":
+            raise UsageError(f"{settled.model.arch} looks at whole clips.", "--lookahead", "Add --arch streaming.")
         if not settled.data.data_dir:
             raise UsageError("No corpus is named.", "--data-dir", "slr train --data-dir DIR")
         if folds or seeds:

@@ -91,6 +91,7 @@ class LiveConfig:
         0.0, "Frames a second that the recogniser is given; 0: as many as the stream should have.", least=0, most=1000
     )
     drop: bool = setting(True, "Leave frames out when they come faster than they can be looked at.")
+    patience: float = setting(10.0, "A file that has not grown for so many seconds is at its end.", least=0, most=1e6)
 
 
 DEFAULT_BEAM = 10

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from slrcli import __version__
-from slrcli.checkpoint import Meta, empty_model, load_checkpoint, load_state, read_checkpoint
+from slrcli.checkpoint import empty_model, load_checkpoint, load_state, read_checkpoint
 from slrcli.config import Config, check_bounds
 from slrcli.doctor.context import Checks, Context, error, many, note, some, warning
 from slrcli.doctor.environment import older
 from slrcli.doctor.probe import made_up_clip
 from slrcli.features.layout import Layout
 from slrcli.findings import Finding
+from slrcli.meta import Meta
 from slrcli.models.base import SignModel
 from slrcli.models.registry import read_options
 from slrcli.recognise import Recogniser

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from slrcli.features.layout import AXES, Group, Layout
 from slrcli.models.columns import Columns, nearest, pick, sums_around
+from slrcli.models.past import Past
 
 SMALLEST_SCALE = 1e-6  # in the layout's own unit; below it a body has no size
 SHORTEST_BONE = 1e-4  # in sizes of the body; below it a bone points nowhere
@@ -105,7 +106,10 @@ def select(layout: Layout, keep: bool) -> tuple[list[Selected], list[int]]:
 
 
 class Origin:
-    """Brings the points of a batch into the body's own coordinates."""
+    """Brings the points of a batch into the body's own coordinates, each clip looked at as a whole.
+
+    What is of the clip as a whole has a single frame, `[B, 1, ...]`.
+    """
 
     def __init__(self, layout: Layout, selected: list["Selected"], turn_frames: int):
         self.groups = [group for group, *_ in selected if group.spatial]
@@ -116,69 +120,81 @@ class Origin:
         self.turn_frames = turn_frames if layout.turn else 0
         self.measured = len(layout.measured_axes)
 
-    def normalise(self, parts: dict[str, "Points"], frames: Tensor) -> dict[str, Columns]:
+    def normalise(self, parts: dict[str, "Points"], frames: Tensor, past: Past) -> dict[str, Columns]:
         """Centre, turn and scale `parts` in place.
 
         Args:
             parts: the points of each group.
             frames: which frames are no padding, bool `[B, T]`.
+            past: what came before; only who looks at no clip as a whole uses it.
 
         Returns:
             For each group with an anchor, where that is against the body `[B, T, 3]`, and whether it is known `[B, T]`.
         """
-        middle, spread = self._cloud(parts)
+        middle, spread = self._cloud(parts, past)
         across = self._across(parts) if self.shoulders else None
-        scale = self._scale(across, spread)
-        turn = self._turn(across) if self.turn_frames else None
-        middle = middle.unsqueeze(1).expand(-1, frames.shape[1], -1)
-        body = self._anchor(parts[self.body.name], middle).values if self.body else middle
+        scale = self._scale(across, spread, past)
+        turn = self._turn(across, past) if self.turn_frames else None
+        middle = middle.expand(-1, frames.shape[1], -1)
+        body = self._anchor("body", parts[self.body.name], middle, past).values if self.body else middle
         places = {}
         for group in self.groups:
             anchor = body
             if group.anchor:
-                anchor, known = self._anchor(parts[group.name], middle)
+                anchor, known = self._anchor(f"anchor of {group.name}", parts[group.name], middle, past)
                 place = _turned((anchor - body).unsqueeze(2) / scale, turn).squeeze(2)
                 places[group.name] = Columns(place, known)
             parts[group.name].move(anchor, scale, turn)
         return places
 
-    def _anchor(self, part: "Points", middle: Tensor) -> Columns:
-        """A group's anchor in every frame `[B, T, 3]`, the nearest where it is not known, and where it is `[B, T]`."""
+    def _anchor(self, name: str, part: "Points", middle: Tensor, past: Past) -> Columns:
+        """A group's anchor in every frame `[B, T, 3]`, another frame's where it is not known, and where it is."""
         anchor, known = part.mean_of(part.group.anchor)
-        anywhere = known.any(dim=1).view(-1, 1, 1)
-        return Columns(torch.where(anywhere, nearest(anchor, known), middle), known)
+        held, there = self._held(name, anchor, known, past)
+        return Columns(torch.where(there.unsqueeze(2), held, middle), known)
+
+    def _held(self, name: str, values: Tensor, known: Tensor, past: Past) -> Columns:
+        """`values [B, T, C]`, where they are not `known [B, T]` those of a frame that has them; and if there is one."""
+        return Columns(nearest(values, known), known.any(dim=1, keepdim=True))
 
     def _across(self, parts: dict[str, "Points"]) -> Columns:
         """The way from the first shoulder to the second `[B, T, 3]`, and where it is known `[B, T]`."""
         (first, there), (second, also) = (parts[group.name].mean_of((point,)) for group, point in self.shoulders)
         return Columns(second - first, there & also)
 
-    def _scale(self, across: Columns | None, spread: Tensor) -> Tensor:
+    def _scale(self, across: Columns | None, spread: Tensor, past: Past) -> Tensor:
         """What a body measures, `[B, 1, 1, 1]`: the mean distance of its shoulders, else the spread of its points."""
         if across is not None:
-            width = torch.where(across.known, across.values[..., : self.measured].norm(dim=2), 0.0)
-            width = width.sum(dim=1) / across.known.sum(dim=1).clamp(min=1)
+            width = self._width(across, past)
             spread = torch.where(width > SMALLEST_SCALE, width, spread)
-        return torch.where(spread > SMALLEST_SCALE, spread, 1.0).view(-1, 1, 1, 1)
+        return torch.where(spread > SMALLEST_SCALE, spread, 1.0)[..., None, None]
 
-    def _turn(self, across: Columns) -> tuple[Tensor, Tensor]:
+    def _width(self, across: Columns, past: Past) -> Tensor:
+        """Mean distance of the shoulders `[B, 1]`; 0 where they are never seen."""
+        width = torch.where(across.known, across.values[..., : self.measured].norm(dim=2), 0.0)
+        return width.sum(dim=1, keepdim=True) / across.known.sum(dim=1, keepdim=True).clamp(min=1)
+
+    def _turn(self, across: Columns, past: Past) -> tuple[Tensor, Tensor]:
         """Cosine and sine of the angle from the x axis to the shoulders around each frame, each `[B, T, 1]`."""
-        around = Columns(sums_around(across.values, across.known, self.turn_frames), across.known)
-        x, _, z = nearest(*around).split(1, dim=2)
+        x, _, z = self._held("turn", self._around(across, past), across.known, past).values.split(1, dim=2)
         length = (x * x + z * z).sqrt()
         level = length > SMALLEST_SCALE
         length = torch.where(level, length, 1.0)
         return torch.where(level, x / length, 1.0), torch.where(level, z / length, 0.0)
 
-    def _cloud(self, parts: dict[str, "Points"]) -> tuple[Tensor, Tensor]:
-        """Mean of all points of a clip, `[B, 3]`, and their root mean square distance from it, `[B]`."""
+    def _around(self, across: Columns, past: Past) -> Tensor:
+        """For every frame the sum of the ways between the shoulders about it, `[B, T, 3]`."""
+        return sums_around(across.values, across.known, self.turn_frames)
+
+    def _cloud(self, parts: dict[str, "Points"], past: Past) -> tuple[Tensor, Tensor]:
+        """Mean of all points of a clip, `[B, 1, 3]`, and their root mean square distance from it, `[B, 1]`."""
         spaces = [parts[group.name].space() for group in self.groups]
         points = torch.cat([values.flatten(1, 2) for values, _ in spaces], dim=1)
         known = torch.cat([there.flatten(1, 2) for _, there in spaces], dim=1).unsqueeze(2)
         count = known.sum(dim=1).clamp(min=1)
         middle = torch.where(known, points, 0.0).sum(dim=1) / count
         away = torch.where(known, points - middle.unsqueeze(1), 0.0)[..., : self.measured]
-        return middle, (away.square().sum(dim=(1, 2)) / count.squeeze(1)).sqrt()
+        return middle.unsqueeze(1), (away.square().sum(dim=(1, 2)).unsqueeze(1) / count).sqrt()
 
 
 def _bones(layout: Layout, group: Group, kept: int) -> tuple[tuple[int, int], ...]:

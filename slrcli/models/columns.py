@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from slrcli.models.past import Past
+
 NOWHERE = 1 << 30  # a frame number further off than any clip is long
 
 
@@ -16,16 +18,24 @@ class Columns(NamedTuple):
     known: Tensor
 
 
-def differences(positions: Columns, count: int) -> list[Columns]:
+def differences(positions: Columns, count: int, past: Past) -> list[Columns]:
     """The first `count` differences over time: each frame less the one before it, and again.
 
     Where the n-th difference has too few frames before it (the first n), it is 0 and known with the position.
+
+    Args:
+        positions: of the frames at hand.
+        count: how many differences.
+        past: what came before.
     """
     blocks, (values, known) = [], positions
+    frame = past.frames + torch.arange(values.shape[1], device=values.device)
     for order in range(1, count + 1):
-        first = (torch.arange(values.shape[1], device=values.device) < order).view(1, -1, 1)
-        values = torch.where(first, 0.0, values - _earlier(values))
-        known = known & (first | _earlier(known))
+        first = (frame < order).view(1, -1, 1)
+        earlier = past.before(f"difference {order}", values, 1)[:, :-1]
+        there = past.before(f"difference {order} known", known, 1)[:, :-1]
+        values = torch.where(first, 0.0, values - earlier)
+        known = known & (first | there)
         blocks.append(Columns(values, known))
     return blocks
 
@@ -59,11 +69,6 @@ def pick(values: Tensor, places: list[int]) -> Tensor:
 def join(blocks: list[Columns]) -> Columns:
     """One block after the other."""
     return Columns(torch.cat([values for values, _ in blocks], dim=2), torch.cat([known for _, known in blocks], dim=2))
-
-
-def _earlier(values: Tensor) -> Tensor:
-    """Every frame's predecessor, `[B, T, N]`; nothing precedes the first."""
-    return F.pad(values, (0, 0, 1, 0))[:, :-1]
 
 
 def sums_around(values: Tensor, known: Tensor, frames: int) -> Tensor:

@@ -12,6 +12,9 @@ With `body`, points are moved and scaled so that place, size and facing of the s
 * where the layout says `turn`, each frame is turned about the vertical axis until the shoulders, averaged over the
   frames around it, lie along x.
 
+With `causal`, all that is taken from the clip as a whole comes from the frames so far, so that a clip can be
+normalised while it goes on (`slrcli.models.running`).
+
 A clip without shoulders is scaled by the spread of its points, one without an anchor centred on their mean. Distances
 count depth only where it is measured (metres). Groups of kind `features` pass unchanged. Visibilities stay as
 they are, beside the positions of their group, and have no derivatives.
@@ -26,6 +29,8 @@ from slrcli.features.layout import AXES, CONFIDENCES, Group, Layout
 from slrcli.models.body import Origin, Points, select
 from slrcli.models.columns import Columns, differences, join, pick
 from slrcli.models.masked import mask
+from slrcli.models.past import Past
+from slrcli.models.running import RunningOrigin
 
 LIMIT = 10.0  # standardised values beyond so many deviations say no more
 RAW_LIMIT = 1e4  # keeps unstandardised values finite in what follows
@@ -45,6 +50,7 @@ class FrontendOptions:
             how long anybody's arms are; needs `body`.
         turn_frames: the body is turned by the mean direction of its shoulders over so many frames; odd. A single
             frame's is as noisy as the depth of a shoulder.
+        causal: let nothing of a frame depend on later ones, as a running stream wants it; see the module.
         derivatives: differences over time of the positions, 0 to 3 of them. Stored ones are used as they are where
             the positions are, that is without `body` and `keep`.
         presence: add, for each group, the share of it that is not missing.
@@ -56,6 +62,7 @@ class FrontendOptions:
     hands: bool = True
     bones: bool = True
     turn_frames: int = 15
+    causal: bool = False
     derivatives: int = 1
     presence: bool = True
     standardise: bool = True
@@ -90,9 +97,9 @@ class Frontend(nn.Module):
         self.selected, columns = select(layout, self.options.keep)
         everything = len(columns) == layout.positions
         self.register_buffer("columns", None if everything else torch.tensor(columns))
-        self.origin = (
-            Origin(layout, self.selected, self.options.turn_frames) if self.options.body and layout.spatial else None
-        )
+        origin = RunningOrigin if self.options.causal else Origin
+        placed = self.options.body and layout.spatial
+        self.origin = origin(layout, self.selected, self.options.turn_frames) if placed else None
         stored = everything and self.origin is None and self.options.derivatives <= layout.stored_derivatives
         self.stored = layout.positions * self.options.derivatives if stored else 0
         self.groups = self._widths()
@@ -114,6 +121,11 @@ class Frontend(nn.Module):
         self.mean.copy_(mean)
         self.std.copy_(std)
 
+    @property
+    def runs(self) -> bool:
+        """Whether `step` can be used: nothing of a frame depends on later ones, nor on derivatives from elsewhere."""
+        return (self.options.causal or self.origin is None) and not self.stored
+
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Float32 `[B, T, F]`, 0 where nothing is known and in the padding.
 
@@ -121,7 +133,25 @@ class Frontend(nn.Module):
             x: float32 `[B, T, D]`, NaN where a point is missing.
             lengths: frames of each clip, int64 `[B]`.
         """
-        values, known = self._columns(x, lengths)
+        return self._standardised(*self._columns(x, lengths, Past()))
+
+    def step(self, frames: Tensor, past: Past) -> Tensor:
+        """The next frames of a clip as `forward` would make them of the whole, float32 `[T, F]`.
+
+        Args:
+            frames: float32 `[T, D]`, NaN where a point is missing; T is 1 or more.
+            past: a fresh one at the beginning of a clip; it is brought up to date.
+
+        Raises:
+            ValueError: the frontend looks at whole clips.
+        """
+        if not self.runs:
+            raise ValueError("this frontend looks at whole clips; only a causal one can take a clip in parts")
+        found = self._columns(frames.unsqueeze(0), torch.tensor([len(frames)], device=frames.device), past)
+        past.frames += len(frames)
+        return self._standardised(*found)[0]
+
+    def _standardised(self, values: Tensor, known: Tensor) -> Tensor:
         limit = RAW_LIMIT
         if self.options.standardise:
             values, limit = (values - self.mean) / self.std, LIMIT
@@ -134,7 +164,7 @@ class Frontend(nn.Module):
             The features `[B, T, F]`, NaN where nothing is known and in the padding; and where something is known,
             bool `[B, T, F]`.
         """
-        values, known = self._columns(x, lengths)
+        values, known = self._columns(x, lengths, Past())
         known = known & values.isfinite()
         return torch.where(known, values, torch.nan), known
 
@@ -167,7 +197,7 @@ class Frontend(nn.Module):
             widths["presence"] = len(self.selected)
         return widths
 
-    def _columns(self, x: Tensor, lengths: Tensor) -> "Columns":
+    def _columns(self, x: Tensor, lengths: Tensor, past: Past) -> "Columns":
         """All columns before standardising, `[B, T, F]`."""
         frames = mask(lengths, x.shape[1])
         x = x[..., : self.layout.positions + self.stored]
@@ -177,7 +207,7 @@ class Frontend(nn.Module):
         x = torch.where(known, x, 0.0)
         parts = {group.name: Points.of(group, x, known) for group, *_ in self.selected}
         presence = [part.known.to(x.dtype).mean(dim=(2, 3)) for part in parts.values()]
-        places = self.origin.normalise(parts, frames) if self.origin else {}
+        places = self.origin.normalise(parts, frames, past) if self.origin else {}
 
         positions, confidences = ({kind: [] for kind in self.kinds} for _ in range(2))
         for group, kept, bones in self.selected:
@@ -194,7 +224,7 @@ class Frontend(nn.Module):
             blocks.append(Columns(x[..., self.layout.positions :], known[..., self.layout.positions :]))
         elif self.options.derivatives:
             moving = join([block for kind in self.kinds for block in positions[kind]])
-            blocks += differences(moving, self.options.derivatives)
+            blocks += differences(moving, self.options.derivatives, past)
         if self.options.presence:
             blocks.append(Columns(torch.stack(presence, dim=2), frames.unsqueeze(2).expand(-1, -1, len(presence))))
         return join(blocks)

@@ -6,8 +6,7 @@ seen by waiting for it: with a `lookahead` of n frames, the answer for a step is
 Nothing that comes later can change an earlier step, so padding needs no mask, and a clip may come in chunks of any
 length: `start`, `step` and `finish` give what `forward` gives.
 
-Chunks are frames as the frontend makes them. The frontend itself looks at the whole clip (the mean distance of the
-shoulders, the nearest frame with an anchor), so that whoever streams has to normalise with what is known so far.
+Chunks are frames as the frontend makes them, which is causal as well: `Frontend.step` takes it on from chunk to chunk.
 """
 
 from dataclasses import dataclass, field
@@ -47,7 +46,7 @@ class StreamingOptions:
     lookahead: int = 8
     scale: float = 1.0
     blank_bias: float = -2.0
-    frontend: FrontendOptions = field(default_factory=FrontendOptions)
+    frontend: FrontendOptions = field(default_factory=lambda: FrontendOptions(causal=True))
 
     def __post_init__(self):
         if self.width < 1:
@@ -116,7 +115,7 @@ class Streaming(SignModel):
         x = self.frontend(x, lengths)
         x = F.pad(x, (0, 0, 0, -x.shape[1] % STRIDE + self.lookahead))
         for block in self.blocks:
-            x, _ = block(x, block.nothing(len(x)))
+            x, _ = block(x, block.nothing(x.shape[0]))  # len(x) would fix the size in an exported graph
         return x
 
     def _remember(self, x: Tensor) -> Tensor:

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.config import DataConfig
 from slrcli.console import Console
 from slrcli.corpus import split_name
-from slrcli.data import collate
 from slrcli.decoding.alignment import align as place
 from slrcli.errors import DataError, SlrError, UsageError
-from slrcli.recognise import Recogniser, stride_of
+from slrcli.features.clip import padded
 from slrcli.report.outputs import TimedClip
 from slrcli.workflows.opening import open_data
 from slrcli.workflows.timing import FrameRates
@@ -59,7 +59,7 @@ def known_clips(console: Console, data: DataConfig, split: str) -> list[Known]:
     return [Known(item.id, item.features, tuple(item.glosses)) for item in corpus.split(split_name(split))]
 
 
-def align(console: Console, recogniser: Recogniser, clips: Sequence[Known], fps: float = 0.0) -> Iterator[Aligned]:
+def align(console: Console, recogniser: ClipRecogniser, clips: Sequence[Known], fps: float = 0.0) -> Iterator[Aligned]:
     """Place the glosses of clips, in the order given; a clip that fails does not stop the others.
 
     Args:
@@ -76,7 +76,7 @@ def align(console: Console, recogniser: Recogniser, clips: Sequence[Known], fps:
             task.advance(len(part))
 
 
-def _align_batch(recogniser: Recogniser, clips: Sequence[Known], rates: FrameRates) -> list[Aligned]:
+def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: FrameRates) -> list[Aligned]:
     done: dict[int, Aligned] = {}
     arrays, targets = {}, {}
     for index, item in enumerate(clips):
@@ -86,21 +86,18 @@ def _align_batch(recogniser: Recogniser, clips: Sequence[Known], rates: FrameRat
         except SlrError as error:
             done[index] = Aligned(item.id, error=error)
     if arrays:
-        output = recogniser.posteriors(collate(list(arrays.values()), [()] * len(arrays), list(arrays)))
-        log_probs = output.log_probs.float().cpu().numpy()
-        for row, (index, length) in enumerate(zip(arrays, output.lengths.tolist(), strict=True)):
+        log_probs, lengths = recogniser.log_probs(*padded(list(arrays.values())))
+        for row, (index, length) in enumerate(zip(arrays, lengths.tolist(), strict=True)):
             item, frames = clips[index], len(arrays[index])
             try:
-                found = place(
-                    log_probs[row, :length], targets[index], stride_of(recogniser.model), recogniser.vocabulary, frames
-                )
+                found = place(log_probs[row, :length], targets[index], recogniser.stride, recogniser.vocabulary, frames)
                 done[index] = Aligned(item.id, TimedClip(item.id, frames, found, rates.of(item.path)))
             except SlrError as error:
                 done[index] = Aligned(item.id, error=type(error)(error.what, item.id, error.fix))
     return [done[index] for index in range(len(clips))]
 
 
-def _ids(recogniser: Recogniser, item: Known) -> list[int]:
+def _ids(recogniser: ClipRecogniser, item: Known) -> list[int]:
     """The ids of a clip's glosses.
 
     Raises:

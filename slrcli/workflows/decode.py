@@ -8,22 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.console import Console
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.errors import DataError, SlrError, UsageError
-from slrcli.features.layout import Layout
+from slrcli.errors import DataError, SlrError
 from slrcli.features.readers import SUFFIXES, clips_below
-from slrcli.features.video.holistic import Columns, video_layouts
-from slrcli.features.video.job import Job
-from slrcli.features.video.library import need_all
 from slrcli.features.video.sources import is_source, sources_below
 from slrcli.features.video.timing import frame_rate
-from slrcli.processes import usable_cores
-from slrcli.recognise import Recogniser, choose_device
 from slrcli.report.outputs import TimedClip
 from slrcli.workflows.decoder import Wanted, equip
-from slrcli.workflows.extract import run_jobs
+from slrcli.workflows.recogniser import load_recogniser
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.timing import FrameRates
 
@@ -106,7 +101,7 @@ def decode(
 
 def decode_with(
     console: Console,
-    recogniser: Recogniser,
+    recogniser: ClipRecogniser,
     files: Sequence[Path],
     extraction: ExtractConfig | None = None,
     jobs: int = 0,
@@ -114,7 +109,11 @@ def decode_with(
     """Decode clips with a recogniser, in the order given; see `decode`."""
     with tempfile.TemporaryDirectory(prefix="slr-") as folder:
         videos = list(dict.fromkeys(file for file in files if is_source(file)))
-        found = landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, Path(folder))
+        found: Landmarks = {}
+        if videos:
+            from slrcli.workflows.videos import landmarks_of  # nothing else needs all that looks at videos
+
+            found = landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, Path(folder))
         with console.progress("decoding", len(files)) as task:
             for start in range(0, len(files), DECODE_BATCH):
                 part = files[start : start + DECODE_BATCH]
@@ -122,34 +121,17 @@ def decode_with(
                 task.advance(len(part))
 
 
-def open_recogniser(console: Console, model: Path | None, device: str, decoder: Wanted | None = None) -> Recogniser:
+def open_recogniser(console: Console, model: Path | None, device: str, decoder: Wanted | None = None) -> ClipRecogniser:
     """The recogniser of a checkpoint or run with its decoder; the newest one, where none is named, is named aloud."""
     checkpoint = find_checkpoint(model)
     if model is None:
         console.note(f"model: {shown(checkpoint)} (the newest run)")
-    recogniser = Recogniser.from_checkpoint(checkpoint, choose_device(device))
+    recogniser = load_recogniser(checkpoint, device)
     equip(console, recogniser, checkpoint, decoder or Wanted())
     return recogniser
 
 
 Landmarks = Mapping[Path, Path | SlrError]
-
-
-def landmarks_of(
-    console: Console, videos: Sequence[Path], layout: Layout, options: ExtractConfig | None, jobs: int, folder: Path
-) -> Landmarks:
-    """For each video the feature file made of it in `folder`, or the error that stood in its way."""
-    try:
-        if videos:
-            check_layout(layout)
-            need_all()
-    except SlrError as error:
-        return dict.fromkeys(videos, error)
-    work = [
-        Job(video, folder / f"{number}.npz", layout, options or ExtractConfig()) for number, video in enumerate(videos)
-    ]
-    outcomes = run_jobs(console, work, jobs or usable_cores())
-    return {job.source: found if isinstance(found, SlrError) else job.target for job, found in outcomes}
 
 
 def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:
@@ -166,17 +148,9 @@ def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:
     return TimedClip(id, item.frames, item.hypothesis, rates.of(item.path))
 
 
-def check_layout(layout: Layout) -> None:
-    """DataError where a checkpoint wants other points than MediaPipe finds in pictures."""
-    try:
-        Columns.of(layout)
-    except UsageError as error:
-        what = f"the checkpoint wants the layout {layout.name} ({layout.width} columns), which videos do not become"
-        fix = f"decode feature files of that layout, or train on {', '.join(video_layouts())}"
-        raise DataError(what, fix=fix) from error
-
-
-def decode_batch(recogniser: Recogniser, files: Sequence[Path], landmarks: Landmarks | None = None) -> list[Decoded]:
+def decode_batch(
+    recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks | None = None
+) -> list[Decoded]:
     """Decode a few files as one batch; what a clip gives does not depend on the others.
 
     Args:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.config import DecodeConfig, check_section, merge_section, nearest, read_toml
 from slrcli.console import Console
 from slrcli.decoding.calibration import load_calibration
@@ -13,7 +14,6 @@ from slrcli.decoding.cores import ManyCores
 from slrcli.decoding.decoder import decoder_signature, make_decoder
 from slrcli.errors import UsageError
 from slrcli.files import atomic_write_text
-from slrcli.recognise import Recogniser
 from slrcli.workflows.runs import shown
 
 DECODER_FILE = "decode.toml"  # beside the checkpoint
@@ -88,7 +88,7 @@ def write_decoder(path: Path, options: DecodeConfig, comments: tuple[str, ...] =
 
 def equip(
     console: Console,
-    recogniser: Recogniser,
+    recogniser: ClipRecogniser,
     checkpoint: Path,
     wanted: Wanted,
     stack: ExitStack | None = None,

@@ -6,14 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from slrcli.checkpoint import Meta
+from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.config import FRAMES_PER_SECOND, DataConfig
 from slrcli.console import Console
 from slrcli.corpus import default_split, split_name
 from slrcli.data import Clips
 from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
 from slrcli.files import file_hash
-from slrcli.recognise import Recogniser, choose_device
+from slrcli.meta import Meta
 from slrcli.scoring.breakdown import breakdown, calibration, calibration_error
 from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.stats import Interval
@@ -22,6 +22,7 @@ from slrcli.transcripts import format_of, write_transcripts
 from slrcli.workflows.decoder import Wanted, equip
 from slrcli.workflows.material import require_distinct, tell_blind, with_dev
 from slrcli.workflows.opening import open_data
+from slrcli.workflows.recogniser import load_recogniser
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.score import Judged, intervals_of, judge
 
@@ -31,7 +32,7 @@ class OpenSplit:
     """A checkpoint and the split that it is to recognise, opened."""
 
     path: Path
-    recogniser: Recogniser
+    recogniser: ClipRecogniser
     split: str
     clips: Clips
 
@@ -54,7 +55,7 @@ class EvalResult:
     """
 
     checkpoint: Path
-    recogniser: Recogniser
+    recogniser: ClipRecogniser
     split: str
     clips: Clips
     evaluation: Evaluation
@@ -168,7 +169,7 @@ def evaluate_checkpoint(
 def open_split(console: Console, checkpoint: Path | None, data: DataConfig, split: str, device: str) -> OpenSplit:
     """Open a checkpoint and what it is to recognise; arguments and errors as `evaluate_checkpoint` has them."""
     path = find_checkpoint(checkpoint)
-    recogniser = Recogniser.from_checkpoint(path, choose_device(device))
+    recogniser = load_recogniser(path, device)
     meta = recogniser.meta
     corpus = open_data(data)
     for note in corpus.notes:

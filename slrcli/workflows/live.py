@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from slrcli.config import ExtractConfig, LiveConfig, check_live
+from slrcli.clip_recogniser import ClipRecogniser
+from slrcli.config import ExtractConfig, LiveConfig
 from slrcli.console import Console
-from slrcli.features.landmarks import prepare
+from slrcli.decoding.stream import Spotted, StreamRecogniser
 from slrcli.features.video.frames import Frame
 from slrcli.features.video.holistic import Columns, Holistic, in_square
 from slrcli.features.video.library import silence
 from slrcli.features.video.newest import Newest
 from slrcli.features.video.streams import Stream, in_real_time
 from slrcli.features.video.timing import Evenly
-from slrcli.recognise import Recogniser
-from slrcli.sliding import SlidingWindow, Spotted, StreamRecogniser
+from slrcli.workflows.stream import stream_recogniser
 
 TELL_EVERY = 10.0  # seconds
 
@@ -70,24 +70,13 @@ class Heard:
         return asdict(self)
 
 
-def sliding(recogniser: Recogniser, columns: Columns, fps: float, options: LiveConfig) -> SlidingWindow:
-    """The stream recogniser that any checkpoint gives; it takes positions `[n, positions]`.
-
-    Raises:
-        UsageError: window, hop and settling time do not fit each other.
-    """
-    check_live(options)
-    layout, max_gap = recogniser.meta.layout, recogniser.meta.config.data.max_gap
-    least = next(frames for frames in range(1, 10_000) if recogniser.model.output_length(frames) > 0)
-
-    def recognise(x: np.ndarray):
-        return recogniser.recognise([prepare(columns.complete(x), layout, max_gap)], ["stream"])[0]
-
-    return SlidingWindow(recognise, fps, options, least)
-
-
 def live(
-    console: Console, recogniser: Recogniser, stream: Stream, options: LiveConfig, extraction: ExtractConfig, pace: Pace
+    console: Console,
+    recogniser: ClipRecogniser,
+    stream: Stream,
+    options: LiveConfig,
+    extraction: ExtractConfig,
+    pace: Pace,
 ) -> Iterator[Heard]:
     """The glosses of a stream until it ends; an interruption (Ctrl-C) is such an end.
 
@@ -102,7 +91,7 @@ def live(
     columns = Columns.of(recogniser.meta.layout)
     fps = options.fps or stream.fps
     pace.wanted = stream.fps
-    recognised = sliding(recogniser, columns, fps, options)
+    recognised = stream_recogniser(console, recogniser, fps, options, columns.complete)
     console.note(f"{stream.name}: {stream.fps:.4g} frames/s; Ctrl-C ends it.")
     with silence():
         holistic = Holistic()

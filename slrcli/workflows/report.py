@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from slrcli.data import collate
+from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.files import atomic_write_text
 from slrcli.paths import forced_alignment, minimum_frames
-from slrcli.recognise import Recogniser, stride_of
 from slrcli.report.page.data import Posterior, ReportData
 from slrcli.report.page.document import render
 from slrcli.report.page.posterior import ROWS
@@ -120,21 +119,21 @@ def posteriors_of(result: EvalResult, ids: Sequence[str], fps: float) -> dict[st
 
 
 def posterior_of(
-    recogniser: Recogniser, clip: np.ndarray, reference: Sequence[str], hypothesis: Sequence[str], fps: float
+    recogniser: ClipRecogniser, clip: np.ndarray, reference: Sequence[str], hypothesis: Sequence[str], fps: float
 ) -> Posterior:
     """What the model says of a clip `[T, D]`: the glosses of both sides in their order, then the blank.
 
     Glosses of the reference that the vocabulary lacks have no probability, so they have no row; nor have more glosses
     than a picture should hold.
     """
-    output = recogniser.posteriors(collate([clip], [()], [0]))
-    log_probs = output.log_probs[0, : int(output.lengths[0])].float().cpu().numpy()
+    (log_probs,), (steps,) = recogniser.log_probs(clip[None], np.array([len(clip)]))
+    log_probs = log_probs[:steps]
     vocabulary = recogniser.vocabulary
     sides = [[gloss for gloss in side if gloss in vocabulary] for side in (reference, hypothesis)]
     labels = list(dict.fromkeys([*sides[0], *sides[1]]))[:ROWS]
     columns = [*vocabulary.encode(labels), BLANK]
     ref_spikes, hyp_spikes = (spikes(log_probs, side, vocabulary.encode(side)) for side in sides)
-    seconds = stride_of(recogniser.model) / fps
+    seconds = recogniser.stride / fps
     return Posterior(np.exp(log_probs[:, columns]), [*labels, BLANK_TOKEN], ref_spikes, hyp_spikes, seconds)
 
 

@@ -11,12 +11,13 @@ from typing import Any, TextIO
 
 import torch
 
-from slrcli.checkpoint import Meta, load_checkpoint, load_state, save_checkpoint, save_state
+from slrcli.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
 from slrcli.config import Config, check_bounds, merge, read_toml, to_toml
 from slrcli.console import Console, Task, finite
 from slrcli.data import Clips, TrainBatches, feature_statistics
 from slrcli.errors import EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
 from slrcli.files import atomic_write_text
+from slrcli.meta import Meta
 from slrcli.models.base import SignModel
 from slrcli.models.registry import build_model, read_options
 from slrcli.recognise import Recogniser, choose_device

@@ -1,19 +1,21 @@
 """What `slr eval --tune` does: language-model weight, insertion bonus and beam by what they leave of errors on dev."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.config import DataConfig, DecodeConfig
 from slrcli.console import Console
-from slrcli.data import Clips, collate
+from slrcli.data import Clips
 from slrcli.decoding.cores import ManyCores
 from slrcli.decoding.decoder import decoder_signature, make_decoder
 from slrcli.evaluate import EVAL_BATCH
-from slrcli.recognise import Recogniser, by_length, stride_of
+from slrcli.features.clip import padded
+from slrcli.recognise import by_length
 from slrcli.scoring.protocols import Protocol, get_protocols
 from slrcli.scoring.wer import Score
 from slrcli.workflows.decoder import DECODER_FILE, Wanted, write_decoder
@@ -114,23 +116,22 @@ def tune(
 class _Material:
     """Log-probabilities of all clips, kept, and their references."""
 
-    def __init__(self, recogniser: Recogniser, references: Decoded, log_probs: dict[str, np.ndarray], stride: float):
+    def __init__(self, recogniser: ClipRecogniser, references: Decoded, log_probs: dict[str, np.ndarray]):
         self.vocabulary, self.references = recogniser.vocabulary, references
-        self.log_probs, self.stride = log_probs, stride
+        self.log_probs, self.stride = log_probs, recogniser.stride
 
     @classmethod
-    def of(cls, recogniser: Recogniser, clips: Clips, batch_size: int, advance) -> "_Material":
+    def of(cls, recogniser: ClipRecogniser, clips: Clips, batch_size: int, advance) -> "_Material":
         """Run the recogniser over all clips once."""
         found: dict[int, np.ndarray] = {}
         for part in by_length(clips.frames, batch_size):
-            output = recogniser.posteriors(collate([clips[i] for i in part], [()] * len(part), part))
-            rows = output.log_probs.float().cpu().numpy()
-            for row, index, length in zip(rows, part, output.lengths.tolist(), strict=True):
+            rows, lengths = recogniser.log_probs(*padded([clips[i] for i in part]))
+            for row, index, length in zip(rows, part, lengths.tolist(), strict=True):
                 found[index] = row[:length].copy()
             advance(len(part))
         references = {item.id: list(item.glosses) for item in clips.utterances}
         log_probs = {item.id: found[index] for index, item in enumerate(clips.utterances)}
-        return cls(recogniser, references, log_probs, stride_of(recogniser.model))
+        return cls(recogniser, references, log_probs)
 
     def decoded(self, options: DecodeConfig, jobs: int) -> Decoded:
         """What settings make of all clips."""
@@ -144,18 +145,10 @@ class _Material:
         found, ids = {}, list(self.log_probs)
         for start in range(0, len(ids), size):
             part = ids[start : start + size]
-            clips = [self.log_probs[id] for id in part]
-            hypotheses = decoder(padded(clips), [len(clip) for clip in clips], self.stride, clips=part)
+            log_probs, lengths = padded([self.log_probs[id] for id in part])
+            hypotheses = decoder(log_probs, lengths, self.stride, clips=part)
             found |= {id: list(item.glosses) for id, item in zip(part, hypotheses, strict=True)}
         return found
-
-
-def padded(clips: Sequence[np.ndarray]) -> np.ndarray:
-    """Clips `[T', V]` as one batch `[B, longest, V]`; what is beyond a clip's end is never looked at."""
-    batch = np.zeros((len(clips), max(map(len, clips)), clips[0].shape[1]), clips[0].dtype)
-    for row, clip in zip(batch, clips, strict=True):
-        row[: len(clip)] = clip
-    return batch
 
 
 class _Search:

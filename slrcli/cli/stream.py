@@ -1,0 +1,46 @@
+"""`slr decode --stream`: glosses of frames that are still coming."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slrcli.config import FRAMES_PER_SECOND, LiveConfig, check_section
+from slrcli.console import Console
+from slrcli.errors import EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from slrcli.workflows.decoder import Wanted
+
+STDIN = Path("-")
+
+
+def decode_stream(
+    console: Console,
+    files: list[Path],
+    model: Path | None,
+    device: str,
+    options: LiveConfig,
+    decoder: "Wanted",
+) -> int:
+    """The glosses of a stream of frames, a line each as they become certain."""
+    from slrcli.workflows.decode import open_recogniser
+    from slrcli.workflows.stream import growing, piped, stream_glosses
+
+    if len(files) > 1:
+        raise UsageError("only one stream can be decoded", "--stream", "name one file, or none for stdin")
+    check_section(options, "live.")
+    source = files[0] if files else STDIN
+    recogniser = open_recogniser(console, model, device, decoder)
+    fps = options.fps or recogniser.meta.layout.fps or FRAMES_PER_SECOND
+    if source == STDIN:
+        chunks, name = piped(sys.stdin.buffer), "stdin"
+    else:
+        chunks, name = growing(source, options.patience), str(source)
+    for item in stream_glosses(console, recogniser, chunks, name, fps, options):
+        if console.as_json:
+            console.json_line(item.to_dict())
+            continue
+        seconds = f"{item.start_seconds:.2f}\t{item.end_seconds:.2f}"
+        console.result(f"{seconds}\t{item.gloss}\t{item.confidence:.2f}\t{item.latency}")
+        console.flush()
+    return EXIT_OK

@@ -1,0 +1,79 @@
+"""What all recognisers of whole clips share, whatever computes their log-probabilities; torch is not needed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from slrcli.decoding.calibration import Calibration
+from slrcli.decoding.decoder import BestPath, Decoder
+from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.decoding.stream import StreamRecogniser
+from slrcli.errors import DataError
+from slrcli.features.clip import is_blind, load_clip, padded
+from slrcli.meta import Meta
+from slrcli.vocab import Vocabulary
+
+
+class ClipRecogniser:
+    """Feature arrays in, hypotheses out. A subclass says `log_probs`, `stride` and `least_frames`.
+
+    Attributes:
+        vocabulary: names of the classes.
+        meta: what is known of the model; None where nobody trained it.
+        stride: input frames that an output frame stands for; not always whole.
+        least_frames: the shortest clip of which anything comes out.
+        decoder: makes hypotheses of log-probabilities; the best path unless another one is put here.
+        calibration: what the confidences go through; None leaves them as the model has them.
+    """
+
+    stride: float
+    least_frames: int
+    calibration: Calibration | None = None
+
+    def __init__(self, vocabulary: Vocabulary, meta: Meta | None = None):
+        self.vocabulary, self.meta = vocabulary, meta
+        self.decoder: Decoder = BestPath(vocabulary)
+
+    def load(self, path: Path) -> np.ndarray:
+        """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""
+        clip = load_clip(path, self.meta.layout, self.meta.config.data.max_gap)
+        if is_blind(clip):
+            what = f"no person was seen in {Path(path).name}: every value of its {len(clip):,} frames is missing"
+            raise DataError(what, path, "look at it with slr show, and extract it again")
+        return clip
+
+    def log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log-probabilities of a batch.
+
+        Args:
+            x: float32 `[B, T, D]`, NaN where a point is missing; what lies beyond a clip's end is not looked at.
+            lengths: frames of each clip, int64 `[B]`.
+
+        Returns:
+            Float32 `[B, T', V]`, and the output frames of each clip, int64 `[B]`.
+        """
+        raise NotImplementedError
+
+    def running(self) -> StreamRecogniser | None:
+        """A recogniser of a running stream that carries on what it knows; None where whole clips are needed."""
+        return None
+
+    def recognise(self, clips: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[Hypothesis]:
+        """Hypotheses of clips `[T, D]`, computed as one batch."""
+        x, frames = padded(clips)
+        return self.hypotheses(*self.log_probs(x, frames), frames, names)
+
+    def hypotheses(
+        self, log_probs: np.ndarray, lengths: np.ndarray, frames: np.ndarray, names: Sequence[str] | None = None
+    ) -> list[Hypothesis]:
+        """What the decoder makes of a batch, spans in input frames.
+
+        Args:
+            log_probs, lengths: as `log_probs` gives them.
+            frames: input frames of each clip.
+            names: what to call the clips in an error.
+        """
+        # The stride is the model's, not the batch's: spans must not depend on what else is in it.
+        found = self.decoder(log_probs, lengths.tolist(), self.stride, frames.tolist(), names)
+        return [self.calibration.applied(item) for item in found] if self.calibration else found

@@ -1,0 +1,48 @@
+"""Feature files and batches of clips as every recogniser wants them; torch is not needed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from slrcli.errors import DataError
+from slrcli.features.landmarks import prepare
+from slrcli.features.layout import Layout
+from slrcli.features.readers import read_features
+
+
+def load_clip(path: Path, layout: Layout, max_gap: int = 5) -> np.ndarray:
+    """One feature file as float32 `[T, D]`, ready for a model: missing points NaN, short gaps filled.
+
+    Raises:
+        DataError: unreadable, empty, infinite values, or not as wide as the layout says.
+    """
+    x = read_features(path, layout)
+    check_width(x.shape[1], layout, path)
+    if np.isinf(x).any():
+        raise DataError("the features hold infinite values", str(path), "write NaN where a value is missing")
+    return prepare(x, layout, max_gap)
+
+
+def is_blind(x: np.ndarray) -> bool:
+    """Whether every value of a clip `[T, D]` is missing; a look at one frame settles it for nearly all clips."""
+    return bool(np.isnan(x[len(x) // 2]).all() and np.isnan(x).all())
+
+
+def check_width(width: int, layout: Layout, where: str | Path) -> None:
+    """DataError unless `width` columns are what the layout has."""
+    if width != layout.width:
+        raise DataError(
+            f"the features have {width} columns, layout {layout.name} expects {layout.width}",
+            str(where),
+            "use features of that layout, or name the right one with --layout when training",
+        )
+
+
+def padded(clips: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Clips `[T, N]` as one batch `[B, longest, N]` of the first one's type, 0 beyond a clip's end; lengths, int64."""
+    lengths = np.array([len(clip) for clip in clips], np.int64)
+    batch = np.zeros((len(clips), lengths.max(), clips[0].shape[1]), clips[0].dtype)
+    for row, clip in zip(batch, clips, strict=True):
+        row[: len(clip)] = clip
+    return batch, lengths

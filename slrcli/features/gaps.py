@@ -1,0 +1,52 @@
+"""Short gaps closed in a running clip, as `slrcli.features.landmarks` closes them in a whole one."""
+
+import numpy as np
+
+from slrcli.features.landmarks import fill_gaps, prepare
+from slrcli.features.layout import Layout
+
+
+class RunningGaps:
+    """A clip that comes in parts, prepared: what all parts together give is what `prepare` gives of the whole clip.
+
+    A frame is handed on once it is settled. It waits where a point has just gone missing, until that point is seen
+    again or has been missing for longer than `max_gap` frames; so for `max_gap` frames at most.
+
+    Args:
+        layout: of the columns.
+        max_gap: frames; 0 fills nothing and waits for nothing.
+    """
+
+    def __init__(self, layout: Layout, max_gap: int):
+        self._layout, self._max_gap = layout, max_gap
+        self._rows: np.ndarray | None = None  # those that wait, and before them those that a gap may begin after
+        self._handed_on = 0  # so many of them
+
+    def push(self, frames: np.ndarray) -> np.ndarray:
+        """Take in the next frames `[n, D]`; those that are settled now, `[m, D]`."""
+        found = prepare(frames, self._layout, 0)
+        if not self._max_gap or not len(frames):
+            return found
+        self._rows = found if self._rows is None else np.concatenate([self._rows, found])
+        return self._settled(len(self._rows) - self._waiting())
+
+    def finish(self) -> np.ndarray:
+        """No more frames come; those that still waited."""
+        if self._rows is None:
+            return np.zeros((0, self._layout.width), np.float32)
+        return self._settled(len(self._rows))
+
+    def _waiting(self) -> int:
+        """Frames at the end that may yet be filled: the longest gap that is open and not too long."""
+        missing = np.isnan(self._rows[:, : self._layout.positions])
+        open_for = np.where(missing.all(axis=0), 0, missing[::-1].argmin(axis=0))
+        return int(open_for[open_for <= self._max_gap].max(initial=0))
+
+    def _settled(self, stop: int) -> np.ndarray:
+        """The rows up to `stop` that were not handed on yet, filled."""
+        filled = self._rows.copy()
+        filled[:, : self._layout.positions] = fill_gaps(self._rows[:, : self._layout.positions], self._max_gap)
+        found = filled[self._handed_on : stop]
+        kept = max(0, stop - self._max_gap - 1)
+        self._rows, self._handed_on = self._rows[kept:], stop - kept
+        return found

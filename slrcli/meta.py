@@ -1,0 +1,70 @@
+"""What a recogniser knows beside its weights: how it was trained, its vocabulary, its layout. Torch is not needed."""
+
+import platform
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from slrcli import __version__
+from slrcli.config import Config
+from slrcli.features.layout import Layout
+from slrcli.vocab import Vocabulary
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a checkpoint knows beside its weights.
+
+    Attributes:
+        config: everything that the training run was told.
+        vocabulary: gloss <-> id.
+        layout: meaning of the columns of the features it takes.
+        metrics: of the epoch it was written after, such as `{"epoch": 12, "wer": 23.4}`.
+        data_hash: of the annotations it was trained on.
+        versions: of what it was trained with.
+    """
+
+    config: Config
+    vocabulary: Vocabulary
+    layout: Layout
+    metrics: dict[str, Any] = field(default_factory=dict)
+    data_hash: str = ""
+    versions: dict[str, str] = field(default_factory=lambda: versions())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "config": self.config.to_dict(),
+            "vocabulary": self.vocabulary.to_dict(),
+            "layout": self.layout.to_dict(),
+            "metrics": self.metrics,
+            "data_hash": self.data_hash,
+            "versions": self.versions,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], where: str) -> "Meta":
+        """The opposite of `to_dict`."""
+        return cls(
+            Config.from_dict(values["config"], where),
+            Vocabulary.from_dict(values["vocabulary"], where),
+            Layout.from_dict(values["layout"], where),
+            values["metrics"],
+            values["data_hash"],
+            values["versions"],
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions and the number of threads on which the bits of a result depend."""
+    import torch  # only what trains asks for it; what decodes an exported model may not have it
+
+    return {
+        "slrcli": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "threads": str(torch.get_num_threads()),
+        "machine": platform.machine(),
+    }
