@@ -128,6 +128,7 @@ def data() -> ReportData:
         intervals={"": (20.25, 70.75), "ann": (10.0, 60.0)},
         calibration=[(0.8, 0.9, 4, 0.85, 0.75), (0.9, 1.0, 6, 0.95, 1.0)],
         posteriors={"one": posterior()},
+        protocols=[("plain@1", result, 0), ("vac@1", result, 3)],
         notes=["A note."],
         **parts_of(result),
     )
@@ -147,6 +148,14 @@ def test_the_page_is_well_formed_and_has_every_section_under_its_heading(data):
         (heading,) = part.all("h2")
         assert heading.text and heading.attributes["id"] == part.attributes["aria-labelledby"]
     assert [link.attributes["href"] for link in root.all("nav")[0].all("a")] == [f"#{id}" for id in SECTIONS]
+
+
+def test_several_protocols_stand_side_by_side_and_one_alone_does_not(data):
+    (part,) = [item for item in parse(render(data)).all("section") if item.attributes["id"] == "protocols"]
+    (_, *rows) = part.all("tr")
+    assert [row.all("th")[0].text for row in rows] == ["plain@1", "vac@1"]
+    assert rows[1].all("td")[-1].text == "3"
+    assert 'id="protocols"' not in render(bare(data.score, protocols=[("plain@1", data.score, 0)]))
 
 
 def test_ids_are_unique_and_drawings_and_tables_can_be_read_aloud(data):
@@ -194,6 +203,7 @@ def test_hostile_names_stay_text_everywhere():
             groups=by_group(result, {HOSTILE: HOSTILE}),
             intervals={HOSTILE: (1.0, 2.0)},
             posteriors={HOSTILE: posterior((HOSTILE, "<blank>"))},
+            protocols=[(HOSTILE, result, 0), (HOSTILE, result, 1)],
             notes=[HOSTILE],
             **parts_of(result),
         )

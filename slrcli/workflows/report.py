@@ -53,6 +53,7 @@ def report_data(result: EvalResult, fps: float) -> ReportData:
         groups=result.by_signer,
         calibration=result.calibration,
         posteriors=posteriors_of(result, [item.id for item in score.worst(WORST)], fps),
+        protocols=[(item.protocol.signature, item.score, item.floor.errors) for item in result.judged],
         notes=notes(result),
         intervals=intervals(result),
         **parts_of(score),

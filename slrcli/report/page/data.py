@@ -49,6 +49,8 @@ class ReportData:
         by_length: (label, counts) of the utterances whose references are so long.
         calibration: (low, high, count, mean confidence, accuracy) of recognised glosses by confidence, all in 0 .. 1.
         posteriors: utterance id -> posterior; those utterances are shown with it.
+        protocols: (name and version, score, errors of perfect recognition) of each protocol, where several were asked
+            for; all else on the page is of `score`.
         notes: sentences that a reader of the score has to know.
     """
 
@@ -65,6 +67,7 @@ class ReportData:
     by_length: Sequence[tuple[str, Counts]] = ()
     calibration: Sequence[tuple[float, float, int, float, float]] = ()
     posteriors: Mapping[str, Posterior] = field(default_factory=dict)
+    protocols: Sequence[tuple[str, Score, int]] = ()
     notes: Sequence[str] = ()
 
     def interval(self, name: str = "") -> tuple[float, float] | None:

@@ -13,11 +13,13 @@ from slrcli.report.page.sections import (
     headline,
     lengths_section,
     pairs_section,
+    protocols_section,
     signers_section,
 )
 from slrcli.report.page.utterances import all_section, worst_section
 
 SECTIONS = {
+    "protocols": ("Protocols", protocols_section),
     "signers": ("Signers", signers_section),
     "lengths": ("Lengths", lengths_section),
     "confusion": ("Matrix", confusion_section),

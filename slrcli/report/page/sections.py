@@ -45,6 +45,24 @@ def headline(data: ReportData) -> Markup:
     return tag("header", tag("h1", data.title), figures, signature, tag("dl", *named), notes)
 
 
+def protocols_section(data: ReportData) -> Markup | None:
+    """The score under each protocol; None where there is one alone."""
+    if len(data.protocols) < 2:
+        return None
+    scale = scale_of(score.wer for _, score, _ in data.protocols)
+    body = []
+    for name, score, floor in data.protocols:
+        numbers = [score.substitutions, score.deletions, score.insertions, score.ref_tokens, floor]
+        body.append([name, _number(percent(score.wer)), _drawn(error_bar(score, None, scale)), *map(_number, numbers)])
+    names = ("S", "D", "I", "glosses", "floor")
+    columns = ["protocol", _number_head("WER"), f"0 to {scale:.0f} %", *map(_number_head, names)]
+    lead = (
+        "One recogniser, several ways to count; only rates of one row can be compared with those of others. Floor: the "
+        "errors that perfect recognition would make. All else on this page is counted as in the headline."
+    )
+    return section("protocols", "Protocols", lead, legend(), table(columns, body, "Error rate by protocol", "rates"))
+
+
 def signers_section(data: ReportData) -> Markup | None:
     """Rates by signer; None where no signer is known."""
     if not data.groups:
