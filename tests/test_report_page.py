@@ -158,6 +158,10 @@ def test_several_protocols_stand_side_by_side_and_one_alone_does_not(data):
     assert 'id="protocols"' not in render(bare(data.score, protocols=[("plain@1", data.score, 0)]))
 
 
+def test_no_escape_is_shown_in_a_text_of_the_page_itself(data):
+    assert "\\x" not in render(data)
+
+
 def test_ids_are_unique_and_drawings_and_tables_can_be_read_aloud(data):
     root = parse(render(data))
     ids = [item.attributes["id"] for item in root.all() if "id" in item.attributes]

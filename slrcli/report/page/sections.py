@@ -72,7 +72,7 @@ def signers_section(data: ReportData) -> Markup | None:
     intervals = {name: interval for name in worst if name and (interval := data.interval(name))}
     lead = "Bars: substitutions, deletions and insertions as shares of the reference."
     if intervals:
-        lead += " The line over a bar is the 95\N{NO-BREAK SPACE}% confidence interval of its rate."
+        lead += " The line over a bar is the 95 % confidence interval of its rate."
     rest = more(len(rows), len(data.groups), "signers")
     return section("signers", "By signer", lead, legend(), rate_table(rows, "signer", intervals), rest)
 
