@@ -3,9 +3,10 @@
     python tests/benchmarks/scoring_speed.py --pairs 1000000
 
 jiwer counts what `edit_errors` counts, in one call; sclite (Debian's package sctk) counts what `sclite_counts` counts,
-files written and read included. Without sclite its rows are left out. All on one thread; processor time is shown beside
-the clock's, because it says the same on a machine that is busy with other things. The pairs are frozen before anything is timed: jiwer makes so many
-objects that Python would otherwise search all the lists of this benchmark for garbage, at jiwer's expense.
+files written and read included. Without sclite its rows are left out. All on one thread; processor time is shown
+beside the clock's, because it says the same on a machine that is busy with other things. The pairs are frozen before
+anything is timed: jiwer makes so many objects that Python would otherwise search all the lists of this benchmark for
+garbage, at jiwer's expense.
 """
 
 import argparse
