@@ -67,8 +67,8 @@ class SignModel(nn.Module):
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers are learnt."""
-        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+        """How many numbers are learnt, or were: a model that only recognises has as many."""
+        return sum(p.numel() for p in self.parameters())
 
 
 def log_softmax(logits: Tensor) -> Tensor:
