@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from slrcli.cli import app
+from slrcli.report.scores import chance
 
 REFS = {"u1": ("s1", "REGEN MORGEN NORD"), "u2": ("s2", "WIND WIND"), "u3": ("s2", "SONNE")}
 HYPS = {"u1": "REGEN NORD", "u2": "WIND", "u3": "SONNE WOLKE"}
@@ -197,3 +198,7 @@ def test_details_name_glosses_lengths_and_calibration(files):
         "calibration error",
     ):
         assert text in shown, text
+
+
+def test_a_chance_too_small_for_four_digits_is_not_called_zero():
+    assert [chance(p) for p in (0.0213, 0.0001, 0.00002, 0.0)] == ["= 0.0213", "= 0.0001", "< 0.0001", "< 0.0001"]

@@ -90,12 +90,17 @@ def closing_lines(main, intervals: dict[str, Interval]) -> list[str]:
     return [*interval_lines(intervals), main.signature, score_line(main.score)]
 
 
+def chance(p: float) -> str:
+    """A probability after a `p`: `= 0.0213`, or below what four digits show. None is zero: draws are finite."""
+    return f"= {p:.4f}" if p >= 0.0001 or p != p else "< 0.0001"
+
+
 def comparison_text(name: str, score: Score, found: Comparison) -> str:
     """A further system against the first, in two lines."""
     return (
         f"{visible(name)}: WER {percent(score.wer)}, {found.difference:+.2f} points against the first "
         f"(95 % {interval_text(found.interval)})\n"
-        f"  p = {found.p_bootstrap:.4f} by paired bootstrap, {found.p_matched:.4f} by matched pairs; "
+        f"  p {chance(found.p_bootstrap)} by paired bootstrap, {chance(found.p_matched)} by matched pairs; "
         f"better in {found.better}, worse in {found.worse}, same in {found.same} utterances"
     )
 
