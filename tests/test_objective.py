@@ -1,5 +1,7 @@
 """What a step learns from: each term against its definition, gradients against finite differences."""
 
+import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +15,16 @@ from slrcli.data import Batch
 from slrcli.errors import DataError, UsageError
 from slrcli.models.base import Output
 from slrcli.training import objective as objective_module
-from slrcli.training.distill import BLANKS, at_frames, distillation, frames_compared, pooled, spans_of
-from slrcli.training.objective import Objective, best_path, disagreement
+from slrcli.training.distill import (
+    BLANKS,
+    at_frames,
+    distillation,
+    frames_compared,
+    pooled,
+    sequence_loss,
+    spans_of,
+)
+from slrcli.training.objective import Objective, disagreement
 from slrcli.training.teacher import columns_of, in_order
 
 CPU = torch.device("cpu")
@@ -177,11 +187,36 @@ def test_equal_rates_change_nothing_and_others_keep_spikes():
     torch.testing.assert_close(halved[0, 1], by_hand)
 
 
-def test_the_teachers_reading_is_the_best_path_collapsed():
-    best = torch.tensor([[0, 3, 3, 0, 3, 1, 0], [2, 2, 0, 4, 4, 4, 4]])
-    log_probs = F.one_hot(best, CLASSES).float().mul(5).log_softmax(dim=2)
-    labels, counts = best_path(log_probs, torch.tensor([7, 3]))
-    assert labels.tolist() == [3, 3, 1, 2] and counts.tolist() == [3, 1]
+def every_labelling(probs):
+    """Labelling -> probability, by looking at all paths of `[T, V]`."""
+    found = {}
+    for path in itertools.product(range(probs.shape[1]), repeat=len(probs)):
+        labels = tuple(label for label, _ in itertools.groupby(path) if label)
+        found[labels] = found.get(labels, 0.0) + math.prod(probs[t, label].item() for t, label in enumerate(path))
+    return found
+
+
+def test_readings_are_the_likeliest_labellings_weighted_by_their_probability():
+    student, teacher = posteriors(2, 5).double(), posteriors(2, 4, seed=1).double()
+    lengths, frames = torch.tensor([4, 3]), torch.tensor([5, 4])
+    for count in (1, 3, 10_000):
+        expected = 0.0
+        for row in range(2):
+            truth = every_labelling(teacher[row, : lengths[row]].exp())
+            best = sorted(truth, key=lambda labels: -truth[labels])[:count]
+            own = every_labelling(student[row, : frames[row]].exp())
+            whole = sum(truth[labels] for labels in best)
+            expected -= sum(truth[y] / whole * math.log(own[y]) / max(len(y), 1) for y in best) / 2
+        found = sequence_loss(Output(student.float(), frames, ()), teacher, lengths, count)
+        assert found.item() == pytest.approx(expected, rel=2e-3 if count > 3 else 1e-4)
+
+
+def test_readings_too_long_for_the_student_count_nothing():
+    teacher = F.one_hot(torch.tensor([[1, 2, 3, 1, 2, 3]]), CLASSES).float().mul(30).log_softmax(dim=2)
+    student = posteriors(1, 2).requires_grad_()
+    value = sequence_loss(Output(student, torch.tensor([2]), ()), teacher, torch.tensor([6]), 1)
+    value.backward()
+    assert value.item() == 0 and not student.grad.any()
 
 
 def test_weights_of_teacher_and_annotations():

@@ -93,6 +93,9 @@ class DistillConfig:
     temperature: float = setting(3.0, "Softens both distributions before they are compared.", least=0.1)
     blanks: str = setting("all", "Frames that are compared: all, eliminate, symmetric or span.")
     sequence: float = setting(0.0, "Weight of the CTC loss of what the teacher reads in the clip.", least=0)
+    readings: int = setting(
+        4, "So many of the teacher's likeliest readings count, each by its probability among them.", least=1
+    )
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,23 @@ compared is therefore a choice (`BLANKS`):
   edges (after arXiv:2506.01503).
 * `span`: each frame belongs to the nearest spike of the teacher; the mean posteriors over these spans are compared, so
   that it does not matter where in its span the student spikes. A clip in which the teacher says nothing is one span.
+
+Beside its frames a teacher has readings: whole labellings, of which the likeliest of a beam search stand for all (Kim
+and Rush 2016, arXiv:1606.07947), each with its share of their probability.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from slrcli.ctc import BLANK
+from slrcli.ctc import BLANK, ctc_loss
+from slrcli.decoding.prefixes import prefix_beam_search
+from slrcli.models.base import Output
 from slrcli.models.columns import nearest
 from slrcli.models.masked import mask
 
 BLANKS = ("all", "eliminate", "symmetric", "span")
+BEAM = 10  # prefixes that the search for a teacher's readings keeps, where not more readings are wanted
 SMALLEST = 1e-8  # probability; keeps logarithms of pooled posteriors finite
 
 
@@ -48,6 +54,32 @@ def distillation(student: Tensor, teacher: Tensor, lengths: Tensor, blanks: str,
         compared = frames_compared(best, valid, blanks)
     apart = F.kl_div(own, soft, reduction="none", log_target=True).sum(dim=2)
     return temperature**2 * torch.where(compared, apart, 0.0).sum() / compared.sum().clamp(min=1)
+
+
+def sequence_loss(output: Output, teacher: Tensor, lengths: Tensor, readings: int) -> Tensor:
+    """The CTC loss a gloss of the teacher's likeliest labellings, weighted by their probabilities, the clips' mean.
+
+    A labelling for which the student has too few frames counts nothing.
+
+    Args:
+        output: the student's.
+        teacher: log-probabilities `[B, S, V]`.
+        lengths: its frames of each clip, int64 `[B]`.
+        readings: labellings a clip, at most; their probabilities are made to sum to one.
+    """
+    rows, labels, counts, shares = [], [], [], []
+    for row, (table, frames) in enumerate(zip(teacher.double().cpu().numpy(), lengths.tolist(), strict=True)):
+        found = prefix_beam_search(table[:frames], max(BEAM, readings))[:readings]
+        scores = torch.tensor([item.log_prob for item in found], dtype=torch.float64)
+        rows += [row] * len(found)
+        labels += [gloss for item in found for gloss in item.ids]
+        counts += [len(item.ids) for item in found]
+        shares.append(scores.softmax(dim=0).float())
+    device = output.log_probs.device
+    targets, sizes, which = (torch.tensor(item, dtype=torch.int64, device=device) for item in (labels, counts, rows))
+    student = output.log_probs[which], output.lengths[which]
+    each = ctc_loss(*student, targets, sizes, "none", zero_infinity=True) / sizes.clamp(min=1)
+    return (torch.cat(shares).to(device) * each).sum() / len(lengths)
 
 
 def frames_compared(best: Tensor, valid: Tensor, blanks: str) -> Tensor:

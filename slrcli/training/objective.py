@@ -20,7 +20,7 @@ from slrcli.data import Batch
 from slrcli.errors import UsageError
 from slrcli.models.base import Output
 from slrcli.models.masked import mask
-from slrcli.training.distill import BLANKS, at_frames, distillation
+from slrcli.training.distill import BLANKS, at_frames, distillation, sequence_loss
 
 FOLLOWS = 0.01  # part of the way that the prior goes to the posteriors of each batch
 PRIOR = "prior"
@@ -93,9 +93,7 @@ class Objective:
         value = distillation(output.log_probs, soft, output.lengths, options.blanks, options.temperature)
         found = [("distillation", options.weight, value)]
         if options.sequence:
-            targets, counts = best_path(log_probs, lengths)
-            each = ctc_loss(output.log_probs, output.lengths, targets, counts, "none", zero_infinity=True)
-            found.append(("sequence", options.sequence, (each / counts.clamp(min=1)).mean()))
+            found.append(("sequence", options.sequence, sequence_loss(output, log_probs, lengths, options.readings)))
         return found
 
     def state(self) -> dict[str, Tensor]:
@@ -121,11 +119,3 @@ def disagreement(output: Output, target_lengths: Tensor) -> Tensor:
         frames = F.kl_div(own, other.detach(), reduction="none", log_target=True).sum(dim=2)
         apart = apart + torch.where(valid, frames, 0.0).sum(dim=1) / 2
     return (apart / target_lengths[:half].clamp(min=1)).mean()
-
-
-def best_path(log_probs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """The labels of the likeliest path of each clip, one after the other, and how many each has: `[sum]`, `[B]`."""
-    best = log_probs.argmax(dim=2)
-    new = F.pad(best, (1, 0), value=BLANK)[:, :-1] != best
-    kept = new & (best != BLANK) & mask(lengths, log_probs.shape[1])
-    return best[kept], kept.sum(dim=1)
