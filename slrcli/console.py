@@ -4,6 +4,7 @@ Colours and animation appear on a terminal alone (`NO_COLOR` and `TERM=dumb` are
 Text from outside (glosses, ids, file names) is shown literally: neither markup nor control characters act.
 """
 
+import io
 import json
 import os
 import sys
@@ -63,7 +64,7 @@ class Console:
     """
 
     def __init__(self, quiet: bool = False, as_json: bool = False):
-        self.quiet, self.as_json = quiet, as_json
+        self.quiet, self.as_json, self._name = quiet, as_json, ""
         self._out = self._make(sys.stdout)
         self._err = self._make(sys.stderr)
 
@@ -73,6 +74,16 @@ class Console:
             stream.reconfigure(errors="backslashreplace")  # a gloss that the terminal's encoding lacks is no failure
         width = None if stream.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
         return RichConsole(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+    def follow(self, name: str) -> None:
+        """Say nothing from now on but errors, and in whose name: another process speaks for all."""
+        self.quiet, self._name = True, name
+        self._out = RichConsole(file=io.StringIO())
+
+    @property
+    def follows(self) -> bool:
+        """Whether another process speaks, and writes files, for this one."""
+        return bool(self._name)
 
     @property
     def width(self) -> int:
@@ -133,11 +144,14 @@ class Console:
 
     def warn(self, text: str) -> None:
         """A warning, to stderr, in spite of `quiet`."""
+        if self.follows:
+            return
         self._err.print(Text.assemble(("Warning: ", "bold yellow"), visible(text)), soft_wrap=True)
 
     def error(self, error: SlrError) -> None:
         """What went wrong, where, and what to do."""
-        self._err.print(Text.assemble(("Error: ", "bold red"), visible(error.what)), soft_wrap=True)
+        name = f"Error in {self._name}: " if self._name else "Error: "
+        self._err.print(Text.assemble((name, "bold red"), visible(error.what)), soft_wrap=True)
         if error.where:
             self._err.print(Text(f"  at    {visible(error.where)}"), soft_wrap=True)
         if error.fix:

@@ -18,6 +18,7 @@ from slrcli.features.clip import check_width, is_blind, load_clip, padded
 from slrcli.features.layout import Layout
 from slrcli.features.readers import feature_shape
 from slrcli.models.frontend import Frontend
+from slrcli.parallel import share
 from slrcli.paths import minimum_frames
 
 POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
@@ -34,6 +35,7 @@ class Batch(NamedTuple):
         targets: gloss ids of all clips, one after the other, int64 `[sum(target_lengths)]`; none of them blank.
         target_lengths: glosses of each clip, int64 `[B]`.
         index: places of the clips in the data set they come from.
+        share: how much its mean counts, where several processes have a part of a batch each; see `parallel.share`.
     """
 
     x: Tensor
@@ -41,11 +43,12 @@ class Batch(NamedTuple):
     targets: Tensor
     target_lengths: Tensor
     index: tuple[int, ...]
+    share: float = 1.0
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on another device; copies are asynchronous where the memory is pinned."""
         moved = (tensor.to(device, non_blocking=True) for tensor in self[:4])
-        return Batch(*moved, self.index)
+        return Batch(*moved, self.index, self.share)
 
 
 class Clips:
@@ -176,9 +179,10 @@ class TrainBatches:
         return ahead(self._make(indices, number) for indices in order[start:])
 
     def _make(self, indices: Sequence[int], epoch: int) -> Batch:
-        indices = [*indices] * self.views
+        own, weight = share(indices)
+        indices = own * self.views
         clips = [self._variant(index, epoch, row // (len(indices) // self.views)) for row, index in enumerate(indices)]
-        return collate(clips, [self.targets[index] for index in indices], indices)
+        return collate(clips, [self.targets[index] for index in indices], indices)._replace(share=weight)
 
     def _variant(self, index: int, epoch: int, view: int) -> np.ndarray:
         pace = np.random.default_rng([self.seed, epoch, index])

@@ -1,12 +1,14 @@
 """The one evaluation path, in training too: recogniser x clips -> hypotheses -> score."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import torch
 
+from slrcli import parallel
 from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.ctc import ctc_loss
 from slrcli.data import Clips, ahead, collate
@@ -55,6 +57,8 @@ def evaluate(
 ) -> Evaluation:
     """Recognise every clip and score it against its utterance's glosses.
 
+    Processes that work together (`slrcli.parallel`) recognise a part of the clips each and all get the whole.
+
     Args:
         recogniser: model and vocabulary.
         clips: the split, its utterances' glosses as they are to be scored.
@@ -62,28 +66,54 @@ def evaluate(
         advance: called with the number of clips done.
     """
     targets = [encodable(item.glosses, recogniser) for item in clips.utterances]
-    plan = by_length(clips.frames, batch_size)
+    plan = list(by_length(clips.frames, batch_size))[parallel.rank() :: parallel.size()]
     made = (collate([clips[i] for i in part], [targets[i] or () for i in part], part) for part in plan)
-    hypotheses: dict[int, Hypothesis] = {}
-    blanks = frames = 0
-    losses: list[float] = []
+    own = Part()
     for batch in ahead(made):
         log_probs, lengths = recogniser.log_probs(batch.x.numpy(), batch.lengths.numpy())
         names = [clips.utterances[index].id for index in batch.index]
         found = recogniser.hypotheses(log_probs, lengths, batch.lengths.numpy(), names)
-        hypotheses |= zip(batch.index, found, strict=True)
+        own.hypotheses |= zip(batch.index, found, strict=True)
         for row, count in zip(log_probs, lengths.tolist(), strict=True):
-            blanks += int((row[:count].argmax(axis=-1) == BLANK).sum())
-            frames += count
+            own.blanks += int((row[:count].argmax(axis=-1) == BLANK).sum())
+            own.frames += count
         each = ctc_loss(*map(torch.from_numpy, (log_probs, lengths)), batch.targets, batch.target_lengths, "none")
         counts = batch.target_lengths.tolist()
-        losses += [value / n for value, n in zip(each.tolist(), counts, strict=True) if n and math.isfinite(value)]
-        advance(len(batch.index))
-    ordered = {item.id: hypotheses[i] for i, item in enumerate(clips.utterances)}
+        own.losses |= {
+            index: value / n
+            for index, value, n in zip(batch.index, each.tolist(), counts, strict=True)
+            if n and math.isfinite(value)
+        }
+        advance(len(batch.index) * parallel.size())
+    whole = own.joined()
+    ordered = {item.id: whole.hypotheses[i] for i, item in enumerate(clips.utterances)}
     references = {item.id: list(item.glosses) for item in clips.utterances}
+    losses = [whole.losses[index] for index in sorted(whole.losses)]
     loss = sum(losses) / len(losses) if losses else math.nan
-    spike_frames = (frames - blanks) / max(sum(len(item.glosses) for item in ordered.values()), 1)
-    return Evaluation(references, ordered, blanks / max(frames, 1), loss, spike_frames)
+    spike_frames = (whole.frames - whole.blanks) / max(sum(len(item.glosses) for item in ordered.values()), 1)
+    return Evaluation(references, ordered, whole.blanks / max(whole.frames, 1), loss, spike_frames)
+
+
+@dataclass
+class Part:
+    """What one process found out: hypotheses and losses by the clip's place, and counted output frames."""
+
+    hypotheses: dict[int, Hypothesis] = field(default_factory=dict)
+    losses: dict[int, float] = field(default_factory=dict)
+    blanks: int = 0
+    frames: int = 0
+
+    def joined(self) -> "Part":
+        """The parts of all processes as one."""
+        if parallel.size() == 1:
+            return self
+        whole = Part()
+        for text in parallel.gathered(json.dumps(asdict(self), default=lambda number: number.item())):
+            part = json.loads(text)
+            whole.hypotheses |= {int(index): Hypothesis.from_plain(item) for index, item in part["hypotheses"].items()}
+            whole.losses |= {int(index): value for index, value in part["losses"].items()}
+            whole.blanks, whole.frames = whole.blanks + part["blanks"], whole.frames + part["frames"]
+        return whole
 
 
 def encodable(glosses: Sequence[str], recogniser: ClipRecogniser) -> list[int] | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from slrcli import parallel
 from slrcli.checkpoint import load_checkpoint
 from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.data import Batch
@@ -20,13 +21,15 @@ LONG_CLIP = 4096  # frames; a multiple of any usual stride
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one, else the CPU.
+    """`auto` is the GPU where there is one, else the CPU; processes that work together take a GPU each.
 
     Raises:
         SlrError: a device that this machine does not have.
     """
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda", parallel.local_rank())
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

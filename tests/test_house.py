@@ -66,6 +66,7 @@ FLOORS = [
     ("compose", "clips", "motion", "language", "plan", "write"),
     ("paths",),
     ("ctc",),
+    ("parallel",),
     (
         "models",
         "frames",
@@ -180,6 +181,8 @@ FLOORS = [
         "picture",
         "check_things",
         "teach",
+        "guard",
+        "record",
         "train",
         "overfit",
         "check_all",
@@ -205,6 +208,7 @@ FLOORS = [
     (
         "cli",
         "common",
+        "processes",
         "vocab",
         "lm",
         "corpus",

@@ -208,7 +208,7 @@ def test_learning_rate_rises_then_falls_as_the_cosine_does():
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
 )
 def test_running_out_of_memory_is_answered_with_the_flags_that_help(error):
-    from slrcli.workflows.train import memory_advice
+    from slrcli.workflows.guard import memory_advice
 
     with pytest.raises(SlrError) as caught, memory_advice():
         raise error

@@ -16,6 +16,7 @@ from slrcli.cli.decoding import (
     LmWeight,
     wanted_decoder,
 )
+from slrcli.cli.processes import among_processes, several
 from slrcli.config import FRAMES_PER_SECOND, Config, merge
 from slrcli.console import Console
 from slrcli.errors import UsageError
@@ -23,6 +24,7 @@ from slrcli.files import require_place
 from slrcli.processes import usable_cores
 
 
+@among_processes
 def evaluate(
     console: Console,
     data_dir: DataDir,
@@ -96,6 +98,11 @@ def evaluate(
     from slrcli.workflows.evaluate import evaluate_checkpoint
     from slrcli.workflows.report import PAGE, write_report
 
+    if several() and (tune or calibrate):
+        raise UsageError("What is kept beside a checkpoint is found by one process.", "--tune, --calibrate",
+                         "Start it without torchrun.")  # fmt: skip
+    if console.follows:  # the first process writes
+        out = report = None
     if report:
         require_place(report / PAGE)
     data = merge(Config(), chosen, "command line").data

@@ -20,6 +20,7 @@ from slrcli.cli.common import (
     option,
     overrides,
 )
+from slrcli.cli.processes import among_processes, several
 from slrcli.cli.several import (
     Folds,
     FoldSplits,
@@ -36,6 +37,7 @@ from slrcli.errors import UsageError
 from slrcli.workflows.runs import PLAN
 
 
+@among_processes
 def train(
     console: Console,
     data_dir: OptionalDataDir = None,
@@ -104,6 +106,8 @@ def train(
 
     Example: slr train --data-dir DIR --epochs 30 --folds signer --jobs 2
 
+    Example: torchrun --nproc-per-node 2 -m slrcli train --data-dir DIR
+
     With folds, the score is that after the last epoch: the best epoch would be chosen by the very utterances that are
     held out, so its score stands beside it, marked as optimistic. The vocabulary of a fold is of what it learns from; a
     gloss that it lacks is an error. --resume goes on with the folder of several runs, too.
@@ -117,12 +121,12 @@ def train(
         run__output_dir=output_dir, run__seed=seed, run__device=device, run__precision=precision,
         run__gradient_checkpointing=gradient_checkpointing, distill__teacher=teacher,
     )  # fmt: skip
-    several = {"--folds": folds, "--fold-splits": fold_splits, "--seeds": seeds, "--score-split": score_split}
+    runs = {"--folds": folds, "--fold-splits": fold_splits, "--seeds": seeds, "--score-split": score_split}
     if resume is not None:
         fixed = {"--lookahead": None if lookahead is None else str(lookahead),
                  "--preset": preset, "--config": config, "--set": settings, "--arch": arch, "--output-dir": output_dir,
                  "--dropout": dropout, "--vocab": vocab, "--layout": layout, "--normaliser": normaliser,
-                 "--teacher": teacher, "--dry-run": dry_run, **several}  # fmt: skip
+                 "--teacher": teacher, "--dry-run": dry_run, **runs}  # fmt: skip
         given = ", ".join(flag for flag, value in fixed.items() if value not in (None, "", False))
         if given:
             raise UsageError(
@@ -134,7 +138,10 @@ def train(
             raise UsageError(what, "--resume", "Give --jobs at most, or start anew.")
         return go_on_with_folds(console, resume, jobs)
     if not (folds or seeds):
-        require_several({**several, "--jobs": jobs})
+        require_several({**runs, "--jobs": jobs})
+    elif several():
+        what = "Several runs are not trained by several processes that train together."
+        raise UsageError(what, "--folds, --seeds", "Start them without torchrun, with --jobs N.")
     if resume is None:
         if lookahead is not None:
             settings = [f"model.options.lookahead={lookahead}", *(settings or ())]
@@ -144,7 +151,7 @@ def train(
         if not settled.data.data_dir:
             raise UsageError("No corpus is named.", "--data-dir", "slr train --data-dir DIR")
         if folds or seeds:
-            return start_folds(console, settled, several, jobs, dry_run)
+            return start_folds(console, settled, runs, jobs, dry_run)
     from slrcli.workflows.train import resume as go_on
     from slrcli.workflows.train import train as start
 

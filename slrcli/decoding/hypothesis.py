@@ -1,8 +1,8 @@
 """What every decoder gives back: glosses with their places in the clip and how sure the model was of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Decodes(Protocol):
@@ -43,6 +43,13 @@ class Hypothesis:
         sizes |= {len(self.peaks)} if self.peaks else set()
         if len(sizes) > 1:
             raise ValueError(f"ids, glosses, spans, confidences (and peaks) must be equally many, not {sorted(sizes)}")
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> "Hypothesis":
+        """The hypothesis whose fields, lists in place of tuples, are `values`."""
+        given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        spans, others = tuple(map(tuple, values["spans"])), tuple(map(cls.from_plain, values["others"]))
+        return cls(**{**given, "spans": spans, "others": others})
 
     @classmethod
     def from_ids(

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slrcli.models.frames import Dropout
+from slrcli.parallel import summed
 
 
 def mask(lengths: Tensor, frames: int) -> Tensor:
@@ -50,7 +51,8 @@ class MaskedConv1d(nn.Conv1d):
 class MaskedBatchNorm1d(nn.BatchNorm1d):
     """Batch normalisation whose statistics are those of the valid frames alone; parameters as in torch's own.
 
-    A single valid frame is allowed: it has no spread and becomes the bias.
+    A single valid frame is allowed: it has no spread and becomes the bias. Processes that train together share the
+    statistics of the whole batch.
 
     Attributes:
         follow: whether the running statistics move with the batches seen in training.
@@ -69,10 +71,10 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
     def _statistics(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance `[C]` of the valid frames, as precise as the running ones, which follow them."""
         x = x.to(self.running_mean.dtype)
-        weight, count = valid.to(x.dtype), valid.sum()
-        mean = (x * weight).sum((0, 2)) / count
+        weight, count = valid.to(x.dtype), summed(valid.sum())
+        mean = summed((x * weight).sum((0, 2))) / count
         deviation = (x - mean.unsqueeze(1)) * weight
-        variance = deviation.square().sum((0, 2)) / count
+        variance = summed(deviation.square().sum((0, 2))) / count
         if self.follow:
             self._update(mean.detach(), variance.detach() * count / (count - 1).clamp(min=1))
         return mean, variance

@@ -23,6 +23,7 @@ from slrcli.decoding.prefixes import prefix_beam_search
 from slrcli.models.base import Output
 from slrcli.models.columns import nearest
 from slrcli.models.masked import mask
+from slrcli.parallel import portion
 
 BLANKS = ("all", "eliminate", "symmetric", "span")
 BEAM = 10  # prefixes that the search for a teacher's readings keeps, where not more readings are wanted
@@ -53,7 +54,7 @@ def distillation(student: Tensor, teacher: Tensor, lengths: Tensor, blanks: str,
     else:
         compared = frames_compared(best, valid, blanks)
     apart = F.kl_div(own, soft, reduction="none", log_target=True).sum(dim=2)
-    return temperature**2 * torch.where(compared, apart, 0.0).sum() / compared.sum().clamp(min=1)
+    return temperature**2 * torch.where(compared, apart, 0.0).sum() / portion(compared.sum(), len(lengths)).clamp(min=1)
 
 
 def sequence_loss(output: Output, teacher: Tensor, lengths: Tensor, readings: int) -> Tensor:

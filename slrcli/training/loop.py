@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from slrcli import parallel
 from slrcli.config import Config
 from slrcli.console import finite
 from slrcli.data import Batch, Clips, TrainBatches
@@ -52,7 +56,8 @@ class EpochEnd:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The loop has ended before its last epoch; `reason` is `interrupted` or `patience`."""
+    """The loop has ended before its last epoch; `reason` is `interrupted`, `patience`, or `lost` where another process
+    is gone: the model stands as it was after its last whole step."""
 
     reason: str
 
@@ -82,7 +87,8 @@ class Progress:
 
 
 class Trainer:
-    """Trains one model.
+    """Trains one model, alone or together with other processes, each of which runs the same loop over its part of every
+    batch (`slrcli.parallel`).
 
     Args:
         model: on its device, its frontend's statistics set.
@@ -111,6 +117,7 @@ class Trainer:
         if self.average:
             self.recogniser = Recogniser(self.average.model, recogniser.vocabulary, recogniser.meta)
         self.device = recogniser.device
+        self._network: nn.Module = model
         self.objective = Objective(config, model.vocab_size, self.device, teacher)
         self.optimiser = make_optimiser(model, config.optim, self.device)
         self.progress = Progress()
@@ -119,12 +126,23 @@ class Trainer:
 
     def run(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Step | EpochEnd | Stopped]:
         """Train until the last epoch, until patience runs out, or until `interrupted()` after a step."""
+        try:
+            self._network = self._joined()
+            yield from self._run(interrupted)
+        except RuntimeError as error:
+            if not parallel.lost(error):
+                raise
+            yield Stopped("lost")
+
+    def _run(self, interrupted: Callable[[], bool]) -> Iterator[Step | EpochEnd | Stopped]:
         progress = self.progress
         while progress.epoch <= self.config.optim.epochs:
             self.model.train()
             for batch in self.batches.epoch(progress.epoch, progress.step):
-                yield self._step(batch)
-                if interrupted():
+                with self._whole():
+                    step = self._step(batch)
+                yield step
+                if parallel.anyone(interrupted(), self.device):
                     yield Stopped("interrupted")
                     return
             yield self._close_epoch()
@@ -133,6 +151,35 @@ class Trainer:
                 yield Stopped("patience")
                 return
 
+    def _joined(self) -> nn.Module:
+        """The network whose gradients are the means over all processes; it begins with what the first one holds."""
+        if parallel.size() == 1:
+            return self.model
+        device_ids = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(self.model, device_ids)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """A step among several processes is done whole or not at all, should one of them be lost on the way.
+
+        All but the first draw their random numbers from the step's place in the run, so that a resumed run draws the
+        same; the first one's are kept in the training state.
+        """
+        if parallel.size() == 1:
+            yield
+            return
+        if not parallel.first():
+            place = [self.config.run.seed, self.progress.epoch, self.progress.step, parallel.rank()]
+            torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
+        drawn, buffers = torch.get_rng_state(), {name: item.clone() for name, item in self.model.named_buffers()}
+        try:
+            yield
+        except RuntimeError:
+            torch.set_rng_state(drawn)
+            for name, item in self.model.named_buffers():
+                item.copy_(buffers[name])
+            raise
+
     def _step(self, batch: Batch) -> Step:
         started, progress = time.perf_counter(), self.progress
         lr = learning_rate(progress.epoch - 1 + progress.step / len(self.batches), self.config.optim)
@@ -140,26 +187,33 @@ class Trainer:
             group["lr"] = lr
         loss, terms = self._losses(batch.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss * batch.share).backward()
         limit = self.config.optim.clip_norm or float("inf")
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
-        value = float(terms.pop("ctc").detach())
+        value, frames, *others = self._of_all(batch, terms)
         self._require_finite(value, norm, batch)
         self.optimiser.step()
         if self.average:
             self.average.update(self.model)
-        frames, seconds = int(batch.lengths.sum()), time.perf_counter() - started
+        seconds = time.perf_counter() - started
         progress.step += 1
-        parts = {f"{TERM}{name}": float(term.detach()) for name, term in terms.items()}
+        parts = {f"{TERM}{name}": value for name, value in zip(list(terms)[1:], others, strict=True)}
         for key, amount in {"loss": value, "norm": norm, "frames": frames, "seconds": seconds, **parts}.items():
             progress.sums[key] = progress.sums.get(key, 0.0) + amount
         progress.sums["norm_max"] = max(progress.sums["norm_max"], norm)
         return Step(progress.epoch, progress.step, value, norm, lr, frames, seconds)
 
+    def _of_all(self, batch: Batch, terms: dict[str, Tensor]) -> list[float]:
+        """Of all processes: the mean CTC loss, the frames, the means of the other terms."""
+        weight = batch.share / parallel.size()
+        ctc, *others = (float(term.detach()) * weight for term in terms.values())
+        ctc, frames, *others = parallel.totals([ctc, int(batch.lengths.sum()), *others], self.device)
+        return [ctc, int(frames), *others]
+
     def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum to be learnt from, and its terms."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            output = Output(*self.model(batch.x, batch.lengths))
+            output = Output(*self._network(batch.x, batch.lengths))
         return self.objective(output, batch)
 
     def _require_finite(self, loss: float, norm: float, batch: Batch) -> None:

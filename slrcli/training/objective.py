@@ -20,6 +20,7 @@ from slrcli.data import Batch
 from slrcli.errors import UsageError
 from slrcli.models.base import Output
 from slrcli.models.masked import mask
+from slrcli.parallel import summed
 from slrcli.training.distill import BLANKS, at_frames, distillation, sequence_loss
 
 FOLLOWS = 0.01  # part of the way that the prior goes to the posteriors of each batch
@@ -78,7 +79,8 @@ class Objective:
         if self.loss.prior:
             valid = mask(output.lengths, output.log_probs.shape[1])
             with torch.no_grad():
-                self.prior.lerp_(output.log_probs[valid].double().exp().mean(dim=0), FOLLOWS)
+                seen = summed(output.log_probs[valid].double().exp().sum(dim=0)) / summed(valid.sum())
+                self.prior.lerp_(seen, FOLLOWS)
             penalised = self.loss.prior * self.prior.log().float()
         if self.loss.blank_penalty:
             penalised = torch.zeros_like(self.prior, dtype=torch.float32) if penalised is None else penalised.clone()

@@ -15,8 +15,9 @@ from slrcli.doctor.probe import ModelContext
 from slrcli.doctor.run import Examination, examine
 from slrcli.evaluate import Evaluation, evaluate
 from slrcli.training.loop import EpochEnd, NotFiniteError, Step
+from slrcli.workflows.guard import interruptible, memory_advice
 from slrcli.workflows.material import Material, learnable
-from slrcli.workflows.train import Session, check_options, fresh, interruptible, memory_advice
+from slrcli.workflows.train import Session, check_options, fresh
 
 CANDIDATES = 4  # times as many utterances as wanted are looked at, since some may be too short for their glosses
 STEPS_AN_EPOCH = 5  # steps from one evaluation to the next

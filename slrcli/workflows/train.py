@@ -1,37 +1,34 @@
 """What `slr train` does: corpus in, a run's folder with checkpoints, log and metrics out."""
 
-import importlib.util
 import json
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 
+from slrcli import parallel
 from slrcli.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
 from slrcli.config import Config, check_bounds, merge, read_toml, to_toml
-from slrcli.console import Console, Task, finite
+from slrcli.console import Console, Task
 from slrcli.data import Clips, TrainBatches, feature_statistics
-from slrcli.errors import EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
+from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
 from slrcli.files import atomic_write_text
 from slrcli.meta import Meta
 from slrcli.models.base import SignModel
 from slrcli.models.registry import build_model, read_options
 from slrcli.recognise import Recogniser, choose_device
-from slrcli.training.loop import EpochEnd, Step, Trainer
-from slrcli.training.monitor import milestone
+from slrcli.training.loop import EpochEnd, Step, Stopped, Trainer
 from slrcli.training.optim import learning_rate
+from slrcli.workflows.guard import interruptible, memory_advice
 from slrcli.workflows.material import Material, gather, learnable, tell_blind
+from slrcli.workflows.record import Record, numbers_of
 from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
 from slrcli.workflows.teach import call_teacher, spike_offset, without_pace
 
 TEACHER = "teacher.json"
 WEIGHTS = "model."  # before the names of the weights in the training state
 PRECISIONS = ("auto", "fp32", "bf16")
-MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or --precision bf16."
 
 
 @dataclass(frozen=True)
@@ -69,9 +66,16 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
     Raises:
         SlrError: data, options or memory that do not allow it.
     """
-    check_options(config)
-    config = without_pace(with_every_option(with_absolute_paths(config)), console)
-    session = Session(config, *fresh(config, console), console)
+
+    def begin() -> tuple[Config, Material, SignModel]:
+        check_options(config)
+        settled = without_pace(with_every_option(with_absolute_paths(config)), console)
+        return settled, *fresh(settled, console)
+
+    config, material, model = parallel.agreed(begin)
+    session = Session(config, material, model, console)
+    if not parallel.first():
+        return session.follow()
     session.describe()
     session.set_statistics(4 * config.optim.batch_size if dry_run else 0)
     if dry_run:
@@ -107,16 +111,23 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
     folder = run_folder(run)
     if not (folder / LAST).is_file() or not (folder / STATE).is_file():
         raise CheckpointError("The folder holds no run to go on with.", str(run), f"It should hold {LAST} and {STATE}.")
-    config = Config.from_dict(read_toml(folder / CONFIG), str(folder / CONFIG))
-    config = merge(config, overrides, "command line")
-    check_options(config)
-    config = with_absolute_paths(config)
-    model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
-    material = gather(config, console, meta.vocabulary)
-    if meta.data_hash and meta.data_hash != material.corpus.hash:
-        console.warn("The annotations are not those that the run began with.")
-    session = Session(config, replace(material, layout=meta.layout), model, console)
+
+    def begin() -> tuple[Config, Material, SignModel]:
+        config = Config.from_dict(read_toml(folder / CONFIG), str(folder / CONFIG))
+        config = merge(config, overrides, "command line")
+        check_options(config)
+        config = with_absolute_paths(config)
+        model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
+        material = gather(config, console, meta.vocabulary)
+        if meta.data_hash and meta.data_hash != material.corpus.hash:
+            console.warn("The annotations are not those that the run began with.")
+        return config, replace(material, layout=meta.layout), model
+
+    config, material, model = parallel.agreed(begin)
+    session = Session(config, material, model, console)
     session.restore(*load_state(folder / STATE))
+    if not parallel.first():
+        return session.follow()
     if session.trainer.progress.epoch > config.optim.epochs:
         console.note(f"The run is complete ({config.optim.epochs} epochs); --epochs N lets it go on further.")
     else:
@@ -219,6 +230,20 @@ class Session:
         numbers = {"loss": step.loss, "grad_norm": step.grad_norm, "frames": step.frames, "decoded": len(hypotheses)}
         return TrainResult(None, None, numbers, 0)
 
+    def follow(self) -> TrainResult:
+        """What every process but the first does: the same steps, and nothing written.
+
+        Raises:
+            SystemExit: another process is gone, which the first one says.
+        """
+        stopped = ""
+        with interruptible() as interrupted, memory_advice():
+            for event in self.trainer.run(interrupted):
+                stopped = event.reason if isinstance(event, Stopped) else stopped
+        if stopped == "lost":
+            raise SystemExit(EXIT_FAILURE)
+        return TrainResult(None, None, {}, self.trainer.progress.epoch - 1, stopped)
+
     def run(self, folder: Path) -> TrainResult:
         """Train to the end, writing as it goes."""
         self.console.note(f"run: {shown(folder)}")
@@ -247,6 +272,10 @@ class Session:
                 else:
                     stopped = event.reason
                     self._save_last(folder, {"epoch": finished})
+        if stopped == "lost":
+            where = f"epoch {self.trainer.progress.epoch}, after step {self.trainer.progress.step}"
+            fix = f"see what became of it, then go on from that very step: slr train --resume {shown(folder)}"
+            raise SlrError("one of the processes that train together is gone; all before it is saved", where, fix)
         if stopped == "interrupted":
             self.console.note(f"Stopped and saved. Go on with: slr train --resume {shown(folder)}")
         elif stopped == "patience":
@@ -300,97 +329,3 @@ class Session:
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         material = self.material
         return Meta(self.config, material.vocabulary, material.layout, metrics, material.corpus.hash)
-
-
-class Record:
-    """What a run writes down as it goes: `training.log` for people, `metrics.jsonl` for programs, TensorBoard's
-    events where that is installed."""
-
-    def __init__(self, folder: Path, console: Console, epoch: int = 1):
-        self._folder, self._console, self._epoch = folder, console, epoch
-
-    def __enter__(self) -> "Record":
-        metrics = self._folder / "metrics.jsonl"
-        if metrics.is_file():  # epochs that were written down but not saved will come again
-            lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if json.loads(line)["epoch"] < self._epoch]
-            atomic_write_text(metrics, "".join(kept))
-        self._log: TextIO = open(self._folder / "training.log", "a", encoding="utf-8")
-        self._metrics: TextIO = open(self._folder / "metrics.jsonl", "a", encoding="utf-8")
-        self._board: Any = None
-        if importlib.util.find_spec("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(self._folder / "tensorboard"))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in (self._log, self._metrics, self._board):
-            if file is not None:
-                file.close()
-
-    def epoch(self, event: EpochEnd, metrics: dict[str, Any]) -> None:
-        """Write an epoch's `metrics` and show them."""
-        numbers = event.numbers
-        self._metrics.write(json.dumps(metrics, allow_nan=False) + "\n")
-        self._metrics.flush()
-        if self._board is not None:
-            for name, value in metrics.items():
-                if name != "epoch" and value is not None:
-                    self._board.add_scalar(name, value, numbers.epoch)
-        self.say(
-            f"epoch {numbers.epoch:3d}  loss {numbers.loss:6.3f}  dev loss {numbers.dev_loss:6.3f}  "
-            f"WER {numbers.wer:6.2f} %  blank {numbers.blank_share:4.0%}  emitted {numbers.emission:3.0f} %  "
-            f"{event.frames_per_second:7,.0f} frames/s  {event.seconds:5.1f} s{'  best' if event.improved else ''}"
-        )
-        if passed := milestone(numbers):
-            self.say(passed)
-        for finding in event.findings:
-            self.say(f"{finding.code} {finding.what}. {finding.fix}")
-
-    def say(self, line: str) -> None:
-        """One line, to the log and to whoever watches."""
-        self._console.note(line)
-        self._log.write(line + "\n")
-        self._log.flush()
-
-
-def numbers_of(event: EpochEnd) -> dict[str, Any]:
-    """The numbers of an epoch as plain values, for metrics and checkpoints; what is not a number is None."""
-    rates = {"frames_per_second": round(event.frames_per_second), "seconds": round(event.seconds, 2)}
-    return finite({**asdict(event.numbers), **event.terms, **rates})
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C end the current step in good order, and the second one end everything."""
-    pressed = False
-
-    def press(*_: object) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-
-    try:
-        before = signal.signal(signal.SIGINT, press)
-    except ValueError:  # not in the main thread: whoever runs us there handles interruptions
-        yield lambda: False
-        return
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def memory_advice() -> Iterator[None]:
-    """Turn running out of memory into advice."""
-    try:
-        yield
-    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-        raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
-    except RuntimeError as error:
-        if "allocate memory" in str(error) or "out of memory" in str(error):
-            raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
-        raise

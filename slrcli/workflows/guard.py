@@ -1,0 +1,51 @@
+"""What keeps a long run in good order: signals to stop, and want of memory."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from slrcli import parallel
+from slrcli.errors import SlrError
+
+MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or --precision bf16."
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C (or the signal to end) stop the run after its step, and the second one end everything.
+
+    Where several processes work together their launcher sends signals after the terminal's: those are one.
+    """
+    pressed = False
+
+    def press(*_: object) -> None:
+        nonlocal pressed
+        if pressed and parallel.size() == 1:
+            raise KeyboardInterrupt
+        pressed = True
+
+    try:
+        before = {kind: signal.signal(kind, press) for kind in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: whoever runs us there handles interruptions
+        yield lambda: False
+        return
+    try:
+        yield lambda: pressed
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+@contextmanager
+def memory_advice() -> Iterator[None]:
+    """Turn running out of memory into advice."""
+    try:
+        yield
+    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+        raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
+    except RuntimeError as error:
+        if "allocate memory" in str(error) or "out of memory" in str(error):
+            raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
+        raise
