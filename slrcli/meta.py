@@ -57,8 +57,10 @@ class Meta:
 
 
 def versions() -> dict[str, str]:
-    """Versions and the number of threads on which the bits of a result depend."""
+    """Versions, threads and processes: what the bits of a result depend on."""
     import torch  # only what trains asks for it; what decodes an exported model may not have it
+
+    from slrcli import parallel
 
     return {
         "slrcli": __version__,
@@ -66,5 +68,6 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "threads": str(torch.get_num_threads()),
+        "processes": str(parallel.size()),
         "machine": platform.machine(),
     }

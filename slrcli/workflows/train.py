@@ -14,7 +14,7 @@ from slrcli.console import Console, Task
 from slrcli.data import Clips, TrainBatches, feature_statistics
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
 from slrcli.files import atomic_write_text
-from slrcli.meta import Meta
+from slrcli.meta import Meta, versions
 from slrcli.models.base import SignModel
 from slrcli.models.registry import build_model, read_options
 from slrcli.recognise import Recogniser, choose_device
@@ -121,6 +121,8 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
         material = gather(config, console, meta.vocabulary)
         if meta.data_hash and meta.data_hash != material.corpus.hash:
             console.warn("The annotations are not those that the run began with.")
+        if changed := differences(meta.versions):
+            console.warn(f"The run goes on, but not to the very same bits: {changed}.")
         return config, replace(material, layout=meta.layout), model
 
     config, material, model = parallel.agreed(begin)
@@ -136,6 +138,12 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
     if newest:
         point_latest(folder)
     return session.run(folder)
+
+
+def differences(before: dict[str, str]) -> str:
+    """What the bits of a result depend on and what is no longer as it was: `threads 4, before 1`."""
+    now = versions()
+    return ", ".join(f"{name} {now[name]}, before {was}" for name, was in before.items() if now.get(name, was) != was)
 
 
 def with_absolute_paths(config: Config) -> Config:

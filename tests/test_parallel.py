@@ -1,0 +1,169 @@
+"""Several processes that train one model: the same result as one process, one writer, and an end with a word."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from slrcli import parallel
+from slrcli.synth import SynthOptions, write_corpus
+
+SETTINGS = ["--batch-size", 6, "--lr", 2e-3, "--precision", "fp32", "--seed", 5, "--set", "model.options.width=64"]
+
+
+def start(processes, *arguments):
+    """`slr` in so many processes, by torchrun on this machine."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", processes, "--master-port", 0]
+    if processes == 1:
+        command = [sys.executable]
+    else:
+        command[-1] = free_port()
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    command = [*command, "-m", "slrcli", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(list(map(str, command)), stdout=pipe, stderr=pipe, text=True, env=environment)
+
+
+def free_port():
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def run(processes, *arguments):
+    """Exit code, stdout and stderr."""
+    process = start(processes, *arguments)
+    out, err = process.communicate(timeout=180)
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parallel") / "corpus"
+    write_corpus(folder, SynthOptions.tiny(seed=3, train=22))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parallel") / "alone"
+    code, _, err = run(
+        1, "train", "--data-dir", corpus, *SETTINGS, "--epochs", 2, "--dropout", 0, "--output-dir", folder
+    )
+    assert code == 0, err
+    return folder
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 3])
+def test_several_processes_train_as_one_does_and_one_of_them_writes(corpus, alone, tmp_path, processes):
+    folder = tmp_path / "run"
+    options = ["--epochs", 2, "--dropout", 0, "--output-dir", folder]
+    code, out, err = run(processes, "train", "--data-dir", corpus, *SETTINGS, *options)
+    assert code == 0, err
+    assert out.count("checkpoint: ") == 1 and len(re.findall(r"^epoch +1 ", err, re.MULTILINE)) == 1
+    for one, several in zip(metrics(alone), metrics(folder), strict=True):
+        for name in ("loss", "inner", "grad_norm", "dev_loss"):
+            assert several[name] == pytest.approx(one[name], rel=1e-3), name
+        assert several["wer"] == one["wer"]
+    first, second = load_file(alone / "last.safetensors"), load_file(folder / "last.safetensors")
+    for name, tensor in first.items():
+        np.testing.assert_allclose(second[name], tensor, rtol=2e-3, atol=2e-3, err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_lost_process_ends_the_run_with_a_word_and_resuming_gives_the_same_bits(corpus, tmp_path):
+    options = ["train", "--data-dir", corpus, *SETTINGS, "--epochs", 5]
+    code, _, err = run(2, *options, "--output-dir", tmp_path / "whole")
+    assert code == 0, err
+    process = start(2, *options, "--output-dir", tmp_path / "lost")
+    wait_for_epoch(process, tmp_path / "lost")
+    os.kill(max(children(process.pid)), signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and err.count("one of the processes that train together is gone") == 1
+    assert "slr train --resume" in err and "defect of slr" not in err
+    code, _, err = run(2, "train", "--resume", tmp_path / "lost")
+    assert code == 0, err
+    whole, resumed = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "lost"))
+    assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
+    code, _, err = run(3, "train", "--resume", tmp_path / "lost", "--epochs", 6)
+    assert code == 0 and "processes 3, before 2" in err and "epoch   6" in err
+
+
+def wait_for_epoch(process, folder):
+    """Wait until an epoch is over and the next one is on its way."""
+    deadline = time.monotonic() + 90
+    while not (folder / "metrics.jsonl").is_file() or not metrics(folder):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def children(pid):
+    """Process numbers of a process's children."""
+    said = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [int(number) for number in said.split()]
+
+
+@pytest.mark.slow
+def test_processes_share_an_evaluation_and_say_its_result_once(corpus, alone, tmp_path):
+    options = ["eval", alone, "--data-dir", corpus, "--split", "test", "--quiet", "--out"]
+    whole = run(1, *options, tmp_path / "one.ctm")
+    shared = run(2, *options, tmp_path / "two.ctm")
+    assert whole[0] == shared[0] == 0
+    assert shared[1] == whole[1]
+    assert (tmp_path / "two.ctm").read_text() == (tmp_path / "one.ctm").read_text()
+
+
+@pytest.mark.slow
+def test_a_mistake_is_told_once_and_by_name_where_one_process_makes_it(tmp_path):
+    code, _, err = run(2, "train", "--data-dir", tmp_path / "nowhere")
+    assert code == 1 and err.count("there is no such folder") == 1 and "Error in process" not in err
+    code, _, err = run(2, "train", "--data-dir", tmp_path, "--seeds", 2)
+    assert code == 1 and "without torchrun" in err
+
+
+class Pretended:
+    """A place among processes that are not there."""
+
+    def __init__(self, monkeypatch, rank, size):
+        monkeypatch.setattr(parallel, "rank", lambda: rank)
+        monkeypatch.setattr(parallel, "size", lambda: size)
+
+
+@pytest.mark.parametrize("count, size", [(6, 2), (7, 3), (3, 3), (16, 5)])
+def test_parts_of_a_batch_are_the_batch_and_their_weighted_means_its_mean(monkeypatch, count, size):
+    items, values = list(range(count)), np.arange(count) ** 2
+    parts = []
+    for rank in range(size):
+        Pretended(monkeypatch, rank, size)
+        parts.append(parallel.share(items))
+    assert sorted(item for own, _ in parts for item in own) == items
+    assert sum(weight * values[own].mean() for own, weight in parts) / size == pytest.approx(values.mean())
+
+
+def test_where_clips_are_fewer_than_processes_all_take_all(monkeypatch):
+    for rank in range(3):
+        Pretended(monkeypatch, rank, 3)
+        assert parallel.share([4, 7]) == ([4, 7], 1.0)
+
+
+def test_alone_nothing_is_summed_or_asked():
+    assert parallel.size() == 1 and parallel.first() and parallel.share([3, 1]) == ([3, 1], 1.0)
+    assert parallel.totals([1.5, 2], torch.device("cpu")) == [1.5, 2] and parallel.gathered("a") == ["a"]
+    count = torch.tensor(5)
+    assert parallel.portion(count, 2) is count and parallel.summed(count) is count
+    assert not parallel.lost(RuntimeError("Connection closed by peer"))
