@@ -24,7 +24,7 @@ from slrcli.cli.extract import Fps, Jobs, MaxSide, PictureFps, Square, extract_o
 from slrcli.cli.outputs import Out, Outcomes, OutputFormats
 from slrcli.cli.stream import decode_stream
 from slrcli.config import Config, LiveConfig
-from slrcli.console import Console
+from slrcli.console import Console, visible
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def decode_files(console: Console, files: list[Path], means: "Means") -> int:
     for item in run(console, files, means):
         results.append(item)
         if item.error is None and not console.as_json:
-            name = "" if len(files) == 1 and item.path == files[0] else f"{item.path}\t"
+            name = "" if len(files) == 1 and item.path == files[0] else visible(item.path, keep="") + "\t"
             for line in ranked_lines(item.hypothesis):
                 console.result(name + line)
     if console.as_json:
