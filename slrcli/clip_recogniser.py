@@ -55,6 +55,10 @@ class ClipRecogniser:
         """
         raise NotImplementedError
 
+    def local_log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `log_probs`, but nearer to where in the clip a gloss is signed: for placing glosses that are known."""
+        return self.log_probs(x, lengths)
+
     def running(self) -> StreamRecogniser | None:
         """A recogniser of a running stream that carries on what it knows; None where whole clips are needed."""
         return None

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from slrcli import __version__
 from slrcli.errors import DependencyError, SlrError
-from slrcli.exported import ERRORS_ONLY, INPUTS, OUTPUTS, PROVIDERS, ExportedRecogniser, properties
+from slrcli.exported import ERRORS_ONLY, INPUTS, LOCAL, OUTPUTS, PROVIDERS, ExportedRecogniser, properties
 from slrcli.features.clip import padded
 from slrcli.lstm_operator import translations, with_operators
 from slrcli.models.base import Output, SignModel
@@ -50,15 +50,15 @@ class Graph:
 
 
 class _Plain(nn.Module):
-    """What the graph is made of: tensors in, tensors out, no inner heads."""
+    """What the graph is made of: tensors in, tensors out; inner heads only as they take part in placing glosses."""
 
     def __init__(self, model: SignModel):
         super().__init__()
         self.model = model
 
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
         output = Output(*self.model(x, lengths))
-        return output.log_probs, output.lengths
+        return output.log_probs, output.lengths, *((output.local,) if output.aux else ())
 
 
 def export(recogniser: Recogniser, checkpoint: str) -> Graph:
@@ -104,20 +104,24 @@ def _traced(model: SignModel, width: int):
     x, lengths = torch.zeros(*TRACED, width), torch.tensor([TRACED[1], TRACED[1] // 2])
     free = torch.export.Dim.DYNAMIC
     with _hushed(), torch.no_grad():
+        names = (*OUTPUTS, LOCAL) if Output(*model(x, lengths)).aux else OUTPUTS
         program = torch.onnx.export(
             _Plain(with_operators(model)), (x, lengths), dynamo=True, verbose=False, external_data=False,
             custom_translation_table=translations(),
-            input_names=INPUTS, output_names=OUTPUTS, dynamic_shapes=({0: free, 1: free}, {0: free}),
+            input_names=INPUTS, output_names=names, dynamic_shapes=({0: free, 1: free}, {0: free}),
         )  # fmt: skip
     proto = program.model_proto
-    for value, names in zip((*proto.graph.input, *proto.graph.output), SIZES, strict=True):
-        for dimension, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
+    for value in (*proto.graph.input, *proto.graph.output):
+        for dimension, name in zip(value.type.tensor_type.shape.dim, SIZES[value.name], strict=False):
             dimension.dim_param = name
     del proto.graph.value_info[:]  # among them sizes of the trace that the exporter took for fixed
     return proto
 
 
-SIZES = (("clips", "frames"), ("clips",), ("clips", "steps"), ("clips",))  # of inputs and outputs
+SIZES = {
+    **dict(zip(INPUTS, (("clips", "frames"), ("clips",)), strict=True)),
+    **dict(zip((*OUTPUTS, LOCAL), (("clips", "steps"), ("clips",), ("clips", "steps")), strict=True)),
+}
 
 
 def _folded(proto):
@@ -172,7 +176,11 @@ def _difference(recogniser: Recogniser, other: ExportedRecogniser, frames: tuple
     clips = [noise.normal(0.5, 0.2, (count, width)).astype(np.float32) for count in frames]
     for clip in clips:
         clip[noise.random(clip.shape) < MISSING] = np.nan
-    return largest_difference(*(each.log_probs(*padded(clips)) for each in (recogniser, other)))
+    batch, both = padded(clips), (recogniser, other)
+    return max(
+        largest_difference(*(each.log_probs(*batch) for each in both)),
+        largest_difference(*(each.local_log_probs(*batch) for each in both)),
+    )
 
 
 def largest_difference(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:

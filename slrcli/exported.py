@@ -1,12 +1,13 @@
 """A recogniser that was exported: an ONNX file, run by onnxruntime. Torch is neither needed nor loaded.
 
-The graph takes clips whose gaps are filled (`x`, `lengths`) and gives log-probabilities and their lengths; the shared
-frontend is part of it. All else stands in the file's metadata, a text for each key: the parts of a `Meta` as JSON, and
-what `properties` adds.
+The graph takes clips whose gaps are filled (`x`, `lengths`) and gives log-probabilities and their lengths, and those by
+which known glosses are placed where the network has inner heads; the shared frontend is part of it. All else stands in
+the file's metadata, a text for each key: the parts of a `Meta` as JSON, and what `properties` adds.
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from slrcli.processes import usable_cores
 
 FORMAT = "slr-exported-1"
 INPUTS, OUTPUTS = ("x", "lengths"), ("log_probs", "output_lengths")
+LOCAL = "local_log_probs"
 REMEDY = "export it again with slr export"
 ERRORS_ONLY = 3  # of onnxruntime's levels of logging
 PROVIDERS = ["CPUExecutionProvider"]
@@ -56,6 +58,7 @@ class ExportedRecogniser(ClipRecogniser):
         self._session = session
         self.stride, self.least_frames = float(known["stride"]), int(known["least_frames"])
         self.checkpoint = known["checkpoint"]
+        self._local = LOCAL if LOCAL in [item.name for item in session.get_outputs()] else OUTPUTS[0]
 
     @classmethod
     def open(cls, path: Path, device: str = "auto") -> "ExportedRecogniser":
@@ -75,15 +78,42 @@ class ExportedRecogniser(ClipRecogniser):
             raise CheckpointError("the file is no model that slr exported", f"{path} (expected {FORMAT})", REMEDY)
         try:
             values = {key: json.loads(known[key]) for key in META_KEYS}
-            return cls(session, Meta.from_dict(values, str(path)), known)
+            recogniser = cls(session, Meta.from_dict(values, str(path)), known)
+            recogniser._check_fit()
+            return recogniser
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SlrError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = _first_line(error)
             raise CheckpointError(f"the metadata of the model are damaged: {reason}", str(path), REMEDY) from error
 
     def log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `ClipRecogniser`."""
-        found, steps = self._session.run(OUTPUTS, dict(zip(INPUTS, (x, lengths), strict=True)))
+        return self._run(OUTPUTS, x, lengths)
+
+    def local_log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `ClipRecogniser`; inner heads take part where the network has some."""
+        return self._run((self._local, OUTPUTS[1]), x, lengths)
+
+    def _run(self, outputs: Sequence[str], x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            found, steps = self._session.run(outputs, dict(zip(INPUTS, (x, lengths), strict=True)))
+        except Exception as error:  # its exceptions have no base of their own
+            what = f"the exported model cannot take {len(x)} clips of {x.shape[1]:,} frames: {_first_line(error)}"
+            raise SlrError(what, fix="decode long clips one by one, or in parts") from error
         return found, steps
+
+    def _check_fit(self) -> None:
+        """ValueError where the metadata do not belong to this graph."""
+        shapes = {item.name: item.shape for item in (*self._session.get_inputs(), *self._session.get_outputs())}
+        if missing := [name for name in (*INPUTS, *OUTPUTS) if name not in shapes]:
+            raise ValueError(f"the graph has no {', '.join(missing)}")
+        for name, size, of in (
+            (INPUTS[0], self.meta.layout.width, "the layout's columns"),
+            (OUTPUTS[0], self.vocabulary.size, "the vocabulary's tokens"),
+        ):
+            if len(shapes[name]) != 3 or shapes[name][2] != size:
+                raise ValueError(f"{name} is of shape {shapes[name]}, {of} are {size}")
+        if not 0 < self.stride < math.inf or self.least_frames < 1:
+            raise ValueError(f"a stride of {self.stride:g} and {self.least_frames} frames at least cannot be")
 
 
 META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions")
@@ -105,8 +135,12 @@ def open_session(path: Path) -> Any:
     try:
         return runtime.InferenceSession(str(path), options, providers=PROVIDERS)
     except Exception as error:  # its exceptions have no base of their own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = _first_line(error)
         raise CheckpointError(f"the model cannot be read: {reason}", str(path), REMEDY) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def need_runtime() -> ModuleType:

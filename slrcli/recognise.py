@@ -93,9 +93,18 @@ class Recogniser(ClipRecogniser):
 
     def log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `ClipRecogniser`."""
-        nothing = torch.zeros(0, dtype=torch.int64)
-        output = self.posteriors(Batch(torch.from_numpy(x), torch.from_numpy(lengths), nothing, nothing, ()))
+        output = self._output(x, lengths)
         return output.log_probs.float().cpu().numpy(), output.lengths.cpu().numpy()
+
+    @torch.inference_mode()
+    def local_log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `ClipRecogniser`; inner heads take part where the network has some."""
+        output = self._output(x, lengths)
+        return output.local.float().cpu().numpy(), output.lengths.cpu().numpy()
+
+    def _output(self, x: np.ndarray, lengths: np.ndarray) -> Output:
+        nothing = torch.zeros(0, dtype=torch.int64)
+        return self.posteriors(Batch(torch.from_numpy(x), torch.from_numpy(lengths), nothing, nothing, ()))
 
 
 def by_length(frames: Sequence[int], batch_size: int) -> Iterator[list[int]]:

@@ -105,6 +105,25 @@ def test_the_signature_of_a_score_names_the_decoder_and_several_processes_give_t
     assert one == two
 
 
+def test_many_clips_are_searched_by_several_processes_with_the_same_result(slr, monkeypatch):
+    from slrcli.decoding.cores import ManyCores
+
+    made = []
+    start = ManyCores.__init__
+
+    def counted(self, options, tokens, jobs):
+        made.append(jobs)
+        start(self, options, tokens, jobs)
+
+    monkeypatch.setattr(ManyCores, "__init__", counted)
+    clips = sorted(Path("corpus/features/train").glob("*.npy"))[:12]
+    options = ("--model", "run", "--beam", 5, "--nbest", 2)
+    several, one = (slr("decode", *clips, *options, "--jobs", jobs) for jobs in (2, 1))
+    few = slr("decode", *clips[:3], *options, "--jobs", 2)
+    assert made == [2] and several.exit_code == 0 and len(several.stdout.splitlines()) == 24
+    assert several.stdout == one.stdout and several.stdout.startswith(few.stdout)
+
+
 def test_tuning_tries_settings_and_keeps_the_best_beside_the_checkpoint(slr):
     result = slr("eval", "run", "--data-dir", "corpus", "--tune", "--lm", "lm.arpa", "--json")
     assert result.exit_code == 0, result.output

@@ -56,6 +56,18 @@ def summary(*arguments) -> dict:
 # The summary
 
 
+def test_files_that_say_their_frame_rate_are_believed(corpus):
+    for path in corpus.rglob("*.npy"):
+        np.savez(path.with_suffix(".npz"), features=np.load(path), fps=12.5)
+        path.unlink()
+    told = summary(corpus)
+    assert (told["fps"], told["fps_known"]) == (12.5, True)
+    assert summary(corpus, "--fps", 10)["fps"] == 10
+    first = next(corpus.rglob("*.npz"))
+    np.savez(first, features=np.load(first)["features"], fps=50.0)
+    assert summary(corpus)["fps"] == 30  # they do not agree: the layout's
+
+
 def test_counts_lengths_hours_and_presence_are_those_of_the_corpus(corpus):
     told = summary(corpus)
     whole, splits = told["all"], {item["split"]: item for item in told["splits"]}

@@ -14,7 +14,7 @@ import slrcli.export
 from slrcli.checkpoint import save_checkpoint
 from slrcli.cli import app
 from slrcli.config import Config
-from slrcli.errors import CheckpointError, UsageError
+from slrcli.errors import CheckpointError, SlrError, UsageError
 from slrcli.export import largest_difference
 from slrcli.exported import ExportedRecogniser
 from slrcli.features.clip import padded
@@ -222,7 +222,7 @@ def without_torch(*arguments) -> str:
 
 
 def test_a_checkpoint_without_torch_is_named(conformer, tmp_path):
-    command = [sys.executable, "-c", WITHOUT_TORCH, "decode", str(tmp_path), "--model", str(conformer[0])]
+    command = [sys.executable, "-c", WITHOUT_TORCH, "decode", str(tmp_path / "clip.npy"), "--model", str(conformer[0])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and "a checkpoint needs" in done.stderr and "defect" not in done.stderr
 
@@ -304,3 +304,41 @@ def test_a_library_that_is_missing_is_named(conformer, tmp_path, monkeypatch, li
         command = ["export", conformer[0], tmp_path / "model.onnx"]
     told = fails(*[_junk(tmp_path / "m.onnx") if item == "MODEL" else item for item in command])
     assert library in told and f"slrcli[{extra}]" in told
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("stride", "nan", "a stride of nan"),
+        ("stride", "-4.0", "a stride of -4"),
+        ("least_frames", "0", "0 frames at least"),
+        ("layout", json.dumps(generic_layout(8).to_dict()), "the layout's columns are 8"),
+        ("vocabulary", json.dumps(Vocabulary(("<blank>", "A"), (0, 1)).to_dict()), "the vocabulary's tokens are 2"),
+    ],
+)
+def test_metadata_that_do_not_belong_to_the_graph_are_refused(conformer, folder, tmp_path, key, value, said):
+    model = folder / "whole.onnx"
+    if not model.exists():
+        assert CliRunner().invoke(app, ["export", str(conformer[0]), str(model)]).exit_code == 0
+    graph = onnx.load(model)
+    next(item for item in graph.metadata_props if item.key == key).value = value
+    onnx.save(graph, tmp_path / "other.onnx")
+    with pytest.raises(CheckpointError, match="metadata of the model are damaged") as told:
+        ExportedRecogniser.open(tmp_path / "other.onnx")
+    assert said in told.value.what
+
+
+def test_what_the_runtime_cannot_take_is_named(pair, monkeypatch):
+    exported, width = pair[1], pair[0].meta.layout.width
+    with pytest.raises(SlrError, match="cannot take 1 clips of 5 frames"):
+        exported.log_probs(np.zeros((1, 5, width + 1), np.float32), np.array([5]))
+
+
+def test_glosses_are_placed_by_inner_heads_as_torch_places_them(pair):
+    recogniser, exported, _ = pair
+    batch = padded([noise(frames, recogniser.meta.layout.width, 3) for frames in (40, 17)])
+    local = recogniser.local_log_probs(*batch)
+    assert largest_difference(local, exported.local_log_probs(*batch)) < 1e-4
+    has_inner = recogniser.meta.config.model.arch != "mobilenetv3"
+    assert (largest_difference(local, recogniser.log_probs(*batch)) > 0.01) == has_inner
+    np.testing.assert_allclose(np.exp(local[0]).sum(axis=-1), 1, atol=1e-4)

@@ -283,6 +283,58 @@ def test_known_glosses_are_found_where_they_are_signed(slr, tmp_path):
     assert all(float(line[0]) <= float(line[2]) < float(line[1]) and 0.9 < float(line[4]) <= 1 for line in lines)
 
 
+class SpeaksAtTheEnds(Columns):
+    """The last head says the first gloss at the first frame and the last at the last; the inner one what is there."""
+
+    def forward(self, x, lengths):
+        inner, steps, _ = super().forward(x, lengths)
+        scores = torch.zeros_like(inner)
+        scores[:, :, 0] = 6.0
+        scores[:, 0, 1] = scores[:, -1, 2] = 9.0
+        return Output(scores.log_softmax(-1), steps, (inner,))
+
+
+def test_known_glosses_are_placed_by_what_inner_heads_see(slr, tmp_path, recogniser):
+    recogniser.model = SpeaksAtTheEnds()
+    done = slr("align", signed(tmp_path / "a.npy", 0, 1, 0, 2, 0), "-g", "HELLO YOU", "--fps", 10, "--json")
+    (told,) = json.loads(done.stdout)
+    first, last = told["peaks"]
+    assert 10 <= first < 20 and 30 <= last < 40
+    assert all(0 < value <= 1 for value in told["confidences"])
+    (found,) = recogniser.recognise([recogniser.load(tmp_path / "a.npy")])
+    assert found.glosses == ("HELLO", "YOU") and found.peaks[0] < 2 and found.peaks[1] > 45
+
+
+def test_a_name_of_several_lines_is_one_line(slr, tmp_path):
+    for name in ("a\n\x1b[31mb", "c"):
+        signed(tmp_path / "clips" / f"{name}.npy", 1, 2)
+    done = slr("decode", "clips")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == ["clips/a\\n\\x1b[31mb.npy\tHELLO YOU", "clips/c.npy\tHELLO YOU"]
+
+
+class ChokesOnThrees(Columns):
+    """NaN for a clip that shows class 3."""
+
+    def forward(self, x, lengths):
+        found, steps, _ = super().forward(x, lengths)
+        return Output(torch.where((x[..., 3] > 0.5).any(1)[:, None, None], torch.nan, found), steps)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--out", "out", "--format", "srt"]])
+def test_a_clip_that_cannot_be_decoded_does_not_take_the_others_and_is_told_at_the_end(
+    slr, tmp_path, recogniser, arguments
+):
+    recogniser.model = ChokesOnThrees()
+    for number, classes in enumerate([(1, 2), (3,), (2, 1)]):
+        signed(tmp_path / "clips" / f"c{number}.npy", *classes)
+    done = slr("decode", "clips", *arguments)
+    assert done.exit_code == 1 and "1 of 3" in done.stderr
+    assert "gave NaN" in done.stderr and "c1.npy" in done.stderr
+    told = done.stdout if not arguments else "".join(path.read_text() for path in sorted(Path("out").glob("*.srt")))
+    assert told.index("HELLO") < told.index("YOU", told.index("HELLO")) and "NAME" not in told
+
+
 def test_an_alignment_is_of_the_glosses_that_were_said_whatever_the_model_thinks(slr, tmp_path):
     done = slr("align", signed(tmp_path / "a.npy", 1, 0, 2), "-g", "HELLO NAME YOU", "--json")
     (told,) = json.loads(done.stdout)

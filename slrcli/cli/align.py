@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.common import Annotations, Device, Features, Json, OptionalDataDir, option, overrides
+from slrcli.cli.decoding import Model
 from slrcli.cli.outputs import FrameRate, Out, Outcomes, OutputFormats
 from slrcli.config import Config
 from slrcli.console import Console
@@ -20,12 +21,7 @@ def align(
     ] = "",
     data_dir: OptionalDataDir = None,
     split: Annotated[str, typer.Option("--split", "-s", help="The split of a corpus to align.")] = "train",
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model", "-m", help="Checkpoint, run or exported model; without it the newest run.", show_default=False
-        ),
-    ] = None,
+    model: Model = None,
     formats: OutputFormats = None,
     out: Out = None,
     fps: FrameRate = 0.0,

@@ -25,7 +25,12 @@ Columns = Annotated[
 ]
 Fps = Annotated[
     float,
-    typer.Option("--fps", min=0.0, help="Frames a second, for hours.", show_default="the layout's, else a guess of 25"),
+    typer.Option(
+        "--fps",
+        min=0.0,
+        help="Frames a second, for hours.",
+        show_default="what files or layout say, else a guess of 25",
+    ),
 ]
 SplitBy = Annotated[
     str, typer.Option("--split-by", metavar="signer|sentence", help="Part it anew, so that splits share none of these.")

@@ -16,18 +16,19 @@ from slrcli.cli.decoding import (
     InsertionBonus,
     Lm,
     LmWeight,
+    Model,
     Nbest,
     wanted_decoder,
 )
 from slrcli.cli.extract import Fps, Jobs, MaxSide, PictureFps, Square, extract_options
 from slrcli.cli.outputs import Out, Outcomes, OutputFormats
 from slrcli.cli.stream import decode_stream
-from slrcli.config import Config, ExtractConfig, LiveConfig
-from slrcli.console import Console
+from slrcli.config import Config, LiveConfig
+from slrcli.console import Console, visible
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from slrcli.workflows.decoder import Wanted
+    from slrcli.workflows.decode import Means
 
 
 def decode(
@@ -36,12 +37,7 @@ def decode(
         list[Path] | None,
         typer.Argument(help="Feature files (.npy, .npz, .pose, ...), videos, folders of frames, or folders of these."),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model", "-m", help="Checkpoint, run or exported model; without it the newest run.", show_default=False
-        ),
-    ] = None,
+    model: Model = None,
     device: Device = None,
     fps: Fps = None,
     square: Square = None,
@@ -113,19 +109,21 @@ def decode(
 
     Example: slr decode --stream growing.npy --patience 5 --json
     """
+    from slrcli.workflows.decode import Means
+
     extraction = extract_options(fps=fps, square=square, max_side=max_side, picture_fps=picture_fps)
-    device = device or Config().run.device
     wanted = wanted_decoder(
         decoder, beam=beam, nbest=nbest, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
         hot_words=hot_word, hot_word_weight=hot_word_weight,
     )  # fmt: skip
+    means = Means(model, device or Config().run.device, extraction, jobs, wanted)
     given = {"window": window, "hop": hop, "settle": settle, "drop": drop, "fps": fps, "patience": patience}
     options = LiveConfig(**{key: value for key, value in given.items() if value is not None})
     if stream:
         unfit = {"--camera": camera, "--pipe": pipe, "--format": formats, "--out": out}
         if others := [flag for flag, value in unfit.items() if value]:
             raise UsageError("a stream of frames is written as it comes", ", ".join(others), "leave it out")
-        return decode_stream(console, files or [], model, device, options, wanted)
+        return decode_stream(console, files or [], means, options)
     if files == [Path("-")]:
         files, pipe = [], True
     if [bool(files), camera, pipe].count(True) != 1:
@@ -134,40 +132,32 @@ def decode(
         )
         raise UsageError(what, fix="name files or folders, or use --camera or --pipe")
     if files and (formats or out):
-        return write_files(console, files, model, device, extraction, jobs, formats or (), out, wanted)
+        return write_files(console, files, means, formats or (), out)
     if formats or out:
         raise UsageError("--format and --out are for files; a stream is written as it comes", fix="leave them out")
     if files:
-        return decode_files(console, files, model, device, extraction, jobs, wanted)
-    return decode_live(console, camera_index if camera else None, raw, model, device, extraction, options, wanted)
+        return decode_files(console, files, means)
+    return decode_live(console, camera_index if camera else None, raw, means, options)
 
 
-def decode_files(
-    console: Console,
-    files: list[Path],
-    model: Path | None,
-    device: str,
-    extraction: ExtractConfig,
-    jobs: int,
-    decoder: "Wanted",
-) -> int:
-    """The glosses of files, a line each."""
+def decode_files(console: Console, files: list[Path], means: "Means") -> int:
+    """The glosses of files, a line each as they come; failures at the end."""
     from slrcli.workflows.decode import decode as run
 
     results = []
-    for item in run(console, files, model, device, extraction, jobs, decoder):
+    for item in run(console, files, means):
         results.append(item)
-        if item.error is not None:
-            console.error(item.error)
-        elif not console.as_json:
-            name = "" if len(files) == 1 and item.path == files[0] else f"{item.path}\t"
+        if item.error is None and not console.as_json:
+            name = "" if len(files) == 1 and item.path == files[0] else visible(item.path, keep="") + "\t"
             for line in ranked_lines(item.hypothesis):
                 console.result(name + line)
     if console.as_json:
         console.json([item.to_dict() for item in results])
-    failed = sum(item.error is not None for item in results)
+    failed = [item.error for item in results if item.error is not None]
+    for error in failed:
+        console.error(error)
     if failed:
-        console.warn(f"{failed} of {len(results)} files could not be decoded.")
+        console.warn(f"{len(failed)} of {len(results)} files could not be decoded.")
     return EXIT_FAILURE if failed else EXIT_OK
 
 
@@ -182,42 +172,23 @@ def ranked_lines(found) -> list[str]:
     ]
 
 
-def write_files(
-    console: Console,
-    files: list[Path],
-    model: Path | None,
-    device: str,
-    extraction: ExtractConfig,
-    jobs: int,
-    formats: Sequence[str],
-    out: Path | None,
-    decoder: "Wanted",
-) -> int:
+def write_files(console: Console, files: list[Path], means: "Means", formats: Sequence[str], out: Path | None) -> int:
     """The glosses of files, in formats that other programs open."""
     from slrcli.report.outputs import plan_outputs
-    from slrcli.workflows.decode import clips, decode_with, open_recogniser, timed
+    from slrcli.workflows.decode import clips, decode_with, open_for, timed
     from slrcli.workflows.timing import FrameRates, clip_ids
 
     found = list(clips(files))
     ids = clip_ids(files, found)
     outcomes = Outcomes(plan_outputs(formats, out, ids))
-    recogniser = open_recogniser(console, model, device, decoder)
-    rates = FrameRates(console, extraction.fps, recogniser.meta.layout)
-    for id, item in zip(ids, decode_with(console, recogniser, found, extraction, jobs), strict=True):
-        outcomes.take(None if item.error else timed(item, id, rates), item.error)
+    with open_for(console, means, len(found)) as recogniser:
+        rates = FrameRates(console, means.extraction.fps, recogniser.meta.layout)
+        for id, item in zip(ids, decode_with(console, recogniser, found, means), strict=True):
+            outcomes.take(None if item.error else timed(item, id, rates), item.error)
     return outcomes.finish(console, "decoded")
 
 
-def decode_live(
-    console: Console,
-    camera: int | None,
-    raw: str,
-    model: Path | None,
-    device: str,
-    extraction: ExtractConfig,
-    options: LiveConfig,
-    decoder: "Wanted",
-) -> int:
+def decode_live(console: Console, camera: int | None, raw: str, means: "Means", options: LiveConfig) -> int:
     """The glosses of a running stream, a line each as they become certain."""
     from slrcli.features.video import streams
     from slrcli.features.video.library import need_all
@@ -226,12 +197,12 @@ def decode_live(
     from slrcli.workflows.videos import check_layout
 
     need_all()
-    recogniser = open_recogniser(console, model, device, decoder)
+    recogniser = open_recogniser(console, means.model, means.device, means.decoder)
     check_layout(recogniser.meta.layout)
-    side = extraction.max_side
+    side = means.extraction.max_side
     stream = streams.pipe(sys.stdin.buffer, raw, side) if camera is None else streams.camera(camera, side)
     found, pace = [], Pace()
-    for item in live(console, recogniser, stream, options, extraction, pace):
+    for item in live(console, recogniser, stream, options, means.extraction, pace):
         found.append(item)
         if not console.as_json:
             console.result(f"{item.start:.2f}\t{item.end:.2f}\t{item.gloss}\t{item.confidence:.2f}")

@@ -19,6 +19,12 @@ def _option(setting: str, *flags: str) -> Any:
     return found
 
 
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", "-m", help="Checkpoint, run or exported model; without it the newest run.", show_default=False
+    ),
+]
 Beam = Annotated[int | None, _option("decode.beam", "--beam")]
 Nbest = Annotated[int | None, _option("decode.nbest", "--nbest")]
 Lm = Annotated[Path | None, _option("decode.lm", "--lm")]

@@ -9,19 +9,12 @@ from slrcli.console import Console
 from slrcli.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from slrcli.workflows.decoder import Wanted
+    from slrcli.workflows.decode import Means
 
 STDIN = Path("-")
 
 
-def decode_stream(
-    console: Console,
-    files: list[Path],
-    model: Path | None,
-    device: str,
-    options: LiveConfig,
-    decoder: "Wanted",
-) -> int:
+def decode_stream(console: Console, files: list[Path], means: "Means", options: LiveConfig) -> int:
     """The glosses of a stream of frames, a line each as they become certain."""
     from slrcli.workflows.decode import open_recogniser
     from slrcli.workflows.stream import growing, piped, stream_glosses
@@ -30,7 +23,7 @@ def decode_stream(
         raise UsageError("only one stream can be decoded", "--stream", "name one file, or none for stdin")
     check_section(options, "live.")
     source = files[0] if files else STDIN
-    recogniser = open_recogniser(console, model, device, decoder)
+    recogniser = open_recogniser(console, means.model, means.device, means.decoder)
     fps = options.fps or recogniser.meta.layout.fps or FRAMES_PER_SECOND
     if source == STDIN:
         chunks, name = piped(sys.stdin.buffer), "stdin"

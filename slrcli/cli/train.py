@@ -31,10 +31,10 @@ from slrcli.cli.several import (
     require_several,
     start_folds,
 )
-from slrcli.config import resolve
+from slrcli.config import read_toml, resolve
 from slrcli.console import Console
 from slrcli.errors import UsageError
-from slrcli.workflows.runs import PLAN
+from slrcli.workflows.runs import CONFIG, PLAN
 
 
 @among_processes
@@ -162,5 +162,6 @@ def train(
     elif not dry_run and result.metrics:
         console.result(f"best: WER {result.metrics['wer']:.2f} % on dev at epoch {result.metrics['epoch']}")
         console.result(f"checkpoint: {result.checkpoint}")
-        console.note(f"Next: slr eval {result.run} --data-dir DIR, slr decode FILES --model {result.run}")
+        corpus = read_toml(Path(result.run) / CONFIG)["data"]["data_dir"]
+        console.note(f"Next: slr eval {result.run} --data-dir {corpus}, slr decode FILES --model {result.run}")
     return result.exit_code

@@ -14,7 +14,7 @@ from slrcli.paths import minimum_frames
 MOTION_CHECKS = Checks()
 
 STRIDES = (1, 2, 4, 8)
-SHIPPED_STRIDE = 4  # the longest of a shipped architecture: that of `conv-bilstm`
+SHIPPED_STRIDE = 4  # of every shipped architecture but `mobilenetv3`, which keeps all frames
 FROZEN_FRAMES, FROZEN_SHARE = 25, 0.5  # of a clip; held poses last a second at most
 LONG = 5.0  # times the median length, or frames a gloss, or less than its inverse
 SPEED, SPEED_ALONE = 1.6, 2.4  # times the median step of a signer's clips, of one clip, in as many fewer frames a gloss

@@ -10,6 +10,8 @@ from torch.utils.checkpoint import checkpoint
 from slrcli.models.frontend import Frontend
 from slrcli.models.masked import statistics_held
 
+INNER_SHARE = 0.8  # of inner heads in where a gloss is; a little of the last keeps to what it recognises
+
 
 class Output(NamedTuple):
     """What a model makes of a batch.
@@ -23,6 +25,18 @@ class Output(NamedTuple):
     log_probs: Tensor
     lengths: Tensor
     aux: tuple[Tensor, ...] = ()
+
+    @property
+    def local(self) -> Tensor:
+        """Log-probabilities by which known glosses are placed, `[B, T', V]`.
+
+        The last head has seen the whole clip and may speak of a gloss wherever it likes; inner heads see what is near.
+        So these weigh the most (a geometric mean, made to sum to one again); without them it is the last head alone.
+        """
+        if not self.aux:
+            return self.log_probs
+        inner = sum(self.aux) / len(self.aux)
+        return log_softmax(INNER_SHARE * inner + (1 - INNER_SHARE) * self.log_probs)
 
 
 class SignModel(nn.Module):

@@ -86,7 +86,7 @@ class CorpusSummary:
         root, format: what was read, and as what.
         layout: of the features; None where no feature file could be read.
         fps: frames a second, which hours are reckoned with.
-        fps_known: somebody said so: the user or the layout.
+        fps_known: somebody said so: the user, the files or the layout.
         whole: all splits together.
         splits, people: the parts by split, and by signer within each split.
         overlaps: of every two splits.
@@ -141,7 +141,7 @@ def summarise(corpus: Corpus, files: Mapping[Path, Facts], layout: Layout | None
         corpus: its tables.
         files: facts of its feature files, as far as they are known.
         layout: of the features; None: nothing is said about presence.
-        fps: frames a second; 0: the layout's, else a guess that is marked as one.
+        fps: frames a second, by the user or the files; 0: the layout's, else a guess that is marked as one.
     """
     everything = [item for items in corpus.splits.values() for item in items]
     people = [

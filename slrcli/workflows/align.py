@@ -86,7 +86,7 @@ def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: Fram
         except SlrError as error:
             done[index] = Aligned(item.id, error=error)
     if arrays:
-        log_probs, lengths = recogniser.log_probs(*padded(list(arrays.values())))
+        log_probs, lengths = recogniser.local_log_probs(*padded(list(arrays.values())))
         for row, (index, length) in enumerate(zip(arrays, lengths.tolist(), strict=True)):
             item, frames = clips[index], len(arrays[index])
             try:

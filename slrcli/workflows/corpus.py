@@ -1,5 +1,6 @@
 """What `slr corpus` does: sum a corpus up, and part it into splits that share no signer or no sentence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,8 +10,11 @@ from slrcli.corpus import Corpus, open_corpus
 from slrcli.corpus.division import divide
 from slrcli.corpus.write import write_division
 from slrcli.doctor.records import DataContext, feature_files, gather
+from slrcli.features.readers import frame_rate
 from slrcli.report.corpus import CorpusSummary, summarise
 from slrcli.workflows.opening import named_layout, open_data
+
+ASKED = 8  # files, spread over the corpus, that are asked for their frame rate
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ def corpus_summary(
     Args:
         console: where progress goes.
         data: the corpus.
-        fps: frames a second; 0: the layout's.
+        fps: frames a second; 0: what the files say, else the layout's.
         seed: of the sample of files whose numbers are read, where they are many.
         full: read the numbers of all files.
         jobs: processes; 0: one for each core.
@@ -52,7 +56,14 @@ def corpus_summary(
     layout = named_layout(data.layout, paths)
     with console.progress("Reading features", total=2 * len(paths)) as task:
         files = gather(corpus, layout, seed, full, jobs, step=task.advance)
-    return summarise(corpus, files, DataContext(corpus, files, layout).usual_layout, fps)
+    sound = [path for path, facts in files.items() if facts.problem is None]
+    return summarise(corpus, files, DataContext(corpus, files, layout).usual_layout, fps or told_rate(sound))
+
+
+def told_rate(paths: Sequence[Path]) -> float:
+    """Frames a second, where the files say so themselves; 0 where they say nothing, or not all the same."""
+    rates = {round(frame_rate(path), 3) for path in paths[:: max(1, len(paths) // ASKED)]}
+    return rates.pop() if len(rates) == 1 else 0.0
 
 
 def divide_corpus(data: DataConfig, division: Division) -> CorpusSummary:

@@ -2,7 +2,8 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from slrcli.errors import DataError, SlrError
 from slrcli.features.readers import SUFFIXES, clips_below
 from slrcli.features.video.sources import is_source, sources_below
 from slrcli.features.video.timing import frame_rate
+from slrcli.processes import usable_cores
 from slrcli.report.outputs import TimedClip
 from slrcli.workflows.decoder import Wanted, equip
 from slrcli.workflows.recogniser import load_recogniser
@@ -23,6 +25,25 @@ from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.timing import FrameRates
 
 DECODE_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Means:
+    """What clips are decoded with.
+
+    Attributes:
+        model: checkpoint, run or exported model; None is the newest run, which is named aloud.
+        device: where a checkpoint is run.
+        extraction: how videos become landmarks; their layout is always the checkpoint's.
+        jobs: processes that look at videos, and that search; 0: one for each core.
+        decoder: what was said about the decoder.
+    """
+
+    model: Path | None = None
+    device: str = "auto"
+    extraction: ExtractConfig = field(default_factory=ExtractConfig)
+    jobs: int = 0
+    decoder: Wanted = field(default_factory=Wanted)
 
 
 @dataclass(frozen=True)
@@ -74,38 +95,30 @@ class Decoded:
         return {"start_seconds": round(clip.second(start), 3), "end_seconds": round(clip.second(end), 3)}
 
 
-def decode(
-    console: Console,
-    paths: Sequence[Path],
-    model: Path | None = None,
-    device: str = "auto",
-    extraction: ExtractConfig | None = None,
-    jobs: int = 0,
-    decoder: Wanted | None = None,
-) -> Iterator[Decoded]:
+def decode(console: Console, paths: Sequence[Path], means: Means) -> Iterator[Decoded]:
     """Decode files and the clips of folders, in the order given; a file that fails does not stop the others.
 
     Args:
         paths: feature files, videos, folders of pictures, or folders of all these.
-        model: checkpoint or run; None is the newest run, which is named aloud.
-        extraction: how videos become landmarks; their layout is always the checkpoint's.
-        jobs: processes that look at videos; 0: one for each core.
-        decoder: what was said about the decoder.
+        means: what they are decoded with.
 
     Raises:
         SlrError: no checkpoint, or a folder without clips.
     """
-    recogniser = open_recogniser(console, model, device, decoder)
-    yield from decode_with(console, recogniser, list(clips(paths)), extraction, jobs)
+    files = list(clips(paths))
+    with open_for(console, means, len(files)) as recogniser:
+        yield from decode_with(console, recogniser, files, means)
 
 
-def decode_with(
-    console: Console,
-    recogniser: ClipRecogniser,
-    files: Sequence[Path],
-    extraction: ExtractConfig | None = None,
-    jobs: int = 0,
-) -> Iterator[Decoded]:
+@contextmanager
+def open_for(console: Console, means: Means, count: int) -> Iterator[ClipRecogniser]:
+    """The recogniser of so many clips; where they are many and searched, on several cores until the block ends."""
+    jobs = min(means.jobs or usable_cores(), DECODE_BATCH) if count > DECODE_BATCH else 1
+    with ExitStack() as stack:
+        yield open_recogniser(console, means.model, means.device, replace(means.decoder, jobs=jobs), stack)
+
+
+def decode_with(console: Console, recogniser: ClipRecogniser, files: Sequence[Path], means: Means) -> Iterator[Decoded]:
     """Decode clips with a recogniser, in the order given; see `decode`."""
     with tempfile.TemporaryDirectory(prefix="slr-") as folder:
         videos = list(dict.fromkeys(file for file in files if is_source(file)))
@@ -113,7 +126,7 @@ def decode_with(
         if videos:
             from slrcli.workflows.videos import landmarks_of  # nothing else needs all that looks at videos
 
-            found = landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, Path(folder))
+            found = landmarks_of(console, videos, recogniser.meta.layout, means.extraction, means.jobs, Path(folder))
         with console.progress("decoding", len(files)) as task:
             for start in range(0, len(files), DECODE_BATCH):
                 part = files[start : start + DECODE_BATCH]
@@ -121,13 +134,19 @@ def decode_with(
                 task.advance(len(part))
 
 
-def open_recogniser(console: Console, model: Path | None, device: str, decoder: Wanted | None = None) -> ClipRecogniser:
-    """The recogniser of a checkpoint or run with its decoder; the newest one, where none is named, is named aloud."""
+def open_recogniser(
+    console: Console, model: Path | None, device: str, decoder: Wanted | None = None, stack: ExitStack | None = None
+) -> ClipRecogniser:
+    """The recogniser of a checkpoint or run with its decoder; the newest one, where none is named, is named aloud.
+
+    Args:
+        stack: see `equip`.
+    """
     checkpoint = find_checkpoint(model)
     if model is None:
         console.note(f"model: {shown(checkpoint)} (the newest run)")
     recogniser = load_recogniser(checkpoint, device)
-    equip(console, recogniser, checkpoint, decoder or Wanted())
+    equip(console, recogniser, checkpoint, decoder or Wanted(), stack)
     return recogniser
 
 
@@ -167,12 +186,28 @@ def decode_batch(
         except SlrError as error:
             errors[index] = Decoded(file, error=error)
     names = [str(files[index]) for index in arrays]
-    found = recogniser.recognise(list(arrays.values()), names) if arrays else []
-    done = {
-        index: Decoded(files[index], len(arrays[index]), hypothesis, times=_times(landmarks.get(files[index])))
-        for index, hypothesis in zip(arrays, found, strict=True)
-    }
+    done = {}
+    for index, found in zip(arrays, _recognised(recogniser, list(arrays.values()), names), strict=True):
+        if isinstance(found, SlrError):
+            errors[index] = Decoded(files[index], error=found)
+        else:
+            times = _times(landmarks.get(files[index]))
+            done[index] = Decoded(files[index], len(arrays[index]), found, times=times)
     return [(done | errors)[index] for index in range(len(files))]
+
+
+def _recognised(
+    recogniser: ClipRecogniser, arrays: Sequence[np.ndarray], names: Sequence[str]
+) -> list[Hypothesis | SlrError]:
+    """What is recognised in each clip; where the batch fails, clip by clip, so that one does not take the others."""
+    if not arrays:
+        return []
+    try:
+        return recogniser.recognise(arrays, names)
+    except SlrError as error:
+        if len(arrays) == 1:
+            return [type(error)(error.what, error.where or names[0], error.fix)]
+    return [_recognised(recogniser, [x], [name])[0] for x, name in zip(arrays, names, strict=True)]
 
 
 def _times(extracted: Path | None) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from slrcli.errors import UsageError
 from slrcli.findings import has_errors
 from slrcli.synth import SynthOptions, write_corpus
 from slrcli.workflows.check import check_data, check_model
-from slrcli.workflows.decode import Decoded, decode
+from slrcli.workflows.decode import Decoded, Means, decode
 from slrcli.workflows.evaluate import EvalResult, evaluate_checkpoint
 from slrcli.workflows.runs import shown
 from slrcli.workflows.train import TrainResult, train
@@ -98,7 +98,7 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     evaluation = evaluate_checkpoint(console, training.checkpoint, config.data, "test")
     console.heading("slr decode")
     clip = open_corpus(corpus).split("test")[0]
-    decoded = next(iter(decode(console, [clip.features], training.checkpoint)))
+    decoded = next(iter(decode(console, [clip.features], Means(training.checkpoint))))
     return DemoResult(
         folder, kept, vocabulary, findings, training, evaluation, decoded, clip.glosses, time.monotonic() - started
     )

@@ -128,7 +128,8 @@ def learnable(
         some = ", ".join(ids[:SHOWN_IDS]) + (", ..." if len(ids) > SHOWN_IDS else "")
         console.warn(f"{len(ids)} training utterances {reason} and are left out: {some}")
     if not utterances:
-        raise DataError("there is nothing to train on", str(material.corpus.root), "run slr check data --data-dir DIR")
+        root = material.corpus.root
+        raise DataError("there is nothing to train on", str(root), f"run slr check data --data-dir {root}")
     return utterances, targets
 
 
