@@ -63,17 +63,17 @@ def batches(root: Path, augmented: bool, count: int | None = None) -> TrainBatch
 
 
 def walk(loader: TrainBatches, lines: int = 0) -> tuple[float, int]:
-    """One epoch; seconds and frames. Prints memory so many times on the way."""
-    started, frames, count = time.perf_counter(), 0, len(loader)
+    """One epoch; seconds of processor time (others may be at work) and frames. Prints memory so often on the way."""
+    started, begun, frames, count = time.perf_counter(), time.process_time(), 0, len(loader)
     marks = {round(count * number / lines) for number in range(1, lines + 1)} if lines else set()
     for number, batch in enumerate(loader.epoch(1), 1):
         frames += int(batch.lengths.sum())
         if number in marks:
             anonymous, mapped = memory()
-            spent = time.perf_counter() - started
-            clips = number * BATCH
-            print(f"{clips:10,} {spent:8.1f} {1e6 * spent / frames:12.2f} {anonymous:10.1f} {mapped:10.1f}", flush=True)
-    return time.perf_counter() - started, frames
+            spent, seconds = time.process_time() - begun, time.perf_counter() - started
+            row = f"{number * BATCH:10,} {seconds:8.1f} {1e6 * spent / frames:12.2f} {anonymous:10.1f} {mapped:10.1f}"
+            print(row, flush=True)
+    return time.process_time() - begun, frames
 
 
 def flat(folder: Path, utterances: int, augmented: int) -> None:
@@ -93,25 +93,25 @@ def flat(folder: Path, utterances: int, augmented: int) -> None:
         total = sum(loader.clips.frames)
         print(f"\n{title}: corpus opened in {opened:.2f} s, {total:,} frames counted after "
               f"{time.perf_counter() - before:.2f} s; anonymous {memory()[0]:.1f} MB before")  # fmt: skip
-        print(f"{'clips':>10} {'seconds':>8} {'us a frame':>12} {'RssAnon MB':>10} {'RssFile MB':>10}")
+        print(f"{'clips':>10} {'seconds':>8} {'CPU us/frame':>12} {'RssAnon MB':>10} {'RssFile MB':>10}")
         walk(loader, lines=10)
 
 
 def curve(folder: Path) -> None:
     """Cost a frame against the length of clips, and against their number."""
-    print(f"D = {LAYOUT.width}, batches of {BATCH}, us a frame")
+    print(f"D = {LAYOUT.width}, batches of {BATCH}, microseconds of processor time a frame")
     print(f"{'clips':>10} {'T':>6} {'open+count':>11} {'buckets':>9} {'load':>8} {'augmented':>10}")
     many = [(2_000_000 // frames // 10, frames) for frames in (50, 150, 500, 1500, 5000)]
     for count, frames in [*many, (250, 50), (2_500, 50), (25_000, 50)]:
         root = folder / f"{count}-{frames}"
         make(root, np.full(count, frames))
-        started = time.perf_counter()
+        started = time.process_time()
         loader = batches(root, False)
         _ = loader.clips.frames
-        opened = time.perf_counter() - started
-        started = time.perf_counter()
+        opened = time.process_time() - started
+        started = time.process_time()
         bucketed(loader.clips.frames, BATCH, np.random.default_rng(0))
-        sorted_in = time.perf_counter() - started
+        sorted_in = time.process_time() - started
         walk(loader)
         plain = 1e6 * walk(loader)[0] / (count * frames)
         spent, seen = walk(batches(root, True, min(count, 2_000)))

@@ -3,10 +3,10 @@
     python tests/benchmarks/pack_speed.py FOLDER [--clips 400] [--derived 120] [--utterances 100000]
 
 Everything is made in FOLDER (about 1 GB) and removed. A clip counts as read when its numbers have been copied into a
-buffer, as they are into a batch: a mapped array alone has read nothing yet. Order is random, the same for all. Cold means
-that the pages of every file were given up before (flushed, then `posix_fadvise(DONTNEED)`, with nothing mapped) in a
-process of its own; the megabytes that the process then had from the disk (`read_bytes` of `/proc/self/io`) stand beside
-it, as does what a host below a virtual machine may keep back. Linux only.
+buffer, as they are into a batch: a mapped array alone has read nothing yet. Order is random, the same for all. Cold
+means a process of its own, before which the pages of every file were given up (flushed, then `posix_fadvise(DONTNEED)`
+while nobody had it mapped); the megabytes that this process had from the disk (`read_bytes` of `/proc/self/io`) stand
+beside it. What a host below a virtual machine keeps cannot be given up. Linux only.
 """
 
 import argparse
@@ -31,7 +31,6 @@ from slrcli.features.recording import Recording
 from slrcli.store import Clip, StoreWriter, open_store, store_of
 
 FRAMES = 150
-WAYS = ("np.load", "read .npy", "packed")
 
 
 def main() -> None:
@@ -79,7 +78,7 @@ def table(folder: Path, name: str, count: int) -> None:
         cases.append(("packed, positions alone", packed, "mediapipe-1629"))
     cases.append(("packed, float16", small, None))
     for case, paths, wanted in cases:
-        files = {str((store_of(path) or [path])[0].path) if store_of(path) else str(path) for path in paths}
+        files = {str(found[0].path if (found := store_of(path)) else path) for path in paths}
         size = sum(os.stat(file).st_size for file in files)
         job = {"case": case, "paths": [str(path) for path in paths], "wanted": wanted or name}
         warm = read_all(job)["ms"]
