@@ -362,10 +362,9 @@ def test_a_full_disk_is_an_error_that_keeps_what_is_there(tmp_path, monkeypatch)
     def refuse(descriptor):
         raise OSError(28, "No space left on device")
 
-    writer = StoreWriter(tmp_path / "a.slrpack")
-    writer.add("a", Clip(np.ones((3, 2), np.float32)))
-    monkeypatch.setattr("os.fsync", refuse)
-    with pytest.raises(SlrError, match="No space left") as refused:
+    with pytest.raises(SlrError, match="No space left") as refused, StoreWriter(tmp_path / "a.slrpack") as writer:
+        writer.add("a", Clip(np.ones((3, 2), np.float32)))
+        monkeypatch.setattr("os.fsync", refuse)
         writer.finish()
     assert "goes on where it was stopped" in refused.value.fix and not (tmp_path / "a.slrpack").exists()
 

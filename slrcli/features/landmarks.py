@@ -56,17 +56,15 @@ def _close_gaps(x: np.ndarray, max_gap: int) -> None:
         return
     missing = np.ascontiguousarray(missing[:, columns].T)  # [columns, T]: a column's turns lie one after the other
     column, last = np.divmod(np.flatnonzero(missing[:, 1:] != missing[:, :-1]), len(x) - 1)
-    ends = missing[column, last + 1]  # the turns after whose frame `last` a column goes missing
-    length = np.diff(last, append=0)
-    short = ends & (np.diff(column, append=-1) == 0) & (length <= max_gap)
-    column, before, length = columns[column[short]], last[short], length[short]
-    after = before + length + 1
-    for step in range(1, max_gap + 1):
-        column, before, after, length = (part[length >= step] for part in (column, before, after, length))
-        if not column.size:
-            return
-        weight = (step / (after - before)).astype(x.dtype)
-        x[before + step, column] = (1 - weight) * x[before, column] + weight * x[after, column]
+    opens = missing[column[:-1], last[:-1] + 1]  # turns after whose frame `last` a column goes missing
+    length = last[1:] - last[:-1]
+    short = np.flatnonzero(opens & (column[1:] == column[:-1]) & (length <= max_gap))
+    length = length[short]
+    run = np.repeat(short, length)  # of every frame that is filled
+    step = np.arange(1, len(run) + 1) - np.repeat(length.cumsum() - length, length)
+    before, after, column = last[run], last[run + 1] + 1, columns[column[run]]
+    weight = (step / (after - before)).astype(x.dtype)
+    x[before + step, column] = (1 - weight) * x[before, column] + weight * x[after, column]
 
 
 def missing_share(x: np.ndarray, group: Group) -> float:
