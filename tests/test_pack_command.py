@@ -297,6 +297,8 @@ def test_failures_are_listed_and_a_mended_clip_finishes_the_split(tmp_path):
     partial = slr("pack", "--data-dir", root, "--out", out, "--partial", "--json")
     assert partial.exit_code == 1 and json.loads(partial.stdout)["splits"]["train"]["clips"] == 14
     assert [item.id for item in open_corpus(out).unmatched("train")] == ["train3.v1", "train5.v1"]
+    again = slr("pack", "--data-dir", root, "--out", out)
+    assert again.exit_code == 1 and "2 clips failed" in again.stderr
     broken.write_bytes(whole)
     np.save(root / "features" / "train" / "train5.v1.npy", np.ones((40, 4), np.float32))
     refused = slr("pack", "--data-dir", root, "--out", out)

@@ -161,6 +161,8 @@ def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result:
         store = _standing(path)
         if store is not None and store.sources == made_from:
             way.task.advance(len(sources))
+            again = DataError("it could not be read when the others were packed", path, "mend it and use --overwrite")
+            failed |= {id: again for id in sources if store.row(id) is None}
             result.failed |= {f"{name}/{id}": error for id, error in failed.items()}
             result.splits[name] = _facts(store, sources, found=len(store))
             return
