@@ -81,7 +81,7 @@ def table(folder: Path, name: str, count: int) -> None:
         cases.append(("packed, positions alone", packed, "mediapipe-1629"))
     cases.append(("packed, float16", small, None))
     for case, paths, wanted in cases:
-        files = {str(found[0].path if (found := store_of(path)) else path) for path in paths}
+        files = set(map(file_of, paths))
         size = sum(os.stat(file).st_size for file in files)
         job = {"case": case, "paths": [str(path) for path in paths], "wanted": wanted or name}
         warm = min(read_all(job)["cpu"] for _ in range(3))
@@ -89,6 +89,12 @@ def table(folder: Path, name: str, count: int) -> None:
         cold = afresh(job, files)
         row = f"{name + ', ' + case:38} {count:6,} {size / 1e6:8.1f} {warm:8.3f} {cold['ms']:8.3f} {cold['mb']:8.1f}"
         print(row, flush=True)
+
+
+def file_of(path: Path) -> str:
+    """The file that a clip is in: its own, or a store (which this lets go of again)."""
+    found = store_of(path)
+    return str(found[0].path if found else path)
 
 
 def open_store_forgotten() -> None:
