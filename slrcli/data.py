@@ -20,6 +20,7 @@ from slrcli.features.readers import feature_shape
 from slrcli.models.frontend import Frontend
 from slrcli.parallel import share
 from slrcli.paths import minimum_frames
+from slrcli.store import is_mapped
 
 POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
 READ_AHEAD = 4  # batches made while the model computes
@@ -58,7 +59,7 @@ class Clips:
         utterances: each with a feature file.
         layout: what their columns mean.
         max_gap: gaps of missing points up to this many frames are filled.
-        cache_mb: how much to keep, in 2^20 bytes.
+        cache_mb: how much to keep, in 2^20 bytes; clips that are mapped from a packed store need none of it.
 
     Raises:
         DataError: an utterance without a feature file.
@@ -102,7 +103,7 @@ class Clips:
         x = load_clip(self.utterances[index].features, self.layout, self._max_gap)
         if is_blind(x):
             self._blind.add(index)
-        if x.nbytes <= self._room:
+        if x.nbytes <= self._room and not is_mapped(x):
             self._room -= x.nbytes
             self._kept[index] = x
         return x
@@ -243,7 +244,7 @@ def feature_statistics(
     count = torch.zeros(frontend.width, dtype=torch.float64)
     shift = first = squares = None
     for index in range(len(clips)):
-        x = torch.from_numpy(clips[index])[None]
+        x = torch.tensor(clips[index])[None]  # a copy: a clip may be a file that is mapped and not to be written to
         values, known = frontend.raw(x, torch.tensor([x.shape[1]]))
         values, known = values[0].double(), known[0]
         if shift is None:

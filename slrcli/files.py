@@ -55,7 +55,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
             temporary.chmod(0o666 & ~_UMASK)  # some writers make files that only their owner may read
             _flush(temporary)
             os.replace(temporary, target)
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
     except OSError as error:
         reason = error.strerror or str(error)
         raise SlrError(
@@ -95,7 +95,7 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Make the new name itself last; not every system lets a folder be opened, so failing here is no failure."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -36,6 +36,7 @@ FLOORS = [
     ("config", "values", "text", "sections", "commands", "resolve"),
     ("console",),
     ("glosses", "rules", "phoenix"),
+    ("store", "form", "reader", "writer"),
     ("scoring", "align", "wer", "bulk", "protocols", "sclite", "stats", "breakdown", "signature", "spread"),
     (
         "features",
@@ -48,10 +49,11 @@ FLOORS = [
         "recording",
         *[
             f"readers.{name}"
-            for name in ("common", "people", "arrays", "keypoints", "named_arrays", "table", "parquet")
+            for name in ("common", "people", "arrays", "keypoints", "named_arrays", "table", "parquet", "packed")
         ],
         *[f"readers.{name}" for name in ("pose_names", "pose")],
         "readers",
+        "packing",
         "clip",
         "rows",
         "writers",
@@ -177,6 +179,7 @@ FLOORS = [
         "check",
         "corpus",
         "compose",
+        "pack",
         "show",
         "picture",
         "check_things",
@@ -213,6 +216,7 @@ FLOORS = [
         "lm",
         "corpus",
         "compose",
+        "pack",
         "show",
         "score",
         "check_common",

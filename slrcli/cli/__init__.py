@@ -16,6 +16,7 @@ from slrcli.cli import (
     extract,
     layout,
     lm,
+    pack,
     score,
     show,
     train,
@@ -70,6 +71,7 @@ app.command("vocab")(command(vocab.vocab))
 app.command("corpus")(command(corpus.corpus))
 app.command("lm")(command(lm.lm))
 app.command("compose")(command(compose.compose))
+app.command("pack")(command(pack.pack))
 app.add_typer(check.app, name="check")
 app.command("train")(command(train.train))
 app.command("eval")(command(evaluate.evaluate))

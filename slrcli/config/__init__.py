@@ -18,8 +18,10 @@ from slrcli.config.commands import (
     ExtractConfig,
     LiveConfig,
     OverfitConfig,
+    PackConfig,
     check_compose,
     check_live,
+    check_pack,
 )
 from slrcli.config.resolve import ARCH_SETTINGS, PRESETS, help_of, resolve, to_toml
 from slrcli.config.sections import (
@@ -71,10 +73,12 @@ __all__ = [
     "ModelConfig",
     "OptimConfig",
     "OverfitConfig",
+    "PackConfig",
     "RunConfig",
     "check_bounds",
     "check_compose",
     "check_live",
+    "check_pack",
     "check_section",
     "help_of",
     "merge",

@@ -94,6 +94,22 @@ class LiveConfig:
     patience: float = setting(10.0, "A file that has not grown for so many seconds is at its end.", least=0, most=1e6)
 
 
+STORED_TYPES = ("float32", "float16")
+
+
+@dataclass(frozen=True)
+class PackConfig:
+    """How the clips of a corpus are packed."""
+
+    dtype: str = setting(STORED_TYPES[0], "Stored type: float32, or float16 with three digits.")
+    tolerance: float = setting(
+        0.0,
+        "Leave stored differences out that deviate by up to this from those made of the positions; 0: none at all.",
+        least=0,
+        most=1e6,
+    )
+
+
 DEFAULT_BEAM = 10
 
 
@@ -130,6 +146,7 @@ OF_ONE_COMMAND: dict[str, type] = {
     "extract": ExtractConfig,
     "decode": DecodeConfig,
     "live": LiveConfig,
+    "pack": PackConfig,
 }
 
 
@@ -144,6 +161,14 @@ def check_compose(options: ComposeConfig) -> None:
     if options.split_by not in ("auto", *COMPOSE_SPLITS):
         fix = nearest(options.split_by, COMPOSE_SPLITS)
         raise UsageError(f"clips cannot be split by {options.split_by!r}", "--split-by", fix)
+
+
+def check_pack(options: PackConfig) -> None:
+    """UsageError for settings under which nothing can be packed."""
+    check_section(options, "--")
+    if options.dtype not in STORED_TYPES:
+        fix = nearest(options.dtype, STORED_TYPES)
+        raise UsageError(f"clips cannot be stored as {options.dtype!r}", "--dtype", fix)
 
 
 def check_live(options: LiveConfig) -> None:

@@ -1,4 +1,7 @@
-"""Feature files, found by name in folders that are each listed once: no file is asked for, so no id becomes a path."""
+"""Feature files, found by name in folders that are each listed once: no file is asked for, so no id becomes a path.
+
+A packed store is a folder of clips: `train.slrpack` in the place of `train`.
+"""
 
 import os
 import re
@@ -8,13 +11,14 @@ from pathlib import Path, PurePosixPath
 
 from slrcli.errors import DataError
 from slrcli.features.readers import IN_FOLDER, SUFFIXES, TEXTS, holds_frames
+from slrcli.store import SUFFIX, is_store, open_store
 
 _ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}$")
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds: feature files by the name without suffix, and the names of its folders.
+    """What a folder holds: feature files by the name without suffix, the names of its folders and of packed stores.
 
     With `frames` the folder itself is a clip, a file a frame.
     """
@@ -22,6 +26,7 @@ class Listing:
     files: dict[str, str]
     folders: frozenset[str]
     frames: bool = False
+    stores: frozenset[str] = frozenset()
 
 
 class Folders:
@@ -29,6 +34,7 @@ class Folders:
 
     def __init__(self) -> None:
         self._known: dict[str, Listing] = {}
+        self._packed: dict[str, dict[str, list[Path]]] = {}
 
     def at(self, folder: str) -> Listing:
         """What `folder` holds."""
@@ -42,7 +48,9 @@ class Folders:
         Every part of the name must occur in a listing, and no listing holds `..`: nothing outside `folder` is reached.
         """
         *inner, stem = name.split("/")
-        for part in inner:
+        for number, part in enumerate(inner, 1):
+            if part in self.at(folder).stores:
+                return self.packed(os.path.join(folder, part), "/".join((*inner[number:], stem)))
             if part not in self.at(folder).folders:
                 return None
             folder = os.path.join(folder, part)
@@ -54,6 +62,19 @@ class Folders:
             return None
         within = self.at(inside)
         return Path(inside) if within.frames else _named(inside, within)
+
+    @staticmethod
+    def packed(store: str, name: str) -> Path | None:
+        """The clip of a packed store that has this very name."""
+        return Path(f"{store}/{name}") if open_store(store).row(name) is not None else None
+
+    def packed_inside(self, store: str, name: str) -> list[Path]:
+        """The clips of a packed store whose names begin with that of a folder, by name."""
+        if store not in self._packed:
+            self._packed[store] = {}
+            for clip in sorted(open_store(store).names()):
+                self._packed[store].setdefault(clip.rpartition("/")[0], []).append(Path(f"{store}/{clip}"))
+        return self._packed[store].get(name, [])
 
     def inside(self, folder: str, name: str) -> list[Path]:
         """The feature files in the folder `name` below `folder`, by name; none if there is no such folder."""
@@ -70,7 +91,9 @@ def _named(folder: str, listing: Listing) -> Path | None:
 
 
 def describe(folder: Path) -> str:
-    """What a folder offers, for messages."""
+    """What a folder or a packed store offers, for messages."""
+    if is_store(folder):
+        return f"{len(open_store(folder))} packed clips"
     files = [name for name in _list(str(folder)).files.values() if not name.endswith(TEXTS)]
     if files:
         return f"{len(files)} feature files, such as {min(files)}"
@@ -79,7 +102,7 @@ def describe(folder: Path) -> str:
 
 def _list(folder: str) -> Listing:
     files: dict[str, str] = {}
-    folders = set()
+    folders, stores = set(), set()
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -87,13 +110,15 @@ def _list(folder: str) -> Listing:
                 if suffix not in SUFFIXES:
                     if entry.is_dir():
                         folders.add(entry.name)
+                    elif suffix == SUFFIX:
+                        stores.add(entry.name)
                 elif stem not in files or SUFFIXES.index(suffix) < SUFFIXES.index(os.path.splitext(files[stem])[1]):
                     files[stem] = entry.name
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
         raise DataError(f"cannot list the folder: {error.strerror}", folder, "check its rights") from error
-    return Listing(files, frozenset(folders), holds_frames(files.values()))
+    return Listing(files, frozenset(folders), holds_frames(files.values()), frozenset(stores))
 
 
 MOST_SETS = 50  # folders beside each other that may be sets of features; where there are more, they are clips
@@ -122,9 +147,22 @@ class Finder:
         self._prefixes = [os.path.join(given, "") for base in self._bases for given in (base, os.path.abspath(base))]
         self._path_first = path_first
         self._folders: dict[str, tuple[Path, ...]] = {}
+        self._stores: dict[str, tuple[Path, ...]] = {}
+
+    def stores(self, split: str) -> tuple[Path, ...]:
+        """The packed stores of a split."""
+        if split not in self._stores:
+            files = [name + SUFFIX for name in self._splits.get(split, (split,))]
+            self._stores[split] = tuple(
+                base / file for base in self._bases for file in files if file in self._listings.at(str(base)).stores
+            )
+        return self._stores[split]
 
     def folders(self, split: str) -> tuple[Path, ...]:
-        """Where the features of a split are looked for: the first name that its folder may have, and what exists."""
+        """Where the features of a split are looked for: packed stores, else the first name that its folder may have,
+        and what exists."""
+        if split not in self._folders and self.stores(split):
+            self._folders[split] = self.stores(split)
         if split not in self._folders:
             names = self._splits.get(split, (split,))
             below = self._listings.at
@@ -141,14 +179,34 @@ class Finder:
     def find(self, split: str, id: str, path: str) -> Path | None:
         """The feature file of an utterance, by its id and by what its path column says.
 
-        The path goes first where it names a feature file, or in formats where it always does.
+        The path goes first where it names a feature file, or in formats where it always does. In a packed store clips
+        are called by their ids alone; where a split has one, nothing else is looked at.
         """
+        if f"{SUFFIX}/" in path:
+            return self._referred(path)
+        for store in self.stores(split):
+            found = self._listings.packed(str(store), id)
+            if found:
+                return found
+        if self.stores(split):
+            return None
         if self._path_first or path.endswith(SUFFIXES):
             return self._below(split, self._relative(path)) or self._below(split, _stem(id))
         return self._below(split, _stem(id)) or self._below(split, self._relative(path))
 
+    def _referred(self, path: str) -> Path | None:
+        """The clip of a path column that leads through a packed store."""
+        for prefix in self._prefixes:
+            path = path.removeprefix(prefix)
+        found = (self._listings.find(str(base), path) for base in self._bases)
+        return next((clip for clip in found if clip), None)
+
     def takes(self, split: str, id: str) -> list[Path]:
         """The feature files in the folder that is called like an utterance: one sentence, signed several times."""
+        for store in self.stores(split):
+            found = self._listings.packed_inside(str(store), id)
+            if found:
+                return found
         for folder in self.folders(split):
             found = self._listings.inside(str(folder), id)
             if found:

@@ -29,6 +29,7 @@ from slrcli.corpus.settings import settings_for
 from slrcli.corpus.tables import Row, has_columns, read_splits, read_table
 from slrcli.corpus.utterances import CANONICAL, SHOWN_IDS, SPLITS, Corpus, Utterance, ordered, split_name
 from slrcli.errors import DataError, UsageError
+from slrcli.store import store_of
 
 _SPLIT = f"(?P<split>{'|'.join(CANONICAL)})"
 _CSL_SPLITS = "split_1.txt"
@@ -178,6 +179,12 @@ def find_tables(
     return _tables(root, settings.format, settings.annotations, settings.columns)
 
 
+def annotation_files(corpus: Corpus) -> list[Path]:
+    """All files that a corpus's annotations were read from: its tables, and what CSL-Daily keeps beside them."""
+    beside = [table.with_name(_CSL_SPLITS) for table in corpus.tables if corpus.format == "csl-daily"]
+    return [*corpus.tables, *beside]
+
+
 def _path(given: str | Path | None) -> Path | None:
     return Path(given) if given else None
 
@@ -322,6 +329,7 @@ def _located(row: Row, finder: Finder, takes: bool) -> Iterator[Utterance]:
     found = finder.find(item.split, item.id, row.path)
     several = finder.takes(item.split, item.id) if takes and found is None else []
     for file in several:
-        yield replace(item, id=f"{item.id}/{file.stem}", features=file)
+        name = file.name if store_of(file) else file.stem
+        yield replace(item, id=f"{item.id}/{name}", features=file)
     if not several:
         yield replace(item, features=found)

@@ -78,7 +78,7 @@ def read_settings(root: Path) -> CorpusSettings:
     )
 
 
-def write_settings(root: Path, **values: str) -> None:
+def write_settings(root: Path, **values: str | Mapping[str, str]) -> None:
     """Write `root/corpus.toml` with some of its keys."""
     import tomli_w  # only needed where a corpus is written
 

@@ -5,11 +5,13 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
+from slrcli.corpus.formats import annotation_files
 from slrcli.corpus.settings import write_settings
 from slrcli.corpus.tables import check_id
 from slrcli.corpus.utterances import Corpus, Utterance
 from slrcli.errors import DataError
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_bytes, atomic_write_text
+from slrcli.store import store_of
 
 HEADER = "id|folder|signer|annotation"
 Entry = tuple[str, str, str, Sequence[str]]  # id, path of the features, signer, glosses
@@ -60,16 +62,45 @@ def write_division(out: Path, corpus: Corpus, splits: Mapping[str, Sequence[Utte
     return tables
 
 
+def copy_annotations(out: Path, corpus: Corpus, start: Path, columns: Mapping[str, str]) -> list[Path]:
+    """Copy the annotation files of a corpus as they are, with a `corpus.toml` by which they are read alike.
+
+    Args:
+        out: the folder of the copy.
+        corpus: what was read.
+        start: the folder in which the tables were looked for, or the one table.
+        columns: those that had to be named.
+
+    Returns:
+        The copies.
+    """
+    below = Path() if start == corpus.root else Path("annotations")
+    base = start if start.is_dir() else start.parent
+    copies = []
+    for file in annotation_files(corpus):
+        copies.append(out / below / file.relative_to(base))
+        atomic_write_bytes(copies[-1], file.read_bytes())
+    where = {} if start == corpus.root else {"annotations": str(below if start.is_dir() else below / start.name)}
+    write_settings(out, format=corpus.format, **where, **({"columns": dict(columns)} if columns else {}))
+    return copies
+
+
 def _base(corpus: Corpus) -> Path | None:
     """The folder, absolute, below which all feature files of a corpus lie; None if none was found."""
     found = [
-        os.path.abspath(item.features.parent) for items in corpus.splits.values() for item in items if item.features
+        os.path.abspath(_folder(item.features)) for items in corpus.splits.values() for item in items if item.features
     ]
     if not found:
         return None
     base = Path(os.path.commonpath(found))
     # A folder of one split would be looked into for its own sake; the paths in the tables begin above it.
     return base.parent if len(set(found)) == 1 else base
+
+
+def _folder(features: Path) -> Path:
+    """The folder that holds a feature file, or the packed store of a clip."""
+    packed = store_of(features)
+    return packed[0].path.parent if packed else features.parent
 
 
 def _reference(item: Utterance, base: Path | None) -> str:

@@ -9,8 +9,9 @@ from slrcli.doctor.measure import Facts
 from slrcli.doctor.records import DataContext
 from slrcli.errors import DataError
 from slrcli.features.layout import guess_layout
-from slrcli.features.readers import SUFFIXES, TEXTS
+from slrcli.features.readers import SUFFIXES, TEXTS, clips_below
 from slrcli.findings import Finding
+from slrcli.store import store_of
 
 FILE_CHECKS = Checks()
 
@@ -161,11 +162,14 @@ def something_seen(context: DataContext) -> Iterator[Finding]:
 @FILE_CHECKS.add("SLR-D23", "every feature file has an annotation", needs=("SLR-D02",))
 def orphans(context: DataContext) -> Iterator[Finding]:
     """Feature files beside those of the utterances that no table names."""
-    folders = sorted({path.parent for path in context.files})
-    stems = {path.with_suffix("") for path in context.files}  # of .npy and .npz beside each other one is read
+    stores = sorted({found[0].path for path in context.files if (found := store_of(path))})
+    left = [path for store in stores for path in clips_below(store) if path not in context.files]
+    loose = [path for path in context.files if store_of(path) is None]
+    stems = {path.with_suffix("") for path in loose}  # of .npy and .npz beside each other one is read
     # A table or a JSON file is a clip that was forgotten only where others of its kind are clips.
-    kinds = {path.suffix for path in context.files} | set(SUFFIXES) - set(TEXTS)
-    left = [path for folder in folders for path in listed(folder, kinds) if path.with_suffix("") not in stems]
+    kinds = {path.suffix for path in loose} | set(SUFFIXES) - set(TEXTS)
+    folders = sorted({path.parent for path in loose})
+    left += [path for folder in folders for path in listed(folder, kinds) if path.with_suffix("") not in stems]
     if not left:
         return
     places = some([str(path) for path in left])

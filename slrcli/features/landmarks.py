@@ -33,31 +33,38 @@ def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP) -> np.ndarray
         raise ValueError(f"features of shape {x.shape} do not fit layout {layout.name} with {layout.width} columns")
     if layout.zero_is_missing:
         x = zeros_to_nan(x, layout)
-    if not np.isfinite(x).all():
-        x = np.where(np.isfinite(x), x, np.float32(np.nan))
+    finite = np.isfinite(x)
+    if not finite.all():
+        x = np.where(finite, x, np.float32(np.nan))
         if max_gap > 0:
-            x[:, : layout.positions] = fill_gaps(x[:, : layout.positions], max_gap)
+            _close_gaps(x[:, : layout.positions], max_gap)
     return x
 
 
 def fill_gaps(x: np.ndarray, max_gap: int) -> np.ndarray:
     """`x [T, N]` with every run of at most `max_gap` NaN in a column, seen before and after, replaced by a line."""
-    columns = np.flatnonzero(np.isnan(x).any(axis=0))
-    if not columns.size:
-        return x
-    part = x[:, columns]
-    frames = np.arange(len(x))[:, None]
-    missing = np.isnan(part)
-    before = np.maximum.accumulate(np.where(missing, -1, frames), axis=0)
-    after = np.minimum.accumulate(np.where(missing, len(x), frames)[::-1], axis=0)[::-1]
-    short = missing & (before >= 0) & (after < len(x)) & (after - before - 1 <= max_gap)
-    t, column = np.nonzero(short)
-    start, stop = before[t, column], after[t, column]
-    weight = ((t - start) / (stop - start)).astype(x.dtype)
-    part[t, column] = (1 - weight) * part[start, column] + weight * part[stop, column]
     filled = x.copy()
-    filled[:, columns] = part
+    _close_gaps(filled, max_gap)
     return filled
+
+
+def _close_gaps(x: np.ndarray, max_gap: int) -> None:
+    """`fill_gaps` in place. Work is done where a column turns from seen to missing or back, which is rare."""
+    missing = np.isnan(x)
+    columns = np.flatnonzero(missing.any(axis=0))
+    if not columns.size or len(x) < 3:
+        return
+    missing = np.ascontiguousarray(missing[:, columns].T)  # [columns, T]: a column's turns lie one after the other
+    column, last = np.divmod(np.flatnonzero(missing[:, 1:] != missing[:, :-1]), len(x) - 1)
+    opens = missing[column[:-1], last[:-1] + 1]  # turns after whose frame `last` a column goes missing
+    length = last[1:] - last[:-1]
+    short = np.flatnonzero(opens & (column[1:] == column[:-1]) & (length <= max_gap))
+    length = length[short]
+    run = np.repeat(short, length)  # of every frame that is filled
+    step = np.arange(1, len(run) + 1) - np.repeat(length.cumsum() - length, length)
+    before, after, column = last[run], last[run + 1] + 1, columns[column[run]]
+    weight = (step / (after - before)).astype(x.dtype)
+    x[before + step, column] = (1 - weight) * x[before, column] + weight * x[after, column]
 
 
 def missing_share(x: np.ndarray, group: Group) -> float:

@@ -19,6 +19,7 @@ from slrcli.features.video.sources import is_source, sources_below
 from slrcli.features.video.timing import frame_rate
 from slrcli.processes import usable_cores
 from slrcli.report.outputs import TimedClip
+from slrcli.store import is_store
 from slrcli.workflows.decoder import Wanted, equip
 from slrcli.workflows.recogniser import load_recogniser
 from slrcli.workflows.runs import find_checkpoint, shown
@@ -219,8 +220,14 @@ def _times(extracted: Path | None) -> tuple[float, ...]:
 
 
 def clips(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files themselves, and for a folder its feature files and videos, those in folders below it too, by name."""
+    """The files themselves, and for a folder its feature files and videos, those in folders below it too, by name.
+
+    A packed store is a folder of its clips.
+    """
     for path in paths:
+        if is_store(path):
+            yield from clips_below(path)
+            continue
         if not path.is_dir() or is_source(path):
             yield path
             continue

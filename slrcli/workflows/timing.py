@@ -9,6 +9,7 @@ from slrcli.console import Console
 from slrcli.errors import UsageError
 from slrcli.features.layout import Layout
 from slrcli.features.readers import frame_rate
+from slrcli.store import is_store, store_of
 
 
 def clip_ids(paths: Sequence[Path], files: Sequence[Path]) -> list[str]:
@@ -24,14 +25,15 @@ def clip_ids(paths: Sequence[Path], files: Sequence[Path]) -> list[str]:
         UsageError: two files of the same name from different folders.
     """
     named = set(paths)
-    folders = [path for path in paths if path.is_dir()]
+    folders = [path for path in paths if path.is_dir() or is_store(path)]
     places = [
         Path(file.resolve().name)
         if file in named
         else next(file.relative_to(folder) for folder in folders if file.is_relative_to(folder))
         for file in files
     ]
-    short = [str(place if file.is_dir() else place.with_suffix("")) for place, file in zip(places, files, strict=True)]
+    whole = [file.is_dir() or store_of(file) is not None for file in files]  # names without a suffix
+    short = [str(place if keep else place.with_suffix("")) for place, keep in zip(places, whole, strict=True)]
     count = Counter(short)
     ids = [one if count[one] == 1 else str(place) for one, place in zip(short, places, strict=True)]
     for id, number in Counter(ids).items():

@@ -15,10 +15,11 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
-from slrcli.features.readers import arrays, keypoints, named_arrays, parquet, pose, table
+from slrcli.features.readers import arrays, keypoints, named_arrays, packed, parquet, pose, table
 from slrcli.features.readers.keypoints import holds_frames
 from slrcli.features.readers.people import PEOPLE
 from slrcli.features.recording import Recording, fit
+from slrcli.store import is_store
 
 __all__ = ["IN_FOLDER", "PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape",
            "frame_rate", "holds_frames", "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
@@ -46,16 +47,24 @@ class Header:
 
 
 def clips_below(folder: Path) -> list[Path]:
-    """The clips in a folder and in those below it, by name; text files count only where there is nothing else."""
+    """The clips in a folder and in those below it, by name; text files count only where there is nothing else.
+
+    A packed store is a folder, too.
+    """
+    if is_store(folder):
+        return sorted(packed.clips(folder))
     found: list[Path] = []
     for place, inner, names in os.walk(folder):
         here = Path(place)
+        for name in [name for name in names if is_store(here / name)]:
+            found += packed.clips(here / name)
+            names.remove(name)
         if holds_frames(names):
             found.append(here)
             inner.clear()
             continue
         found += [here / name for name in names if Path(name).suffix.lower() in SUFFIXES]
-    binary = [path for path in found if path.suffix.lower() not in TEXTS]
+    binary = [path for path in found if packed.holds(path) or path.suffix.lower() not in TEXTS]
     return sorted(binary or found)
 
 
@@ -73,6 +82,8 @@ def read_recording(path: str | Path, layout: Layout | None = None, people: str =
     """
     path = Path(path)
     kind = _kind(path)
+    if kind == "packed":
+        return packed.read(path, layout)
     if kind == "openpose":
         return keypoints.read_openpose(path, people)
     if kind == ".pose":
@@ -117,7 +128,10 @@ def feature_shape(path: str | Path, layout: Layout | None = None) -> tuple[int, 
     damage further on."""
     path = Path(path)
     kind = _kind(path)
-    if kind in ARRAYS:
+    if kind == "packed":
+        frames, columns = packed.shape(path)
+        own = packed.own_layout(path) if layout and columns != layout.width else None
+    elif kind in ARRAYS:
         frames, columns = arrays.shape(path)
         own = arrays.own_layout(path) if layout and columns != layout.width else None
     elif kind == ".pose":
@@ -143,7 +157,10 @@ def feature_header(path: str | Path, layout: Layout | None = None) -> Header:
         DataError: like `read_features`, except for damage inside the numbers.
     """
     path = Path(path)
-    if _kind(path) in ARRAYS:
+    kind = _kind(path)
+    if kind == "packed":
+        return Header(*feature_shape(path, layout), *packed.header(path))
+    if kind in ARRAYS:
         frames, _, stored_as, sample = arrays.header(path)
         return Header(frames, feature_shape(path, layout)[1], stored_as, sample)
     shape = feature_shape(path, layout)
@@ -159,6 +176,8 @@ def own_layout(path: str | Path) -> Layout | None:
     """
     path = Path(path)
     kind = _kind(path)
+    if kind == "packed":
+        return packed.own_layout(path)
     if kind in ARRAYS:
         return arrays.own_layout(path, strict=True)
     return pose.peek(path)[1] if kind == ".pose" else read_recording(path).layout
@@ -172,14 +191,21 @@ def frame_rate(path: str | Path) -> float:
     """
     path = Path(path)
     kind = _kind(path)
+    if kind == "packed":
+        return packed.frame_rate(path)
     if kind == ".npz":
         return arrays.frame_rate(path)
     return read_recording(path).fps if kind in ("named", ".pose") else 0.0
 
 
 def _kind(path: Path) -> str:
-    """The suffix, `named` for archives of landmarks by part, `openpose` for folders of its frames."""
+    """The suffix, `packed` for a clip in a store, `named` for archives of landmarks by part, `openpose` for folders of
+    its frames."""
+    if packed.holds(path):
+        return "packed"
     suffix = path.suffix.lower()
+    if is_store(path):
+        raise DataError("this is a packed store, which holds many clips", path, "name one of them: STORE/ID")
     if path.is_dir() and holds_frames(entry.name for entry in path.iterdir()):
         return "openpose"
     if suffix not in SUFFIXES:
