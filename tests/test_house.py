@@ -32,6 +32,7 @@ FLOORS = [
     ("errors",),
     ("files",),
     ("processes",),
+    ("memory",),
     ("findings",),
     ("config", "values", "text", "sections", "commands", "resolve"),
     ("console",),
