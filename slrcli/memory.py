@@ -1,12 +1,18 @@
-"""Memory that a step of training gives back is kept for the next one."""
+"""How this process deals with memory: what is kept for the next step, and how often circles are looked for."""
 
-import ctypes
+import gc
 import os
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 LARGEST_OF_HEAP = 1 << 30  # bytes; what is larger comes from the kernel one by one, as before
 NEVER_TRIMMED = (1 << 31) - 1
+MANY_OBJECTS = 50_000
+
+
+def expect_many_objects() -> None:
+    """Let the collector wait for more objects than usual: importing torch makes half a million that all stay."""
+    gc.set_threshold(MANY_OBJECTS)
 
 
 def keep_freed_memory() -> bool:
@@ -23,6 +29,8 @@ def keep_freed_memory() -> bool:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if not sys.platform.startswith("linux"):
         return False
+    import ctypes  # which light commands need not load
+
     try:
         adjust = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):

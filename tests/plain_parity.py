@@ -33,9 +33,7 @@ class Apart:
 def apart(folder: Path, precision: str, layout: str, frames: int, classes: int, width: float = 1.0) -> Apart:
     """Train one step of both, without dropout, and compare.
 
-    The weights compared are those after a step of plain gradient descent by `lr`: AdamW's first step is the sign of each
-    gradient, which says nothing of its size and everything of its rounding. AdamW itself is compared on the same
-    gradients in the tests.
+    The weights are compared after a step of the optimiser of each, at the learning rate that `slr train` comes to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = load_layout(layout)
@@ -77,8 +75,8 @@ def _gradients(model: torch.nn.Module, twin: torch.nn.Module) -> list[tuple[Tens
 
 def _relative(ours: list[Tensor], theirs: list[Tensor]) -> float:
     """Length of the difference by the length of theirs, of all tensors together."""
-    off = sum(float((a - b).double().square().sum()) for a, b in zip(ours, theirs, strict=True))
-    return (off / sum(float(b.double().square().sum()) for b in theirs)) ** 0.5
+    off = sum(float((a - b).detach().double().square().sum()) for a, b in zip(ours, theirs, strict=True))
+    return (off / sum(float(b.detach().double().square().sum()) for b in theirs)) ** 0.5
 
 
 def _updated(trainer: Trainer, twin: torch.nn.Module, batch) -> float:

@@ -110,7 +110,9 @@ def _encoder(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
 
 def plain_twin(model: nn.Module, dropout: float) -> PlainRecogniser:
     """The plain network with the weights of one of ours, of the architecture `mobilenetv3`."""
-    blocks = {name: (width, model.encoders.parts[name][4].out_features) for name, width in model.frontend.groups.items()}
+    blocks = {
+        name: (width, model.encoders.parts[name][4].out_features) for name, width in model.frontend.groups.items()
+    }
     twin = PlainRecogniser(blocks, model.vocab_size, dropout, model.frontend.mean, model.frontend.std)
     weights = {plain_name(name): tensor for name, tensor in model.state_dict().items()}
     twin.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith("frontend.")}

@@ -206,6 +206,7 @@ FLOORS = [
     (
         "cli",
         "common",
+        "lazily",
         "vocab",
         "lm",
         "corpus",

@@ -243,6 +243,10 @@ def initialise(model: SignModel, init: str) -> None:
     classifier that weak the network finds "all blank" within an epoch and stays there for dozens.
     `local`: torch's own, but for an LSTM that begins by looking at single moments and a classifier that is heard.
     """
+    if (
+        model.classifier.weight.is_meta
+    ):  # what a checkpoint fills; to run through it would load half of torch's compiler
+        return
     if init == "forerunner":
         _draw_as_forerunner(model)
     else:

@@ -329,7 +329,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         corpus = generate(folder, options.clips, POSITIONS, CLASSES, DERIVATIVES)
-        print(f"{options.clips} clips, {corpus.frames} frames, V {CLASSES}, D {POSITIONS * (1 + DERIVATIVES)}", flush=True)
+        print(
+            f"{options.clips} clips, {corpus.frames} frames, V {CLASSES}, D {POSITIONS * (1 + DERIVATIVES)}", flush=True
+        )
         if "parity" in parts:
             parity(folder)
         if "race" in parts:
