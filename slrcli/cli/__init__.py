@@ -48,7 +48,7 @@ COMMANDS = {
     "eval": Place(
         "evaluate",
         "evaluate",
-        "Score a checkpoint: WER with substitutions, deletions and insertions, per signer, the worst utterances aligned.",
+        "Score a checkpoint: WER with substitutions, deletions and insertions, per signer, the worst utterances aligned.",  # noqa: E501
     ),
     "score": Place(
         "score",

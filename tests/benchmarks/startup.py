@@ -3,8 +3,8 @@
     python tests/benchmarks/startup.py [--runs 15]
 
 `slr --help` against `python -c 'import torch'`, in turn, the smallest of all runs; and where the time of decoding one
-clip goes, by a fresh network of each architecture. Processor time (`cpu`) stands beside the clock's (`wall`), because it
-does not grow with what else the machine does.
+clip goes, by a fresh network of each architecture. Processor time (`cpu`) stands beside the clock's (`wall`), because
+it does not grow with what else the machine does.
 """
 
 import argparse
@@ -21,6 +21,8 @@ import numpy as np
 
 MOST = 0.12  # `slr --help` as a share of importing torch
 OURS = 0.10  # share of a decode's wall time
+# Compiled files as every installed package has them; the first run of each command, which is not counted, writes them.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 COMMANDS = {
     "python -c 'import torch'": ["-c", "import torch"],
     "slr --help": ["-m", "slrcli", "--help"],
@@ -30,8 +32,8 @@ COMMANDS = {
     "python -c pass": ["-c", "pass"],
 }
 
-# What a decode consists of, in one process: each part is imported before what needs it, so that nobody's time is counted
-# as another's.
+# What a decode consists of, in one process: each part is imported before what needs it, so that nobody's time is
+# counted as another's.
 STAGES = """
 import gc, json, sys, time
 from slrcli.memory import expect_many_objects
@@ -69,7 +71,7 @@ print(json.dumps(rows))
 def spent(arguments: list[str]) -> tuple[float, float]:
     """Seconds by the clock and of the processor that a run of Python takes."""
     before, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
     wall, now = time.perf_counter() - before, resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
 
@@ -77,6 +79,8 @@ def spent(arguments: list[str]) -> tuple[float, float]:
 def commands(runs: int) -> None:
     """The smallest of all runs, in turn."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
+    for arguments in COMMANDS.values():
+        spent(arguments)
     for _ in range(runs):
         for name, arguments in COMMANDS.items():
             found[name].append(spent(arguments))
@@ -93,8 +97,7 @@ def decodes(runs: int, folder: Path) -> None:
     """Where the time of a decode goes; of each stage the smallest of all runs."""
     for arch, layout in (("conv-bilstm", "mediapipe-258"), ("mobilenetv3", "mediapipe-1629")):
         model, clip = checkpoint(folder, arch, layout)
-        rows = [json.loads(subprocess.run([sys.executable, "-c", STAGES, model, clip], check=True,
-                                          capture_output=True, text=True).stdout) for _ in range(runs)]  # fmt: skip
+        rows = [stages(model, clip) for _ in range(runs + 1)][1:]
         names = [name for name, *_ in rows[0]]
         least = {name: [min(run[i][clock] for run in rows) for clock in (1, 2)] for i, name in enumerate(names)}
         totals = [sum(values[clock] for values in least.values()) for clock in (0, 1)]
@@ -105,6 +108,14 @@ def decodes(runs: int, folder: Path) -> None:
         shares = [own / total for own, total in zip(ours, totals, strict=True)]
         print(f"  ours before the forward pass: {shares[0]:.1%} wall, {shares[1]:.1%} cpu"
               f" ({'below' if shares[1] < OURS else 'ABOVE'} {OURS:.0%})")  # fmt: skip
+
+
+def stages(model: str, clip: str) -> list[tuple[str, float, float]]:
+    """Name, wall and processor seconds of each stage of one decode."""
+    done = subprocess.run(
+        [sys.executable, "-c", STAGES, model, clip], check=True, capture_output=True, text=True, env=ENVIRONMENT
+    )
+    return json.loads(done.stdout)
 
 
 def checkpoint(folder: Path, arch: str, layout: str) -> tuple[str, str]:

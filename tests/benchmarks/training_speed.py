@@ -2,11 +2,12 @@
 
     python tests/benchmarks/training_speed.py [--clips 64] [--rounds 3] [--threads 1] [--part race --part memory ...]
 
-The corpus is generated: clips as long as Phoenix-2014's, 1,296 classes. The plain loop (`tests/plain_training.py`) reads
-6,516 stored floats a frame, draws batches of 4 at random, and computes in float32; ours is the `Trainer` that `slr train`
-runs, which reads 1,629 positions a frame (no clip is kept in memory between epochs) and derives the rest. Each contender
-is a process of its own; they take turns epoch by epoch. Frames are counted without padding. The machine may be shared,
-so that beside the clock (`wall`) stands the processor time (`cpu`), which other people's work does not lengthen as much.
+The corpus is generated: clips as long as Phoenix-2014's, 1,296 classes. The plain loop (`tests/plain_training.py`)
+reads 6,516 stored floats a frame, draws batches of 4 at random, and computes in float32; ours is the `Trainer` that
+`slr train` runs, which reads 1,629 positions a frame (no clip is kept in memory between epochs) and derives the rest.
+Each contender is a process of its own; they take turns epoch by epoch. Frames are counted without padding. The machine
+may be shared, so that beside the clock (`wall`) stands the processor time (`cpu`), which other people's work does not
+lengthen as much.
 
 Parts: `parity` (identical batches, no dropout), `race`, `memory`, `checkpointing`, `profile`.
 """
@@ -190,7 +191,7 @@ class Rival:
         self.process.start()
         os.environ.pop("THP_MEM_ALLOC_ENABLE", None)
         theirs.close()
-        self.spent = Spent()
+        self.contender, self.spent = contender, Spent()
 
     def epoch(self) -> None:
         """Let it do one."""
@@ -227,6 +228,9 @@ def race(corpus: GeneratedCorpus, rounds: int, threads: int) -> None:
     for number in range(rounds + 1):
         for rival in rivals:
             rival.epoch()
+            last = rival.spent.epochs[-1]
+            print(f"round {number}: {rival.contender.name}: {last.frames} frames, {last.wall:.2f} s wall, "
+                  f"{last.cpu:.2f} s cpu, waited {last.waited:.1%}", flush=True)  # fmt: skip
             if not number:
                 rival.spent.epochs.clear()
         for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
