@@ -1,4 +1,4 @@
-"""What speed must not change: the plain loop's numbers, glosses whatever the batch, a checkpoint that is never drawn."""
+"""What speed must not change: the plain loop's numbers, glosses whatever the batch, checkpoints that are never drawn."""
 
 import subprocess
 import sys
@@ -12,13 +12,14 @@ from plain_parity import apart
 from slrcli.checkpoint import empty_model, load_checkpoint, save_checkpoint
 from slrcli.cli import COMMANDS, app
 from slrcli.config import Config, ModelConfig
+from slrcli.console import Console
 from slrcli.data import Clips
 from slrcli.evaluate import evaluate
 from slrcli.features.layout import load_layout
 from slrcli.meta import Meta
 from slrcli.models.registry import ARCHITECTURES, build_model
 from slrcli.recognise import Recogniser
-from slrcli.workflows.decode import decode_batch
+from slrcli.workflows.decode import DECODE_BATCH, decode_batch, decode_with
 
 LAYOUT = "mediapipe-225"
 TIED = 1e-4
@@ -89,6 +90,31 @@ def test_glosses_do_not_depend_on_the_batch(tmp_path, arch):
     files = [item.features for item in corpus.positions]
     for part in (files, files[3:5], files[::-1]):
         agree({str(item.path.stem): item.hypothesis for item in decode_batch(recogniser, part)}, alone)
+
+
+def test_files_are_read_while_others_are_recognised_and_come_in_order(tmp_path):
+    model, meta, corpus = saved("conv-bilstm", tmp_path)
+    recogniser = Recogniser(model, meta.vocabulary, meta)
+    (tmp_path / "broken.npy").write_bytes(b"no array")
+    files = 2 * [item.features for item in corpus.positions]
+    files.insert(DECODE_BATCH + 1, tmp_path / "broken.npy")
+    order: list[tuple[str, int]] = []
+
+    class Watched(type(recogniser)):
+        def load(self, path):
+            order.append(("read", len(order)))
+            return super().load(path)
+
+        def recognise(self, clips, names=None):
+            order.append(("recognised", len(clips)))
+            while len(clips) == DECODE_BATCH and sum(kind == "read" for kind, _ in order) <= DECODE_BATCH:
+                pass  # the second batch must come in while the first is at work
+            return super().recognise(clips, names)
+
+    found = list(decode_with(Console(quiet=True), Watched(model, meta.vocabulary, meta), files))
+    assert [item.path for item in found] == files
+    assert [item.error is not None for item in found] == [file.name == "broken.npy" for file in files]
+    assert [count for kind, count in order if kind == "recognised"] == [8, 7, 3]
 
 
 def test_the_help_of_all_commands_says_what_each_says_of_itself():

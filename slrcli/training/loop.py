@@ -111,6 +111,7 @@ class Trainer:
         if self.average:
             self.recogniser = Recogniser(self.average.model, recogniser.vocabulary, recogniser.meta)
         self.device = recogniser.device
+        batches.pinned = self.device.type == "cuda"
         self.objective = Objective(config, model.vocab_size, self.device, teacher)
         self.optimiser = make_optimiser(model, config.optim, self.device)
         self.progress = Progress()
@@ -142,15 +143,18 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         limit = self.config.optim.clip_norm or float("inf")
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
-        value = float(terms.pop("ctc").detach())
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        # all numbers in one read: a device is waited for once a step, when its work is queued
+        norm, *found = torch.stack([norm, *terms.values()]).detach().tolist()
+        numbers = dict(zip(terms, found, strict=True))
+        value = numbers.pop("ctc")
         self._require_finite(value, norm, batch)
         self.optimiser.step()
         if self.average:
             self.average.update(self.model)
         frames, seconds = int(batch.lengths.sum()), time.perf_counter() - started
         progress.step += 1
-        parts = {f"{TERM}{name}": float(term.detach()) for name, term in terms.items()}
+        parts = {f"{TERM}{name}": number for name, number in numbers.items()}
         for key, amount in {"loss": value, "norm": norm, "frames": frames, "seconds": seconds, **parts}.items():
             progress.sums[key] = progress.sums.get(key, 0.0) + amount
         progress.sums["norm_max"] = max(progress.sums["norm_max"], norm)

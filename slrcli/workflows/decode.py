@@ -1,7 +1,9 @@
 """What `slr decode` does: feature files and videos in, glosses with their places and confidences out."""
 
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,10 +117,9 @@ def decode_with(
 
             found = landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, Path(folder))
         with console.progress("decoding", len(files)) as task:
-            for start in range(0, len(files), DECODE_BATCH):
-                part = files[start : start + DECODE_BATCH]
-                yield from decode_batch(recogniser, part, found)
-                task.advance(len(part))
+            for part in read_ahead(recogniser, files, found):
+                yield from recognised(recogniser, part, found)
+                task.advance(len(part.files))
 
 
 def open_recogniser(console: Console, model: Path | None, device: str, decoder: Wanted | None = None) -> ClipRecogniser:
@@ -148,15 +149,29 @@ def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:
     return TimedClip(id, item.frames, item.hypothesis, rates.of(item.path))
 
 
-def decode_batch(
-    recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks | None = None
-) -> list[Decoded]:
-    """Decode a few files as one batch; what a clip gives does not depend on the others.
+@dataclass(frozen=True)
+class Read:
+    """Some files that are recognised together, and what was read of them: arrays or errors, by place."""
 
-    Args:
-        landmarks: for videos among the files, the feature file that is read in their place.
-    """
-    landmarks = landmarks or {}
+    files: Sequence[Path]
+    arrays: dict[int, np.ndarray]
+    errors: dict[int, Decoded]
+
+
+def read_ahead(recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks) -> Iterator[Read]:
+    """The files, some at a time, read by a thread while those before them are recognised."""
+    parts = [files[start : start + DECODE_BATCH] for start in range(0, len(files), DECODE_BATCH)]
+    with ThreadPoolExecutor(1) as reader:
+        waiting = deque(reader.submit(read, recogniser, part, landmarks) for part in parts[:1])
+        for following in [*parts[1:], None]:
+            done = waiting.popleft().result()
+            if following is not None:
+                waiting.append(reader.submit(read, recogniser, following, landmarks))
+            yield done
+
+
+def read(recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks) -> Read:
+    """What the recogniser reads of each file, or of the feature file that stands in its place."""
     arrays, errors = {}, {}
     for index, file in enumerate(files):
         try:
@@ -166,13 +181,30 @@ def decode_batch(
             arrays[index] = recogniser.load(features)
         except SlrError as error:
             errors[index] = Decoded(file, error=error)
+    return Read(files, arrays, errors)
+
+
+def decode_batch(
+    recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks | None = None
+) -> list[Decoded]:
+    """Decode a few files as one batch; what a clip gives does not depend on the others.
+
+    Args:
+        landmarks: for videos among the files, the feature file that is read in their place.
+    """
+    return recognised(recogniser, read(recogniser, files, landmarks or {}), landmarks or {})
+
+
+def recognised(recogniser: ClipRecogniser, part: Read, landmarks: Landmarks) -> list[Decoded]:
+    """What comes out for each of the files that were read."""
+    files, arrays = part.files, part.arrays
     names = [str(files[index]) for index in arrays]
     found = recogniser.recognise(list(arrays.values()), names) if arrays else []
     done = {
         index: Decoded(files[index], len(arrays[index]), hypothesis, times=_times(landmarks.get(files[index])))
         for index, hypothesis in zip(arrays, found, strict=True)
     }
-    return [(done | errors)[index] for index in range(len(files))]
+    return [(done | part.errors)[index] for index in range(len(files))]
 
 
 def _times(extracted: Path | None) -> tuple[float, ...]:
