@@ -1,4 +1,4 @@
-"""What speed must not change: the plain loop's numbers, glosses whatever the batch, checkpoints that are never drawn."""
+"""What speed must not change: the numbers of the plain loop, glosses whatever the batch, checkpoints as they are."""
 
 import subprocess
 import sys
