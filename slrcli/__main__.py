@@ -1,6 +1,10 @@
 """Entry point of `slr` and of `python -m slrcli`."""
 
-from slrcli.cli import app
+from slrcli.memory import expect_many_objects
+
+expect_many_objects()
+
+from slrcli.cli import app  # noqa: E402 (its files are objects too)
 
 
 def main() -> None:

@@ -51,6 +51,10 @@ class Batch(NamedTuple):
         moved = (tensor.to(device, non_blocking=True) for tensor in self[:4])
         return Batch(*moved, self.index, self.share)
 
+    def pinned(self) -> "Batch":
+        """The batch in memory from which copies to a CUDA device are asynchronous."""
+        return Batch(*(tensor.pin_memory() for tensor in self[:4]), self.index, self.share)
+
 
 class Clips:
     """The feature arrays of some utterances, read on demand and kept while they fit in the budget of memory.
@@ -155,7 +159,12 @@ class TrainBatches:
         batch_size: utterances a batch.
         seed: of everything random.
         views: variants of each clip in a batch, which keep in step: the first of all clips, then the second of all.
+
+    Attributes:
+        pinned: whether batches come in pinned memory, as a CUDA device wants them.
     """
+
+    pinned = False
 
     def __init__(
         self,
@@ -183,7 +192,8 @@ class TrainBatches:
         own, weight = share(indices)
         indices = own * self.views
         clips = [self._variant(index, epoch, row // (len(indices) // self.views)) for row, index in enumerate(indices)]
-        return collate(clips, [self.targets[index] for index in indices], indices)._replace(share=weight)
+        batch = collate(clips, [self.targets[index] for index in indices], indices)._replace(share=weight)
+        return batch.pinned() if self.pinned else batch
 
     def _variant(self, index: int, epoch: int, view: int) -> np.ndarray:
         pace = np.random.default_rng([self.seed, epoch, index])

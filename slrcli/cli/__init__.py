@@ -3,26 +3,7 @@
 import typer
 
 from slrcli import __version__
-from slrcli.cli import (
-    align,
-    check,
-    compose,
-    convert,
-    corpus,
-    decode,
-    demo,
-    evaluate,
-    export,
-    extract,
-    layout,
-    lm,
-    pack,
-    score,
-    show,
-    train,
-    vocab,
-)
-from slrcli.cli.common import command
+from slrcli.cli.lazily import Commands, Place
 
 EXAMPLES = """
 A first look, nothing needed:  [bold]slr demo[/bold]
@@ -40,8 +21,79 @@ Your own data:
     slr convert clip.pose clip.npy --layout mediapipe-258
 """
 
+COMMANDS = {
+    "demo": Place(
+        "demo",
+        "demo",
+        "Make a small synthetic corpus and run vocab, check, train, eval and decode on it. Under three minutes.",
+    ),
+    "vocab": Place(
+        "vocab", "vocab", "Build a vocabulary from the train split of a corpus, show one, or look something up in it."
+    ),
+    "corpus": Place(
+        "corpus",
+        "corpus",
+        "What a corpus holds: utterances, glosses, signers, hours, lengths, what is seen, and what its splits share.",
+    ),
+    "lm": Place(
+        "lm", "lm", "Estimate an n-gram model of glosses (modified Kneser-Ney, as KenLM's lmplz), or measure one."
+    ),
+    "compose": Place(
+        "compose",
+        "compose",
+        "Make a corpus of sentences from clips of single signs, to start a recogniser where nothing else is recorded.",
+    ),
+    "pack": Place(
+        "pack",
+        "pack",
+        "Pack a corpus: the clips of each split in one file that is mapped into memory, opened in no time.",
+    ),
+    "check": Place("check", "", "Find what breaks training before it costs a night. Exit code 1 if there is an error."),
+    "train": Place("train", "train", "Train a recogniser. The folder of the corpus is all that it needs."),
+    "eval": Place(
+        "evaluate",
+        "evaluate",
+        "Score a checkpoint: WER with substitutions, deletions and insertions, per signer, the worst utterances aligned.",  # noqa: E501
+    ),
+    "score": Place(
+        "score",
+        "score",
+        "Score hypotheses against references: named protocols, intervals, significance, a signature to repeat it from.",
+    ),
+    "extract": Place(
+        "extract",
+        "extract",
+        "Find the landmarks of people in videos, with MediaPipe Holistic, offline; needs the extra 'video'.",
+    ),
+    "decode": Place(
+        "decode",
+        "decode",
+        "Write the glosses of clips: one line each, the file and its glosses parted by a tab (one file: no name).",
+    ),
+    "align": Place(
+        "align",
+        "align",
+        "Place known glosses in their clips: the most probable alignment to what a recogniser sees there.",
+    ),
+    "export": Place(
+        "export", "export", "Write a recogniser as one ONNX file, which slr decode --model takes without loading torch."
+    ),
+    "convert": Place(
+        "convert", "convert", "Convert clips: points are matched by their names, and what was not seen is NaN."
+    ),
+    "layout": Place(
+        "layout", "layout", "List the layouts of points that come along, show one, or check one that you wrote."
+    ),
+    "show": Place(
+        "show",
+        "show",
+        "Draw a clip: its skeleton in motion, and for each part over time what is seen of it and how fast it moves.",
+    ),
+}
+
 app = typer.Typer(
     name="slr",
+    cls=Commands.at(COMMANDS),
     help="Continuous sign-language recognition from landmarks: train, check, score and decode.\n" + EXAMPLES,
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -64,22 +116,3 @@ def options(
     ),
 ) -> None:
     """Nothing but the options that come before a command."""
-
-
-app.command("demo")(command(demo.demo))
-app.command("vocab")(command(vocab.vocab))
-app.command("corpus")(command(corpus.corpus))
-app.command("lm")(command(lm.lm))
-app.command("compose")(command(compose.compose))
-app.command("pack")(command(pack.pack))
-app.add_typer(check.app, name="check")
-app.command("train")(command(train.train))
-app.command("eval")(command(evaluate.evaluate))
-app.command("score")(command(score.score))
-app.command("extract")(command(extract.extract))
-app.command("decode")(command(decode.decode))
-app.command("align")(command(align.align))
-app.command("export")(command(export.export))
-app.command("convert")(command(convert.convert))
-app.command("layout")(command(layout.layout))
-app.command("show")(command(show.show))

@@ -34,6 +34,7 @@ from slrcli.cli.several import (
 from slrcli.config import read_toml, resolve
 from slrcli.console import Console
 from slrcli.errors import UsageError
+from slrcli.memory import keep_freed_memory
 from slrcli.workflows.runs import CONFIG, PLAN
 
 
@@ -152,6 +153,7 @@ def train(
             raise UsageError("No corpus is named.", "--data-dir", "slr train --data-dir DIR")
         if folds or seeds:
             return start_folds(console, settled, runs, jobs, dry_run)
+    keep_freed_memory()
     from slrcli.workflows.train import resume as go_on
     from slrcli.workflows.train import train as start
 

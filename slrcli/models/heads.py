@@ -19,7 +19,9 @@ class UnitClassifier(nn.Module):
 
     def __init__(self, inputs: int, classes: int, scale: float, blank_bias: float):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(classes, inputs))
+        weight = torch.empty(classes, inputs)
+        # Without memory (a checkpoint fills it) nothing is drawn; to try would load half of torch's compiler.
+        self.weight = nn.Parameter(weight if weight.is_meta else weight.normal_())
         self.scale = nn.Parameter(torch.tensor(float(scale)))
         self.bias = nn.Parameter(torch.zeros(classes))
         with torch.no_grad():

@@ -19,6 +19,7 @@ from slrcli.config import nearest
 from slrcli.ctc import BLANK
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
+from slrcli.models.frames import Dropout
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.masked import BiLSTM, MaskedBatchNorm1d, MaskedConv1d, SqueezeExcite, channel_mask, halved
 
@@ -94,7 +95,7 @@ class MobileNetV3(SignModel):
         self.upsample_norm = MaskedBatchNorm1d(upsampled)
         self.smooth = MaskedConv1d(upsampled, upsampled, 3)
         self.smooth_norm = MaskedBatchNorm1d(upsampled)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.recurrence = BiLSTM(upsampled, hidden, options.lstm_layers, dropout)
         self.classifier = nn.Linear(2 * hidden, vocab_size)
         initialise(self, options.init)
@@ -156,7 +157,7 @@ def encoder(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
         nn.Linear(inputs, middle),
         nn.LayerNorm(middle),
         nn.ReLU(),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(middle, outputs),
         nn.LayerNorm(outputs),
     )
@@ -242,6 +243,10 @@ def initialise(model: SignModel, init: str) -> None:
     classifier that weak the network finds "all blank" within an epoch and stays there for dozens.
     `local`: torch's own, but for an LSTM that begins by looking at single moments and a classifier that is heard.
     """
+    if (
+        model.classifier.weight.is_meta
+    ):  # what a checkpoint fills; to run through it would load half of torch's compiler
+        return
     if init == "forerunner":
         _draw_as_forerunner(model)
     else:

@@ -1,7 +1,7 @@
 """The training loop: a generator that yields what happens and never prints, so that anyone can drive it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -118,6 +118,7 @@ class Trainer:
             self.recogniser = Recogniser(self.average.model, recogniser.vocabulary, recogniser.meta)
         self.device = recogniser.device
         self._network: nn.Module = model
+        batches.pinned = self.device.type == "cuda"
         self.objective = Objective(config, model.vocab_size, self.device, teacher)
         self.optimiser = make_optimiser(model, config.optim, self.device)
         self.progress = Progress()
@@ -189,8 +190,10 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         (loss * batch.share).backward()
         limit = self.config.optim.clip_norm or float("inf")
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
-        value, frames, *others = self._of_all(batch, terms)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        # all numbers in one read: a device is waited for once a step, when its work is queued
+        norm, *found = torch.stack([norm, *terms.values()]).detach().tolist()
+        value, frames, *others = self._of_all(batch, found)
         self._require_finite(value, norm, batch)
         self.optimiser.step()
         if self.average:
@@ -203,10 +206,9 @@ class Trainer:
         progress.sums["norm_max"] = max(progress.sums["norm_max"], norm)
         return Step(progress.epoch, progress.step, value, norm, lr, frames, seconds)
 
-    def _of_all(self, batch: Batch, terms: dict[str, Tensor]) -> list[float]:
-        """Of all processes: the mean CTC loss, the frames, the means of the other terms."""
-        weight = batch.share / parallel.size()
-        ctc, *others = (float(term.detach()) * weight for term in terms.values())
+    def _of_all(self, batch: Batch, terms: Sequence[float]) -> list[float]:
+        """Of all processes: the mean CTC loss (the first term), the frames, the means of the other terms."""
+        ctc, *others = (term * batch.share / parallel.size() for term in terms)
         ctc, frames, *others = parallel.totals([ctc, int(batch.lengths.sum()), *others], self.device)
         return [ctc, int(frames), *others]
 

@@ -1,7 +1,9 @@
 """What `slr decode` does: feature files and videos in, glosses with their places and confidences out."""
 
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,10 +131,9 @@ def decode_with(console: Console, recogniser: ClipRecogniser, files: Sequence[Pa
 
             found = landmarks_of(console, videos, recogniser.meta.layout, means.extraction, means.jobs, Path(folder))
         with console.progress("decoding", len(files)) as task:
-            for start in range(0, len(files), DECODE_BATCH):
-                part = files[start : start + DECODE_BATCH]
-                yield from decode_batch(recogniser, part, found)
-                task.advance(len(part))
+            for part in read_ahead(recogniser, files, found):
+                yield from recognised(recogniser, part, found)
+                task.advance(len(part.files))
 
 
 def open_recogniser(
@@ -168,15 +169,29 @@ def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:
     return TimedClip(id, item.frames, item.hypothesis, rates.of(item.path))
 
 
-def decode_batch(
-    recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks | None = None
-) -> list[Decoded]:
-    """Decode a few files as one batch; what a clip gives does not depend on the others.
+@dataclass(frozen=True)
+class Read:
+    """Some files that are recognised together, and what was read of them: arrays or errors, by place."""
 
-    Args:
-        landmarks: for videos among the files, the feature file that is read in their place.
-    """
-    landmarks = landmarks or {}
+    files: Sequence[Path]
+    arrays: dict[int, np.ndarray]
+    errors: dict[int, Decoded]
+
+
+def read_ahead(recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks) -> Iterator[Read]:
+    """The files, some at a time, read by a thread while those before them are recognised."""
+    parts = [files[start : start + DECODE_BATCH] for start in range(0, len(files), DECODE_BATCH)]
+    with ThreadPoolExecutor(1) as reader:
+        waiting = deque(reader.submit(read, recogniser, part, landmarks) for part in parts[:1])
+        for following in [*parts[1:], None]:
+            done = waiting.popleft().result()
+            if following is not None:
+                waiting.append(reader.submit(read, recogniser, following, landmarks))
+            yield done
+
+
+def read(recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks) -> Read:
+    """What the recogniser reads of each file, or of the feature file that stands in its place."""
     arrays, errors = {}, {}
     for index, file in enumerate(files):
         try:
@@ -186,15 +201,32 @@ def decode_batch(
             arrays[index] = recogniser.load(features)
         except SlrError as error:
             errors[index] = Decoded(file, error=error)
+    return Read(files, arrays, errors)
+
+
+def decode_batch(
+    recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks | None = None
+) -> list[Decoded]:
+    """Decode a few files as one batch; what a clip gives does not depend on the others.
+
+    Args:
+        landmarks: for videos among the files, the feature file that is read in their place.
+    """
+    return recognised(recogniser, read(recogniser, files, landmarks or {}), landmarks or {})
+
+
+def recognised(recogniser: ClipRecogniser, part: Read, landmarks: Landmarks) -> list[Decoded]:
+    """What comes out for each of the files that were read."""
+    files, arrays = part.files, part.arrays
     names = [str(files[index]) for index in arrays]
     done = {}
     for index, found in zip(arrays, _recognised(recogniser, list(arrays.values()), names), strict=True):
         if isinstance(found, SlrError):
-            errors[index] = Decoded(files[index], error=found)
+            part.errors[index] = Decoded(files[index], error=found)
         else:
             times = _times(landmarks.get(files[index]))
             done[index] = Decoded(files[index], len(arrays[index]), found, times=times)
-    return [(done | errors)[index] for index in range(len(files))]
+    return [(done | part.errors)[index] for index in range(len(files))]
 
 
 def _recognised(
