@@ -1,0 +1,148 @@
+"""Sentences put together anew: signs of a clip exchanged for signs that the same signer makes in other clips.
+
+The boundaries of signs come from an alignment of the glosses (`slrcli.training.locate`). What is exchanged is the sign
+between two boundaries; before it and after it stands the movement of a hand from the one clip's pose to the other's.
+All parts are views of the clips they come from, and what is missing in them stays missing.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout
+from slrcli.features.motion import SMOOTHED, active, join
+from slrcli.features.speed import speed
+
+REST = 0.15  # share of the full speed below which the ends of a clip are rest, as `slr compose` takes it
+BRIDGE = (2, 5)  # fewest and most frames from a part of one clip to that of another
+ANOTHER = 0.5  # of the exchanged signs so many become another gloss that the signer has signed
+LONGEST = 2.0  # times as long as it was a clip may become: batches are made of clips of like length
+
+Signs = list[tuple[int, int]]  # of each gloss of a clip its first frame and the one after its last
+
+
+def sign_spans(x: np.ndarray, peaks: Sequence[int], layout: Layout) -> Signs:
+    """The frames of each sign of a clip, `(0, 0)` where the place of one cannot be told from its neighbour's.
+
+    Between two peaks the hands go from one sign to the next. They are parted where the movement is slowest, within the
+    middle half of the way: near a peak the hands may hold still within a sign. The first sign begins, and the last one
+    ends, where the rest pose does.
+
+    Args:
+        x: the clip's positions `[T, positions]`, NaN where missing.
+        peaks: a frame within each sign, in their order.
+        layout: what the columns mean.
+    """
+    pace = np.convolve(speed(x, layout, _acting(layout)), np.full(SMOOTHED, 1 / SMOOTHED), mode="same")
+    start, stop = active(x, layout, REST)
+    cuts = [min(start, peaks[0])]
+    cuts += [_slowest(pace, first, second) for first, second in pairwise(peaks)]
+    cuts.append(max(stop, peaks[-1] + 1))
+    return [
+        (first, last) if first <= peak < last else (0, 0)
+        for peak, first, last in zip(peaks, cuts, cuts[1:], strict=True)
+    ]
+
+
+def _acting(layout: Layout) -> list:
+    """The groups that sign; all of them where none is known to."""
+    return [group for group in layout.groups if group.kind in ("pose", "hand")]
+
+
+def _slowest(pace: np.ndarray, first: int, second: int) -> int:
+    """The frame that begins the second sign; where several are as slow, the one nearest to the middle."""
+    margin = max(second - first - 1, 0) // 4
+    frames = np.arange(first + 1 + margin, max(second, first + 1) - margin + 1)
+    frames = frames[np.argsort(np.abs(2 * frames - first - second - 1), kind="stable")]
+    return int(frames[pace[np.minimum(frames, len(pace) - 1)].argmin()])
+
+
+def require_signers(signers: Sequence[str]) -> None:
+    """DataError where nobody is named: signs of different people are not to be mixed."""
+    if not any(signers):
+        raise DataError(
+            "signs are exchanged among the clips of one signer, and the annotations name no signer",
+            "augment.recombine",
+            "name the column of the signers (data.columns.signer), or leave augment.recombine at 0",
+        )
+
+
+class Stock:
+    """The signs of all clips, by who signs them.
+
+    Args:
+        signers: of each clip; a clip without one neither gives nor takes.
+        targets: gloss ids of each clip.
+        spans: first frame and the one after the last of every gloss of every clip, clip after clip, int `[N, 2]`;
+            0 and 0 where the place is not known.
+    """
+
+    def __init__(self, signers: Sequence[str], targets: Sequence[Sequence[int]], spans: np.ndarray):
+        self.spans = spans
+        self._targets = targets
+        self._first = np.concatenate([[0], np.cumsum([len(target) for target in targets])])
+        if spans.shape != (self._first[-1], 2):
+            raise ValueError(f"{self._first[-1]} glosses have spans of shape {spans.shape}")
+        self._signers = signers
+        self._clip = np.repeat(np.arange(len(targets)), np.diff(self._first))
+        self._places: dict[str, dict[int, np.ndarray]] = {}  # signer -> gloss -> numbers of its spans
+        glosses = np.array([gloss for target in targets for gloss in target], np.int64)
+        people = np.array(signers)[self._clip] if len(glosses) else np.zeros(0, str)
+        usable = np.flatnonzero((spans[:, 1] > 0) & (people != ""))
+        for signer in np.unique(people[usable]):
+            own = usable[people[usable] == signer]
+            known, which = np.unique(glosses[own], return_inverse=True)
+            order = np.argsort(which, kind="stable")
+            parts = np.split(own[order], np.cumsum(np.bincount(which))[:-1])
+            self._places[str(signer)] = dict(zip(known.tolist(), parts, strict=True))
+
+    def recombined(
+        self, index: int, clip_of: Callable[[int], np.ndarray], layout: Layout, rng: np.random.Generator
+    ) -> tuple[np.ndarray, list[int]] | None:
+        """A clip with some of its signs exchanged, float32 `[T', D]`, and its gloss ids.
+
+        Any number of its signs, at least one, gives way to another take of the same gloss, or to any other gloss of
+        the signer.
+
+        Args:
+            index: place of the clip.
+            clip_of: gives the clip `[T, D]` at a place.
+            layout: what the columns mean.
+            rng: decides.
+
+        Returns:
+            None where there is nothing to exchange, or what comes out would be too long.
+        """
+        places, target, own = self._places.get(self._signers[index], {}), list(self._targets[index]), self._first[index]
+        possible = [place for place in range(len(target)) if self.spans[own + place, 1] > 0]
+        if not possible:
+            return None
+        count = rng.integers(1, len(possible) + 1)
+        parts: list[tuple[int, int, int]] = []  # clip, first frame, the one after the last
+        at = 0
+        for place in sorted(rng.choice(possible, count, replace=False).tolist()):
+            drawn = self._draw(places, target[place], int(own) + place, rng)
+            if drawn is None:
+                continue
+            start, stop = self.spans[own + place].tolist()
+            parts += [(index, at, start), (int(self._clip[drawn[1]]), *self.spans[drawn[1]].tolist())]
+            target[place], at = drawn[0], stop
+        if not parts:
+            return None
+        frames = len(clip_of(index))
+        parts = [part for part in [*parts, (index, at, frames)] if part[2] > part[1]]
+        gaps = rng.integers(BRIDGE[0], BRIDGE[1] + 1, len(parts) - 1).tolist()
+        if sum(stop - start for _, start, stop in parts) + sum(gaps) > LONGEST * frames:
+            return None
+        pieces = [clip_of(clip)[start:stop, : layout.positions] for clip, start, stop in parts]
+        return join(pieces, gaps, layout)[0], target
+
+    @staticmethod
+    def _draw(places: dict[int, np.ndarray], gloss: int, own: int, rng: np.random.Generator) -> tuple[int, int] | None:
+        """A gloss and the number of one of its signs, not the one that is there; None where there is no other."""
+        if rng.random() < ANOTHER:
+            gloss = list(places)[rng.integers(len(places))]
+        others = places[gloss][places[gloss] != own]
+        return (gloss, int(others[rng.integers(len(others))])) if len(others) else None
