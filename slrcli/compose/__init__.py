@@ -2,7 +2,8 @@
 
 `clips` reads labelled clips, `language` says which gloss follows which, `plan` draws the sentences, `write` makes the
 corpus (with `features.motion`, which trims clips and bridges the gaps) and says what it was made of. Nobody signs like
-this: such a corpus shows that a recogniser can learn, and gives it a start; it is no stand-in for recordings of sentences.
+this: such a corpus shows that a recogniser can learn, and gives it a start; it is no stand-in for recordings of
+sentences.
 """
 
 from slrcli.compose.write import Composed, compose_corpus
