@@ -12,8 +12,7 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
-from slrcli.features.motion import SMOOTHED, active, join
-from slrcli.features.speed import speed
+from slrcli.features.motion import active, join
 
 REST = 0.15  # share of the full speed below which the ends of a clip are rest, as `slr compose` takes it
 BRIDGE = (2, 5)  # fewest and most frames from a part of one clip to that of another
@@ -26,37 +25,21 @@ Signs = list[tuple[int, int]]  # of each gloss of a clip its first frame and the
 def sign_spans(x: np.ndarray, peaks: Sequence[int], layout: Layout) -> Signs:
     """The frames of each sign of a clip, `(0, 0)` where the place of one cannot be told from its neighbour's.
 
-    Between two peaks the hands go from one sign to the next. They are parted where the movement is slowest, within the
-    middle half of the way: near a peak the hands may hold still within a sign. The first sign begins, and the last one
-    ends, where the rest pose does.
+    Neighbours are parted halfway between their peaks. The first sign begins, and the last one ends, where the rest pose
+    does.
 
     Args:
         x: the clip's positions `[T, positions]`, NaN where missing.
         peaks: a frame within each sign, in their order.
         layout: what the columns mean.
     """
-    pace = np.convolve(speed(x, layout, _acting(layout)), np.full(SMOOTHED, 1 / SMOOTHED), mode="same")
     start, stop = active(x, layout, REST)
-    cuts = [min(start, peaks[0])]
-    cuts += [_slowest(pace, first, second) for first, second in pairwise(peaks)]
-    cuts.append(max(stop, peaks[-1] + 1))
+    between = [(first + second + 1) // 2 for first, second in pairwise(peaks)]
+    cuts = [min(start, peaks[0]), *between, max(stop, peaks[-1] + 1)]
     return [
         (first, last) if first <= peak < last else (0, 0)
-        for peak, first, last in zip(peaks, cuts, cuts[1:], strict=True)
+        for peak, (first, last) in zip(peaks, pairwise(cuts), strict=True)
     ]
-
-
-def _acting(layout: Layout) -> list:
-    """The groups that sign; all of them where none is known to."""
-    return [group for group in layout.groups if group.kind in ("pose", "hand")]
-
-
-def _slowest(pace: np.ndarray, first: int, second: int) -> int:
-    """The frame that begins the second sign; where several are as slow, the one nearest to the middle."""
-    margin = max(second - first - 1, 0) // 4
-    frames = np.arange(first + 1 + margin, max(second, first + 1) - margin + 1)
-    frames = frames[np.argsort(np.abs(2 * frames - first - second - 1), kind="stable")]
-    return int(frames[pace[np.minimum(frames, len(pace) - 1)].argmin()])
 
 
 def require_signers(signers: Sequence[str]) -> None:
