@@ -25,7 +25,7 @@ from slrcli.paths import minimum_frames
 POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
 READ_AHEAD = 4  # batches made while the model computes
 STD_FLOOR = 1e-6
-RECOMBINED = 2  # behind the place of a clip, the stream of chance that its signs are exchanged by
+RECOMBINED = 1000  # behind the place of a clip, the stream of chance that its signs are exchanged by
 
 
 class Batch(NamedTuple):

@@ -100,7 +100,7 @@ class Stock:
         """
         places, target, own = self._places.get(self._signers[index], {}), list(self._targets[index]), self._first[index]
         possible = [place for place in range(len(target)) if self.spans[own + place, 1] > 0]
-        if not possible:
+        if not (places and possible):
             return None
         count = rng.integers(1, len(possible) + 1)
         parts: list[tuple[int, int, int]] = []  # clip, first frame, the one after the last

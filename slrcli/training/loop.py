@@ -273,7 +273,7 @@ class Trainer:
         self.objective.restore(below(OBJECTIVE, tensors))
         if self.average:
             self.average.restore(below(AVERAGE, tensors) or self.model.state_dict())
-        if SIGNS in tensors:
+        if SIGNS in tensors and len(tensors[SIGNS]) == sum(map(len, self.batches.targets)):  # else the glosses changed
             self._put_in_stock(tensors[SIGNS].numpy())
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and self.device.type == "cuda":
