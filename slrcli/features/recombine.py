@@ -114,12 +114,13 @@ class Stock:
             target[place], at = drawn[0], stop
         if not parts:
             return None
-        frames = len(clip_of(index))
+        clips = {clip: clip_of(clip) for clip in {index, *(clip for clip, *_ in parts)}}
+        frames = len(clips[index])
         parts = [part for part in [*parts, (index, at, frames)] if part[2] > part[1]]
         gaps = rng.integers(BRIDGE[0], BRIDGE[1] + 1, len(parts) - 1).tolist()
         if sum(stop - start for _, start, stop in parts) + sum(gaps) > LONGEST * frames:
             return None
-        pieces = [clip_of(clip)[start:stop, : layout.positions] for clip, start, stop in parts]
+        pieces = [clips[clip][start:stop, : layout.positions] for clip, start, stop in parts]
         return join(pieces, gaps, layout)[0], target
 
     @staticmethod

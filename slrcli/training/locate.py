@@ -9,6 +9,7 @@ from slrcli.data import Clips, ahead, collate
 from slrcli.decoding.alignment import align
 from slrcli.errors import DataError
 from slrcli.evaluate import EVAL_BATCH
+from slrcli.features.layout import Layout
 from slrcli.features.recombine import Signs, sign_spans
 from slrcli.recognise import Recogniser, by_length
 
@@ -46,16 +47,16 @@ def locate(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]
     for batch in ahead(made):
         log_probs, lengths = recogniser.log_probs(batch.x.numpy(), batch.lengths.numpy())
         for row, index in enumerate(batch.index):
-            found[index] = _signs(log_probs[row, : lengths[row]], targets[index], recogniser, clips, index)
+            x = batch.x[row, : batch.lengths[row], : clips.layout.positions].numpy()
+            found[index] = _signs(x, log_probs[row, : lengths[row]], targets[index], recogniser, clips.layout)
     return np.array([span for signs in found for span in signs], np.int32).reshape(-1, 2)
 
 
-def _signs(log_probs: np.ndarray, ids: Sequence[int], recogniser: Recogniser, clips: Clips, index: int) -> Signs:
-    """The frames of each sign of one clip."""
-    x = clips[index][:, : clips.layout.positions]
+def _signs(x: np.ndarray, log_probs: np.ndarray, ids: Sequence[int], recogniser: Recogniser, layout: Layout) -> Signs:
+    """The frames of each sign of one clip, whose positions are `x [T, positions]`."""
     try:
         placed = align(log_probs, ids, recogniser.stride, recogniser.vocabulary, len(x))
     except DataError:
         return [(0, 0)] * len(ids)
-    spans = sign_spans(x, placed.peaks, clips.layout)
+    spans = sign_spans(x, placed.peaks, layout)
     return [span if sure >= SURE else (0, 0) for span, sure in zip(spans, placed.confidences, strict=True)]
