@@ -21,7 +21,7 @@ from slrcli.data import Clips, TrainBatches, least_frames
 from slrcli.errors import DataError
 from slrcli.features.augment import augment, derivatives
 from slrcli.features.layout import generic_layout
-from slrcli.features.recombine import BRIDGE, LONGEST, Stock, sign_spans
+from slrcli.features.recombine import BRIDGE, LONGEST, Stock, lateness, sign_spans
 from slrcli.models.registry import build_model
 from slrcli.paths import minimum_frames
 from slrcli.training import locate as locating
@@ -331,11 +331,12 @@ def test_no_gradient_reaches_what_is_missing_in_a_recombined_clip(world):
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(st.integers(0, 59), min_size=1, max_size=6), st.integers(0, 9))
-def test_spans_lie_one_after_the_other_each_about_its_peak(peaks, seed):
+@given(
+    st.lists(st.integers(0, 59), min_size=1, max_size=6), st.integers(0, 30), st.integers(31, 60), st.floats(0.2, 0.8)
+)
+def test_spans_lie_one_after_the_other_each_about_its_peak(peaks, start, stop, late):
     peaks = sorted(peaks)
-    x = np.random.default_rng(seed).normal(size=(60, 4)).cumsum(axis=0).astype(np.float32)
-    spans = sign_spans(x, peaks, LAYOUT)
+    spans = sign_spans(peaks, (start, stop), late)
     known = [(span, peak) for span, peak in zip(spans, peaks, strict=True) if span != (0, 0)]
     assert all(0 <= start <= peak < stop <= 60 for (start, stop), peak in known)
     assert all(a[0][1] <= b[0][0] for a, b in pairwise(known))
@@ -343,11 +344,23 @@ def test_spans_lie_one_after_the_other_each_about_its_peak(peaks, seed):
 
 
 def test_the_rest_before_and_after_a_sentence_belongs_to_no_sign():
-    x = np.zeros((60, 4), np.float32)
-    x[20:40] = np.sin(np.arange(20))[:, None]
-    (first, second), (third, fourth) = sign_spans(x, [24, 34], LAYOUT)
-    assert 15 <= first <= 20 and second == third == 29 and 40 <= fourth <= 45
-    assert sign_spans(x, [2], LAYOUT)[0][0] <= 2  # unless the recogniser found it there
+    assert sign_spans([24, 34], (20, 40), 0.5) == [(20, 29), (29, 40)]
+    assert sign_spans([2, 50], (20, 40), 0.5) == [(2, 26), (26, 51)]  # unless the recogniser found it there
+
+
+@pytest.mark.parametrize("late", [0.25, 0.5, 0.75])
+def test_how_late_a_network_speaks_is_read_off_the_outer_signs_and_taken_off_the_inner_ones(late):
+    rng = np.random.default_rng(0)
+    peaks, moving, truth = [], [], []
+    for _ in range(50):
+        cuts = np.cumsum(rng.integers(40, 44, 4)).tolist()
+        peaks.append([round(first + late * (last - first)) for first, last in pairwise(cuts)])
+        moving.append((cuts[0], cuts[-1]))
+        truth.append(list(pairwise(cuts)))
+    assert lateness(peaks, moving) == pytest.approx(late, abs=0.03)
+    for own, ends, spans in zip(peaks, moving, truth, strict=True):
+        assert np.abs(np.subtract(sign_spans(own, ends, lateness(peaks, moving)), spans)).max() <= 4
+    assert lateness([[0]], [(0, 1)]) == 0.5 and lateness([[9]], [(0, 10)]) == 0.8 and lateness([[0]], [(0, 9)]) == 0.2
 
 
 def test_signs_are_located_when_the_network_knows_them_and_now_and_then_again():

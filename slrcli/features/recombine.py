@@ -7,14 +7,15 @@ All parts are views of the clips they come from, and what is missing in them sta
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import ceil
 
 import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
-from slrcli.features.motion import active, join
+from slrcli.features.motion import join
 
-REST = 0.15  # share of the full speed below which the ends of a clip are rest, as `slr compose` takes it
+LATENESS = (0.2, 0.8)  # between these lies the place of a peak within its sign, whatever the outer signs say
 BRIDGE = (2, 5)  # fewest and most frames from a part of one clip to that of another
 ANOTHER = 0.5  # of the exchanged signs so many become another gloss that the signer has signed
 LONGEST = 2.0  # times as long as it was a clip may become: batches are made of clips of like length
@@ -22,20 +23,34 @@ LONGEST = 2.0  # times as long as it was a clip may become: batches are made of 
 Signs = list[tuple[int, int]]  # of each gloss of a clip its first frame and the one after its last
 
 
-def sign_spans(x: np.ndarray, peaks: Sequence[int], layout: Layout) -> Signs:
-    """The frames of each sign of a clip, `(0, 0)` where the place of one cannot be told from its neighbour's.
+def lateness(peaks: Sequence[Sequence[int]], moving: Sequence[tuple[int, int]]) -> float:
+    """How far into a sign its peak stands, from 0 at its beginning to 1 at its end: by and large the same in all signs.
 
-    Neighbours are parted halfway between their peaks. The first sign begins, and the last one ends, where the rest pose
-    does.
+    A network says a gloss when it has seen enough of it, which is mostly late in the sign. How late, the outer signs
+    tell: the first one of a clip begins where the rest pose ends, and the last one ends where the next one begins.
 
     Args:
-        x: the clip's positions `[T, positions]`, NaN where missing.
-        peaks: a frame within each sign, in their order.
-        layout: what the columns mean.
+        peaks: of each clip, a frame within each of its signs.
+        moving: of each clip, the frames between the rest poses.
+
+    Returns:
+        A number within `LATENESS`; the middle of a sign where nothing is known.
     """
-    start, stop = active(x, layout, REST)
-    between = [(first + second + 1) // 2 for first, second in pairwise(peaks)]
-    cuts = [min(start, peaks[0]), *between, max(stop, peaks[-1] + 1)]
+    before = sum(max(0, own[0] - start) for own, (start, _) in zip(peaks, moving, strict=True))
+    after = sum(max(0, stop - 1 - own[-1]) for own, (_, stop) in zip(peaks, moving, strict=True))
+    return min(max(before / (before + after), LATENESS[0]), LATENESS[1]) if before + after else 0.5
+
+
+def sign_spans(peaks: Sequence[int], moving: tuple[int, int], late: float) -> Signs:
+    """The frames of each sign of a clip, `(0, 0)` where the place of one cannot be told from its neighbour's.
+
+    Args:
+        peaks: a frame within each sign, in their order.
+        moving: the frames between the rest poses: the first sign begins there, and the last one ends.
+        late: what `lateness` says; neighbours are parted accordingly.
+    """
+    between = [first + max(1, ceil((1 - late) * (second - first))) for first, second in pairwise(peaks)]
+    cuts = [min(moving[0], peaks[0]), *between, max(moving[1], peaks[-1] + 1)]
     return [
         (first, last) if first <= peak < last else (0, 0)
         for peak, (first, last) in zip(peaks, pairwise(cuts), strict=True)
