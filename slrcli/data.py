@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from slrcli.features.augment import augment
 from slrcli.features.clip import check_width, is_blind, load_clip, padded
 from slrcli.features.layout import Layout
 from slrcli.features.readers import feature_shape
+from slrcli.features.recombine import Stock, require_signers
 from slrcli.models.frontend import Frontend
 from slrcli.parallel import share
 from slrcli.paths import minimum_frames
@@ -25,6 +27,7 @@ from slrcli.store import is_mapped
 POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
 READ_AHEAD = 4  # batches made while the model computes
 STD_FLOOR = 1e-6
+RECOMBINED = 1000  # behind the place of a clip, the stream of chance that its signs are exchanged by
 
 
 class Batch(NamedTuple):
@@ -162,6 +165,10 @@ class TrainBatches:
 
     Attributes:
         pinned: whether batches come in pinned memory, as a CUDA device wants them.
+        stock: where signs to be exchanged come from; None until somebody has located them.
+
+    Raises:
+        DataError: signs are to be exchanged, and nothing says who signs.
     """
 
     pinned = False
@@ -178,7 +185,10 @@ class TrainBatches:
     ):
         self.clips, self.targets, self.options = clips, targets, options
         self.batch_size, self.seed, self.views = batch_size, seed, views
-        self._minimum = [least_frames(minimum_frames(target), output_length) for target in targets]
+        self.stock: Stock | None = None
+        self._least = cache(lambda needed: least_frames(needed, output_length))
+        if options.recombine:
+            require_signers([item.signer for item in clips.utterances])
 
     def __len__(self) -> int:
         return -(-len(self.clips) // self.batch_size)
@@ -190,15 +200,29 @@ class TrainBatches:
 
     def _make(self, indices: Sequence[int], epoch: int) -> Batch:
         own, weight = share(indices)
-        indices = own * self.views
-        clips = [self._variant(index, epoch, row // (len(indices) // self.views)) for row, index in enumerate(indices)]
-        batch = collate(clips, [self.targets[index] for index in indices], indices)._replace(share=weight)
+        clips, targets = zip(*(self._sentence(index, epoch) for index in own), strict=True)
+        varied = [
+            self._variant(x, target, index, epoch, view)
+            for view in range(self.views)
+            for x, target, index in zip(clips, targets, own, strict=True)
+        ]
+        batch = collate(varied, targets * self.views, own * self.views)._replace(share=weight)
         return batch.pinned() if self.pinned else batch
 
-    def _variant(self, index: int, epoch: int, view: int) -> np.ndarray:
+    def _sentence(self, index: int, epoch: int) -> tuple[np.ndarray, Sequence[int]]:
+        """The clip and its gloss ids, perhaps with some of its signs exchanged."""
+        if self.stock is not None and self.options.recombine:
+            rng = np.random.default_rng([self.seed, epoch, index, RECOMBINED])
+            if rng.random() < self.options.recombine:
+                made = self.stock.recombined(index, self.clips.__getitem__, self.clips.layout, rng)
+                if made and len(made[0]) >= self._least(minimum_frames(made[1])):
+                    return made
+        return self.clips[index], self.targets[index]
+
+    def _variant(self, x: np.ndarray, target: Sequence[int], index: int, epoch: int, view: int) -> np.ndarray:
         pace = np.random.default_rng([self.seed, epoch, index])
         rest = np.random.default_rng([self.seed, epoch, index, view]) if self.views > 1 else None
-        return augment(self.clips[index], self.clips.layout, self.options, pace, self._minimum[index], rest)
+        return augment(x, self.clips.layout, self.options, pace, self._least(minimum_frames(target)), rest)
 
 
 def least_frames(needed: int, output_length: Callable[[int], int]) -> int:

@@ -13,12 +13,12 @@ from slrcli.cli import app
 from slrcli.compose import compose_corpus
 from slrcli.compose.clips import Clip, read_clips
 from slrcli.compose.language import START, BigramModel
-from slrcli.compose.motion import FEWEST, MARGIN, MOST, active, bridge, join
 from slrcli.compose.plan import choose_split, plan, split_clips, with_enough
 from slrcli.config import ComposeConfig, check_compose
 from slrcli.corpus import open_corpus
 from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import generic_layout, load_layout
+from slrcli.features.motion import FEWEST, MARGIN, MOST, active, bridge, join
 from slrcli.features.recording import Recording
 from slrcli.features.writers import write_recording
 

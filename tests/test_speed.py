@@ -19,7 +19,7 @@ from slrcli.features.layout import load_layout
 from slrcli.meta import Meta
 from slrcli.models.registry import ARCHITECTURES, build_model
 from slrcli.recognise import Recogniser
-from slrcli.workflows.decode import DECODE_BATCH, decode_batch, decode_with
+from slrcli.workflows.decode import DECODE_BATCH, Means, decode_batch, decode_with
 
 LAYOUT = "mediapipe-225"
 TIED = 1e-4
@@ -111,7 +111,7 @@ def test_files_are_read_while_others_are_recognised_and_come_in_order(tmp_path):
                 pass  # the second batch must come in while the first is at work
             return super().recognise(clips, names)
 
-    found = list(decode_with(Console(quiet=True), Watched(model, meta.vocabulary, meta), files))
+    found = list(decode_with(Console(quiet=True), Watched(model, meta.vocabulary, meta), files, Means()))
     assert [item.path for item in found] == files
     assert [item.error is not None for item in found] == [file.name == "broken.npy" for file in files]
     assert [count for kind, count in order if kind == "recognised"] == [8, 7, 3]

@@ -81,6 +81,8 @@ def test_stored_log_probabilities_teach_as_well(taught, tmp_path):
     assert "not varied" in result.output
     assert metrics(tmp_path / "s")[-1]["distillation"] < metrics(tmp_path / "s")[0]["distillation"]
 
+    exchanged = slr(*start, "--output-dir", tmp_path / "no", "--set", "augment.recombine=0.5")
+    assert exchanged.exit_code == 2 and "cannot be exchanged" in exchanged.output and not (tmp_path / "no").exists()
     np.save(folder / f"{utterances[0].id}.npy", np.zeros((5, 9), np.float32))
     result = slr(*start, "--output-dir", tmp_path / "wrong")
     assert result.exit_code == 1 and "expected [frames, 4]" in " ".join(result.output.split())

@@ -25,12 +25,12 @@ import numpy as np
 from slrcli import __version__
 from slrcli.compose.clips import Clip, Collection, fingerprint, read_clips
 from slrcli.compose.language import BigramModel
-from slrcli.compose.motion import FEWEST, active, clean, join
 from slrcli.compose.plan import Sentence, choose_split, plan, split_clips, with_enough
 from slrcli.config import ComposeConfig, check_compose
 from slrcli.corpus.write import write_table
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, guess_layout, load_layout
+from slrcli.features.motion import FEWEST, active, clean, join
 from slrcli.files import atomic_write_text
 
 WHAT = (

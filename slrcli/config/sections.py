@@ -120,7 +120,19 @@ class AugmentConfig:
     )
     point_drop: float = setting(0.0, "Probability that a point is missing throughout the clip.", least=0, most=1)
     hand_drop: float = setting(0.0, "Probability that a hand is missing throughout the clip.", least=0, most=1)
+    finger_drop: float = setting(
+        0.0, "Probability that a finger is missing throughout the clip, where the layout's limbs draw fingers.",
+        least=0, most=1,
+    )  # fmt: skip
+    face_drop: float = setting(0.0, "Probability that the face is missing throughout the clip.", least=0, most=1)
     mirror: float = setting(0.0, "Probability of swapping left and right.", least=0, most=1)
+    recombine: float = setting(
+        0.0, "Probability of exchanging signs of a clip for others that its signer makes in other clips.",
+        least=0, most=1,
+    )  # fmt: skip
+    recombine_from: float = setting(
+        0.3, "Share of the epochs before that begins: the network has to find the signs by itself.", least=0, most=1
+    )
 
 
 @dataclass(frozen=True)
@@ -183,4 +195,13 @@ NO_AUGMENTATION = {
     "shear": 0.0,
 }
 
-NO_VARIATION = {**NO_AUGMENTATION, "noise": 0.0, "point_drop": 0.0, "hand_drop": 0.0, "mirror": 0.0}
+NO_VARIATION = {
+    **NO_AUGMENTATION,
+    "noise": 0.0,
+    "point_drop": 0.0,
+    "hand_drop": 0.0,
+    "finger_drop": 0.0,
+    "face_drop": 0.0,
+    "mirror": 0.0,
+    "recombine": 0.0,
+}

@@ -161,7 +161,7 @@ def _transform(x: np.ndarray, layout: Layout, matrix: np.ndarray) -> np.ndarray:
 
 
 def _vary_values(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
-    """Noise on the values, points and hands that are missing throughout."""
+    """Noise on the values, points, hands, fingers and faces that are missing throughout."""
     if options.noise:
         x = x + options.noise * _spread(x, layout) * rng.standard_normal(x.shape, dtype=np.float32)
     lost = []
@@ -175,10 +175,48 @@ def _vary_values(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.
         if len(dropped) == len(hands):  # a clip without any hand says nothing
             dropped.pop(rng.integers(len(dropped)))
         lost += [np.arange(hand.start, hand.stop) for hand in dropped]
+    if options.finger_drop:
+        lost += [finger for finger in fingers(layout) if rng.random() < options.finger_drop]
+    faces = [group for group in layout.groups if group.kind == "face"]
+    if options.face_drop and 0 < len(faces) < len(layout.groups) and rng.random() < options.face_drop:
+        lost += [np.arange(face.start, face.stop) for face in faces]
     if any(columns.size for columns in lost):
         x = x.copy()
         x[:, np.concatenate(lost)] = np.nan
     return x
+
+
+@lru_cache(maxsize=16)
+def fingers(layout: Layout) -> list[np.ndarray]:
+    """The columns of every finger of every hand, as the layout's limbs draw them.
+
+    A finger goes from its tip, a point at which one line ends, to where several lines meet, or to the hand's anchor;
+    neither of these belongs to it.
+    """
+    found, first = [], 0
+    for group in layout.groups:
+        if group.kind == "hand":
+            lines: dict[int, list[int]] = {}
+            for a, b in sorted({(min(ends), max(ends)) for ends in layout.limbs}):
+                if first <= a and b < first + len(group.points):
+                    lines.setdefault(a - first, []).append(b - first)
+                    lines.setdefault(b - first, []).append(a - first)
+            palm = {group.index(name) for name in group.anchor} | {p for p, ends in lines.items() if len(ends) > 2}
+            for tip in (point for point, ends in lines.items() if len(ends) == 1 and point not in palm):
+                step = np.arange(len(group.coordinates))
+                found.append(np.concatenate([group.start + p * len(step) + step for p in _chain(tip, lines, palm)]))
+        first += len(group.points)
+    return found
+
+
+def _chain(tip: int, lines: dict[int, list[int]], palm: set[int]) -> list[int]:
+    """The points from a tip inwards, up to the palm."""
+    chain: list[int] = []
+    ahead = [tip]
+    while ahead:
+        chain.append(ahead[0])
+        ahead = [point for point in lines[ahead[0]] if point not in palm and point not in chain]
+    return chain
 
 
 def _mask_spans(x: np.ndarray, options: AugmentConfig, rng: np.random.Generator) -> np.ndarray:

@@ -17,11 +17,13 @@ from slrcli.console import finite
 from slrcli.data import Batch, Clips, TrainBatches
 from slrcli.errors import SlrError
 from slrcli.evaluate import Evaluation, evaluate
+from slrcli.features.recombine import Stock
 from slrcli.findings import Finding
 from slrcli.models.base import Output, SignModel
 from slrcli.recognise import Recogniser
 from slrcli.training.average import Average
 from slrcli.training.history import EpochNumbers
+from slrcli.training.locate import due, locate
 from slrcli.training.monitor import Monitor
 from slrcli.training.objective import Objective, Teacher
 from slrcli.training.optim import learning_rate, make_optimiser
@@ -55,6 +57,15 @@ class EpochEnd:
 
 
 @dataclass(frozen=True)
+class Located:
+    """The signs of the training clips have been located, so that they can be exchanged from this epoch on."""
+
+    epoch: int
+    share: float  # of all of them, whose place is believed
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Stopped:
     """The loop has ended before its last epoch; `reason` is `interrupted`, `patience`, or `lost` where another process
     is gone: the model stands as it was after its last whole step."""
@@ -67,6 +78,7 @@ class NotFiniteError(SlrError):
 
 
 AVERAGE, OBJECTIVE = "average.", "objective."  # before the names of their tensors in the training state
+SIGNS = "signs"  # in the training state: where the signs of the training clips are
 TERM = "term_"  # before the names of the other terms of the loss among the sums of an epoch
 SUMS = ("loss", "norm", "norm_max", "frames", "seconds")  # over the steps of an epoch; the second norm is its maximum
 
@@ -125,7 +137,7 @@ class Trainer:
         precision = config.run.precision
         self.half = precision == "bf16" or (precision == "auto" and self.device.type == "cuda")
 
-    def run(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Step | EpochEnd | Stopped]:
+    def run(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Step | EpochEnd | Located | Stopped]:
         """Train until the last epoch, until patience runs out, or until `interrupted()` after a step."""
         try:
             self._network = self._joined()
@@ -135,9 +147,11 @@ class Trainer:
                 raise
             yield Stopped("lost")
 
-    def _run(self, interrupted: Callable[[], bool]) -> Iterator[Step | EpochEnd | Stopped]:
+    def _run(self, interrupted: Callable[[], bool]) -> Iterator[Step | EpochEnd | Located | Stopped]:
         progress = self.progress
         while progress.epoch <= self.config.optim.epochs:
+            if self._location_due():
+                yield self._locate()
             self.model.train()
             for batch in self.batches.epoch(progress.epoch, progress.step):
                 with self._whole():
@@ -180,6 +194,25 @@ class Trainer:
             for name, item in self.model.named_buffers():
                 item.copy_(buffers[name])
             raise
+
+    def _location_due(self) -> bool:
+        """In the middle of an epoch the signs stay where they were."""
+        options, progress = self.config.augment, self.progress
+        return (
+            options.recombine > 0
+            and not progress.step
+            and due(progress.epoch, self.config.optim.epochs, options.recombine_from)
+        )
+
+    def _locate(self) -> Located:
+        started = time.perf_counter()
+        spans = locate(self.recogniser, self.batches.clips, self.batches.targets)
+        self._put_in_stock(spans)
+        return Located(self.progress.epoch, float((spans[:, 1] > 0).mean()), time.perf_counter() - started)
+
+    def _put_in_stock(self, spans: np.ndarray) -> None:
+        signers = [item.signer for item in self.batches.clips.utterances]
+        self.batches.stock = Stock(signers, self.batches.targets, spans)
 
     def _step(self, batch: Batch) -> Step:
         started, progress = time.perf_counter(), self.progress
@@ -270,6 +303,8 @@ class Trainer:
         tensors |= {f"{OBJECTIVE}{name}": tensor for name, tensor in self.objective.state().items()}
         if self.average:
             tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in self.average.state().items()}
+        if self.batches.stock:
+            tensors[SIGNS] = torch.from_numpy(self.batches.stock.spans)
         return tensors, {"progress": asdict(self.progress), "batches": len(self.batches)}
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -293,6 +328,8 @@ class Trainer:
         self.objective.restore(below(OBJECTIVE, tensors))
         if self.average:
             self.average.restore(below(AVERAGE, tensors) or self.model.state_dict())
+        if SIGNS in tensors and len(tensors[SIGNS]) == sum(map(len, self.batches.targets)):  # else the glosses changed
+            self._put_in_stock(tensors[SIGNS].numpy())
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)

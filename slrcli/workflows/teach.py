@@ -70,6 +70,9 @@ def call_teacher(
         return None
     folder = stored_folder(name)
     if folder is not None:
+        if config.augment.recombine:
+            what = "The teacher's log-probabilities belong to the clips as they are, whose signs cannot be exchanged."
+            raise UsageError(what, "augment.recombine", "Leave it at 0, or name the teacher's checkpoint.")
         console.note(f"teacher: log-probabilities of {len(clips)} training utterances in {folder}; not audited")
         return Audit(StoredTeacher(folder, vocabulary, clips, device), {}, {"teacher": str(folder)})
     path = find_checkpoint(Path(name))

@@ -18,7 +18,7 @@ from slrcli.meta import Meta, versions
 from slrcli.models.base import SignModel
 from slrcli.models.registry import build_model, read_options
 from slrcli.recognise import Recogniser, choose_device
-from slrcli.training.loop import EpochEnd, Step, Stopped, Trainer
+from slrcli.training.loop import EpochEnd, Located, Step, Stopped, Trainer
 from slrcli.training.optim import learning_rate
 from slrcli.workflows.guard import interruptible, memory_advice
 from slrcli.workflows.material import Material, gather, learnable, tell_blind
@@ -277,6 +277,11 @@ class Session:
                     metrics = numbers_of(event)
                     self._save(folder, event.improved, metrics)
                     record.epoch(event, metrics)
+                elif isinstance(event, Located):
+                    record.say(
+                        f"before epoch {event.epoch} {event.share:.0%} of the signs of train were located, to be "
+                        f"exchanged ({event.seconds:.1f} s)"
+                    )
                 else:
                     stopped = event.reason
                     self._save_last(folder, {"epoch": finished})

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/parallel_cost.py [--epochs N]
 
-The processes share this machine's cores, so nothing is won here; the table says what the exchange costs and shows that the
-losses are the same. The first epoch, in which everything warms up, is left out.
+The processes share this machine's cores, so nothing is won here; the table says what the exchange costs, and that the
+losses agree (what little they differ grows from epoch to epoch). The first epoch, which warms up, is left out.
 """
 
 import argparse
