@@ -9,7 +9,7 @@ Each contender is a process of its own; they take turns epoch by epoch. Frames a
 may be shared, so that beside the clock (`wall`) stands the processor time (`cpu`), which other people's work does not
 lengthen as much.
 
-Parts: `parity` (identical batches, no dropout), `race`, `memory`, `checkpointing`, `profile`.
+Parts: `parity` (identical batches, no dropout), `race`, `memory`, `profile`.
 """
 
 import argparse
@@ -44,7 +44,7 @@ CLASSES, POSITIONS, DERIVATIVES = 1296, 1629, 3
 DROPOUT = 0.3
 STATISTICS_FROM = 8  # clips
 GEMM = 2048
-PARTS = ("parity", "race", "memory", "checkpointing", "profile")
+PARTS = ("parity", "race", "memory", "profile")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,6 @@ class Contender:
     precision: str = "fp32"
     batch_size: int = 4
     varied: bool = False
-    checkpointing: bool = False
     layout: str = "mediapipe-1629"
 
 
@@ -104,10 +103,9 @@ def trainer_of(contender: Contender, corpus: GeneratedCorpus, dropout: float = D
         model=ModelConfig(arch=contender.arch, dropout=dropout),
         optim=OptimConfig(batch_size=contender.batch_size),
         augment=AugmentConfig(**({} if contender.varied else NO_VARIATION)),
-        run=RunConfig(precision=contender.precision, gradient_checkpointing=contender.checkpointing),
+        run=RunConfig(precision=contender.precision),
     )
     model = build_model(contender.arch, layout, CLASSES, dropout=dropout)
-    model.gradient_checkpointing = contender.checkpointing
     some = Clips(corpus.positions[:STATISTICS_FROM], layout)
     model.frontend.set_statistics(*feature_statistics(some, model.frontend))
     clips = Clips(corpus.positions, layout)
@@ -266,21 +264,6 @@ def memory(corpus: GeneratedCorpus, epochs: int, threads: int) -> None:
         print(f"resident after each epoch, MiB: {contender.name}: {sizes}; peak {rival.spent.peak}")
 
 
-def checkpointing(corpus: GeneratedCorpus, threads: int) -> None:
-    """Peak memory and speed with and without it, on batches of 16."""
-    for arch in ("mobilenetv3", "conv-bilstm", "conformer"):
-        spent = []
-        for on in (False, True):
-            contender = Contender("", arch, "fp32", 16, checkpointing=on)
-            with Rival(contender, corpus, threads) as rival:
-                rival.epoch()
-            spent.append(rival.spent)
-        without, with_it = spent
-        slower = with_it.epochs[0].cpu / without.epochs[0].cpu
-        print(f"gradient checkpointing, {arch}, batches of 16: peak {without.peak} -> {with_it.peak} MiB, "
-              f"time x{slower:.2f} (cpu)")  # fmt: skip
-
-
 def parity(folder: Path) -> None:
     """One step of both on the same batch of clips of one length; how far apart they are."""
     from plain_parity import apart
@@ -342,8 +325,6 @@ def main() -> None:
             race(corpus, options.rounds, options.threads)
         if "memory" in parts:
             memory(corpus, options.epochs, options.threads)
-        if "checkpointing" in parts:
-            checkpointing(corpus, options.threads)
         if "profile" in parts:
             profile(corpus)
     print(machine(options.threads))
