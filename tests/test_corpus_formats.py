@@ -128,6 +128,13 @@ def test_isharah_has_the_signer_in_the_name_and_a_test_split_without_glosses(tmp
     assert [(item.id, item.glosses) for item in corpus.require_features("test")] == [("11_0001", ())]
 
 
+def test_the_largest_size_of_isharah_that_is_there_is_read(tmp_path):
+    for size in (1000, 2000):
+        write(tmp_path / f"annotations_v2/isharah{size}/SI/train.txt", f"id|gloss\n14_{size}|هو\n")
+    corpus = open_corpus(tmp_path)
+    assert corpus.format == "isharah-si" and [item.id for item in corpus.split("train")] == ["14_2000"]
+
+
 def test_both_tasks_of_isharah_are_a_question_to_the_user(tmp_path):
     isharah(tmp_path, "SI")
     isharah(tmp_path, "US")
