@@ -9,7 +9,7 @@ from slrcli.cli.common import Annotations, Device, Features, Json, OptionalDataD
 from slrcli.cli.decoding import Model
 from slrcli.cli.outputs import FrameRate, Out, Outcomes, OutputFormats
 from slrcli.config import Config
-from slrcli.console import Console
+from slrcli.console import Console, visible
 from slrcli.errors import UsageError
 
 
@@ -73,7 +73,7 @@ def align(
     outcomes = Outcomes(plan)
     for item in workflow.align(console, recogniser, clips, fps):
         if outcomes.take(item.clip, item.error) and not plan and not as_json:
-            head = "" if file else f"{item.id}\t"
+            head = "" if file else visible(item.id, keep="") + "\t"
             for row in item.clip.rows:
                 places = f"{row.start:.2f}\t{row.end:.2f}\t{row.peak:.2f}"
                 console.result(f"{head}{places}\t{row.gloss}\t{row.confidence:.2f}")

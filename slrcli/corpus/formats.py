@@ -6,7 +6,7 @@
 | phoenix2014-si5 | the same with `{split}.SI5.corpus.csv`; used only where it is named | the same |
 | phoenix2014t | the same with `PHOENIX-2014-T.{split}.corpus.csv` | name, video, speaker, orth, ... |
 | csl-daily | `[sentence_label/]video_map.txt` and `split_1.txt` beside it | name, gloss, ...; name, split |
-| isharah-si | `[annotations_v2/[isharah1000/]]SI/{split}.txt` (or .csv), `SI_test.txt`; signer-independent | id, gloss |
+| isharah-si | `[annotations_v2/[isharah1000/]]SI/{split}.txt` (or .csv), `SI_test.txt`; unseen signers | id, gloss |
 | isharah-us | the same in `US`; unseen sentences | id, gloss |
 | how2sign | `how2sign_[realigned_]{split}.csv`; English words, so it has to be named | SENTENCE_NAME, SENTENCE |
 | isl-cslrt | `[corpus_csv_files/]ISL Corpus sign glosses.csv`; takes in a folder a sentence | Sentence, SIGN GLOSSES |
