@@ -15,7 +15,8 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint or folder of a run, such as runs/latest.")],
     target: Annotated[Path, typer.Argument(help="The file to write, such as model.onnx.")],
     int8: Annotated[
-        bool, typer.Option("--int8", help="Weights of linear layers and LSTMs as 8-bit integers: a fraction of the size, quicker or not.")
+        bool,
+        typer.Option("--int8", help="Weights of linear layers and LSTMs as 8-bit integers: smaller, at times quicker."),
     ] = False,
     data_dir: OptionalDataDir = None,
     format: Format = None,
