@@ -16,7 +16,7 @@ def export(
     target: Annotated[Path, typer.Argument(help="The file to write, such as model.onnx.")],
     int8: Annotated[
         bool,
-        typer.Option("--int8", help="Weights of linear layers and LSTMs as 8-bit integers: smaller, at times quicker."),
+        typer.Option("--int8", help="Weights of linear layers and LSTMs as 8-bit integers: smaller files."),
     ] = False,
     data_dir: OptionalDataDir = None,
     format: Format = None,
