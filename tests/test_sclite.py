@@ -55,8 +55,7 @@ def test_counting_in_bulk_is_counting_one_by_one(pairs):
     )
 
 
-def test_strings_are_counted_block_by_block_in_threads(monkeypatch):
-    monkeypatch.setattr("slrcli.scoring.bulk.STRINGS", 7)
+def test_strings_are_counted_as_lists_of_their_characters():
     rng = random.Random(5)
     refs, hyps = (["".join(rng.choices("ABCDE", k=rng.randrange(70))) for _ in range(100)] for _ in range(2))
     assert edit_errors(refs, hyps) == edit_errors(list(map(list, refs)), list(map(list, hyps)))
