@@ -1,7 +1,5 @@
 """From utterances to batches: loading, augmenting, buckets of like length, and the statistics of the train split."""
 
-import queue
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from slrcli.ahead import ahead
 from slrcli.config import AugmentConfig
 from slrcli.corpus import Utterance
 from slrcli.errors import DataError
@@ -25,7 +24,6 @@ from slrcli.paths import minimum_frames
 from slrcli.store import is_mapped
 
 POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
-READ_AHEAD = 4  # batches made while the model computes
 STD_FLOOR = 1e-6
 RECOMBINED = 1000  # behind the place of a clip, the stream of chance that its signs are exchanged by
 
@@ -231,40 +229,6 @@ def least_frames(needed: int, output_length: Callable[[int], int]) -> int:
     while output_length(frames) < needed:
         frames += 1
     return frames
-
-
-def ahead(batches: Iterator[Batch], depth: int = READ_AHEAD) -> Iterator[Batch]:
-    """The same batches, made by a thread up to `depth` ahead; what fails there is raised here."""
-    waiting: queue.Queue = queue.Queue(depth)
-    stop = threading.Event()
-
-    def put(item: object) -> None:
-        while not stop.is_set():
-            try:
-                return waiting.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            for batch in batches:
-                put(batch)
-                if stop.is_set():
-                    return
-            put(None)
-        except BaseException as error:
-            put(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while (item := waiting.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()
 
 
 def feature_statistics(

@@ -9,9 +9,10 @@ from functools import cached_property
 import torch
 
 from slrcli import parallel
+from slrcli.ahead import ahead
 from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.ctc import ctc_loss
-from slrcli.data import Clips, ahead, collate
+from slrcli.data import Clips, collate
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.recognise import by_length
 from slrcli.scoring.wer import Score, score

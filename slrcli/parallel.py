@@ -85,9 +85,7 @@ def share(items: Sequence[int]) -> tuple[list[int], float]:
         The part, and its share of all clips that are taken times the number of processes: the weight under which
         the processes' average is the mean over the batch.
     """
-    if size() == 1:
-        return list(items), 1.0
-    if len(items) < size():
+    if size() == 1 or len(items) < size():
         return list(items), 1.0
     own = list(items[rank() :: size()])
     return own, len(own) * size() / len(items)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from calling import slr as call
 
-from slrcli.cli import app
 from slrcli.config import DecodeConfig
 from slrcli.errors import UsageError
 from slrcli.workflows.decoder import Wanted, read_decoder, write_decoder
@@ -35,10 +34,6 @@ def write_corpus(root: Path) -> Path:
             rows.append(f"{split}{number}|{split}{number}|ann|{' '.join(glosses)}")
         (root / "annotations" / f"{split}.corpus.csv").write_text("\n".join(rows) + "\n")
     return root
-
-
-def call(*arguments):
-    return CliRunner().invoke(app, [str(item) for item in arguments])
 
 
 @pytest.fixture(scope="module")

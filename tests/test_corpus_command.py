@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calling import slr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from slrcli.cli import app
 from slrcli.config import DataConfig
 from slrcli.corpus import FORMATS, Utterance, open_corpus
 from slrcli.corpus.division import KINDS, divide
@@ -23,10 +22,6 @@ ROWS = {
     "dev": "d|x|ann|RED GREEN\ne|x|eve|PINK\n",
     "test": "f|x|fay|\ng|x|bob|RED\n",
 }
-
-
-def slr(*arguments) -> object:
-    return CliRunner().invoke(app, [str(item) for item in arguments])
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from slrcli.ahead import ahead
 from slrcli.config import NO_AUGMENTATION, AugmentConfig
 from slrcli.corpus import Utterance
-from slrcli.data import Clips, TrainBatches, ahead, bucketed, collate, feature_statistics, least_frames
+from slrcli.data import Clips, TrainBatches, bucketed, collate, feature_statistics, least_frames
 from slrcli.errors import DataError
 from slrcli.features.layout import generic_layout
 from slrcli.models.frontend import Frontend, FrontendOptions

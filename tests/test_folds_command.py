@@ -10,10 +10,9 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from calling import slr
 from safetensors.numpy import load_file
-from typer.testing import CliRunner
 
-from slrcli.cli import app
 from slrcli.errors import UsageError
 
 GLOSSES = ("LEFT", "RIGHT", "STOP")
@@ -49,10 +48,6 @@ def glosses_of(corpus, *splits):
         for line in (corpus / "annotations" / f"{split}.corpus.csv").read_text().splitlines()[1:]
     ]
     return {cells[0]: cells[3].split() for cells in lines}
-
-
-def slr(*arguments):
-    return CliRunner().invoke(app, [str(item) for item in arguments])
 
 
 @pytest.fixture(scope="module")

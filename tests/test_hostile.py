@@ -11,17 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from calling import slr
 
-from slrcli.cli import app
 from slrcli.errors import DataError
 from slrcli.features.readers import feature_shape, read_recording
 
 RNG = np.random.default_rng(0)
-
-
-def slr(*arguments):
-    return CliRunner().invoke(app, [str(item) for item in arguments])
 
 
 def saved(array, save=np.save, **more) -> bytes:

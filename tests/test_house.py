@@ -71,6 +71,7 @@ FLOORS = [
     ("compose", "clips", "language", "plan", "write"),
     ("paths",),
     ("ctc",),
+    ("ahead",),
     ("parallel",),
     (
         "models",

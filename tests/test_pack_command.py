@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calling import slr
 from safetensors.numpy import load_file
-from typer.testing import CliRunner
 
-from slrcli.cli import app
 from slrcli.corpus import open_corpus
 from slrcli.features.augment import derivatives
 from slrcli.features.clip import load_clip
@@ -52,10 +51,6 @@ def write_corpus(root, train=16):
             rows.append(f"{id}|{id}|{'ann' if number % 2 else 'bob'}|{' '.join(glosses)}")
         (root / "annotations" / f"{split}.corpus.csv").write_text("\n".join(rows) + "\n")
     return root
-
-
-def slr(*arguments):
-    return CliRunner().invoke(app, [str(item) for item in arguments])
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,20 +22,14 @@ SETTINGS = ["--batch-size", 6, "--lr", 2e-3, "--precision", "fp32", "--seed", 5,
 
 def start(processes, *arguments):
     """`slr` in so many processes, by torchrun on this machine."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", processes, "--master-port", 0]
-    if processes == 1:
-        command = [sys.executable]
-    else:
-        command[-1] = free_port()
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", processes, "--master-port", free_port()]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    command = [*command, "-m", "slrcli", *arguments]
+    command = [sys.executable, *(launcher if processes > 1 else ()), "-m", "slrcli", *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(list(map(str, command)), stdout=pipe, stderr=pipe, text=True, env=environment)
 
 
 def free_port():
-    import socket
-
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]

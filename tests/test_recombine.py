@@ -232,15 +232,20 @@ def batches_of(world: World, folder, options=STILL, views=1, output_length=lambd
     return TrainBatches(clips, world.targets, options, output_length, 4, 1, views)
 
 
+def clips_of(batch):
+    """Place, values without padding and gloss ids of every clip of a batch."""
+    targets = np.split(batch.targets.numpy(), np.cumsum(batch.target_lengths.numpy())[:-1])
+    for row, (index, target) in enumerate(zip(batch.index, targets, strict=True)):
+        yield index, batch.x[row, : batch.lengths[row]].numpy(), target
+
+
 @pytest.mark.parametrize("cache_mb", [0, 10])
 def test_targets_of_a_batch_are_what_its_clips_say(world, tmp_path, cache_mb):
     batches = batches_of(world, tmp_path, cache_mb=cache_mb)
     batches.stock = world.stock()
     other = 0
     for batch in batches.epoch(1):
-        targets = np.split(batch.targets.numpy(), np.cumsum(batch.target_lengths.numpy())[:-1])
-        for row, (index, target) in enumerate(zip(batch.index, targets, strict=True)):
-            x = batch.x[row, : batch.lengths[row]].numpy()
+        for index, x, target in clips_of(batch):
             assert world.read(x) == (target.tolist(), {world.signers[index]})
             other += not np.array_equal(x, world.clips[index])
     assert other > 0.8 * len(world.clips)
@@ -295,9 +300,7 @@ def test_a_sentence_too_short_for_its_glosses_is_not_made(tmp_path):
     batches.stock = world.stock()
     kept = 0
     for batch in batches.epoch(1):
-        targets = np.split(batch.targets.numpy(), np.cumsum(batch.target_lengths.numpy())[:-1])
-        for row, (index, target) in enumerate(zip(batch.index, targets, strict=True)):
-            x = batch.x[row, : batch.lengths[row]].numpy()
+        for index, x, target in clips_of(batch):
             own = np.array_equal(x, world.clips[index])
             assert len(x) // 8 >= minimum_frames(target.tolist()) or own
             kept += own

@@ -19,7 +19,7 @@ from slrcli.features.layout import load_layout
 from slrcli.meta import Meta
 from slrcli.models.registry import ARCHITECTURES, build_model
 from slrcli.recognise import Recogniser
-from slrcli.workflows.decode import DECODE_BATCH, Means, decode_batch, decode_with
+from slrcli.workflows.decode import DECODE_BATCH, Means, decode_with, read, recognised
 
 LAYOUT = "mediapipe-225"
 TIED = 1e-4
@@ -89,7 +89,10 @@ def test_glosses_do_not_depend_on_the_batch(tmp_path, arch):
         agree(alone, evaluate(recogniser, clips, size).hypotheses)
     files = [item.features for item in corpus.positions]
     for part in (files, files[3:5], files[::-1]):
-        agree({str(item.path.stem): item.hypothesis for item in decode_batch(recogniser, part)}, alone)
+        agree(
+            {str(item.path.stem): item.hypothesis for item in recognised(recogniser, read(recogniser, part, {}), {})},
+            alone,
+        )
 
 
 def test_files_are_read_while_others_are_recognised_and_come_in_order(tmp_path):

@@ -4,11 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from calling import slr
 from safetensors.numpy import load_file
 from test_cli import QUICK, write_corpus
-from typer.testing import CliRunner
 
-from slrcli.cli import app
 from slrcli.config import DataConfig
 from slrcli.data import Clips, collate
 from slrcli.decoding.hypothesis import Hypothesis
@@ -18,10 +17,6 @@ from slrcli.workflows.opening import open_data
 from slrcli.workflows.teach import spike_offset
 
 STUDENT = ["--set", "model.options.width=16", "--batch-size", "4", "--lr", "5e-3", "--warmup-epochs", "1"]
-
-
-def slr(*arguments):
-    return CliRunner().invoke(app, [str(item) for item in arguments])
 
 
 @pytest.fixture(scope="module")

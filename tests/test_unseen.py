@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from calling import slr
 
-from slrcli.cli import app
 from slrcli.data import is_blind
 
 COLUMNS = 6
@@ -29,10 +28,6 @@ def write_corpus(root: Path, blind: dict[str, int]) -> Path:
             rows.append(f"{split}{number}|{split}{number}|ann|{('LEFT', 'RIGHT')[number % 2]}")
         (root / "annotations" / f"{split}.corpus.csv").write_text("\n".join(rows) + "\n")
     return root
-
-
-def slr(*arguments):
-    return CliRunner().invoke(app, [str(item) for item in arguments])
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calling import slr
 from photographs import MOUTH, NOSE, SHOULDERS, nobody, portrait, turn_track, write_sound, write_video
-from typer.testing import CliRunner
 
 from slrcli.checkpoint import save_checkpoint
-from slrcli.cli import app
 from slrcli.config import Config, ExtractConfig
 from slrcli.errors import DataError
 from slrcli.features.layout import generic_layout, load_layout
@@ -60,10 +59,6 @@ def apart(one, other) -> float:
     """How far the points of head and shoulders of two extractions are apart, at most."""
     names = ("nose", "left_ear", "right_ear", "mouth_left", "mouth_right", *SHOULDERS)
     return max(float(np.abs(point(one, name) - point(other, name)).max()) for name in names)
-
-
-def slr(*arguments: object):
-    return CliRunner().invoke(app, [str(item) for item in arguments])
 
 
 # What is seen in the photograph

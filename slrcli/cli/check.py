@@ -16,10 +16,10 @@ from slrcli.cli.common import (
     NormaliserName,
     VocabFile,
     command,
+    data_of,
     option,
-    overrides,
 )
-from slrcli.config import SIZE_BUDGET_MB, Config, merge
+from slrcli.config import SIZE_BUDGET_MB, Config
 from slrcli.console import Console
 
 app = typer.Typer(help="Find what breaks training before it costs a night. Exit code 1 if there is an error.")
@@ -122,16 +122,15 @@ def data(
     from slrcli.report.histograms import draw
     from slrcli.workflows.check import check_data
 
-    given = overrides(
-        data__data_dir=data_dir,
-        data__format=format,
-        data__annotations=annotations,
-        data__features=features,
-        data__layout=layout,
-        data__vocab=vocab,
-        data__normaliser=normaliser,
+    settled = data_of(
+        data_dir=data_dir,
+        format=format,
+        annotations=annotations,
+        features=features,
+        layout=layout,
+        vocab=vocab,
+        normaliser=normaliser,
     )
-    settled = merge(Config(), given, "command line").data
     choice = chosen(only, skip, strict)
     found = check_data(console, settled, seed, choice, full, jobs, stride, independent)
     code = show(console, found)

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.check_common import Only, Skip, Strict, chosen, show
-from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, option, overrides
-from slrcli.config import Config, merge
+from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, data_of, option
+from slrcli.config import Config
 from slrcli.console import Console
 
 VocabFile = Annotated[Path, typer.Argument(metavar="FILE", help="A vocabulary: vocab.json, or a gloss_dict.npy.")]
@@ -41,10 +41,7 @@ def vocab(
     """
     from slrcli.workflows.check_things import check_vocab
 
-    given = overrides(
-        data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__normaliser=normaliser
-    )
-    settled = merge(Config(), given, "command line").data
+    settled = data_of(data_dir=data_dir, format=format, annotations=annotations, normaliser=normaliser)
     return show(console, check_vocab(file, settled, chosen(only, skip, strict)))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from slrcli.config import PRESETS, help_of
+from slrcli.config import PRESETS, Config, DataConfig, help_of, merge
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, SlrError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress: results and errors alone.")]
@@ -46,6 +46,12 @@ def overrides(**values: Any) -> dict[str, dict[str, Any]]:
             section, key = name.split("__")
             sections.setdefault(section, {})[key] = str(value) if isinstance(value, Path) else value
     return sections
+
+
+def data_of(**options: Any) -> DataConfig:
+    """The corpus that options name: those of `DataConfig` that were given, the defaults for the others."""
+    given = overrides(**{f"data__{name}": value for name, value in options.items()})
+    return merge(Config(), given, "command line").data
 
 
 def command(function: Callable[..., int | None]) -> Callable[..., None]:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Features, Format, Json, LayoutName, option, overrides
-from slrcli.config import HELD_OUT, Config, merge
+from slrcli.cli.common import Annotations, Features, Format, Json, LayoutName, data_of, option
+from slrcli.config import HELD_OUT, Config
 from slrcli.console import Console
 
 if TYPE_CHECKING:
@@ -83,15 +83,14 @@ def corpus(
     from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
     from slrcli.workflows.corpus import Division, corpus_summary, divide_corpus
 
-    given = overrides(
-        data__data_dir=folder,
-        data__format=format,
-        data__annotations=annotations,
-        data__features=features,
-        data__layout=layout,
-        data__columns=named_columns(column or ()),
+    data = data_of(
+        data_dir=folder,
+        format=format,
+        annotations=annotations,
+        features=features,
+        layout=layout,
+        columns=named_columns(column or ()),
     )
-    data = merge(Config(), given, "command line").data
     if out is None and (split_by or dev is not None or test is not None):
         raise UsageError("new splits need a folder to go to", "--split-by, --dev, --test", "name it with --out DIR")
     if not split_by and (dev is not None or test is not None):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, DataDir, Device, Features, Format, Json, overrides
+from slrcli.cli.common import Annotations, DataDir, Device, Features, Format, Json, data_of
 from slrcli.cli.decoding import (
     Beam,
     DecoderFile,
@@ -17,7 +17,7 @@ from slrcli.cli.decoding import (
     wanted_decoder,
 )
 from slrcli.cli.processes import among_processes, several
-from slrcli.config import FRAMES_PER_SECOND, Config, merge
+from slrcli.config import FRAMES_PER_SECOND, Config
 from slrcli.console import Console
 from slrcli.errors import UsageError
 from slrcli.files import require_place
@@ -92,9 +92,6 @@ def evaluate(
 
     Example: slr eval runs/latest --data-dir DIR --tune --lm glosses.arpa
     """
-    chosen = overrides(
-        data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features
-    )
     from slrcli.workflows.evaluate import evaluate_checkpoint
     from slrcli.workflows.report import PAGE, write_report
 
@@ -105,7 +102,7 @@ def evaluate(
         out = report = None
     if report:
         require_place(report / PAGE)
-    data = merge(Config(), chosen, "command line").data
+    data = data_of(data_dir=data_dir, format=format, annotations=annotations, features=features)
     wanted = wanted_decoder(
         decoder, jobs or usable_cores(), beam=beam, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
         hot_words=hot_word, hot_word_weight=hot_word_weight,

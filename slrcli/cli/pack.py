@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Features, Format, Json, LayoutName, OptionalDataDir, option, overrides
-from slrcli.config import Config, PackConfig, merge
+from slrcli.cli.common import Annotations, Features, Format, Json, LayoutName, OptionalDataDir, data_of, option
+from slrcli.config import PackConfig
 from slrcli.console import Console
 
 if TYPE_CHECKING:
@@ -73,14 +73,13 @@ def pack(
         return tell_verified(console, found)
     if data_dir is None or out is None:
         raise UsageError("a corpus and a folder for it are needed", "--data-dir, --out", "or --verify PACKED")
-    given = overrides(
-        data__data_dir=data_dir,
-        data__format=format,
-        data__annotations=annotations,
-        data__features=features,
-        data__layout=layout,
+    data = data_of(
+        data_dir=data_dir,
+        format=format,
+        annotations=annotations,
+        features=features,
+        layout=layout,
     )
-    data = merge(Config(), given, "command line").data
     result = work.pack(console, data, out, PackConfig(dtype, tolerance), jobs, partial, overwrite)
     if as_json:
         console.json(result.as_dict())

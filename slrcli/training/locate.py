@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import numpy as np
 
-from slrcli.data import Clips, ahead, collate
+from slrcli.ahead import ahead
+from slrcli.data import Clips, collate
 from slrcli.decoding.alignment import align
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError

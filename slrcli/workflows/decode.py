@@ -1,9 +1,7 @@
 """What `slr decode` does: feature files and videos in, glosses with their places and confidences out."""
 
 import tempfile
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from slrcli.ahead import ahead
 from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.console import Console
@@ -131,7 +130,8 @@ def decode_with(console: Console, recogniser: ClipRecogniser, files: Sequence[Pa
 
             found = landmarks_of(console, videos, recogniser.meta.layout, means.extraction, means.jobs, Path(folder))
         with console.progress("decoding", len(files)) as task:
-            for part in read_ahead(recogniser, files, found):
+            parts = (files[start : start + DECODE_BATCH] for start in range(0, len(files), DECODE_BATCH))
+            for part in ahead((read(recogniser, part, found) for part in parts), depth=1):
                 yield from recognised(recogniser, part, found)
                 task.advance(len(part.files))
 
@@ -178,18 +178,6 @@ class Read:
     errors: dict[int, Decoded]
 
 
-def read_ahead(recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks) -> Iterator[Read]:
-    """The files, some at a time, read by a thread while those before them are recognised."""
-    parts = [files[start : start + DECODE_BATCH] for start in range(0, len(files), DECODE_BATCH)]
-    with ThreadPoolExecutor(1) as reader:
-        waiting = deque(reader.submit(read, recogniser, part, landmarks) for part in parts[:1])
-        for following in [*parts[1:], None]:
-            done = waiting.popleft().result()
-            if following is not None:
-                waiting.append(reader.submit(read, recogniser, following, landmarks))
-            yield done
-
-
 def read(recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks) -> Read:
     """What the recogniser reads of each file, or of the feature file that stands in its place."""
     arrays, errors = {}, {}
@@ -202,17 +190,6 @@ def read(recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks
         except SlrError as error:
             errors[index] = Decoded(file, error=error)
     return Read(files, arrays, errors)
-
-
-def decode_batch(
-    recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks | None = None
-) -> list[Decoded]:
-    """Decode a few files as one batch; what a clip gives does not depend on the others.
-
-    Args:
-        landmarks: for videos among the files, the feature file that is read in their place.
-    """
-    return recognised(recogniser, read(recogniser, files, landmarks or {}), landmarks or {})
 
 
 def recognised(recogniser: ClipRecogniser, part: Read, landmarks: Landmarks) -> list[Decoded]:

@@ -109,10 +109,11 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
         CheckpointError: the folder holds no run that can go on.
     """
     folder = run_folder(run)
-    if not (folder / LAST).is_file() or not (folder / STATE).is_file():
-        raise CheckpointError("The folder holds no run to go on with.", str(run), f"It should hold {LAST} and {STATE}.")
 
     def begin() -> tuple[Config, Material, SignModel]:
+        if not (folder / LAST).is_file() or not (folder / STATE).is_file():
+            what = "The folder holds no run to go on with."
+            raise CheckpointError(what, str(run), f"It should hold {LAST} and {STATE}.")
         config = Config.from_dict(read_toml(folder / CONFIG), str(folder / CONFIG))
         config = merge(config, overrides, "command line")
         check_options(config)

@@ -20,7 +20,7 @@ from slrcli.features.layout import load_layout
 from slrcli.models.base import Output
 from slrcli.models.registry import build_model
 
-LAYOUTS = {"conv-bilstm": "kinect-20", "conformer": "kinect-20", "streaming": "kinect-20", "mobilenetv3": "kinect-20"}
+ARCHITECTURES, LAYOUT = ("conv-bilstm", "conformer", "streaming", "mobilenetv3"), "kinect-20"
 CLASSES, GLOSSES, WARM = 101, 5, 40
 
 
@@ -36,7 +36,7 @@ def measure(arch: str, on: bool, clips: int, frames: int) -> None:
     """Print megabytes above the start, seconds of processor, and a sum over the gradient."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    layout = load_layout(LAYOUTS[arch])
+    layout = load_layout(LAYOUT)
     model = build_model(arch, layout, CLASSES, dropout=0.0).train()
     model.gradient_checkpointing = on
     one_pass(model, 2, WARM, layout.width)
@@ -64,7 +64,7 @@ def main() -> None:
         return measure(given.one[0], given.one[1] == "on", given.clips, given.frames)
     print(f"torch {torch.__version__}, {given.clips} clips of {given.frames} frames, one thread")
     print("architecture     MB without    with           time   same gradient")
-    for arch in LAYOUTS:
+    for arch in ARCHITECTURES:
         command = [sys.executable, __file__, "--clips", str(given.clips), "--frames", str(given.frames), "--one", arch]
         without, with_it = (
             subprocess.run([*command, on], capture_output=True, text=True, check=True).stdout.split()
