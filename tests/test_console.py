@@ -25,6 +25,14 @@ def test_quiet_silences_notes_but_not_warnings(capsys):
     assert capsys.readouterr().err == "Warning: a warning\n"
 
 
+def test_findings_without_notes_are_counted_all_the_same(capsys):
+    found = [Finding(Level.NOTE, "SLR-D01", "a measurement"), Finding(Level.WARNING, "SLR-D02", "a doubt")]
+    Console().findings(found, notes=False)
+    assert capsys.readouterr().out == "! SLR-D02 a doubt\n0 errors, 1 warning, 1 note\n"
+    Console().findings(found)
+    assert "a measurement" in capsys.readouterr().out
+
+
 def test_text_from_outside_neither_marks_up_nor_acts_on_the_terminal(capsys):
     Console().result("[red]GLOSS[/red] \x1b[31m\x07")
     assert capsys.readouterr().out == "[red]GLOSS[/red] \\x1b[31m\\x07\n"

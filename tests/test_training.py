@@ -135,14 +135,21 @@ def test_a_loss_that_is_not_finite_names_the_utterances(utterances):
     assert "utterances u" in caught.value.where
 
 
-def test_evaluation_does_not_depend_on_the_batch_size(utterances):
+def test_evaluation_depends_neither_on_the_batch_size_nor_on_the_threads(utterances):
     trainer = trainer_on(utterances)
     list(trainer.run())
-    alone, together = (evaluate(trainer.recogniser, trainer.dev, size) for size in (1, 16))
-    assert {id: item.glosses for id, item in alone.hypotheses.items()} == {
-        id: item.glosses for id, item in together.hypotheses.items()
-    }
-    assert alone.loss == pytest.approx(together.loss, rel=1e-4)
+    usual = torch.get_num_threads()
+    found = []
+    for size, threads in ((1, 1), (16, 1), (16, 2), (5, 2)):
+        torch.set_num_threads(threads)
+        try:
+            found.append(evaluate(trainer.recogniser, trainer.dev, size))
+        finally:
+            torch.set_num_threads(usual)
+    assert any(found[0].glosses.values())
+    for other in found[1:]:
+        assert other.glosses == found[0].glosses
+        assert other.loss == pytest.approx(found[0].loss, rel=1e-4)
 
 
 def test_spans_do_not_depend_on_the_batch(utterances):

@@ -85,11 +85,12 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     console.note(f"{vocabulary.vocabulary.size - 1} glosses, {vocabulary.tokens} tokens")
     console.heading("slr check")
     findings = check_data(console, config.data, seed)
-    console.findings(findings.findings)
+    console.findings(findings.findings, notes=False)
     if has_errors(findings.findings):
         raise RuntimeError("the demonstration's own corpus does not pass the checks")
     model = check_model(console, config.model.arch, vocabulary.vocabulary.size, config.data.layout, seed)
-    console.findings(model.findings)
+    console.findings(model.findings, notes=False)
+    console.note("Each note is a measurement; slr check data and slr check model show them.")
     console.heading("slr train")
     training = train(config, console, newest=False)
     if training.stopped == "interrupted":
