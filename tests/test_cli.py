@@ -301,6 +301,19 @@ def test_a_dev_split_without_glosses_is_refused(slr, tmp_path):
     assert result.exit_code == 1 and "no utterance of dev has glosses" in result.stderr
 
 
+def test_without_a_dev_split_all_of_train_may_be_learnt_from(slr, tmp_path):
+    corpus = write_corpus(tmp_path)
+    (corpus / "annotations" / "dev.corpus.csv").unlink()
+    options = ["--data-dir", corpus, "--epochs", "2", "--set", "data.dev_share=0", "-o", tmp_path / "r"]
+    result = slr("train", *options)
+    assert result.exit_code == 2 and "optim.choose=last" in result.stderr and not (tmp_path / "r").exists()
+    result = slr("train", *options, "--set", "optim.choose=last")
+    assert result.exit_code == 0 and "24 training utterances" in result.stderr
+    assert "all of train is learnt from, a tenth of it also watched" in result.stderr
+    result = slr("train", "--data-dir", corpus, "--epochs", "1", "--set", "data.dev_share=0.25", "-o", tmp_path / "q")
+    assert result.exit_code == 0 and "18 training utterances" in result.stderr
+
+
 def test_an_output_of_unknown_format_is_refused_before_anything_is_computed(slr, corpus):
     result = slr("eval", "--data-dir", corpus, "--out", "x.zzz")
     assert result.exit_code == 2 and "zzz" in result.stderr and "split" not in result.stderr

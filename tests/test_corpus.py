@@ -371,6 +371,15 @@ def test_with_dev_takes_from_train_only_where_there_is_none(tmp_path):
         changed.require_features("dev")
 
 
+def test_a_dev_share_of_nothing_leaves_train_whole(tmp_path):
+    corpus = open_corpus(phoenix(tmp_path, train="\n".join(f"u{i} A" for i in range(20)), test="d D"))
+    changed, taken = corpus.with_dev(1, 0.0)
+    ids = {item.id for item in changed.split("train")}
+    assert taken and len(ids) == 20
+    assert {item.id for item in changed.split("dev")} < ids and len(changed.split("dev")) == 2
+    assert len(corpus.with_dev(1, 0.5)[0].split("dev")) == 10
+
+
 def test_the_hash_follows_content_not_order_or_place(tmp_path):
     one = open_corpus(phoenix(tmp_path / "1", train="a A B\nb B")).hash
     assert one == open_corpus(phoenix(tmp_path / "2", "{split}.corpus.csv", train="b B\na A  B")).hash

@@ -126,6 +126,16 @@ def test_patience_ends_a_run_that_gets_no_better(utterances):
     assert events[-1] == Stopped("patience") and sum(isinstance(event, EpochEnd) for event in events) < 50
 
 
+def test_the_last_epoch_may_be_the_chosen_one_whatever_dev_says(utterances):
+    for choose in ("best", "last"):
+        trainer = trainer_on(utterances, epochs=3, lr=1e-12, choose=choose)  # nothing changes, so nothing improves
+        ends = [event for event in trainer.run() if isinstance(event, EpochEnd)]
+        assert [event.chosen for event in ends] == [event.improved or choose == "last" for event in ends]
+        assert trainer.progress.best["epoch"] == (
+            3 if choose == "last" else max(e.numbers.epoch for e in ends if e.improved)
+        )
+
+
 def test_a_loss_that_is_not_finite_names_the_utterances(utterances):
     trainer = trainer_on(utterances)
     with torch.no_grad():

@@ -26,6 +26,7 @@ from slrcli.config.commands import (
 from slrcli.config.resolve import ARCH_SETTINGS, PRESETS, help_of, resolve, to_toml
 from slrcli.config.sections import (
     DEFAULT_ARCH,
+    DEV_SHARE,
     FRAMES_PER_SECOND,
     NO_AUGMENTATION,
     NO_VARIATION,
@@ -49,6 +50,7 @@ __all__ = [
     "COMPOSE_SPLITS",
     "DEFAULT_ARCH",
     "DEFAULT_BEAM",
+    "DEV_SHARE",
     "FOLD_SPLITS",
     "FRAMES_PER_SECOND",
     "HELD_OUT",

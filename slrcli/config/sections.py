@@ -12,6 +12,8 @@ DEFAULT_ARCH = "conv-bilstm"
 RUNS = Path("runs")
 SIZE_BUDGET_MB = 100.0
 FRAMES_PER_SECOND = 25.0
+DEV_SHARE = 0.1
+CHOICES = ("best", "last")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class DataConfig:
     min_count: int = setting(
         1, "Leave glosses out of the vocabulary that occur less often than this in train.", least=0
     )
+    dev_share: float = setting(
+        DEV_SHARE, "Where the corpus has no dev split, so much of train stands in for it; 0: all of train is learnt "
+        "from, and a tenth of it watched (with optim.choose=last).", least=0, most=0.9,
+    )  # fmt: skip
     max_frames: int = setting(
         0, "Leave training utterances out that are longer than this many frames; 0 keeps all.", least=0
     )
@@ -67,6 +73,9 @@ class OptimConfig:
         least=0, most=0.99999,
     )  # fmt: skip
     aux_weight: float = setting(0.5, "Weight of the CTC loss of inner heads, where the architecture has them.", least=0)
+    choose: str = setting(
+        "best", "The epoch that best.safetensors holds: best (the lowest WER on dev) or last (dev is only watched)."
+    )
     patience: int = setting(0, "Stop after this many epochs without a better WER on dev; 0 never stops early.", least=0)
 
 
@@ -181,6 +190,8 @@ def check_bounds(config: Config) -> None:
     for section in fields(config):
         check_section(getattr(config, section.name), f"{section.name}.")
     low, high = config.augment.resample
+    if config.optim.choose not in CHOICES:
+        raise UsageError(f"No epoch is chosen by '{config.optim.choose}'.", "optim.choose", "Use best or last.")
     if not 0 < low <= high:
         raise UsageError(f"The rates go from a lower to a higher one above 0, not {low} to {high}.", "augment.resample")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from slrcli.config import DEV_SHARE
 from slrcli.corpus.finder import describe
 from slrcli.errors import DataError
 from slrcli.features.readers import SUFFIXES
@@ -19,7 +20,6 @@ SPLITS = {
     "test": ("test", "testing"),
 }
 CANONICAL = {alias: name for name, aliases in SPLITS.items() for alias in aliases}
-DEV_SHARE = 0.1
 SHOWN_IDS = 5
 
 
@@ -103,16 +103,19 @@ class Corpus:
             "name the folder of the features with --features DIR; files are called like the ids",
         )
 
-    def with_dev(self, seed: int) -> tuple["Corpus", bool]:
-        """The corpus with a dev split, and whether it had to be taken from train (a seeded tenth of its utterances).
+    def with_dev(self, seed: int, share: float = DEV_SHARE) -> tuple["Corpus", bool]:
+        """The corpus with a dev split, and whether it had to be taken from train (a seeded share of its utterances).
+
+        With a share of 0 train keeps all it has, and a tenth of it is dev as well.
 
         Raises:
             DataError: there is no dev, and train has too few utterances to give any.
         """
         if self.splits.get("dev"):
             return self, False
-        train, dev = dev_from_train(self.split("train"), seed)
-        splits = ordered({**self.splits, "train": train, "dev": dev})
+        everything = self.split("train")
+        train, dev = dev_from_train(everything, seed, share or DEV_SHARE)
+        splits = ordered({**self.splits, "train": train if share else everything, "dev": dev})
         return replace(self, splits=splits, folders={**self.folders, "dev": self.folders.get("train", ())}), True
 
     def normalised(self, normaliser: str) -> "Corpus":

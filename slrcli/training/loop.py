@@ -45,12 +45,13 @@ class Step:
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """An epoch is over and dev has been evaluated."""
+    """An epoch is over and dev has been evaluated; `improved`: better than before, `chosen`: to be kept as the best."""
 
     numbers: EpochNumbers
     evaluation: Evaluation
     findings: list[Finding]
     improved: bool
+    chosen: bool
     seconds: float
     frames_per_second: float
     terms: dict[str, float] = field(default_factory=dict)  # means of the loss's terms beside the last head's
@@ -92,7 +93,7 @@ class Progress:
     best_wer: float = float("inf")
     best_loss: float = float("inf")
     epochs_since_best: int = 0
-    best: dict[str, Any] = field(default_factory=dict)  # numbers of the best epoch
+    best: dict[str, Any] = field(default_factory=dict)  # numbers of the epoch that is chosen
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
     history: list[dict[str, Any]] = field(default_factory=list)  # numbers of all epochs
     said: list[str] = field(default_factory=list)  # codes of the verdicts that were given
@@ -275,12 +276,15 @@ class Trainer:
         improved = (score.wer, evaluation.loss) < (progress.best_wer, progress.best_loss)
         progress.epochs_since_best = 0 if score.wer < progress.best_wer else progress.epochs_since_best + 1
         if improved:
-            progress.best_wer, progress.best_loss, progress.best = score.wer, evaluation.loss, asdict(numbers)
+            progress.best_wer, progress.best_loss = score.wer, evaluation.loss
+        chosen = improved or self.config.optim.choose == "last"
+        if chosen:
+            progress.best = asdict(numbers)
         terms = {key.removeprefix(TERM): value / steps for key, value in sums.items() if key.startswith(TERM)}
         seconds, rate = sums["seconds"], sums["frames"] / max(sums["seconds"], 1e-9)
         progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, Progress().sums
         seconds += time.perf_counter() - started
-        return EpochEnd(numbers, evaluation, findings, improved, seconds, rate, terms)
+        return EpochEnd(numbers, evaluation, findings, improved, chosen, seconds, rate, terms)
 
     def _findings(self, numbers: EpochNumbers) -> list[Finding]:
         """What there is to say of the run now; what has been said is part of the progress, so that it is said once."""

@@ -175,7 +175,7 @@ def open_split(console: Console, checkpoint: Path | None, data: DataConfig, spli
     for note in corpus.notes:
         console.note(note)
     if (split_name(split) == "dev") if split else not corpus.splits.get("test"):
-        corpus = with_dev(corpus, meta.config.run.seed, console)
+        corpus = with_dev(corpus, meta.config.data.dev_share, meta.config.run.seed, console)
     name = split_name(split) if split else default_split(corpus)
     corpus = corpus.normalised(meta.vocabulary.normaliser)
     console.note(f"checkpoint {shown(path)}, split {name}{'' if split else ' (chosen; --split names another)'}")

@@ -9,7 +9,7 @@ from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance
 from slrcli.data import Clips
-from slrcli.errors import DataError
+from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import Layout, layouts_of_width
 from slrcli.features.readers import feature_shape
 from slrcli.paths import minimum_frames
@@ -49,7 +49,10 @@ def gather(config: Config, console: Console, vocabulary: Vocabulary | None = Non
     corpus = open_data(config.data)
     for note in corpus.notes:
         console.note(note)
-    corpus = with_dev(corpus, config.run.seed, console)
+    if not config.data.dev_share and not corpus.splits.get("dev") and config.optim.choose != "last":
+        what = "Where all of train is learnt from, no clip is left to choose an epoch by."
+        raise UsageError(what, "data.dev_share", "Add --set optim.choose=last, or give dev a share.")
+    corpus = with_dev(corpus, config.data.dev_share, config.run.seed, console)
     for split in ("train", "dev"):
         corpus.require_features(split)
     require_distinct(corpus.split("dev"), "dev")
@@ -73,11 +76,13 @@ def gather(config: Config, console: Console, vocabulary: Vocabulary | None = Non
     return Material(corpus, vocabulary, layout)
 
 
-def with_dev(corpus: Corpus, seed: int, console: Console) -> Corpus:
-    """The corpus with a dev split; where a tenth of train has to stand in for it, that is said aloud."""
-    corpus, taken = corpus.with_dev(seed)
-    if taken:
-        console.note(f"The corpus has no dev split: a tenth of train stands in for it (seed {seed}).")
+def with_dev(corpus: Corpus, share: float, seed: int, console: Console) -> Corpus:
+    """The corpus with a dev split; where a share of train has to stand in for it, that is said aloud."""
+    corpus, taken = corpus.with_dev(seed, share)
+    if taken and share:
+        console.note(f"The corpus has no dev split: {share:.0%} of train stands in for it (seed {seed}).")
+    elif taken:
+        console.warn("There is no dev split: all of train is learnt from, a tenth of it also watched.")
     return corpus
 
 

@@ -183,8 +183,8 @@ def make_plan(
     threads = threads_for(jobs)
     if not folds:
         corpus.require_features(scored) if scored != "dev" else None
-        if not corpus.splits.get("dev"):
-            console.warn("The corpus has no dev split: every seed sets a tenth of train of its own aside.")
+        if config.data.dev_share and not corpus.splits.get("dev"):
+            console.warn("The corpus has no dev split: every seed sets a part of train of its own aside.")
         return Plan("", (), scored, (Part(),), numbers, threads, config, corpus.hash), corpus, []
     names = tuple(splits.split(",")) if splits else tuple(name for name in FOLD_SPLITS if name in corpus.splits)
     made = make_folds(corpus, names, kind, count, config)

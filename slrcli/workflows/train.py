@@ -276,7 +276,7 @@ class Session:
                 elif isinstance(event, EpochEnd):
                     last, finished = event, event.numbers.epoch
                     metrics = numbers_of(event)
-                    self._save(folder, event.improved, metrics)
+                    self._save(folder, event.chosen, metrics)
                     record.epoch(event, metrics)
                 elif isinstance(event, Located):
                     record.say(
@@ -319,8 +319,8 @@ class Session:
                 task.advance()
         tell_blind(self.dev, "dev", self.console)
 
-    def _save(self, folder: Path, improved: bool, metrics: dict[str, Any]) -> None:
-        if improved:
+    def _save(self, folder: Path, chosen: bool, metrics: dict[str, Any]) -> None:
+        if chosen:
             save_checkpoint(folder / BEST, self.trainer.recogniser.model, self._meta(metrics))
         self._save_last(folder, metrics)
 

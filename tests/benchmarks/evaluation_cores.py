@@ -2,9 +2,10 @@
 
     python tests/benchmarks/evaluation_cores.py RUN CORPUS [--split dev]
 
-A split is recognised by the best path and by a beam of 10, with batches of 1, 4, 16 and 64, on one core and on all. `cores` is
-processor time over wall time, of this process and of those that search for it. Hypotheses that are not the same as
-those of the first row are counted, and of these the ones whose log-probabilities are further apart than a tie's.
+A split is recognised by the best path and by a beam of 10, with batches of 1, 4, 16 and 64, on one core and on
+all. `cores` is processor time over wall time, of this process and of those that search for it. Hypotheses that are not
+the same as those of the first row are counted, and of these the ones whose log-probabilities are further apart than a
+tie's.
 """
 
 import argparse
@@ -65,7 +66,9 @@ def main() -> None:
     frames, cores = sum(found.clips.frames), usable_cores()
     measured(found, 0, 1, 16)  # warms up
     print(f"{len(found.clips)} clips, {frames:,} frames, {cores} cores, load {os.getloadavg()[0]:.1f}")
-    print(f"{'decoder':10}{'threads':>8}{'batch':>7}{'seconds':>9}{'cores':>7}{'frames/s':>10}{'differ':>8}{'no tie':>8}")
+    print(
+        f"{'decoder':10}{'threads':>8}{'batch':>7}{'seconds':>9}{'cores':>7}{'frames/s':>10}{'differ':>8}{'no tie':>8}"
+    )
     first: dict[int, dict[str, Hypothesis]] = {}
     for beam, jobs, batch in divisions(cores):
         wall, busy, found_here = measured(found, beam, jobs, batch)

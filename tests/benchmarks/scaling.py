@@ -84,7 +84,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(1)
     print(f"torch {torch.__version__}, one thread, load {', '.join(f'{value:.1f}' for value in os.getloadavg())}")
-    print(f"{'network':14}{'layout':16}{'T':>6}{'clips':>7}{'step us/frame':>15}{'loss us/frame':>15}{'decoding us/frame':>19}")
+    print(f"{'network':14}{'layout':16}{'T':>6}{'clips':>7}{'step us/frame':>15}{'loss':>15}{'decoding':>19}")
     vocabulary = Vocabulary(("<blank>", *map(str, range(1, CLASSES))), (0,) * CLASSES)
     for arch, name in NETWORKS.items():
         layout = load_layout(name)
