@@ -17,6 +17,7 @@ from slrcli.corpus.folds import (
     read_kind,
     sentence_folds,
     table_text,
+    utterance_folds,
     write_folds,
 )
 from slrcli.errors import DataError, UsageError
@@ -112,16 +113,31 @@ def test_signers_that_nobody_knows_are_refused_by_id(name):
 
 @pytest.mark.parametrize(
     ("text", "kind"), [("signer", ("signer", 0)), (" Signer", ("signer", 0)), ("5", ("sentence", 5)),
-                       ("sentence:3", ("sentence", 3))]
+                       ("sentence:3", ("sentence", 3)), ("Utterance:4", ("utterance", 4))]
 )  # fmt: skip
 def test_kinds_of_folds(text, kind):
     assert read_kind(text) == kind
 
 
-@pytest.mark.parametrize("text", ["signers", "sentence", "sentence:", "-3", "2.5", "1", "0", "sentence:1", "²"])
+@pytest.mark.parametrize(
+    "text", ["signers", "sentence", "sentence:", "-3", "2.5", "1", "0", "sentence:1", "utterance:", "utterance:1", "²"]
+)
 def test_folds_that_are_none_are_refused(text):
     with pytest.raises(UsageError):
         read_kind(text)
+
+
+@settings(deadline=None, max_examples=60)
+@given(UTTERANCES, st.integers(2, 6), st.integers(0, 3))
+def test_folds_of_utterances_are_even_whatever_their_sentences(utterances, k, seed):
+    if len(utterances) < k:
+        with pytest.raises(DataError, match="as many utterances"):
+            utterance_folds(utterances, k, seed)
+        return
+    folds = utterance_folds(utterances, k, seed)
+    require_partition(folds, utterances)
+    sizes = [len(fold.held_out) for fold in folds]
+    assert len(folds) == k and max(sizes) - min(sizes) <= 1
 
 
 @settings(deadline=None, max_examples=60)

@@ -138,6 +138,9 @@ def main() -> None:
         report(f"  + {name}, against the beam alone", scores[name], plain)
         print(f"    weight and bonus by fold: {', '.join(f'{weight:g} {bonus:g}' for weight, bonus in picks)}")
     bonus, language = scores.values()
+    weight, bonus_of_all = min(errors, key=lambda setting: (sum(errors[setting]), setting))
+    whole = pooled(folds, found[weight, bonus_of_all])
+    print(f"    fewest errors on all folds: weight {weight:g}, bonus {bonus_of_all:g} ({whole.wer:.2f} %)")
     report("  language model and bonus, against the bonus", language, bonus)
     report("  language model and bonus, against best path", language, best_path)
 

@@ -14,8 +14,8 @@ Folds = Annotated[
     str | None,
     typer.Option(
         "--folds",
-        metavar="signer|sentence:K|K",
-        help="Hold out every signer in turn, or part the corpus into K folds that share no sentence.",
+        metavar="signer|sentence:K|utterance:K|K",
+        help="Hold out every signer in turn, or part the corpus into K folds that share no sentence (or no utterance).",
         rich_help_panel=PANEL,
     ),
 ]

@@ -1,7 +1,8 @@
 """Folds: the same utterances parted again and again, so that each is held out once and learnt from otherwise.
 
-Held out are a signer with all that he or she signs (how well does it work on people never seen?) or sentences (how well
-on sentences never seen?). The functions here part; `write_folds` makes annotation tables that any command reads.
+Held out are a signer with all that he or she signs (how well does it work on people never seen?), sentences (how well
+on sentences never seen?), or utterances, whose sentences may well be learnt from others. The functions here part;
+`write_folds` makes annotation tables that any command reads.
 """
 
 import csv
@@ -19,6 +20,7 @@ from slrcli.files import atomic_write_text
 
 SIGNER = "signer"
 SENTENCE = "sentence"
+UTTERANCE = "utterance"
 NAMELESS = ("", "unknown")  # what a table writes for a signer that nobody knows
 TABLE = "table"  # format of the tables that are written
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -42,18 +44,21 @@ class Fold:
 def read_kind(text: str) -> tuple[str, int]:
     """What `--folds` asks for: `signer` is `("signer", 0)`, `sentence:5` or `5` is `("sentence", 5)`.
 
+    `utterance:5` is read in the same way.
+
     Raises:
         UsageError: neither, or fewer than two folds.
     """
     plain = text.strip().lower()
     if plain == SIGNER:
         return SIGNER, 0
-    number = plain.removeprefix(f"{SENTENCE}:")
+    kind = UTTERANCE if plain.startswith(f"{UTTERANCE}:") else SENTENCE
+    number = plain.removeprefix(f"{kind}:")
     if not (number.isascii() and number.isdigit()):
         raise UsageError(f"There are no folds '{text}'.", "--folds", "Use signer, or a number of folds such as 5.")
     if int(number) < 2:
         raise UsageError(f"There must be at least two folds, not {int(number)}.", "--folds")
-    return SENTENCE, int(number)
+    return kind, int(number)
 
 
 def leave_one_signer_out(utterances: Sequence[Utterance]) -> list[Fold]:
@@ -94,21 +99,38 @@ def sentence_folds(
     Raises:
         DataError: fewer than `k` distinct sentences.
     """
+    return _even_folds(utterances, k, seed, sentence, "distinct sentences")
+
+
+def utterance_folds(utterances: Sequence[Utterance], k: int, seed: int) -> list[Fold]:
+    """`k` folds as `sentence_folds` makes them, but of single utterances: their sentences may be learnt from others.
+
+    The official split of some corpora is so, and what a language model's weight for them is chosen on.
+
+    Raises:
+        DataError: fewer than `k` utterances.
+    """
+    return _even_folds(utterances, k, seed, lambda item: (item.id,), "utterances")
+
+
+def _even_folds(
+    utterances: Sequence[Utterance], k: int, seed: int, key: Callable[[Utterance], tuple[str, ...]], units: str
+) -> list[Fold]:
+    """Folds of about as many utterances each; those with the same key stay together."""
     sizes: dict[tuple[str, ...], int] = {}
     for item in utterances:
-        sizes[sentence(item)] = sizes.get(sentence(item), 0) + 1
+        sizes[key(item)] = sizes.get(key(item), 0) + 1
     if len(sizes) < k:
-        what = f"{k} folds need as many distinct sentences, and there are {len(sizes)}"
+        what = f"{k} folds need as many {units}, and there are {len(sizes)}"
         raise DataError(what, "--folds", f"ask for at most {len(sizes)} folds" if len(sizes) > 1 else "")
-    drawn = sorted(sizes, key=lambda glosses: hashlib.sha256(f"{seed}:{' '.join(glosses)}".encode()).digest())
+    drawn = sorted(sizes, key=lambda name: hashlib.sha256(f"{seed}:{' '.join(name)}".encode()).digest())
     filled = [0] * k
     place: dict[tuple[str, ...], int] = {}
-    for glosses in sorted(drawn, key=lambda glosses: -sizes[glosses]):  # frequent ones first, to come out even
-        place[glosses] = min(range(k), key=lambda index: filled[index])
-        filled[place[glosses]] += sizes[glosses]
+    for name in sorted(drawn, key=lambda name: -sizes[name]):  # frequent ones first, to come out even
+        place[name] = min(range(k), key=lambda index: filled[index])
+        filled[place[name]] += sizes[name]
     return [
-        _fold(str(index + 1), utterances, lambda item, index=index: place[sentence(item)] == index)
-        for index in range(k)
+        _fold(str(index + 1), utterances, lambda item, index=index: place[key(item)] == index) for index in range(k)
     ]
 
 

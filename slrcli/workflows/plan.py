@@ -12,7 +12,17 @@ import torch
 from slrcli.config import FOLD_SPLITS, MOST_SEEDS, Config
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance
-from slrcli.corpus.folds import SIGNER, TABLE, Fold, folder_names, leave_one_signer_out, read_kind, sentence_folds
+from slrcli.corpus.folds import (
+    SIGNER,
+    TABLE,
+    UTTERANCE,
+    Fold,
+    folder_names,
+    leave_one_signer_out,
+    read_kind,
+    sentence_folds,
+    utterance_folds,
+)
 from slrcli.errors import CheckpointError, DataError, UsageError
 from slrcli.glosses import get_normaliser
 from slrcli.vocab import Vocabulary
@@ -210,11 +220,12 @@ def make_folds(corpus: Corpus, splits: Sequence[str], kind: str, count: int, con
     def sentence(item: Utterance) -> tuple[str, ...]:
         return glosses[item.id]
 
-    folds = (
-        leave_one_signer_out(utterances)
-        if kind == SIGNER
-        else sentence_folds(utterances, count, config.run.seed, sentence)
-    )
+    if kind == SIGNER:
+        folds = leave_one_signer_out(utterances)
+    elif kind == UTTERANCE:
+        folds = utterance_folds(utterances, count, config.run.seed)
+    else:
+        folds = sentence_folds(utterances, count, config.run.seed, sentence)
     for fold in folds:
         for side, part in (("is learnt from", fold.train), ("is held out", fold.held_out)):
             if not any(map(sentence, part)):
