@@ -216,6 +216,19 @@ def test_place_and_size_do_not_matter(name):
     torch.testing.assert_close(output(layout, bigger), y, atol=2e-4, rtol=1e-4)
 
 
+def test_a_sensors_calibration_does_not_matter_once_features_are_centred():
+    layout = load_layout("generic-7")
+    x = clips(layout)
+    moved = x + torch.linspace(-3, 3, 7)
+    for count in (0, 2):
+        found = [output(layout, each, centre=True, derivatives=count) for each in (x, moved)]
+        torch.testing.assert_close(*found, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(output(layout, x), output(layout, moved), atol=0.1)
+    values, known = Frontend(layout, FrontendOptions(centre=True, derivatives=0)).raw(x, full(x))
+    assert known[..., :7].equal(x.isfinite())  # what is missing stays missing
+    torch.testing.assert_close(values[..., :7].nanmean(dim=1), torch.zeros(3, 7), atol=1e-6, rtol=0)
+
+
 def test_place_matters_without_body():
     layout = load_layout("mediapipe-258")
     x = clips(layout)

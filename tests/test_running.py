@@ -30,19 +30,19 @@ from slrcli.workflows.stream import stream_recogniser
 
 SPATIAL = [name for name in list_layouts()[:-1] if name != "mediapipe-6516"]
 FEW = ["kinect-20", "mediapipe-225", "generic-5"]  # metres, turned; shares of the picture; numbers without a place
-CAUSAL = FrontendOptions(causal=True)
+CAUSAL = FrontendOptions(causal=True, centre=True)
 
 
 cuts = st.lists(st.integers(0, 10_000), max_size=12)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", SPATIAL)
+@pytest.mark.parametrize("name", [*SPATIAL, "generic-5"])
 def test_a_causal_frame_is_the_last_of_a_whole_clip_that_ends_with_it(name):
     """The frontend of whole clips is the oracle: its window of 13 frames about the last holds 7 that have come."""
     layout, x = load_layout(name), torch.from_numpy(clip(name, 24))[None]
-    causal = Frontend(layout, FrontendOptions(causal=True, turn_frames=7, derivatives=0))
-    whole = Frontend(layout, FrontendOptions(turn_frames=13, derivatives=0))
+    causal = Frontend(layout, FrontendOptions(causal=True, centre=True, turn_frames=7, derivatives=0))
+    whole = Frontend(layout, FrontendOptions(centre=True, turn_frames=13, derivatives=0))
     found = causal(x, torch.tensor([24]))[0]
     for last in range(24):
         expected = whole(x[:, : last + 1], torch.tensor([last + 1]))[0, last]

@@ -51,6 +51,9 @@ class FrontendOptions:
         turn_frames: the body is turned by the mean direction of its shoulders over so many frames; odd. A single
             frame's is as noisy as the depth of a shoulder.
         causal: let nothing of a frame depend on later ones, as a running stream wants it; see the module.
+        centre: take its mean over the clip off each column of the groups of kind `features` (with `causal`, over the
+            frames so far): what a sensor's or a session's calibration adds goes, as in speech (Atal 1974). What a sign
+            holds throughout a clip goes as well.
         derivatives: differences over time of the positions, 0 to 3 of them. Stored ones are used as they are where
             the positions are, that is without `body` and `keep`.
         presence: add, for each group, the share of it that is not missing.
@@ -63,6 +66,7 @@ class FrontendOptions:
     bones: bool = True
     turn_frames: int = 15
     causal: bool = False
+    centre: bool = False
     derivatives: int = 1
     presence: bool = True
     standardise: bool = True
@@ -124,7 +128,8 @@ class Frontend(nn.Module):
     @property
     def runs(self) -> bool:
         """Whether `step` can be used: nothing of a frame depends on later ones, nor on derivatives from elsewhere."""
-        return (self.options.causal or self.origin is None) and not self.stored
+        whole = self.origin is not None or self.options.centre
+        return (self.options.causal or not whole) and not self.stored
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Float32 `[B, T, F]`, 0 where nothing is known and in the padding.
@@ -174,6 +179,16 @@ class Frontend(nn.Module):
             return []
         return [AXES.index(axis) for axis in group.axes if axis in self.layout.measured_axes]
 
+    def _mean(self, part: Points, past: Past) -> Tensor:
+        """Mean of the known values of each column over the clip, `[B, 1, P, C]`; with `causal` up to each frame."""
+        if self.options.causal:
+            sums, counts = (
+                past.totals(f"{name} of {part.group.name}", value)
+                for name, value in (("sum", part.values), ("count", part.known.to(part.values.dtype)))
+            )
+            return (sums / counts.clamp(min=1)).to(part.values.dtype)
+        return part.values.sum(dim=1, keepdim=True) / part.known.sum(dim=1, keepdim=True).clamp(min=1)
+
     @property
     def _looks_at_bones(self) -> bool:
         return self.origin is not None and self.options.bones
@@ -208,6 +223,9 @@ class Frontend(nn.Module):
         parts = {group.name: Points.of(group, x, known) for group, *_ in self.selected}
         presence = [part.known.to(x.dtype).mean(dim=(2, 3)) for part in parts.values()]
         places = self.origin.normalise(parts, frames, past) if self.origin else {}
+        if self.options.centre:
+            for part in (part for part in parts.values() if part.group.kind == "features"):
+                part.values = part.values - self._mean(part, past)
 
         positions, confidences = ({kind: [] for kind in self.kinds} for _ in range(2))
         for group, kept, bones in self.selected:
