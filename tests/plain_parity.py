@@ -23,11 +23,16 @@ LR = OptimConfig().lr
 
 @dataclass(frozen=True)
 class Apart:
-    """Relative distances of the loss, of the gradient of all weights and of what a step changes about them."""
+    """Relative distances of the loss, of the gradient of all weights and of what a step changes about them.
+
+    `halved` is how far the plain loop's own gradient is from itself under torch's bf16 autocast, without anything of
+    ours; 0 where not asked for.
+    """
 
     loss: float
     gradient: float
     weights: float
+    halved: float = 0.0
 
 
 def apart(folder: Path, precision: str, layout: str, frames: int, classes: int, width: float = 1.0) -> Apart:
@@ -45,12 +50,23 @@ def apart(folder: Path, precision: str, layout: str, frames: int, classes: int, 
     trainer.model.train()
     batch = next(trainer.batches.epoch(1))
     stored = StoredClips([corpus.stored[i] for i in batch.index], [corpus.targets[i] for i in batch.index])
-    theirs = loop.step(*plain_batch([stored[i] for i in range(CLIPS)]))
+    arrays = plain_batch([stored[i] for i in range(CLIPS)])
+    halved = _halved(plain_twin(trainer.model, 0.0), arrays) if precision == "bf16" else []
+    theirs = loop.step(*arrays)
     loss, _ = trainer._losses(batch)
     loss.backward()
     pairs = _gradients(trainer.model, twin)
     gradient = _relative([own for own, _ in pairs], [other for _, other in pairs])
-    return Apart(abs(loss.item() - theirs) / abs(theirs), gradient, _updated(trainer, twin, batch))
+    own = _relative(halved, [item.grad for item in twin.parameters()]) if halved else 0.0
+    return Apart(abs(loss.item() - theirs) / abs(theirs), gradient, _updated(trainer, twin, batch), own)
+
+
+def _halved(twin: torch.nn.Module, arrays: tuple[Tensor, ...]) -> list[Tensor]:
+    """The plain loop's gradient of a batch under autocast."""
+    twin.train()
+    with torch.autocast("cpu", torch.bfloat16):
+        PlainLoop(twin, 0.0, 0.0, float("inf")).step(*arrays)
+    return [item.grad for item in twin.parameters()]
 
 
 def _trainer(corpus, layout, precision: str, width: float) -> Trainer:

@@ -272,6 +272,8 @@ def parity(folder: Path) -> None:
         found = apart(folder / precision, precision, layout="mediapipe-1629", frames=140, classes=CLASSES)
         print(f"parity, {precision}: loss {found.loss:.1e}, gradient {found.gradient:.1e}, "
               f"weights after the step {found.weights:.1e} (relative)")  # fmt: skip
+        if found.halved:
+            print(f"  the plain loop's own gradient moves by {found.halved:.1e} under torch's autocast to {precision}")
 
 
 def profile(corpus: GeneratedCorpus) -> None:
