@@ -356,6 +356,32 @@ def test_only_runs_latest_means_the_newest_run(slr, corpus, tmp_path, monkeypatc
     assert lines == {"mine/latest": 2, "other": 1}
 
 
+def test_runs_that_begin_together_leave_one_link_to_one_of_them(tmp_path, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from slrcli.workflows.runs import newest_run, point_latest
+
+    monkeypatch.chdir(tmp_path)
+    runs = [tmp_path / "elsewhere" / str(number) for number in range(16)]
+    for run in runs:
+        run.mkdir(parents=True)
+    with ThreadPoolExecutor(len(runs)) as pool:
+        list(pool.map(point_latest, runs * 20))
+    assert newest_run() in runs
+    assert [item.name for item in (tmp_path / "runs").iterdir()] == ["latest"]
+
+
+def test_a_folder_named_latest_is_left_alone(tmp_path, monkeypatch):
+    from slrcli.workflows.runs import point_latest
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "latest").mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    point_latest(tmp_path / "run")
+    assert [item.name for item in (tmp_path / "runs").iterdir()] == ["latest"]
+    assert not (tmp_path / "runs" / "latest").is_symlink()
+
+
 def test_what_a_resumed_run_was_told_is_written_down(slr, corpus, tmp_path, monkeypatch):
     from slrcli.config import read_toml
 

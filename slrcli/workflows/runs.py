@@ -1,12 +1,13 @@
 """Folders of runs: where a new one goes, which is the newest, and the checkpoint that an argument means."""
 
 import os
+import secrets
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from slrcli.config import RUNS
-from slrcli.errors import CheckpointError, UsageError
+from slrcli.errors import CheckpointError, SlrError, UsageError
 from slrcli.files import atomic_write_text
 
 LATEST = "latest"
@@ -37,16 +38,26 @@ def new_run(output_dir: str, name: str) -> Path:
 
 
 def point_latest(folder: Path) -> None:
-    """Let `runs/latest` mean this run: a link, or where links are not allowed a file that holds the path."""
-    latest = RUNS / LATEST
-    with suppress(OSError):  # a run does not fail for want of a shortcut to it
+    """Let `runs/latest` mean this run: a link, or where links are not allowed a file that holds the path.
+
+    Runs that begin at the same moment may each do so: the link takes the place of another one in a single step.
+    """
+    with suppress(OSError, SlrError):  # a run does not fail for want of a shortcut to it
         RUNS.mkdir(exist_ok=True)
-        if latest.is_symlink() or latest.is_file():
-            latest.unlink()
         try:
-            latest.symlink_to(os.path.relpath(folder.resolve(), RUNS.resolve()), target_is_directory=True)
+            link = RUNS / f".{LATEST}-{secrets.token_hex(6)}"
+            link.symlink_to(os.path.relpath(folder.resolve(), RUNS.resolve()), target_is_directory=True)
         except OSError:
-            atomic_write_text(latest, str(folder.resolve()) + "\n")
+            atomic_write_text(RUNS / LATEST, str(folder.resolve()) + "\n")
+        else:
+            _take_place(link, RUNS / LATEST)
+
+
+def _take_place(link: Path, latest: Path) -> None:
+    try:
+        os.replace(link, latest)
+    finally:
+        link.unlink(missing_ok=True)
 
 
 def newest_run() -> Path | None:
