@@ -29,7 +29,7 @@ OVERFIT_SETTINGS = {"optim": {"lr": 2e-3}}
 OVERFIT_FIXED = {
     "model": {"dropout": 0.0},
     "optim": {"warmup_epochs": 0.0, "schedule": "constant", "weight_decay": 0.0, "patience": 0, "average": 0.0},
-    "loss": {"prior": 0.0, "blank_penalty": 0.0, "consistency": 0.0},
+    "loss": {"prior": 0.0, "blank_penalty": 0.0, "frames": 0.0, "consistency": 0.0},
     "distill": {"teacher": ""},
     "augment": NO_VARIATION,
     "run": {"gradient_checkpointing": False},
@@ -132,13 +132,24 @@ class DecodeConfig:
     insertion_bonus: float = setting(0.0, "Added for every gloss, in nats.", least=-50, most=50)
     hot_words: tuple[str, ...] = setting((), "Wished-for gloss, or several in one string that follow each other.")
     hot_word_weight: float = setting(2.0, "Added for every gloss of a wished-for phrase, in nats.", least=-50, most=50)
+    sign_frames: float = setting(
+        0.0, "Read clips as a row of signs of about this many frames; 0: best path or beam search.", least=0, most=1e4
+    )
+    sign_spread: float = setting(
+        0.3, "How much signs differ in length: the deviation of its logarithm.", least=0.01, most=3
+    )
+    length_weight: float = setting(0.5, "How much it counts that a sign has a usual length.", least=0, most=100)
 
     @property
     def width(self) -> int:
-        """Prefixes that are kept; 0 is the best path."""
+        """Prefixes that a beam search keeps; 0 where there is none."""
+        if self.sign_frames:
+            return 0
         needed = self.lm or self.hot_words or self.insertion_bonus or self.nbest > 1
         return self.beam or (max(DEFAULT_BEAM, self.nbest) if needed else 0)
 
+
+SIGN_BONUS = -3.0  # insertion_bonus of a run that reads clips by how long signs last: a sign has to be worth it
 
 # Section, as `help_of` names it -> its settings.
 OF_ONE_COMMAND: dict[str, type] = {

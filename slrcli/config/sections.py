@@ -88,6 +88,14 @@ class LossConfig:
         least=0, most=1,
     )  # fmt: skip
     blank_penalty: float = setting(0.0, "Take this off the blank's log-probability in training.", least=0)
+    frames: float = setting(
+        0.0, "Share of the loss that says of each frame which gloss it belongs to, as the recogniser itself places "
+        "the glosses by then; the CTC loss has the rest. Clips are then read by how long signs last.",
+        least=0, most=1,
+    )  # fmt: skip
+    frames_from: float = setting(
+        0.5, "Share of the epochs before that begins: the network has to find the signs by itself.", least=0, most=1
+    )
     consistency: float = setting(
         0.0, "Let two variants of each clip agree, with this weight; each step then takes twice the time.", least=0
     )

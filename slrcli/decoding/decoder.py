@@ -1,4 +1,4 @@
-"""The decoder that settings ask for: best path, or beam search with what takes part in it."""
+"""The decoder that settings ask for: best path, rows of signs by their length, or beam search with what takes part."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from slrcli.decoding.greedy import greedy_batch
 from slrcli.decoding.hotwords import HotWords
 from slrcli.decoding.hypothesis import Decodes, Hypothesis
 from slrcli.decoding.scorer import Fusion, Scorer
+from slrcli.decoding.segments import Lengths, SegmentSearch
 from slrcli.errors import UsageError
 from slrcli.language import BoundModel, read_arpa
 
@@ -49,6 +50,10 @@ def make_decoder(options: DecodeConfig, vocab: Decodes) -> Decoder:
             wished-for gloss that the vocabulary lacks.
     """
     check_section(options, "decode.")
+    if options.sign_frames:
+        _require_no_search(options)
+        lengths = Lengths(options.sign_frames, options.sign_spread)
+        return SegmentSearch(vocab, lengths, options.length_weight, options.insertion_bonus)
     if not options.width:
         return BestPath(vocab)
     if options.nbest > options.width:
@@ -56,6 +61,14 @@ def make_decoder(options: DecodeConfig, vocab: Decodes) -> Decoder:
         raise UsageError(what, "--nbest", f"use --beam {options.nbest} or more")
     scorer = make_scorer(options, vocab)
     return BeamSearch(vocab, options.width, options.nbest, options.token_cut, options.margin, scorer)
+
+
+def _require_no_search(options: DecodeConfig) -> None:
+    searched = [key for key in ("beam", "lm", "hot_words") if getattr(options, key)]
+    searched += ["nbest"] if options.nbest > 1 else []
+    if searched:
+        what = f"a clip that is read by how long signs last knows no {', '.join(searched)}"
+        raise UsageError(what, "decode.sign_frames", "leave one or the other away")
 
 
 def make_scorer(options: DecodeConfig, vocab: Decodes) -> Scorer | None:
@@ -86,14 +99,19 @@ def _hint(gloss: str, known: Sequence[str]) -> str:
 
 
 def decoder_signature(options: DecodeConfig) -> str:
-    """What a score depends on, in one word: `greedy`, or such as `beam10;lm=0a1b2c3d4e5f*0.5;bonus=0.2`.
+    """What a score depends on, in one word.
+
+    `greedy`, or such as `beam10;lm=0a1b2c3d4e5f*0.5;bonus=0.2`, or `signs=36.5~0.28*0.5;bonus=-3`.
 
     Raises:
         UsageError: the language model cannot be read.
     """
+    plain = DecodeConfig()
+    if options.sign_frames:
+        lengths = f"signs={options.sign_frames:g}~{options.sign_spread:g}*{options.length_weight:g}"
+        return f"{lengths};bonus={options.insertion_bonus:g}"
     if not options.width:
         return "greedy"
-    plain = DecodeConfig()
     parts = [f"beam{options.width}"]
     parts += [
         f"{key}={value:g}" for key in ("token_cut", "margin") if (value := getattr(options, key)) != getattr(plain, key)

@@ -10,6 +10,7 @@ from slrcli.ahead import ahead
 from slrcli.data import Clips, collate
 from slrcli.decoding.alignment import align
 from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.decoding.segments import Lengths, parted
 from slrcli.errors import DataError
 from slrcli.evaluate import EVAL_BATCH
 from slrcli.features.motion import active
@@ -29,8 +30,13 @@ def due(epoch: int, epochs: int, begins: float) -> bool:
         epochs: of the whole run.
         begins: share of them that passes before the first time; one epoch always does.
     """
-    first = 1 + max(1, math.ceil(begins * epochs))
+    first = first_epoch(epochs, begins)
     return epoch >= first and (epoch - first) % math.ceil(epochs / TIMES) == 0
+
+
+def first_epoch(epochs: int, begins: float) -> int:
+    """The first epoch, counted from 1, after the share `begins` of all; one epoch always passes before it."""
+    return 1 + max(1, math.ceil(begins * epochs))
 
 
 def locate(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]]) -> np.ndarray:
@@ -57,6 +63,26 @@ def locate(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]
                 signs = align(own, targets[index], recogniser.stride, recogniser.vocabulary, len(x))
                 placed[index] = signs, active(x, clips.layout, REST)
     return _spans(placed, targets)
+
+
+def sign_lengths(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]]) -> Lengths:
+    """How long the signs of the training clips last, as the recogniser places them; arguments as of `locate`.
+
+    Raises:
+        DataError: every clip is too short for its glosses to be parted.
+    """
+    found: list[float] = []
+    plan = by_length(clips.frames, EVAL_BATCH)
+    made = (collate([clips[index] for index in part], [targets[index] for index in part], part) for part in plan)
+    for batch in ahead(made):
+        log_probs, lengths = recogniser.local_log_probs(batch.x.numpy(), batch.lengths.numpy())
+        for row, index in enumerate(batch.index):
+            with suppress(DataError):  # too short for its glosses
+                spans = parted(log_probs[row, : lengths[row]], targets[index])
+                found += [(stop - first) * recogniser.stride for first, stop in spans]
+    if not found:
+        raise DataError("no clip is long enough to be parted among its glosses", "loss.frames", "leave it at 0")
+    return Lengths.of(found)
 
 
 def _spans(placed: dict[int, tuple[Hypothesis, tuple[int, int]]], targets: Sequence[Sequence[int]]) -> np.ndarray:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from slrcli import parallel
-from slrcli.config import Config
+from slrcli.config import SIGN_BONUS, Config, DecodeConfig
 from slrcli.console import finite
 from slrcli.data import Batch, Clips, TrainBatches
+from slrcli.decoding.decoder import make_decoder
 from slrcli.errors import SlrError
 from slrcli.evaluate import Evaluation, evaluate
 from slrcli.features.recombine import Stock
@@ -23,7 +24,7 @@ from slrcli.models.base import Output, SignModel
 from slrcli.recognise import Recogniser
 from slrcli.training.average import Average
 from slrcli.training.history import EpochNumbers
-from slrcli.training.locate import due, locate
+from slrcli.training.locate import due, first_epoch, locate, sign_lengths
 from slrcli.training.monitor import Monitor
 from slrcli.training.objective import Objective, Teacher
 from slrcli.training.optim import learning_rate, make_optimiser
@@ -67,11 +68,24 @@ class Located:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """From this epoch on frames learn which gloss they belong to, and clips are read by `decode`; what was best before
+    was read otherwise, and the best is chosen among what follows."""
+
+    epoch: int
+    decode: DecodeConfig
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Stopped:
     """The loop has ended before its last epoch; `reason` is `interrupted`, `patience`, or `lost` where another process
     is gone: the model stands as it was after its last whole step."""
 
     reason: str
+
+
+Event = Step | EpochEnd | Located | Placed | Stopped
 
 
 class NotFiniteError(SlrError):
@@ -97,6 +111,7 @@ class Progress:
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
     history: list[dict[str, Any]] = field(default_factory=list)  # numbers of all epochs
     said: list[str] = field(default_factory=list)  # codes of the verdicts that were given
+    signs: list[float] = field(default_factory=list)  # median length and spread, once frames learn their gloss
 
 
 class Trainer:
@@ -138,7 +153,7 @@ class Trainer:
         precision = config.run.precision
         self.half = precision == "bf16" or (precision == "auto" and self.device.type == "cuda")
 
-    def run(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Step | EpochEnd | Located | Stopped]:
+    def run(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train until the last epoch, until patience runs out, or until `interrupted()` after a step."""
         try:
             self._network = self._joined()
@@ -148,11 +163,13 @@ class Trainer:
                 raise
             yield Stopped("lost")
 
-    def _run(self, interrupted: Callable[[], bool]) -> Iterator[Step | EpochEnd | Located | Stopped]:
+    def _run(self, interrupted: Callable[[], bool]) -> Iterator[Event]:
         progress = self.progress
         while progress.epoch <= self.config.optim.epochs:
             if self._location_due():
                 yield self._locate()
+            if self._placing_due():
+                yield self._place()
             self.model.train()
             for batch in self.batches.epoch(progress.epoch, progress.step):
                 with self._whole():
@@ -214,6 +231,26 @@ class Trainer:
     def _put_in_stock(self, spans: np.ndarray) -> None:
         signers = [item.signer for item in self.batches.clips.utterances]
         self.batches.stock = Stock(signers, self.batches.targets, spans)
+
+    def _placing_due(self) -> bool:
+        options, progress = self.config.loss, self.progress
+        first = first_epoch(self.config.optim.epochs, options.frames_from)
+        return options.frames > 0 and not progress.signs and progress.epoch >= first
+
+    def _place(self) -> Placed:
+        started, progress = time.perf_counter(), self.progress
+        lengths = sign_lengths(self.recogniser, self.batches.clips, self.batches.targets)
+        progress.signs = [lengths.frames, lengths.spread]
+        progress.best_wer = progress.best_loss = float("inf")
+        progress.epochs_since_best = 0
+        return Placed(progress.epoch, self._read_by_lengths(), time.perf_counter() - started)
+
+    def _read_by_lengths(self) -> DecodeConfig:
+        frames, spread = self.progress.signs
+        options = DecodeConfig(sign_frames=frames, sign_spread=spread, insertion_bonus=SIGN_BONUS)
+        self.recogniser.decoder = make_decoder(options, self.recogniser.vocabulary)
+        self.objective.placing = True
+        return options
 
     def _step(self, batch: Batch) -> Step:
         started, progress = time.perf_counter(), self.progress
@@ -339,6 +376,8 @@ class Trainer:
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
         self.progress = Progress(**values["progress"])
         self.progress.sums = Progress().sums | self.progress.sums  # what an older state lacks begins at zero
+        if self.progress.signs:
+            self._read_by_lengths()
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ from slrcli.models.base import Output
 from slrcli.models.masked import mask
 from slrcli.parallel import summed
 from slrcli.training.distill import BLANKS, at_frames, distillation, sequence_loss
+from slrcli.training.framewise import frame_labels, framewise_loss
 
 FOLLOWS = 0.01  # part of the way that the prior goes to the posteriors of each batch
 PRIOR = "prior"
@@ -38,6 +39,9 @@ class Objective:
         device: where the model is.
         teacher: whose posteriors to learn from as well.
 
+    Attributes:
+        placing: whether frames are learnt by the places of the glosses, as `loss.frames` says; `Trainer` knows when.
+
     Raises:
         UsageError: an unknown rule for blanks.
     """
@@ -47,6 +51,7 @@ class Objective:
         if self.distill.blanks not in BLANKS:
             raise UsageError(f"There is no rule '{self.distill.blanks}'.", "distill.blanks",
                              f"Known: {', '.join(BLANKS)}.")  # fmt: skip
+        self.placing = False
         self.prior = torch.full((classes,), 1 / classes, dtype=torch.float64, device=device)
 
     def __call__(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -63,6 +68,12 @@ class Objective:
         if output.aux:
             terms["inner"] = sum(map(ctc, output.aux)) / len(output.aux)
             total = total + self.optim.aux_weight * terms["inner"]
+        if self.placing:
+            labels = frame_labels(output, batch.targets, batch.target_lengths)
+            terms["frames"] = framewise_loss(output.log_probs, labels)
+            inner = sum(framewise_loss(head, labels) for head in output.aux) / max(1, len(output.aux))
+            own = terms["frames"] + self.optim.aux_weight * inner
+            total = (1 - self.loss.frames) * total + self.loss.frames * own
         if self.teacher is not None:
             total = total * (1 - self.distill.weight)
             for name, weight, value in self._from_teacher(output, batch):

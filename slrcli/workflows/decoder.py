@@ -37,6 +37,8 @@ class Wanted:
     def settings(self, checkpoint: Path) -> DecodeConfig:
         """The settings for a checkpoint. A beam of 0 that is asked for is the best path, whatever the file says.
 
+        A search that is asked for takes the place of how long signs last, which the run may have written down.
+
         Raises:
             UsageError: the file cannot be read, or a setting is unknown or beyond its bounds.
         """
@@ -49,9 +51,17 @@ class Wanted:
                 raise UsageError(f"the best path knows no {', '.join(others)}", "--beam 0", "use a beam of 1 or more")
         elif self.file or path.is_file():
             options = read_decoder(path)
+            if options.sign_frames and self._searches and not self.file:
+                options = DecodeConfig()
         options = merge_section(options, given, "command line")
         check_section(options, "")
         return options
+
+    @property
+    def _searches(self) -> bool:
+        """Whether something was said that a beam search alone knows."""
+        given = self.given
+        return any(given.get(key) for key in ("beam", "lm", "hot_words")) or given.get("nbest", 1) > 1
 
 
 def read_decoder(path: Path) -> DecodeConfig:
@@ -114,7 +124,7 @@ def equip(
     else:
         recogniser.decoder = make_decoder(options, recogniser.vocabulary)
     recogniser.calibration = load_calibration(checkpoint, signature) if calibrated else None
-    if options.width:
+    if signature != decoder_signature(DecodeConfig()):
         beside = checkpoint.parent / DECODER_FILE
         source = wanted.file or (beside if beside.is_file() else None)
         console.note(f"decoder {signature}{f', settings of {shown(source)}' if source else ''}")

@@ -23,6 +23,7 @@ from slrcli.workflows.evaluate import open_split
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
 BONUSES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, -0.25, -0.5, -1.0)
+SIGN_BONUSES = (-6.0, -4.0, -3.0, -2.0, -1.0)  # where clips are read by how long signs last
 BEAMS = (10, 5, 20, 40)
 ROUNDS = 3  # of weight and bonus in turn; they seldom move after the second
 
@@ -161,10 +162,15 @@ class _Search:
 
     def most(self, base: DecodeConfig) -> int:
         """How many steps `run` takes at most."""
-        return 2 + ROUNDS * (len(self._weights(base)) + len(self._bonuses())) + len(self._beams())
+        signs = len(SIGN_BONUSES) + 1 if base.sign_frames else 0
+        return signs + 2 + ROUNDS * (len(self._weights(base)) + len(self._bonuses())) + len(self._beams())
 
     def run(self, base: DecodeConfig) -> Iterator[Tried]:
-        """Try settings around `base`."""
+        """Try settings around `base`; what reads clips by how long signs last is tried beside the searches."""
+        if base.sign_frames:
+            for bonus in (base.insertion_bonus, *(SIGN_BONUSES if "insertion_bonus" not in self._fixed else ())):
+                yield self._try(replace(base, insertion_bonus=bonus))
+            base = DecodeConfig()
         beam = base.width or BEAMS[0]
         if not self._fixed - {"lm", "nbest"}:
             yield self._try(DecodeConfig())
