@@ -1,9 +1,9 @@
 """Clips read as a row of signs, each of which lasts a while: a semi-Markov view of a model's posteriors.
 
-A model that has learnt where each gloss is, and not only that it is somewhere (`loss.frames`), says it in every frame of
-its sign. Its best path then splits a sign in two wherever it wavers for a moment, and lets unlikely snippets stand. Here
-a clip is parted into signs and the blanks between them instead, and how long signs usually last counts as well, as in
-hidden semi-Markov models (Ferguson 1980; Murphy 2002, "Hidden semi-Markov models (HSMMs)").
+A model that has learnt where each gloss is, and not only that it is somewhere (`loss.frames`), says it in every frame
+of its sign. Its best path then splits a sign in two wherever it wavers for a moment, and lets unlikely snippets stand.
+Here a clip is parted into signs and the blanks between them instead, and how long signs usually last counts as well,
+as in hidden semi-Markov models (Ferguson 1980; Murphy 2002, "Hidden semi-Markov models (HSMMs)").
 """
 
 import math
