@@ -1,6 +1,6 @@
 """Clips read as rows of signs that last a while, against the enumeration of all rows; and learning frame by frame."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from statistics import NormalDist
 
@@ -23,6 +23,7 @@ from slrcli.decoding.segments import EVEN, EVEN_SPREAD, LEAST, WIDER, Lengths, S
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.models.base import Output
 from slrcli.training.framewise import UNKNOWN, frame_labels, framewise_loss
+from slrcli.training.history import EpochNumbers
 from slrcli.training.loop import EpochEnd, Placed, Step, Stopped
 from slrcli.workflows.decoder import Wanted, read_decoder, write_decoder
 
@@ -247,6 +248,18 @@ def test_frames_are_learnt_from_their_epoch_on_and_the_best_is_chosen_anew(utter
     best = min(event.numbers.wer for event in epochs[10:])
     assert trainer.progress.best["wer"] == best <= 10
     assert epochs[-1].numbers.blank_share < epochs[9].numbers.blank_share / 2  # signs last, and are no spikes any more
+
+
+def test_the_loss_of_another_kind_is_not_taken_for_a_rising_one(utterances):
+    numbers = EpochNumbers(5, 2.0, 2.0, 20.0, 90.0, 3, 3, 0.1, 1.0, 1.0, 0.4, 0.4, 3.0, 1e-3)
+    said = {}
+    for begun in (0, 4):
+        trainer = placing(utterances)
+        low = [asdict(replace(numbers, epoch=epoch, loss=0.3)) for epoch in range(1, 5)]
+        trainer.progress.history = [*low, asdict(numbers)]
+        trainer.progress.begun = begun
+        said[begun] = [finding.code for finding in trainer._findings(replace(numbers, epoch=6))]
+    assert "SLR-T12" in said[0] and "SLR-T12" not in said[4]
 
 
 @pytest.mark.parametrize("stop_after", [9, 18, 20])  # before frames are learnt, at their first epoch's end, after it

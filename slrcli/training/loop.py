@@ -112,6 +112,7 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)  # numbers of all epochs
     said: list[str] = field(default_factory=list)  # codes of the verdicts that were given
     signs: list[float] = field(default_factory=list)  # median length and spread, once frames learn their gloss
+    begun: int = 0  # epochs before that
 
 
 class Trainer:
@@ -240,7 +241,7 @@ class Trainer:
     def _place(self) -> Placed:
         started, progress = time.perf_counter(), self.progress
         lengths = sign_lengths(self.recogniser, self.batches.clips, self.batches.targets)
-        progress.signs = [lengths.frames, lengths.spread]
+        progress.signs, progress.begun = [lengths.frames, lengths.spread], progress.epoch - 1
         progress.best_wer = progress.best_loss = float("inf")
         progress.epochs_since_best = 0
         return Placed(progress.epoch, self._read_by_lengths(), time.perf_counter() - started)
@@ -327,7 +328,8 @@ class Trainer:
         """What there is to say of the run now; what has been said is part of the progress, so that it is said once."""
         progress, optim = self.progress, self.config.optim
         warmup = min(optim.warmup_epochs, optim.epochs / 4)
-        epochs = map(EpochNumbers.from_dict, progress.history)
+        # what is learnt frame by frame has another loss: the epochs before are not to be compared with
+        epochs = map(EpochNumbers.from_dict, progress.history[progress.begun :])
         monitor = Monitor(self.config.model.arch, warmup, epochs, progress.said)
         findings = monitor.observe(numbers)
         progress.history.append(finite(asdict(numbers)))
