@@ -85,6 +85,7 @@ FLOORS = [
         "base",
         "heads",
         "conv_bilstm",
+        "ensemble",
         "conformer",
         "streaming",
         "mobilenetv3",

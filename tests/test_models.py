@@ -66,7 +66,7 @@ def test_output_length_says_what_comes_out(arch):
 def test_frames_kept_by_each_architecture():
     kept = {arch: [make(arch).output_length(n) for n in (1, 2, 4, 5, 8, 9)] for arch in ARCHITECTURES}
     assert kept["conv-bilstm"] == [1, 1, 1, 2, 2, 3]
-    assert kept["conformer"] == kept["streaming"] == kept["conv-bilstm"]
+    assert kept["conformer"] == kept["streaming"] == kept["ensemble"] == kept["conv-bilstm"]
     assert kept["mobilenetv3"] == kept["mobilenetv3-collapsed"] == [1, 2, 4, 5, 8, 9]
 
 
@@ -298,3 +298,33 @@ def test_options_of_the_frontend_keep_the_architectures_defaults():
     chosen = read_options("mobilenetv3", {"frontend": {"derivatives": 1}})
     assert chosen.frontend.derivatives == 1
     assert read_options("mobilenetv3").frontend.derivatives == 3
+
+
+def test_an_ensemble_is_the_geometric_mean_of_networks_that_learn_by_themselves():
+    ensemble = make("ensemble", options={"width": 16, "members": 3}).eval()
+    with torch.no_grad():
+        out = ensemble(clips(), LENGTHS)
+        alone = []
+        for member in ensemble.members:
+            single = make("conv-bilstm", options={"width": 16}).eval()
+            single.load_state_dict({**member.state_dict(), **single.frontend.state_dict(prefix="frontend.")})
+            alone.append(single(clips(), LENGTHS))
+    for network, last, inner in zip(alone, out.members, out.aux, strict=True):
+        torch.testing.assert_close(network.log_probs, last)
+        torch.testing.assert_close(network.aux[0], inner)
+    product = torch.stack([network.log_probs.exp() for network in alone]).prod(dim=0) ** (1 / 3)
+    torch.testing.assert_close(out.log_probs.exp(), product / product.sum(dim=2, keepdim=True))
+    assert out.learnt == out.members and alone[0].learnt == (alone[0].log_probs,)
+    assert sum(1 for parameter in ensemble.parameters()) == 3 * sum(1 for parameter in alone[0].parameters())
+
+
+def test_members_of_an_ensemble_do_not_hear_of_each_other():
+    ensemble = make("ensemble", options={"width": 16, "members": 2}).eval()
+    ensemble(clips(), LENGTHS).learnt[0].sum().backward()
+    heard = [any(p.grad is not None and p.grad.any() for p in member.parameters()) for member in ensemble.members]
+    assert heard == [True, False]
+
+
+def test_an_ensemble_of_nobody_is_refused():
+    with pytest.raises(UsageError, match="0 members"):
+        make("ensemble", options={"members": 0})

@@ -94,7 +94,7 @@ class LossConfig:
         least=0, most=1,
     )  # fmt: skip
     frames_from: float = setting(
-        0.5, "Share of the epochs before that begins: the network has to find the signs by itself.", least=0, most=1
+        0.4, "Share of the epochs before that begins: the network has to find the signs by itself.", least=0, most=1
     )
     consistency: float = setting(
         0.0, "Let two variants of each clip agree, with this weight; each step then takes twice the time.", least=0

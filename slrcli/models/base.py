@@ -20,11 +20,18 @@ class Output(NamedTuple):
         log_probs: log-softmax'd class scores, float32 `[B, T', V]`; what stands in the padding has no meaning.
         lengths: valid frames of each clip among the T', int64 `[B]`.
         aux: log-probabilities of inner heads, each like `log_probs` and of the same lengths; often empty.
+        members: where `log_probs` is the mean of several networks, what each of them says: these are learnt instead.
     """
 
     log_probs: Tensor
     lengths: Tensor
     aux: tuple[Tensor, ...] = ()
+    members: tuple[Tensor, ...] = ()
+
+    @property
+    def learnt(self) -> tuple[Tensor, ...]:
+        """The last heads, each of which learns by itself."""
+        return self.members or (self.log_probs,)
 
     @property
     def local(self) -> Tensor:

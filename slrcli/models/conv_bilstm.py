@@ -5,6 +5,7 @@ layers. A second CTC head sits on the convolutions and shares the classifier, wh
 alignment constraint of Min et al. 2021 with the shared classifier of Hao et al. 2021, without their distillation).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch.nn.functional as F
@@ -50,35 +51,65 @@ class ConvBiLSTMOptions:
             raise UsageError(f"There cannot be {self.layers} layers.", "layers", "Make it 1 or more.")
 
 
-class ConvBiLSTM(SignModel):
-    """See the module; T frames become ceil(ceil(T / 2) / 2)."""
+class ConvBiLSTMLayers(nn.Module):
+    """The layers behind the frontend, as attributes of whatever module has them."""
 
-    def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: ConvBiLSTMOptions):
-        super().__init__(frontend, vocab_size)
+    def furnish(self, inputs: int, vocab_size: int, dropout: float, options: ConvBiLSTMOptions) -> None:
+        """Make the layers.
+
+        Args:
+            inputs: columns that the frontend gives.
+            vocab_size: classes, the blank included.
+            dropout: share of channels zeroed in training.
+            options: see `ConvBiLSTMOptions`.
+        """
         width = options.width
-        self.project = nn.Linear(frontend.width, width)
+        self.project = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList(ConvBlock(width, options.kernel, dropout) for _ in range(2))
         self.recurrence = BiLSTM(width, width // 2, options.layers, dropout)
         self.dropout = Dropout(dropout)
         self.classifier = UnitClassifier(width, vocab_size, options.scale, options.blank_bias)
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
-        return halved(halved(frames))
+    def read(self, x: Tensor, lengths: Tensor, stage: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of the last head and of the inner one, each `[B, T', V]`.
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Output:
-        local = self.stage(self._convolve, x, lengths)
-        lengths = self.output_length(lengths)
-        context = self.stage(self.recurrence, local, lengths)
-        inner = log_softmax(self.classifier(local))
-        return Output(log_softmax(self.classifier(self.dropout(context))), lengths, (inner,))
+        Args:
+            x: what the frontend gives, `[B, T, F]`.
+            lengths: frames of each clip, int64 `[B]`.
+            stage: runs a part of the layers; see `SignModel.stage`.
+        """
+        local = stage(self._convolve, x, lengths)
+        context = stage(self.recurrence, local, output_length(lengths))
+        last = log_softmax(self.classifier(self.dropout(context)))
+        return last, log_softmax(self.classifier(local))
 
     def _convolve(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x `[B, T, D]` -> `[B, T', width]`, zero in the padding."""
-        x = keep(self.project(self.frontend(x, lengths)), mask(lengths, x.shape[1]))
+        """x `[B, T, F]` -> `[B, T', width]`, zero in the padding."""
+        x = keep(self.project(x), mask(lengths, x.shape[1]))
         for block in self.blocks:
             x = block(x, mask(lengths, x.shape[1]))
             lengths = halved(lengths)
         return x
+
+
+def output_length(frames: Tensor | int) -> Tensor | int:
+    """T' of T frames, ceil(ceil(T / 2) / 2)."""
+    return halved(halved(frames))
+
+
+class ConvBiLSTM(ConvBiLSTMLayers, SignModel):
+    """See the module; T frames become ceil(ceil(T / 2) / 2)."""
+
+    def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: ConvBiLSTMOptions):
+        super().__init__(frontend, vocab_size)
+        self.furnish(frontend.width, vocab_size, dropout, options)
+
+    def output_length(self, frames: Tensor | int) -> Tensor | int:
+        return output_length(frames)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Output:
+        last, inner = self.read(self.frontend(x, lengths), lengths, self.stage)
+        return Output(last, output_length(lengths), (inner,))
 
 
 class ConvBlock(nn.Module):

@@ -13,6 +13,7 @@ from slrcli.models.base import SignModel
 from slrcli.models.collapsed import Collapsed
 from slrcli.models.conformer import Conformer, ConformerOptions
 from slrcli.models.conv_bilstm import ConvBiLSTM, ConvBiLSTMOptions
+from slrcli.models.ensemble import Ensemble, EnsembleOptions
 from slrcli.models.frontend import Frontend
 from slrcli.models.mobilenetv3 import MobileNetV3, MobileNetV3Options
 from slrcli.models.streaming import Streaming, StreamingOptions
@@ -29,6 +30,11 @@ class Architecture(NamedTuple):
 ARCHITECTURES = {
     "conv-bilstm": Architecture(
         ConvBiLSTM, ConvBiLSTMOptions, "two convolutions with pooling, two BiLSTM layers; quick to learn, under 1 M"
+    ),
+    "ensemble": Architecture(
+        Ensemble,
+        EnsembleOptions,
+        "four narrower ones, learnt each by itself and averaged; surest on new signers, 1.6 M",
     ),
     "conformer": Architecture(
         Conformer, ConformerOptions, "strided convolutions, four conformer layers with windowed attention; under 2 M"

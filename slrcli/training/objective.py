@@ -63,14 +63,14 @@ class Objective:
                 log_probs = (log_probs - taken_off).log_softmax(dim=2)
             return ctc_loss(log_probs, output.lengths, targets, counts)
 
-        terms = {"ctc": ctc(output.log_probs)}
+        terms = {"ctc": sum(map(ctc, output.learnt)) / len(output.learnt)}
         total = terms["ctc"]
         if output.aux:
             terms["inner"] = sum(map(ctc, output.aux)) / len(output.aux)
             total = total + self.optim.aux_weight * terms["inner"]
         if self.placing:
             labels = frame_labels(output, batch.targets, batch.target_lengths)
-            terms["frames"] = framewise_loss(output.log_probs, labels)
+            terms["frames"] = sum(framewise_loss(head, labels) for head in output.learnt) / len(output.learnt)
             inner = sum(framewise_loss(head, labels) for head in output.aux) / max(1, len(output.aux))
             own = terms["frames"] + self.optim.aux_weight * inner
             total = (1 - self.loss.frames) * total + self.loss.frames * own
