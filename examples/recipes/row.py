@@ -1,4 +1,4 @@
-"""One row of the recipes' table: the runs of several seeds, scored by best path and by a beam of 10.
+"""One row of the recipes' table: runs of several seeds, as they read by themselves, by best path and by a beam of 10.
 
 Usage: python examples/recipes/row.py CORPUS RUNS SPLIT... [-- options of slr eval for one more way to decode]
 """
@@ -31,10 +31,11 @@ def main() -> None:
     arguments = sys.argv[1:]
     end = arguments.index("--") if "--" in arguments else len(arguments)
     given, further = parser.parse_args(arguments[:end]), arguments[end + 1 :]
-    decoders = {**DECODERS, "as told": further} if further else DECODERS
     seeds = sorted(given.runs.glob("seed*/best.safetensors"))
     if not seeds:
         raise SystemExit(f"{given.runs} holds no seed1/best.safetensors: let slr train --seeds 3 write there first")
+    own = {"by itself": []} if all((seed.parent / "decode.toml").is_file() for seed in seeds) else {}
+    decoders = {**own, **DECODERS, **({"as told": further} if further else {})}
     print(f"{given.runs.name}: best.safetensors of {len(seeds)} seeds, plain WER in percent")
     for split in given.splits:
         for name, decoder in decoders.items():
