@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import QUICK
 from test_cli import write_corpus as write_cli_corpus
-from test_training import GLOSSES, trainer_on, weights, write_corpus
+from test_training import GLOSSES, stopped_and_resumed, trainer_on, weights, write_corpus
 from typer.testing import CliRunner
 
-from slrcli.checkpoint import load_state, save_state
 from slrcli.cli import app
 from slrcli.config import NO_VARIATION, AugmentConfig
 from slrcli.corpus import Utterance
@@ -26,7 +25,7 @@ from slrcli.models.registry import build_model
 from slrcli.paths import minimum_frames
 from slrcli.training import locate as locating
 from slrcli.training.locate import due, locate
-from slrcli.training.loop import Located, Step, Stopped
+from slrcli.training.loop import Located, Step
 
 LAYOUT = generic_layout(4)
 STILL = AugmentConfig(**{**NO_VARIATION, "recombine": 1.0})
@@ -448,21 +447,7 @@ def test_a_recombining_run_resumes_to_the_same_bits(utterances, tmp_path, monkey
     assert [event.epoch for event in events if isinstance(event, Located)] == [2, 3, 4]
     assert all(event.share > 0.9 for event in events if isinstance(event, Located))
 
-    stopped, steps = recombining(utterances), 0
-
-    def interrupted():
-        nonlocal steps
-        steps += 1
-        return steps == stop_after
-
-    assert isinstance(list(stopped.run(interrupted))[-1], Stopped)
-    kept = {name: item.clone() for name, item in stopped.model.state_dict().items()}
-    save_state(tmp_path / "state.safetensors", *stopped.state())
-    torch.manual_seed(99)
-    resumed = recombining(utterances)
-    resumed.model.load_state_dict(kept)
-    resumed.restore(*load_state(tmp_path / "state.safetensors"))
-    list(resumed.run())
+    resumed = stopped_and_resumed(lambda: recombining(utterances), stop_after, tmp_path)
     a, b = weights(whole), weights(resumed)
     assert all(torch.equal(a[name], b[name]) for name in a)
 

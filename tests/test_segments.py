@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import QUICK
 from test_cli import write_corpus as write_cli_corpus
-from test_training import trainer_on, weights, write_corpus
+from test_training import stopped_and_resumed, trainer_on, weights, write_corpus
 from typer.testing import CliRunner
 
-from slrcli.checkpoint import load_state, save_state
 from slrcli.cli import app
 from slrcli.config import DecodeConfig, LossConfig
 from slrcli.decoding.cores import Tokens
@@ -24,7 +23,7 @@ from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.models.base import Output
 from slrcli.training.framewise import UNKNOWN, frame_labels, framewise_loss
 from slrcli.training.history import EpochNumbers
-from slrcli.training.loop import EpochEnd, Placed, Step, Stopped
+from slrcli.training.loop import EpochEnd, Placed, Step
 from slrcli.workflows.decoder import Wanted, read_decoder, write_decoder
 
 TOKENS = Tokens(("<blank>", "A", "B", "C"))
@@ -266,21 +265,7 @@ def test_the_loss_of_another_kind_is_not_taken_for_a_rising_one(utterances):
 def test_such_a_run_resumes_to_the_same_bits(utterances, tmp_path, stop_after):
     whole = placing(utterances)
     list(whole.run())
-    stopped, steps = placing(utterances), 0
-
-    def interrupted():
-        nonlocal steps
-        steps += 1
-        return steps == stop_after
-
-    assert isinstance(list(stopped.run(interrupted))[-1], Stopped)
-    kept = {name: item.clone() for name, item in stopped.model.state_dict().items()}
-    save_state(tmp_path / "state.safetensors", *stopped.state())
-    torch.manual_seed(99)
-    resumed = placing(utterances)
-    resumed.model.load_state_dict(kept)
-    resumed.restore(*load_state(tmp_path / "state.safetensors"))
-    list(resumed.run())
+    resumed = stopped_and_resumed(lambda: placing(utterances), stop_after, tmp_path)
     a, b = weights(whole), weights(resumed)
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert whole.progress.signs == resumed.progress.signs and whole.progress.best == resumed.progress.best

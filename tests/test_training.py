@@ -62,6 +62,26 @@ def weights(trainer):
     return {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
 
 
+def stopped_and_resumed(make, stop_after, folder):
+    """A trainer that `make` made and another one stopped after so many steps, at its end."""
+    stopped, steps = make(), 0
+
+    def interrupted():
+        nonlocal steps
+        steps += 1
+        return steps == stop_after
+
+    assert isinstance(list(stopped.run(interrupted))[-1], Stopped)
+    kept = weights(stopped)
+    save_state(folder / "state.safetensors", *stopped.state())
+    torch.manual_seed(99)
+    resumed = make()
+    resumed.model.load_state_dict(kept)
+    resumed.restore(*load_state(folder / "state.safetensors"))
+    list(resumed.run())
+    return resumed
+
+
 @pytest.fixture
 def utterances(tmp_path):
     return write_corpus(tmp_path, 24)
