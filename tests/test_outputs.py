@@ -287,7 +287,7 @@ class SpeaksAtTheEnds(Columns):
     """The last head says the first gloss at the first frame and the last at the last; the inner one what is there."""
 
     def forward(self, x, lengths):
-        inner, steps, _ = super().forward(x, lengths)
+        inner, steps, *_ = super().forward(x, lengths)
         scores = torch.zeros_like(inner)
         scores[:, :, 0] = 6.0
         scores[:, 0, 1] = scores[:, -1, 2] = 9.0
@@ -317,7 +317,7 @@ class ChokesOnThrees(Columns):
     """NaN for a clip that shows class 3."""
 
     def forward(self, x, lengths):
-        found, steps, _ = super().forward(x, lengths)
+        found, steps, *_ = super().forward(x, lengths)
         return Output(torch.where((x[..., 3] > 0.5).any(1)[:, None, None], torch.nan, found), steps)
 
 
