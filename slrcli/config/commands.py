@@ -141,6 +141,11 @@ class DecodeConfig:
     length_weight: float = setting(0.5, "How much it counts that a sign has a usual length.", least=0, most=100)
 
     @property
+    def searched(self) -> list[str]:
+        """The settings that were given and that a beam search alone knows."""
+        return [key for key in ("beam", "lm", "hot_words") if getattr(self, key)] + ["nbest"] * (self.nbest > 1)
+
+    @property
     def width(self) -> int:
         """Prefixes that a beam search keeps; 0 where there is none."""
         if self.sign_frames:

@@ -64,10 +64,8 @@ def make_decoder(options: DecodeConfig, vocab: Decodes) -> Decoder:
 
 
 def _require_no_search(options: DecodeConfig) -> None:
-    searched = [key for key in ("beam", "lm", "hot_words") if getattr(options, key)]
-    searched += ["nbest"] if options.nbest > 1 else []
-    if searched:
-        what = f"a clip that is read by how long signs last knows no {', '.join(searched)}"
+    if options.searched:
+        what = f"a clip that is read by how long signs last knows no {', '.join(options.searched)}"
         raise UsageError(what, "decode.sign_frames", "leave one or the other away")
 
 

@@ -1,13 +1,13 @@
 """Where the signs of the training clips are, by the recogniser that is being trained."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import numpy as np
 
 from slrcli.ahead import ahead
-from slrcli.data import Clips, collate
+from slrcli.data import Batch, Clips, collate
 from slrcli.decoding.alignment import align
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.segments import Lengths, parted
@@ -52,9 +52,7 @@ def locate(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]
         is not sure of, or of a clip that is too short for its glosses.
     """
     placed: dict[int, tuple[Hypothesis, tuple[int, int]]] = {}  # and the frames between the rest poses
-    plan = by_length(clips.frames, EVAL_BATCH)
-    made = (collate([clips[index] for index in part], [targets[index] for index in part], part) for part in plan)
-    for batch in ahead(made):
+    for batch in _batches(clips, targets):
         log_probs, lengths = recogniser.log_probs(batch.x.numpy(), batch.lengths.numpy())
         for row, index in enumerate(batch.index):
             x = batch.x[row, : batch.lengths[row], : clips.layout.positions].numpy()
@@ -65,6 +63,12 @@ def locate(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]
     return _spans(placed, targets)
 
 
+def _batches(clips: Clips, targets: Sequence[Sequence[int]]) -> Iterator[Batch]:
+    plan = by_length(clips.frames, EVAL_BATCH)
+    made = (collate([clips[index] for index in part], [targets[index] for index in part], part) for part in plan)
+    yield from ahead(made)
+
+
 def sign_lengths(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]]) -> Lengths:
     """How long the signs of the training clips last, as the recogniser places them; arguments as of `locate`.
 
@@ -72,9 +76,7 @@ def sign_lengths(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequenc
         DataError: every clip is too short for its glosses to be parted.
     """
     found: list[float] = []
-    plan = by_length(clips.frames, EVAL_BATCH)
-    made = (collate([clips[index] for index in part], [targets[index] for index in part], part) for part in plan)
-    for batch in ahead(made):
+    for batch in _batches(clips, targets):
         log_probs, lengths = recogniser.local_log_probs(batch.x.numpy(), batch.lengths.numpy())
         for row, index in enumerate(batch.index):
             with suppress(DataError):  # too short for its glosses

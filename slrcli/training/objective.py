@@ -8,7 +8,8 @@ Two variants of a clip should read alike (Yao et al. 2024, arXiv:2410.05101): ea
 of the other variant, which stand still meanwhile.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -63,16 +64,16 @@ class Objective:
                 log_probs = (log_probs - taken_off).log_softmax(dim=2)
             return ctc_loss(log_probs, output.lengths, targets, counts)
 
-        terms = {"ctc": sum(map(ctc, output.learnt)) / len(output.learnt)}
+        terms = {"ctc": mean_of(ctc, output.learnt)}
         total = terms["ctc"]
         if output.aux:
-            terms["inner"] = sum(map(ctc, output.aux)) / len(output.aux)
+            terms["inner"] = mean_of(ctc, output.aux)
             total = total + self.optim.aux_weight * terms["inner"]
         if self.placing:
-            labels = frame_labels(output, batch.targets, batch.target_lengths)
-            terms["frames"] = sum(framewise_loss(head, labels) for head in output.learnt) / len(output.learnt)
-            inner = sum(framewise_loss(head, labels) for head in output.aux) / max(1, len(output.aux))
-            own = terms["frames"] + self.optim.aux_weight * inner
+            framewise = partial(framewise_loss, labels=frame_labels(output, batch.targets, batch.target_lengths))
+            own = terms["frames"] = mean_of(framewise, output.learnt)
+            if output.aux:
+                own = own + self.optim.aux_weight * mean_of(framewise, output.aux)
             total = (1 - self.loss.frames) * total + self.loss.frames * own
         if self.teacher is not None:
             total = total * (1 - self.distill.weight)
@@ -117,6 +118,11 @@ class Objective:
         """Go on where `state` was taken."""
         if PRIOR in tensors:
             self.prior.copy_(tensors[PRIOR])
+
+
+def mean_of(loss: Callable[[Tensor], Tensor], heads: Sequence[Tensor]) -> Tensor:
+    """The mean loss of some heads, one at least."""
+    return sum(map(loss, heads)) / len(heads)
 
 
 def disagreement(output: Output, target_lengths: Tensor) -> Tensor:

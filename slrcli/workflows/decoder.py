@@ -51,17 +51,12 @@ class Wanted:
                 raise UsageError(f"the best path knows no {', '.join(others)}", "--beam 0", "use a beam of 1 or more")
         elif self.file or path.is_file():
             options = read_decoder(path)
-            if options.sign_frames and self._searches and not self.file:
+            asked = merge_section(DecodeConfig(), given, "command line")
+            if options.sign_frames and asked.searched and not self.file:
                 options = DecodeConfig()
         options = merge_section(options, given, "command line")
         check_section(options, "")
         return options
-
-    @property
-    def _searches(self) -> bool:
-        """Whether something was said that a beam search alone knows."""
-        given = self.given
-        return any(given.get(key) for key in ("beam", "lm", "hot_words")) or given.get("nbest", 1) > 1
 
 
 def read_decoder(path: Path) -> DecodeConfig:
