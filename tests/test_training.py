@@ -253,3 +253,17 @@ def test_running_out_of_memory_is_answered_with_the_flags_that_help(error):
         assert flag in caught.value.fix
     with pytest.raises(RuntimeError, match="something else"), memory_advice():
         raise RuntimeError("something else")
+
+
+def test_late_in_a_run_all_steps_count_alike_in_what_is_kept_and_when_it_is_resumed(utterances, tmp_path):
+    def make():
+        return trainer_on(utterances, epochs=4, average=0.9, mean_from=0.5)
+
+    whole, seen = make(), []
+    for event in whole.run():
+        if isinstance(event, Step) and event.epoch > 2:
+            seen.append(whole.model.classifier.weight.detach().clone())
+    kept = whole.recogniser.model.classifier.weight.detach()
+    torch.testing.assert_close(kept, torch.stack(seen).mean(dim=0))
+    resumed = stopped_and_resumed(make, 2 * len(whole.batches) + 3, tmp_path)
+    assert torch.equal(kept, resumed.recogniser.model.classifier.weight)

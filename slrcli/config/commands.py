@@ -28,7 +28,14 @@ class OverfitConfig:
 OVERFIT_SETTINGS = {"optim": {"lr": 2e-3}}
 OVERFIT_FIXED = {
     "model": {"dropout": 0.0},
-    "optim": {"warmup_epochs": 0.0, "schedule": "constant", "weight_decay": 0.0, "patience": 0, "average": 0.0},
+    "optim": {
+        "warmup_epochs": 0.0,
+        "schedule": "constant",
+        "weight_decay": 0.0,
+        "patience": 0,
+        "average": 0.0,
+        "mean_from": 1.0,
+    },
     "loss": {"prior": 0.0, "blank_penalty": 0.0, "frames": 0.0, "consistency": 0.0},
     "distill": {"teacher": ""},
     "augment": NO_VARIATION,

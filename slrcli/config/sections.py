@@ -72,6 +72,10 @@ class OptimConfig:
         0.998, "Evaluate and keep a running average of the weights: share that a step leaves; 0 averages nothing.",
         least=0, most=0.99999,
     )  # fmt: skip
+    mean_from: float = setting(
+        1.0, "Share of the epochs after which the average is the plain mean of the weights after every further step; "
+        "1: never.", least=0, most=1,
+    )  # fmt: skip
     aux_weight: float = setting(0.5, "Weight of the CTC loss of inner heads, where the architecture has them.", least=0)
     choose: str = setting(
         "best", "The epoch that best.safetensors holds: best (the lowest WER on dev) or last (dev is only watched)."

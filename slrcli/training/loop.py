@@ -142,7 +142,8 @@ class Trainer:
         teacher: Teacher | None = None,
     ):
         self.model, self.batches, self.dev, self.recogniser, self.config = model, batches, dev, recogniser, config
-        self.average = Average(model, config.optim.average) if config.optim.average else None
+        averages = config.optim.average or config.optim.mean_from < 1
+        self.average = Average(model, config.optim.average) if averages else None
         if self.average:
             self.recogniser = Recogniser(self.average.model, recogniser.vocabulary, recogniser.meta)
         self.device = recogniser.device
@@ -171,6 +172,8 @@ class Trainer:
                 yield self._locate()
             if self._placing_due():
                 yield self._place()
+            if self.average and self._share_has_passed(self.config.optim.mean_from):
+                self.average.begin_mean()
             self.model.train()
             for batch in self.batches.epoch(progress.epoch, progress.step):
                 with self._whole():
@@ -234,9 +237,12 @@ class Trainer:
         self.batches.stock = Stock(signers, self.batches.targets, spans)
 
     def _placing_due(self) -> bool:
-        options, progress = self.config.loss, self.progress
-        first = first_epoch(self.config.optim.epochs, options.frames_from)
-        return options.frames > 0 and not progress.signs and progress.epoch >= first
+        options = self.config.loss
+        return options.frames > 0 and not self.progress.signs and self._share_has_passed(options.frames_from)
+
+    def _share_has_passed(self, share: float) -> bool:
+        """Whether the epoch that begins lies behind this share of all epochs; the first one never does."""
+        return self.progress.epoch >= first_epoch(self.config.optim.epochs, share)
 
     def _place(self) -> Placed:
         started, progress = time.perf_counter(), self.progress
