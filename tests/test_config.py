@@ -22,8 +22,11 @@ def test_later_sources_win(tmp_path):
 
 def test_the_documented_defaults_of_training_stand():
     optim = Config().optim
-    assert (optim.lr, optim.weight_decay, optim.batch_size, optim.epochs) == (3e-4, 1e-4, 4, 100)
-    assert (optim.warmup_epochs, Config().model.dropout) == (5.0, 0.3)
+    assert (optim.lr, optim.weight_decay, optim.batch_size, optim.epochs) == (2e-3, 1e-4, 4, 40)
+    assert (optim.warmup_epochs, Config().model.dropout) == (1.0, 0.3)
+    theirs = resolve(preset="forerunner").optim
+    assert (theirs.lr, theirs.weight_decay, theirs.batch_size, theirs.epochs) == (3e-4, 1e-4, 4, 100)
+    assert (theirs.warmup_epochs, theirs.average, theirs.mean_from) == (5.0, 0.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_presets_hold_only_known_settings(name):
 
 
 def test_help_shows_text_and_default():
-    assert help_of("optim.lr") == ("Peak learning rate of AdamW.", 3e-4)
+    assert help_of("optim.lr") == ("Peak learning rate of AdamW.", 2e-3)
 
 
 def test_assignments_reach_nested_settings_and_win():

@@ -328,3 +328,19 @@ def test_members_of_an_ensemble_do_not_hear_of_each_other():
 def test_an_ensemble_of_nobody_is_refused():
     with pytest.raises(UsageError, match="0 members"):
         make("ensemble", options={"members": 0})
+
+
+@pytest.mark.parametrize(("halvings", "length"), [(0, 37), (1, 19), (2, 10)])
+def test_convolutions_halve_time_as_often_as_asked(halvings, length):
+    model = settled(make("conv-bilstm", options={"width": 16, "halvings": halvings}))
+    with torch.no_grad():
+        together = model(clips(), LENGTHS)
+        alone = model(clips()[2:3, :22], LENGTHS[2:3])
+    assert model.output_length(37) == length == together.log_probs.shape[1]
+    own = int(together.lengths[2])
+    torch.testing.assert_close(together.log_probs[2, :own], alone.log_probs[0], atol=1e-5, rtol=1e-4)
+
+
+def test_two_convolutions_cannot_halve_three_times():
+    with pytest.raises(UsageError, match="halve 3 times"):
+        make("conv-bilstm", options={"halvings": 3})

@@ -14,9 +14,11 @@ from slrcli.errors import UsageError
 # Settings under which an architecture learns, where they differ from the defaults. Used when the user names
 # the architecture and no preset.
 ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    "conformer": {"optim": {"lr": 1e-3}},
     "mobilenetv3": {
         "model": {"dropout": 0.1},
-        "optim": {"lr": 1e-3, "batch_size": 8, "warmup_epochs": 1.0, "epochs": 30},
+        "optim": {"lr": 1e-3, "batch_size": 8, "epochs": 30},
+        "augment": {"resample": (0.7, 1.4), "warp": 0.3},
     },
 }
 

@@ -60,12 +60,12 @@ class ModelConfig:
 class OptimConfig:
     """How the weights are found."""
 
-    lr: float = setting(3e-4, "Peak learning rate of AdamW.")
+    lr: float = setting(2e-3, "Peak learning rate of AdamW.")
     weight_decay: float = setting(1e-4, "Weight decay of AdamW.", least=0)
-    warmup_epochs: float = setting(5.0, "Epochs over which the learning rate rises to its peak.", least=0)
+    warmup_epochs: float = setting(1.0, "Epochs over which the learning rate rises to its peak.", least=0)
     schedule: str = setting("cosine", "Learning rate after the warm-up: cosine, linear or constant.")
     final_lr: float = setting(0.02, "Where the decay ends, as a share of the peak learning rate.", least=0, most=1)
-    epochs: int = setting(100, "Passes over the train split.", least=1)
+    epochs: int = setting(40, "Passes over the train split.", least=1)
     batch_size: int = setting(4, "Utterances a step.", least=1)
     clip_norm: float = setting(5.0, "Largest norm of the gradient; 0 does not clip.", least=0)
     average: float = setting(
@@ -123,9 +123,9 @@ class DistillConfig:
 class AugmentConfig:
     """What is varied in the training clips, anew in every epoch. Zero (or 1 to 1) turns a part off."""
 
-    resample: tuple[float, float] = setting((0.7, 1.4), "Play clips at a random rate: shortest and longest duration.")
+    resample: tuple[float, float] = setting((1.0, 1.0), "Play clips at a random rate: shortest and longest duration.")
     warp: float = setting(
-        0.3, "Play parts of a clip faster and slower, at most by so much: 0.3 is 1.3 times either way.", least=0
+        0.5, "Play parts of a clip faster and slower, at most by so much: 0.5 is 1.5 times either way.", least=0
     )
     warp_frames: int = setting(12, "Frames from one such change of pace to the next.", least=1)
     time_masks: int = setting(2, "Spans of frames set to missing, at most.", least=0)

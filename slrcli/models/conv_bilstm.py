@@ -1,7 +1,7 @@
 """`conv-bilstm`: the field's plain baseline, small and quick to learn.
 
-A projection of the features, two convolutions of kernel 5 each followed by pooling by 2, and two bidirectional LSTM
-layers. A second CTC head sits on the convolutions and shares the classifier, whose weights have unit length (the
+A projection of the features, two convolutions of kernel 5 each followed by pooling by 2 (or only one of them, or none),
+and two bidirectional LSTM layers. A second CTC head sits on the convolutions and shares the classifier, whose weights have unit length (the
 alignment constraint of Min et al. 2021 with the shared classifier of Hao et al. 2021, without their distillation).
 """
 
@@ -18,6 +18,8 @@ from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.heads import UnitClassifier
 from slrcli.models.masked import BiLSTM, MaskedBatchNorm1d, halved, mask
 
+CONVOLUTIONS = 2
+
 
 @dataclass(frozen=True)
 class ConvBiLSTMOptions:
@@ -27,6 +29,8 @@ class ConvBiLSTMOptions:
         width: channels of the convolutions, and of the two directions of the LSTMs together; even.
         layers: bidirectional LSTM layers.
         kernel: frames that a convolution sees, odd.
+        halvings: of the two convolutions so many are followed by pooling by 2: T' is T / 2 ** halvings, rounded up. With
+            fewer, more output frames fall on a short sign.
         scale: initial factor from a feature's length along a class's direction to its score.
         blank_bias: initial score of the blank against the glosses'. Below 0 it shortens the phase in which
             everything is blank.
@@ -36,6 +40,7 @@ class ConvBiLSTMOptions:
     width: int = 192
     layers: int = 2
     kernel: int = 5
+    halvings: int = CONVOLUTIONS
     scale: float = 4.0
     blank_bias: float = -2.0
     frontend: FrontendOptions = field(default_factory=FrontendOptions)
@@ -49,6 +54,9 @@ class ConvBiLSTMOptions:
             raise UsageError(f"A convolution cannot be centred on {self.kernel} frames.", "kernel", "Make it odd.")
         if self.layers < 1:
             raise UsageError(f"There cannot be {self.layers} layers.", "layers", "Make it 1 or more.")
+        if not 0 <= self.halvings <= CONVOLUTIONS:
+            fix = f"Use 0 to {CONVOLUTIONS}."
+            raise UsageError(f"{CONVOLUTIONS} convolutions cannot halve {self.halvings} times.", "halvings", fix)
 
 
 class ConvBiLSTMLayers(nn.Module):
@@ -65,7 +73,9 @@ class ConvBiLSTMLayers(nn.Module):
         """
         width = options.width
         self.project = nn.Linear(inputs, width)
-        self.blocks = nn.ModuleList(ConvBlock(width, options.kernel, dropout) for _ in range(2))
+        self.blocks = nn.ModuleList(
+            ConvBlock(width, options.kernel, dropout, place < options.halvings) for place in range(CONVOLUTIONS)
+        )
         self.recurrence = BiLSTM(width, width // 2, options.layers, dropout)
         self.dropout = Dropout(dropout)
         self.classifier = UnitClassifier(width, vocab_size, options.scale, options.blank_bias)
@@ -79,7 +89,7 @@ class ConvBiLSTMLayers(nn.Module):
             stage: runs a part of the layers; see `SignModel.stage`.
         """
         local = stage(self._convolve, x, lengths)
-        context = stage(self.recurrence, local, output_length(lengths))
+        context = stage(self.recurrence, local, self.output_length(lengths))
         last = log_softmax(self.classifier(self.dropout(context)))
         return last, log_softmax(self.classifier(local))
 
@@ -88,40 +98,44 @@ class ConvBiLSTMLayers(nn.Module):
         x = keep(self.project(x), mask(lengths, x.shape[1]))
         for block in self.blocks:
             x = block(x, mask(lengths, x.shape[1]))
-            lengths = halved(lengths)
+            lengths = block.output_length(lengths)
         return x
 
-
-def output_length(frames: Tensor | int) -> Tensor | int:
-    """T' of T frames, ceil(ceil(T / 2) / 2)."""
-    return halved(halved(frames))
+    def output_length(self, frames: Tensor | int) -> Tensor | int:
+        """T' of T frames, halved and rounded up once for each convolution that halves."""
+        for block in self.blocks:
+            frames = block.output_length(frames)
+        return frames
 
 
 class ConvBiLSTM(ConvBiLSTMLayers, SignModel):
-    """See the module; T frames become ceil(ceil(T / 2) / 2)."""
+    """See the module; T frames become ceil(ceil(T / 2) / 2) by default."""
 
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: ConvBiLSTMOptions):
         super().__init__(frontend, vocab_size)
         self.furnish(frontend.width, vocab_size, dropout, options)
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
-        return output_length(frames)
-
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
         last, inner = self.read(self.frontend(x, lengths), lengths, self.stage)
-        return Output(last, output_length(lengths), (inner,))
+        return Output(last, self.output_length(lengths), (inner,))
 
 
 class ConvBlock(nn.Module):
-    """Convolution, normalisation, ReLU, dropout, and the larger of each pair of frames."""
+    """Convolution, normalisation, ReLU, dropout, and, where it halves, the larger of each pair of frames."""
 
-    def __init__(self, width: int, kernel: int, dropout: float):
+    def __init__(self, width: int, kernel: int, dropout: float, halves: bool):
         super().__init__()
+        self.halves = halves
         self.conv = FrameConv1d(width, width, kernel, padding=kernel // 2, bias=False)
         self.norm = MaskedBatchNorm1d(width)
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """x `[B, T, C]`, zero in the padding, valid bool `[B, T]` -> `[B, ceil(T / 2), C]`, zero in the padding."""
+        """x `[B, T, C]`, zero in the padding, valid bool `[B, T]` -> `[B, T', C]`, zero in the padding."""
         x = self.norm(self.conv(x).transpose(1, 2), valid.unsqueeze(1)).transpose(1, 2)
-        return halve(keep(self.dropout(F.relu(x)), valid))  # nothing is below the zeros of the padding
+        x = keep(self.dropout(F.relu(x)), valid)
+        return halve(x) if self.halves else x  # nothing is below the zeros of the padding
+
+    def output_length(self, frames: Tensor | int) -> Tensor | int:
+        """T' of T frames: all, or half of them, rounded up."""
+        return halved(frames) if self.halves else frames

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.conv_bilstm import ConvBiLSTMLayers, ConvBiLSTMOptions, output_length
+from slrcli.models.conv_bilstm import ConvBiLSTMLayers, ConvBiLSTMOptions
 from slrcli.models.frontend import Frontend
 
 
@@ -45,7 +45,7 @@ class Member(ConvBiLSTMLayers):
 
 
 class Ensemble(SignModel):
-    """See the module; T frames become ceil(ceil(T / 2) / 2)."""
+    """See the module; T frames become as many as of `conv-bilstm`."""
 
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: EnsembleOptions):
         super().__init__(frontend, vocab_size)
@@ -59,10 +59,10 @@ class Ensemble(SignModel):
         return self.members[0].recurrence
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
-        return output_length(frames)
+        return self.members[0].output_length(frames)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
         x = self.frontend(x, lengths)
         read = [member.read(x, lengths, self.stage) for member in self.members]
         last, inner = (tuple(heads) for heads in zip(*read, strict=True))
-        return Output(log_softmax(torch.stack(last).mean(dim=0)), output_length(lengths), inner, last)
+        return Output(log_softmax(torch.stack(last).mean(dim=0)), self.output_length(lengths), inner, last)

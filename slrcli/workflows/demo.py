@@ -21,8 +21,8 @@ from slrcli.workflows.train import TrainResult, train
 from slrcli.workflows.vocab import VocabResult, vocab
 
 # What fits under three minutes on two cores, training included.
-SETTINGS = {"optim": {"lr": 2e-3, "batch_size": 4, "epochs": 24, "warmup_epochs": 1.0}, "model": {"dropout": 0.2}}
-SMALL_SETTINGS = {"optim": {"lr": 2e-3, "batch_size": 8, "epochs": 2, "warmup_epochs": 0.5}}
+SETTINGS = {"optim": {"epochs": 24}, "model": {"dropout": 0.2}}
+SMALL_SETTINGS = {"optim": {"batch_size": 8, "epochs": 2, "warmup_epochs": 0.5}}
 
 
 @dataclass(frozen=True)
