@@ -1,8 +1,9 @@
 """`conv-bilstm`: the field's plain baseline, small and quick to learn.
 
-A projection of the features, two convolutions of kernel 5 each followed by pooling by 2 (or only one of them, or none),
-and two bidirectional LSTM layers. A second CTC head sits on the convolutions and shares the classifier, whose weights have unit length (the
-alignment constraint of Min et al. 2021 with the shared classifier of Hao et al. 2021, without their distillation).
+A projection of the features, two convolutions of kernel 5 each followed by pooling by 2 (or only one of them, or
+none), and two bidirectional LSTM layers. A second CTC head sits on the convolutions and shares the classifier, whose
+weights have unit length (the alignment constraint of Min et al. 2021 with the shared classifier of Hao et al. 2021,
+without their distillation).
 """
 
 from collections.abc import Callable
@@ -29,8 +30,8 @@ class ConvBiLSTMOptions:
         width: channels of the convolutions, and of the two directions of the LSTMs together; even.
         layers: bidirectional LSTM layers.
         kernel: frames that a convolution sees, odd.
-        halvings: of the two convolutions so many are followed by pooling by 2: T' is T / 2 ** halvings, rounded up. With
-            fewer, more output frames fall on a short sign.
+        halvings: of the two convolutions so many are followed by pooling by 2, which leaves T / 2 ** halvings frames.
+            With fewer, more output frames fall on a short sign.
         scale: initial factor from a feature's length along a class's direction to its score.
         blank_bias: initial score of the blank against the glosses'. Below 0 it shortens the phase in which
             everything is blank.
