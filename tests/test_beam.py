@@ -163,7 +163,7 @@ def test_likelihoods_hold_over_a_thousand_frames_and_where_the_clip_is_too_short
     assert log_likelihoods(np.exp(log_probs[:2]), [(1, 1), (1, 2)]).tolist()[0] == -np.inf
 
 
-@given(seeds, st.floats(0.1, 3), st.floats(-2, 2))
+@given(seeds, st.floats(0.1, 3), st.floats(-2, 2) | st.integers(-2, 2))
 @settings(max_examples=25, deadline=None)
 def test_fusion_with_an_unlimited_beam_is_the_best_of_all_labellings(seed, weight, bonus):
     log_probs = random_log_probs(seed, 4, 4)

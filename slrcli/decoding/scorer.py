@@ -46,7 +46,7 @@ class Fusion:
 
     def log_probs(self, state: int) -> np.ndarray:
         """See `Scorer`."""
-        total = np.full(self._size, self._bonus)
+        total = np.full(self._size, self._bonus, np.float64)
         for (part, weight), own in zip(self._parts, self._joint[state], strict=True):
             total += weight * part.log_probs(own)
         return total
