@@ -9,7 +9,7 @@ for seed in 1 2 3; do
         if [ "$kind" = taught ]; then more=(--teacher "$teacher"); fi
         slr train --data-dir "$corpus" --output-dir "$runs/$kind$seed" --config examples/recipes/isl30-student.toml \
             --seed "$seed" "${more[@]}"
-        slr eval "$runs/$kind$seed/last.safetensors" --data-dir "$corpus" --split dev --beam 0 --out "$runs/$kind$seed.ctm"
+        slr eval "$runs/$kind$seed/last.safetensors" --data-dir "$corpus" --split dev --out "$runs/$kind$seed.ctm"
     done
     slr score "$corpus/annotations/dev.corpus.csv" "$runs/alone$seed.ctm" "$runs/taught$seed.ctm"
 done
