@@ -3,5 +3,5 @@
 # Usage: bash examples/folds/boston104.sh CORPUS RUNS [options of slr train]
 set -euo pipefail
 corpus=${1:?the folder of the corpus} runs=${2:?a folder for the runs}
-slr train --data-dir "$corpus" --output-dir "$runs" --folds sentence:3 --fold-splits train \
-    --lr 1e-3 --batch-size 2 --epochs 30 --dropout 0.2 "${@:3}"
+slr train --data-dir "$corpus" --output-dir "$runs" --config examples/recipes/boston104.toml \
+    --folds sentence:3 --fold-splits train "${@:3}"

@@ -3,5 +3,5 @@
 # Usage: bash examples/folds/isl30.sh CORPUS RUNS [options of slr train]
 set -euo pipefail
 corpus=${1:?the folder of the corpus} runs=${2:?a folder for the runs}
-slr train --data-dir "$corpus" --output-dir "$runs" --folds signer \
-    --lr 2e-3 --batch-size 16 --epochs 15 --warmup-epochs 1 "${@:3}"
+slr train --data-dir "$corpus" --output-dir "$runs" --config examples/recipes/isl30.toml \
+    --epochs 10 --folds signer "${@:3}"
