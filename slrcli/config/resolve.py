@@ -18,7 +18,6 @@ ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "mobilenetv3": {
         "model": {"dropout": 0.1},
         "optim": {"lr": 1e-3, "batch_size": 8, "epochs": 30},
-        "augment": {"resample": (0.7, 1.4), "warp": 0.3},
     },
 }
 

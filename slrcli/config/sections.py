@@ -123,9 +123,9 @@ class DistillConfig:
 class AugmentConfig:
     """What is varied in the training clips, anew in every epoch. Zero (or 1 to 1) turns a part off."""
 
-    resample: tuple[float, float] = setting((1.0, 1.0), "Play clips at a random rate: shortest and longest duration.")
+    resample: tuple[float, float] = setting((0.7, 1.4), "Play clips at a random rate: shortest and longest duration.")
     warp: float = setting(
-        0.5, "Play parts of a clip faster and slower, at most by so much: 0.5 is 1.5 times either way.", least=0
+        0.3, "Play parts of a clip faster and slower, at most by so much: 0.3 is 1.3 times either way.", least=0
     )
     warp_frames: int = setting(12, "Frames from one such change of pace to the next.", least=1)
     time_masks: int = setting(2, "Spans of frames set to missing, at most.", least=0)
