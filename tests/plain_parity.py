@@ -8,7 +8,7 @@ from generated_corpus import generate
 from plain_training import PlainLoop, StoredClips, plain_batch, plain_name, plain_twin
 from torch import Tensor
 
-from slrcli.config import Config, ModelConfig, OptimConfig, RunConfig
+from slrcli.config import PRESETS, Config, ModelConfig, OptimConfig, RunConfig
 from slrcli.config.sections import NO_VARIATION, AugmentConfig
 from slrcli.data import Clips, TrainBatches, feature_statistics
 from slrcli.features.layout import load_layout
@@ -18,7 +18,7 @@ from slrcli.training.loop import Trainer
 
 CLIPS = 4
 EPOCHS = 100
-LR = OptimConfig().lr
+LR = PRESETS["forerunner"]["optim"]["lr"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Apart:
 def apart(folder: Path, precision: str, layout: str, frames: int, classes: int, width: float = 1.0) -> Apart:
     """Train one step of both, without dropout, and compare.
 
-    The weights are compared after a step of the optimiser of each, at the learning rate that `slr train` comes to.
+    The weights are compared after a step of the optimiser of each, at the learning rate of the plain loop's authors.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = load_layout(layout)
