@@ -1,6 +1,5 @@
 """The running average of the weights, against its definition."""
 
-import pytest
 import torch
 from torch import nn
 
@@ -22,21 +21,6 @@ def test_the_average_is_the_weighted_sum_of_what_was_seen():
     assert not torch.equal(average.model.weight, model.weight)
 
 
-def test_from_then_on_all_steps_count_alike():
-    torch.manual_seed(1)
-    model = nn.Linear(3, 2)
-    average = Average(model, 0.7)
-    seen = []
-    for step in range(1, 8):
-        with torch.no_grad():
-            model.weight.add_(torch.randn_like(model.weight))
-        if step >= 4:
-            average.begin_mean()  # begins once
-            seen.append(model.weight.detach().clone())
-        average.update(model)
-    torch.testing.assert_close(average.model.weight.detach(), torch.stack(seen).mean(dim=0))
-
-
 def test_running_statistics_are_taken_over_as_they_are():
     model = nn.BatchNorm1d(4)
     average = Average(model, 0.99)
@@ -45,13 +29,10 @@ def test_running_statistics_are_taken_over_as_they_are():
     assert torch.equal(average.model.running_mean, model.running_mean) and int(average.model.num_batches_tracked) == 1
 
 
-@pytest.mark.parametrize("alike", [False, True])
-def test_restored_averages_go_on_as_if_nothing_had_happened(alike):
+def test_restored_averages_go_on_as_if_nothing_had_happened():
     torch.manual_seed(2)
     model = nn.Linear(3, 2)
     first = Average(model, 0.9)
-    if alike:
-        first.begin_mean()
     for _ in range(3):
         with torch.no_grad():
             model.weight.mul_(1.1)
@@ -61,4 +42,3 @@ def test_restored_averages_go_on_as_if_nothing_had_happened(alike):
     for average in (first, second):
         average.update(model)
     assert torch.equal(first.model.weight, second.model.weight) and first.steps == second.steps == 4
-    assert first.alike == second.alike == (4 if alike else None)

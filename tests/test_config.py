@@ -5,6 +5,7 @@ import tomllib
 import pytest
 
 from slrcli.config import PRESETS, Config, help_of, merge, resolve, to_toml
+from slrcli.config.retired import RETIRED
 from slrcli.errors import UsageError
 
 
@@ -26,7 +27,7 @@ def test_the_documented_defaults_of_training_stand():
     assert (optim.warmup_epochs, Config().model.dropout) == (1.0, 0.3)
     theirs = resolve(preset="forerunner").optim
     assert (theirs.lr, theirs.weight_decay, theirs.batch_size, theirs.epochs) == (3e-4, 1e-4, 4, 100)
-    assert (theirs.warmup_epochs, theirs.average, theirs.mean_from) == (5.0, 0.0, 1.0)
+    assert (theirs.warmup_epochs, theirs.average) == (5.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -79,3 +80,19 @@ def test_assignments_reach_nested_settings_and_win():
 def test_an_assignment_without_section_or_value_is_refused(text):
     with pytest.raises(UsageError, match=r"section\.key=value"):
         resolve({}, assignments=[text])
+
+
+@pytest.mark.parametrize("name", RETIRED)
+def test_settings_that_were_removed_are_refused_where_they_are_on_and_passed_over_where_they_are_off(name, tmp_path):
+    section, key = name.split(".")
+    assert not hasattr(getattr(Config(), section), key)
+    off, on = RETIRED[name].off, RETIRED[name].off + 0.5
+    file = tmp_path / "old.toml"
+    file.write_text(f"[optim]\nepochs = 7\n\n[{section}]\n{key} = {off}\n" if section != "optim" else
+                    f"[optim]\nepochs = 7\n{key} = {off}\n")  # fmt: skip
+    assert resolve(file=file) == resolve({"optim": {"epochs": 7}})
+    for asked in ({"assignments": [f"{name}={on}"]}, {"overrides": {section: {key: on}}}):
+        with pytest.raises(UsageError, match=f"'{name}' was removed"):
+            resolve(**asked)
+    # what was trained with it is used as before
+    assert Config.from_dict({section: {key: on}}, trained=True) == Config()

@@ -34,7 +34,7 @@ FLOORS = [
     ("processes",),
     ("memory",),
     ("findings",),
-    ("config", "values", "text", "sections", "commands", "resolve"),
+    ("config", "retired", "values", "text", "sections", "commands", "resolve"),
     ("console",),
     ("glosses", "rules", "phoenix"),
     ("store", "form", "reader", "writer"),

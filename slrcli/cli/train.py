@@ -97,7 +97,7 @@ def train(
 
     Example: slr train --data-dir DIR --arch mobilenetv3 --output-dir runs/mine
 
-    Example: slr train --data-dir DIR --set model.options.width=128 --set augment.noise=0.02
+    Example: slr train --data-dir DIR --set model.options.width=128 --set augment.point_drop=0.1
 
     Example: slr train --data-dir DIR --arch streaming --lookahead 8
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from slrcli.config.retired import without_all_retired
 from slrcli.config.values import check_section, merge, setting
 from slrcli.errors import UsageError
 
@@ -72,10 +73,6 @@ class OptimConfig:
         0.998, "Evaluate and keep a running average of the weights: share that a step leaves; 0 averages nothing.",
         least=0, most=0.99999,
     )  # fmt: skip
-    mean_from: float = setting(
-        1.0, "Share of the epochs after which the average is the plain mean of the weights after every further step; "
-        "1: never.", least=0, most=1,
-    )  # fmt: skip
     aux_weight: float = setting(0.5, "Weight of the CTC loss of inner heads, where the architecture has them.", least=0)
     choose: str = setting(
         "best", "The epoch that best.safetensors holds: best (the lowest WER on dev) or last (dev is only watched)."
@@ -87,11 +84,6 @@ class OptimConfig:
 class LossConfig:
     """What is learnt beside, or instead of, the plain CTC loss. Zero turns a part off."""
 
-    prior: float = setting(
-        0.0, "Take so much of the labels' prior off their scores in training, against the pull of the blank.",
-        least=0, most=1,
-    )  # fmt: skip
-    blank_penalty: float = setting(0.0, "Take this off the blank's log-probability in training.", least=0)
     frames: float = setting(
         0.0, "Share of the loss that says of each frame which gloss it belongs to, as the recogniser itself places "
         "the glosses by then; the CTC loss has the rest. Clips are then read by how long signs last.",
@@ -112,11 +104,8 @@ class DistillConfig:
     teacher: str = setting("", "A checkpoint, a run, or a folder of log-probabilities (ID.npy) to learn from.")
     weight: float = setting(0.7, "Share of the teacher in the loss; the annotations have the rest.", least=0, most=1)
     temperature: float = setting(3.0, "Softens both distributions before they are compared.", least=0.1)
-    blanks: str = setting("all", "Frames that are compared: all, eliminate, symmetric or span.")
+    blanks: str = setting("all", "Frames that are compared: all or symmetric.")
     sequence: float = setting(0.0, "Weight of the CTC loss of what the teacher reads in the clip.", least=0)
-    readings: int = setting(
-        4, "So many of the teacher's likeliest readings count, each by its probability among them.", least=1
-    )
 
 
 @dataclass(frozen=True)
@@ -131,21 +120,9 @@ class AugmentConfig:
     time_masks: int = setting(2, "Spans of frames set to missing, at most.", least=0)
     time_mask_share: float = setting(0.08, "Length of one such span, at most, as a share of the clip.", least=0, most=1)
     rotate: float = setting(10.0, "Turn in the picture plane, degrees, at most.")
-    turn: float = setting(
-        0.0, "Turn about the vertical axis where depth is measured, degrees, at most; nodding half as much.", least=0
-    )
     scale: float = setting(0.1, "Change of size, at most, as a share.", least=0, most=0.99)
     shear: float = setting(0.1, "Shear of x by y, at most.")
-    noise: float = setting(
-        0.0, "Deviation of noise on coordinates, as a share of the body's (or column's) spread.", least=0
-    )
     point_drop: float = setting(0.0, "Probability that a point is missing throughout the clip.", least=0, most=1)
-    hand_drop: float = setting(0.0, "Probability that a hand is missing throughout the clip.", least=0, most=1)
-    finger_drop: float = setting(
-        0.0, "Probability that a finger is missing throughout the clip, where the layout's limbs draw fingers.",
-        least=0, most=1,
-    )  # fmt: skip
-    face_drop: float = setting(0.0, "Probability that the face is missing throughout the clip.", least=0, most=1)
     mirror: float = setting(0.0, "Probability of swapping left and right.", least=0, most=1)
     recombine: float = setting(
         0.0, "Probability of exchanging signs of a clip for others that its signer makes in other clips.",
@@ -188,13 +165,18 @@ class Config:
         }
 
     @classmethod
-    def from_dict(cls, sections: Mapping[str, Any], where: str = "configuration") -> "Config":
+    def from_dict(cls, sections: Mapping[str, Any], where: str = "configuration", trained: bool = False) -> "Config":
         """The opposite of `to_dict`; what is not named keeps its default.
+
+        Args:
+            sections: plain values.
+            where: they come from, for messages.
+            trained: they tell how something was trained that is only used now; retired settings may stand there.
 
         Raises:
             UsageError: an unknown section or key (with the nearest known name), or a value of the wrong type.
         """
-        return merge(cls(), sections, where)
+        return merge(cls(), without_all_retired(sections) if trained else sections, where)
 
 
 def check_bounds(config: Config) -> None:
@@ -213,18 +195,13 @@ NO_AUGMENTATION = {
     "warp": 0.0,
     "time_masks": 0,
     "rotate": 0.0,
-    "turn": 0.0,
     "scale": 0.0,
     "shear": 0.0,
 }
 
 NO_VARIATION = {
     **NO_AUGMENTATION,
-    "noise": 0.0,
     "point_drop": 0.0,
-    "hand_drop": 0.0,
-    "finger_drop": 0.0,
-    "face_drop": 0.0,
     "mirror": 0.0,
     "recombine": 0.0,
 }

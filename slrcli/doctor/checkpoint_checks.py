@@ -74,7 +74,7 @@ class CheckpointContext(Context):
     @cached_property
     def config(self) -> Config:
         """Of the run."""
-        return Config.from_dict(self.values["config"], str(self.path))
+        return Config.from_dict(self.values["config"], str(self.path), trained=True)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

@@ -1,7 +1,7 @@
 """Variants of training clips: another pace, another build and camera, points that were not seen.
 
 Everything works on prepared clips `[T, D]` with NaN where a point is missing, and never brings a missing point back.
-Groups of kind `features` have no place in space: only their pace, noise, masks and dropped columns are varied. Stored
+Groups of kind `features` have no place in space: only their pace, masks and dropped columns are varied. Stored
 derivatives are computed anew from the varied positions, as plain differences over time.
 """
 
@@ -38,7 +38,7 @@ def augment(
     varied = _vary_pace(positions, options, rng, minimum)
     rng = rest or rng
     varied = _vary_places(varied, layout, options, rng)
-    varied = _vary_values(varied, layout, options, rng)
+    varied = _drop_points(varied, layout, options, rng)
     if layout.stored_derivatives:
         stored = x[:, layout.positions :]
         varied = np.hstack([varied, stored if varied is positions else derivatives(varied, layout.stored_derivatives)])
@@ -73,7 +73,7 @@ def mirror(x: np.ndarray, layout: Layout) -> np.ndarray:
     """
     order, horizontal = _mirror_plan(layout)
     y = x[:, order]
-    y[:, horizontal] = 2 * _body(x, layout)[0][0] - y[:, horizontal]
+    y[:, horizontal] = 2 * _middle(x, layout)[0] - y[:, horizontal]
     return y
 
 
@@ -118,30 +118,19 @@ def _vary_places(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.
         return x
     if options.mirror and rng.random() < options.mirror:
         x = mirror(x, layout)
-    depth = options.turn if "z" in layout.measured_axes else 0.0
-    if not (options.rotate or options.scale or options.shear or depth):
+    if not (options.rotate or options.scale or options.shear):
         return x
     stretch = 1 + rng.uniform(-options.scale, options.scale, len(AXES))
-    shear = np.eye(len(AXES))
+    shear, turn = np.eye(len(AXES)), np.eye(len(AXES))
     shear[0, 1] = rng.uniform(-options.shear, options.shear)
-    matrix = _rotation(0, 1, options.rotate, rng) @ shear @ np.diag(stretch)
-    if depth:
-        matrix = matrix @ _rotation(1, 2, depth / 2, rng) @ _rotation(2, 0, depth, rng)
-    return _transform(x, layout, matrix)
-
-
-def _rotation(one: int, other: int, degrees: float, rng: np.random.Generator) -> np.ndarray:
-    """A turn in the plane of two axes by up to so many degrees, `[3, 3]`."""
-    angle = np.deg2rad(rng.uniform(-degrees, degrees))
-    matrix = np.eye(len(AXES))
-    matrix[[one, other], [one, other]] = np.cos(angle)
-    matrix[one, other], matrix[other, one] = -np.sin(angle), np.sin(angle)
-    return matrix
+    angle = np.deg2rad(rng.uniform(-options.rotate, options.rotate))
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    return _transform(x, layout, turn @ shear @ np.diag(stretch))
 
 
 def _transform(x: np.ndarray, layout: Layout, matrix: np.ndarray) -> np.ndarray:
     """All points about the body's middle, `matrix [3, 3]`."""
-    centre, _ = _body(x, layout)
+    centre = _middle(x, layout)
     matrix = matrix.astype(x.dtype)
     y = x.copy()
     for group in layout.groups:
@@ -160,63 +149,19 @@ def _transform(x: np.ndarray, layout: Layout, matrix: np.ndarray) -> np.ndarray:
     return y
 
 
-def _vary_values(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
-    """Noise on the values, points, hands, fingers and faces that are missing throughout."""
-    if options.noise:
-        x = x + options.noise * _spread(x, layout) * rng.standard_normal(x.shape, dtype=np.float32)
+def _drop_points(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
+    """Some points missing throughout."""
+    if not options.point_drop:
+        return x
     lost = []
-    if options.point_drop:
-        for group, droppable in _droppable(layout):
-            dropped = rng.random(len(group.points)) < options.point_drop
-            lost.append(group.start + np.flatnonzero(np.repeat(dropped & droppable, len(group.coordinates))))
-    hands = [group for group in layout.groups if group.kind == "hand"]
-    if options.hand_drop and hands:
-        dropped = [hand for hand in hands if rng.random() < options.hand_drop]
-        if len(dropped) == len(hands):  # a clip without any hand says nothing
-            dropped.pop(rng.integers(len(dropped)))
-        lost += [np.arange(hand.start, hand.stop) for hand in dropped]
-    if options.finger_drop:
-        lost += [finger for finger in fingers(layout) if rng.random() < options.finger_drop]
-    faces = [group for group in layout.groups if group.kind == "face"]
-    if options.face_drop and 0 < len(faces) < len(layout.groups) and rng.random() < options.face_drop:
-        lost += [np.arange(face.start, face.stop) for face in faces]
-    if any(columns.size for columns in lost):
+    for group, droppable in _droppable(layout):
+        dropped = rng.random(len(group.points)) < options.point_drop
+        lost.append(group.start + np.flatnonzero(np.repeat(dropped & droppable, len(group.coordinates))))
+    columns = np.concatenate(lost)
+    if columns.size:
         x = x.copy()
-        x[:, np.concatenate(lost)] = np.nan
+        x[:, columns] = np.nan
     return x
-
-
-@lru_cache(maxsize=16)
-def fingers(layout: Layout) -> list[np.ndarray]:
-    """The columns of every finger of every hand, as the layout's limbs draw them.
-
-    A finger goes from its tip, a point at which one line ends, to where several lines meet, or to the hand's anchor;
-    neither of these belongs to it.
-    """
-    found, first = [], 0
-    for group in layout.groups:
-        if group.kind == "hand":
-            lines: dict[int, list[int]] = {}
-            for a, b in sorted({(min(ends), max(ends)) for ends in layout.limbs}):
-                if first <= a and b < first + len(group.points):
-                    lines.setdefault(a - first, []).append(b - first)
-                    lines.setdefault(b - first, []).append(a - first)
-            palm = {group.index(name) for name in group.anchor} | {p for p, ends in lines.items() if len(ends) > 2}
-            for tip in (point for point, ends in lines.items() if len(ends) == 1 and point not in palm):
-                step = np.arange(len(group.coordinates))
-                found.append(np.concatenate([group.start + p * len(step) + step for p in _chain(tip, lines, palm)]))
-        first += len(group.points)
-    return found
-
-
-def _chain(tip: int, lines: dict[int, list[int]], palm: set[int]) -> list[int]:
-    """The points from a tip inwards, up to the palm."""
-    chain: list[int] = []
-    ahead = [tip]
-    while ahead:
-        chain.append(ahead[0])
-        ahead = [point for point in lines[ahead[0]] if point not in palm and point not in chain]
-    return chain
 
 
 def _mask_spans(x: np.ndarray, options: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
@@ -237,52 +182,25 @@ def _axis(group: Group, axis: str) -> slice:
     return slice(group.start + group.coordinates.index(axis), group.stop, len(group.coordinates))
 
 
-def _body(x: np.ndarray, layout: Layout) -> tuple[np.ndarray, float]:
-    """Middle `[3]` and size of the body over a clip: by its shoulders, else by all points; 0 and 1 if none is seen."""
+def _middle(x: np.ndarray, layout: Layout) -> np.ndarray:
+    """Middle of the body over a clip, `[3]`: of its shoulders, else of all points; 0 if none is seen."""
     points = [layout.find(name) for name in layout.shoulders]
     ends = [[_mean(x[:, group.column(p, axis)]) for axis in AXES if axis in group.coordinates] for group, p in points]
     if ends and np.isfinite(ends).all():
         first, second = (np.array([*end, 0.0])[:3] for end in ends)
-        size = np.linalg.norm((second - first)[: len(layout.measured_axes)])
-        if size > 0:
-            return ((first + second) / 2).astype(x.dtype), float(size)
-    return _cloud(x, layout)
-
-
-def _cloud(x: np.ndarray, layout: Layout) -> tuple[np.ndarray, float]:
-    """The same by all points: their mean and their root mean square distance from it in the picture plane."""
-    centre, variance = np.zeros(3, x.dtype), 0.0
+        if (first != second)[: len(layout.measured_axes)].any():
+            return ((first + second) / 2).astype(x.dtype)
+    centre = np.zeros(3, x.dtype)
     for i, axis in enumerate(AXES):
         own = [x[:, _axis(g, axis)].ravel() for g in layout.groups if g.spatial and axis in g.coordinates]
-        values = np.concatenate(own) if own else np.zeros(1)
-        values = values[np.isfinite(values)]
-        if values.size:
-            centre[i] = values.mean()
-            variance += values.var() if i < 2 else 0
-    return centre, float(np.sqrt(variance)) or 1.0
+        centre[i] = np.nan_to_num(_mean(np.concatenate(own))) if own else 0
+    return centre
 
 
 def _mean(values: np.ndarray) -> float:
     """Mean of what is there; NaN, without a warning, if nothing is."""
     there = values[np.isfinite(values)]
     return float(there.mean()) if there.size else float("nan")
-
-
-def _spread(x: np.ndarray, layout: Layout) -> np.ndarray:
-    """What noise is measured against, `[N]`: the body's size for coordinates, a column's own deviation for features."""
-    spread = np.zeros(x.shape[1], np.float32)
-    size = _body(x, layout)[1] if layout.spatial else 0.0
-    for group in layout.groups:
-        if group.spatial:
-            for axis in group.axes:
-                spread[_axis(group, axis)] = size
-        else:
-            own = x[:, group.start : group.stop]
-            there = np.isfinite(own)
-            count = np.maximum(there.sum(axis=0), 1)
-            mean = np.where(there, own, 0).sum(axis=0) / count
-            spread[group.start : group.stop] = np.sqrt((np.where(there, own - mean, 0) ** 2).sum(axis=0) / count)
-    return spread
 
 
 @lru_cache(maxsize=16)

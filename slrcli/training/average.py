@@ -1,9 +1,8 @@
 """An average of the weights, which makes fewer errors than the weights of any single step.
 
 After every step each averaged weight moves a small part of the way to the trained one (Polyak & Juditsky 1992, with an
-exponential window). Early in a run the window is short, so that the average does not hang on to the beginning. Late in
-a run all further steps may count alike instead, as in averages of checkpoints (Izmailov et al. 2018,
-arXiv:1803.05407). Running statistics of normalisations are taken over as they are.
+exponential window). Early in a run the window is short, so that the average does not hang on to the beginning. Running
+statistics of normalisations are taken over as they are.
 """
 
 import copy
@@ -11,7 +10,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-STEPS, ALIKE = "steps", "alike"  # names of the counts beside the weights
+STEPS = "steps"  # name of the count beside the weights
 SOON = 10.0  # steps: after n of them the window is about n / 10 long, until it has its full length
 
 
@@ -25,39 +24,27 @@ class Average:
     Attributes:
         model: the twin.
         steps: updates so far.
-        alike: how many of them are in the plain mean; None while the window is exponential.
     """
 
     def __init__(self, model: nn.Module, decay: float):
         self.model = copy.deepcopy(model).eval()
         self.decay = decay
         self.steps = 0
-        self.alike: int | None = None
-
-    def begin_mean(self) -> None:
-        """From now on the average is the plain mean of the weights after every further step."""
-        if self.alike is None:
-            self.alike = 0
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Take in the weights after a step."""
         self.steps += 1
         decay = min(self.decay, self.steps / (self.steps + SOON))
-        if self.alike is not None:
-            self.alike += 1
-            decay = 1 - 1 / self.alike
         torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
         for own, other in zip(self.model.buffers(), model.buffers(), strict=True):
             own.copy_(other)
 
     def state(self) -> dict[str, Tensor]:
         """What `restore` takes."""
-        counts = {STEPS: self.steps} | ({} if self.alike is None else {ALIKE: self.alike})
-        return self.model.state_dict() | {name: torch.tensor(count) for name, count in counts.items()}
+        return self.model.state_dict() | {STEPS: torch.tensor(self.steps)}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Go on where `state` was taken, or begin with a model's own weights."""
         self.steps = int(tensors.get(STEPS, 0))
-        self.alike = int(tensors[ALIKE]) if ALIKE in tensors else None
-        self.model.load_state_dict({name: item for name, item in tensors.items() if name not in (STEPS, ALIKE)})
+        self.model.load_state_dict({name: item for name, item in tensors.items() if name != STEPS})

@@ -4,11 +4,8 @@ A CTC model says blank nearly everywhere and glosses in spikes, and no two model
 compared is therefore a choice (`BLANKS`):
 
 * `all`: every frame (Hinton et al. 2015).
-* `eliminate`: frames alone in which the teacher says a gloss.
-* `symmetric`: these, and the blank frame before and after each run of them, so that a spike is learnt with both of its
-  edges (after arXiv:2506.01503).
-* `span`: each frame belongs to the nearest spike of the teacher; the mean posteriors over these spans are compared, so
-  that it does not matter where in its span the student spikes. A clip in which the teacher says nothing is one span.
+* `symmetric`: those in which the teacher says a gloss, and the blank frame before and after each run of them, so that a
+  spike is learnt with both of its edges (after arXiv:2506.01503).
 
 Beside its frames a teacher has readings: whole labellings, of which the likeliest of a beam search stand for all (Kim
 and Rush 2016, arXiv:1606.07947), each with its share of their probability.
@@ -21,13 +18,12 @@ from torch import Tensor
 from slrcli.ctc import BLANK, ctc_loss
 from slrcli.decoding.prefixes import prefix_beam_search
 from slrcli.models.base import Output
-from slrcli.models.columns import nearest
 from slrcli.models.masked import mask
 from slrcli.parallel import portion
 
-BLANKS = ("all", "eliminate", "symmetric", "span")
+BLANKS = ("all", "symmetric")
 BEAM = 10  # prefixes that the search for a teacher's readings keeps, where not more readings are wanted
-SMALLEST = 1e-8  # probability; keeps logarithms of pooled posteriors finite
+READINGS = 4  # labellings of a clip that count, at most
 
 
 def distillation(student: Tensor, teacher: Tensor, lengths: Tensor, blanks: str, temperature: float) -> Tensor:
@@ -47,17 +43,12 @@ def distillation(student: Tensor, teacher: Tensor, lengths: Tensor, blanks: str,
     best = teacher.argmax(dim=2)
     soft = (teacher / temperature).log_softmax(dim=2)
     own = (student / temperature).log_softmax(dim=2)
-    if blanks == "span":
-        spans = spans_of(best, valid)
-        soft, own = pooled(soft, spans), pooled(own, spans)
-        compared = soft.exp().sum(dim=2) > 0.5
-    else:
-        compared = frames_compared(best, valid, blanks)
+    compared = frames_compared(best, valid, blanks)
     apart = F.kl_div(own, soft, reduction="none", log_target=True).sum(dim=2)
     return temperature**2 * torch.where(compared, apart, 0.0).sum() / portion(compared.sum(), len(lengths)).clamp(min=1)
 
 
-def sequence_loss(output: Output, teacher: Tensor, lengths: Tensor, readings: int) -> Tensor:
+def sequence_loss(output: Output, teacher: Tensor, lengths: Tensor, readings: int = READINGS) -> Tensor:
     """The CTC loss a gloss of the teacher's likeliest labellings, weighted by their probabilities, the clips' mean.
 
     A labelling for which the student has too few frames counts nothing.
@@ -85,31 +76,11 @@ def sequence_loss(output: Output, teacher: Tensor, lengths: Tensor, readings: in
 
 def frames_compared(best: Tensor, valid: Tensor, blanks: str) -> Tensor:
     """The frames that are compared, bool `[B, T']`, by the teacher's best classes `[B, T']` in its valid frames."""
+    if blanks == "all":
+        return valid
     spoken = valid & (best != BLANK)
-    if blanks == "eliminate":
-        return spoken
-    if blanks == "symmetric":
-        wide = F.max_pool1d(spoken.float().unsqueeze(1), 3, stride=1, padding=1).squeeze(1) > 0
-        return wide & valid
-    return valid
-
-
-def spans_of(best: Tensor, valid: Tensor) -> Tensor:
-    """For each frame the number of the teacher's spike that is nearest, int64 `[B, T']`; -1 in the padding."""
-    spoken = valid & (best != BLANK)
-    new = spoken & (best != F.pad(best, (1, 0), value=BLANK)[:, :-1])
-    number = torch.where(spoken, new.long().cumsum(dim=1) - 1, 0)
-    silent = ~spoken.any(dim=1, keepdim=True)
-    number = nearest(number.unsqueeze(2), spoken).squeeze(2)
-    return torch.where(valid, torch.where(silent, 0, number), -1)
-
-
-def pooled(log_probs: Tensor, spans: Tensor) -> Tensor:
-    """Logarithm of the mean posteriors over each span, `[B, spans, V]`; low, but finite, where there is no span."""
-    count = int(spans.max()) + 1
-    member = F.one_hot(spans.clamp(min=0), count).to(log_probs.dtype) * (spans >= 0).unsqueeze(2)
-    size = member.sum(dim=1).clamp(min=1).unsqueeze(2)
-    return (member.transpose(1, 2) @ log_probs.exp() / size).clamp(min=SMALLEST).log()
+    wide = F.max_pool1d(spoken.float().unsqueeze(1), 3, stride=1, padding=1).squeeze(1) > 0
+    return wide & valid
 
 
 def at_frames(log_probs: Tensor, lengths: Tensor, wanted: Tensor, frames: int) -> Tensor:

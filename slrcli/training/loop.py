@@ -92,7 +92,7 @@ class NotFiniteError(SlrError):
     """The loss or its gradient is NaN or infinite: nothing can be learnt from here on."""
 
 
-AVERAGE, OBJECTIVE = "average.", "objective."  # before the names of their tensors in the training state
+AVERAGE = "average."  # before the names of its tensors in the training state
 SIGNS = "signs"  # in the training state: where the signs of the training clips are
 TERM = "term_"  # before the names of the other terms of the loss among the sums of an epoch
 SUMS = ("loss", "norm", "norm_max", "frames", "seconds")  # over the steps of an epoch; the second norm is its maximum
@@ -142,14 +142,13 @@ class Trainer:
         teacher: Teacher | None = None,
     ):
         self.model, self.batches, self.dev, self.recogniser, self.config = model, batches, dev, recogniser, config
-        averages = config.optim.average or config.optim.mean_from < 1
-        self.average = Average(model, config.optim.average) if averages else None
+        self.average = Average(model, config.optim.average) if config.optim.average else None
         if self.average:
             self.recogniser = Recogniser(self.average.model, recogniser.vocabulary, recogniser.meta)
         self.device = recogniser.device
         self._network: nn.Module = model
         batches.pinned = self.device.type == "cuda"
-        self.objective = Objective(config, model.vocab_size, self.device, teacher)
+        self.objective = Objective(config, teacher)
         self.optimiser = make_optimiser(model, config.optim, self.device)
         self.progress = Progress()
         precision = config.run.precision
@@ -172,8 +171,6 @@ class Trainer:
                 yield self._locate()
             if self._placing_due():
                 yield self._place()
-            if self.average and self._share_has_passed(self.config.optim.mean_from):
-                self.average.begin_mean()
             self.model.train()
             for batch in self.batches.epoch(progress.epoch, progress.step):
                 with self._whole():
@@ -238,11 +235,8 @@ class Trainer:
 
     def _placing_due(self) -> bool:
         options = self.config.loss
-        return options.frames > 0 and not self.progress.signs and self._share_has_passed(options.frames_from)
-
-    def _share_has_passed(self, share: float) -> bool:
-        """Whether the epoch that begins lies behind this share of all epochs; the first one never does."""
-        return self.progress.epoch >= first_epoch(self.config.optim.epochs, share)
+        begins = first_epoch(self.config.optim.epochs, options.frames_from)
+        return options.frames > 0 and not self.progress.signs and self.progress.epoch >= begins
 
     def _place(self) -> Placed:
         started, progress = time.perf_counter(), self.progress
@@ -349,7 +343,6 @@ class Trainer:
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
         for number, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
-        tensors |= {f"{OBJECTIVE}{name}": tensor for name, tensor in self.objective.state().items()}
         if self.average:
             tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in self.average.state().items()}
         if self.batches.stock:
@@ -374,7 +367,6 @@ class Trainer:
                 _, number, key = name.split(".", 2)
                 state.setdefault(int(number), {})[key] = tensor
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
-        self.objective.restore(below(OBJECTIVE, tensors))
         if self.average:
             self.average.restore(below(AVERAGE, tensors) or self.model.state_dict())
         if SIGNS in tensors and len(tensors[SIGNS]) == sum(map(len, self.batches.targets)):  # else the glosses changed

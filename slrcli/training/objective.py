@@ -1,9 +1,5 @@
 """What a step learns from: the CTC losses of all heads, and whatever the configuration adds to them.
 
-The blank's pull is weakened, where asked for, by taking a share of the labels' prior off their scores (the running
-mean of the model's own posteriors; Zeyer et al. 2021, arXiv:2105.14849) or a constant off the blank's. Either way the
-scores are normalised again, because the gradient of torch's CTC loss is right for normalised ones alone.
-
 Two variants of a clip should read alike (Yao et al. 2024, arXiv:2410.05101): each frame's posteriors are drawn to those
 of the other variant, which stand still meanwhile.
 """
@@ -16,17 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slrcli.config import Config
-from slrcli.ctc import BLANK, ctc_loss
+from slrcli.ctc import ctc_loss
 from slrcli.data import Batch
 from slrcli.errors import UsageError
 from slrcli.models.base import Output
 from slrcli.models.masked import mask
-from slrcli.parallel import summed
 from slrcli.training.distill import BLANKS, at_frames, distillation, sequence_loss
 from slrcli.training.framewise import frame_labels, framewise_loss
-
-FOLLOWS = 0.01  # part of the way that the prior goes to the posteriors of each batch
-PRIOR = "prior"
 
 Teacher = Callable[[Batch], tuple[Tensor, Tensor]]  # a batch -> log-probabilities [B, S, V], frames of each clip [B]
 
@@ -36,8 +28,6 @@ class Objective:
 
     Args:
         config: its sections `optim`, `loss` and `distill`.
-        classes: V.
-        device: where the model is.
         teacher: whose posteriors to learn from as well.
 
     Attributes:
@@ -47,21 +37,17 @@ class Objective:
         UsageError: an unknown rule for blanks.
     """
 
-    def __init__(self, config: Config, classes: int, device: torch.device, teacher: Teacher | None = None):
+    def __init__(self, config: Config, teacher: Teacher | None = None):
         self.optim, self.loss, self.distill, self.teacher = config.optim, config.loss, config.distill, teacher
         if self.distill.blanks not in BLANKS:
             raise UsageError(f"There is no rule '{self.distill.blanks}'.", "distill.blanks",
                              f"Known: {', '.join(BLANKS)}.")  # fmt: skip
         self.placing = False
-        self.prior = torch.full((classes,), 1 / classes, dtype=torch.float64, device=device)
 
     def __call__(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum to be learnt from, and its terms before weighting: `ctc` (the last head) and those that are on."""
-        taken_off = self._taken_off(output)
 
         def ctc(log_probs: Tensor, targets: Tensor = batch.targets, counts: Tensor = batch.target_lengths) -> Tensor:
-            if taken_off is not None:
-                log_probs = (log_probs - taken_off).log_softmax(dim=2)
             return ctc_loss(log_probs, output.lengths, targets, counts)
 
         terms = {"ctc": mean_of(ctc, output.learnt)}
@@ -85,20 +71,6 @@ class Objective:
             total = total + self.loss.consistency * terms["consistency"]
         return total, terms
 
-    def _taken_off(self, output: Output) -> Tensor | None:
-        """What is taken off the log-probabilities before the CTC loss, `[V]`; None if nothing is."""
-        penalised = None
-        if self.loss.prior:
-            valid = mask(output.lengths, output.log_probs.shape[1])
-            with torch.no_grad():
-                seen = summed(output.log_probs[valid].double().exp().sum(dim=0)) / summed(valid.sum())
-                self.prior.lerp_(seen, FOLLOWS)
-            penalised = self.loss.prior * self.prior.log().float()
-        if self.loss.blank_penalty:
-            penalised = torch.zeros_like(self.prior, dtype=torch.float32) if penalised is None else penalised.clone()
-            penalised[BLANK] += self.loss.blank_penalty
-        return penalised
-
     def _from_teacher(self, output: Output, batch: Batch) -> list[tuple[str, float, Tensor]]:
         """Name, weight and value of what the teacher teaches."""
         options = self.distill
@@ -107,17 +79,8 @@ class Objective:
         value = distillation(output.log_probs, soft, output.lengths, options.blanks, options.temperature)
         found = [("distillation", options.weight, value)]
         if options.sequence:
-            found.append(("sequence", options.sequence, sequence_loss(output, log_probs, lengths, options.readings)))
+            found.append(("sequence", options.sequence, sequence_loss(output, log_probs, lengths)))
         return found
-
-    def state(self) -> dict[str, Tensor]:
-        """What `restore` takes: the prior, where one is used."""
-        return {PRIOR: self.prior} if self.loss.prior else {}
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Go on where `state` was taken."""
-        if PRIOR in tensors:
-            self.prior.copy_(tensors[PRIOR])
 
 
 def mean_of(loss: Callable[[Tensor], Tensor], heads: Sequence[Tensor]) -> Tensor:

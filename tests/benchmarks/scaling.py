@@ -51,7 +51,7 @@ def batch_of(clips: int, frames: int, width: int) -> Batch:
 def costs(model: SignModel, clips: int, frames: int, width: int, vocabulary: Vocabulary) -> tuple[float, float, float]:
     """Microseconds a frame of a training step without its loss, of the loss forth and back, and of decoding."""
     batch, times = batch_of(clips, frames, width), 2 if clips * frames > 1000 else 4
-    objective = Objective(Config(), CLASSES, torch.device("cpu"))
+    objective = Objective(Config())
 
     def step() -> None:
         model.train()

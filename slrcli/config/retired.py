@@ -1,0 +1,52 @@
+"""Settings that there once were: what was written with them still loads, who asks for one is told why it is gone."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from slrcli.errors import UsageError
+
+
+class Retired(NamedTuple):
+    """`off` is the value at which the setting did nothing, `reason` why it went."""
+
+    off: Any
+    reason: str
+
+
+_NOTHING = "It made no corpus better."
+
+RETIRED: dict[str, Retired] = {
+    "optim.mean_from": Retired(1.0, f"{_NOTHING} optim.average keeps a running average."),
+    "loss.prior": Retired(0.0, _NOTHING),
+    "loss.blank_penalty": Retired(0.0, _NOTHING),
+    "distill.readings": Retired(4, "Four readings of the teacher always count."),
+    "augment.turn": Retired(0.0, _NOTHING),
+    "augment.noise": Retired(0.0, _NOTHING),
+    "augment.hand_drop": Retired(0.0, f"{_NOTHING} augment.point_drop leaves points out."),
+    "augment.finger_drop": Retired(0.0, f"{_NOTHING} augment.point_drop leaves points out."),
+    "augment.face_drop": Retired(0.0, f"{_NOTHING} augment.point_drop leaves points out."),
+}
+
+
+def without_retired(section: str, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The values of a section that is still to be used, less the retired settings that were off.
+
+    Raises:
+        UsageError: a retired setting that is on; nothing does any more what it asks for.
+    """
+    for key, value in values.items():
+        gone = RETIRED.get(f"{section}.{key}")
+        if gone and (isinstance(value, bool) or value != gone.off):
+            fix = f"{gone.reason} Leave it out."
+            raise UsageError(f"The setting '{section}.{key}' was removed.", where, fix)
+    return {key: value for key, value in values.items() if f"{section}.{key}" not in RETIRED}
+
+
+def without_all_retired(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of what was trained long ago, less all retired settings: they have done what they did."""
+    return {
+        section: {key: value for key, value in values.items() if f"{section}.{key}" not in RETIRED}
+        if isinstance(values, Mapping)
+        else values
+        for section, values in sections.items()
+    }
