@@ -37,7 +37,7 @@ class ClipRecogniser:
 
     def load(self, path: Path) -> np.ndarray:
         """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""
-        clip = load_clip(path, self.meta.layout, self.meta.config.data.max_gap)
+        clip = load_clip(path, self.meta.layout, **self.meta.config.data.preparation)
         if is_blind(clip):
             what = f"no person was seen in {Path(path).name}: every value of its {len(clip):,} frames is missing"
             raise DataError(what, path, "look at it with slr show, and extract it again")

@@ -64,19 +64,27 @@ class Clips:
         utterances: each with a feature file.
         layout: what their columns mean.
         max_gap: gaps of missing points up to this many frames are filled.
+        hands: each hand is put into a slot of its own (`assign_hands`).
         cache_mb: how much to keep, in 2^20 bytes; clips that are mapped from a packed store need none of it.
 
     Raises:
         DataError: an utterance without a feature file.
     """
 
-    def __init__(self, utterances: Sequence[Utterance], layout: Layout, max_gap: int = 5, cache_mb: int = 0):
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        layout: Layout,
+        max_gap: int = 5,
+        cache_mb: int = 0,
+        hands: bool = False,
+    ):
         without = [item.id for item in utterances if item.features is None]
         if without:
             raise DataError(f"{len(without)} utterances have no feature file", ", ".join(without[:5]))
         self.utterances = list(utterances)
         self.layout = layout
-        self._max_gap = max_gap
+        self._preparation = {"max_gap": max_gap, "hands": hands}
         self._room = cache_mb * 2**20
         self._kept: dict[int, np.ndarray] = {}
         self._frames: list[int] | None = None
@@ -105,7 +113,7 @@ class Clips:
         """
         if index in self._kept:
             return self._kept[index]
-        x = load_clip(self.utterances[index].features, self.layout, self._max_gap)
+        x = load_clip(self.utterances[index].features, self.layout, **self._preparation)
         if is_blind(x):
             self._blind.add(index)
         if x.nbytes <= self._room and not is_mapped(x):

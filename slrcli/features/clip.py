@@ -11,8 +11,8 @@ from slrcli.features.layout import Layout
 from slrcli.features.readers import read_features
 
 
-def load_clip(path: Path, layout: Layout, max_gap: int = 5) -> np.ndarray:
-    """One feature file as float32 `[T, D]`, ready for a model: missing points NaN, short gaps filled.
+def load_clip(path: Path, layout: Layout, max_gap: int = 5, hands: bool = False) -> np.ndarray:
+    """One feature file as float32 `[T, D]`, ready for a model: missing points NaN, short gaps filled (see `prepare`).
 
     Raises:
         DataError: unreadable, empty, infinite values, or not as wide as the layout says.
@@ -21,7 +21,7 @@ def load_clip(path: Path, layout: Layout, max_gap: int = 5) -> np.ndarray:
     check_width(x.shape[1], layout, path)
     if np.isinf(x).any():
         raise DataError("the features hold infinite values", str(path), "write NaN where a value is missing")
-    return prepare(x, layout, max_gap)
+    return prepare(x, layout, max_gap, hands)
 
 
 def is_blind(x: np.ndarray) -> bool:

@@ -6,12 +6,13 @@ a clip, before augmentation and before the network's frontend, which does all no
 
 import numpy as np
 
+from slrcli.features.hands import assign_hands
 from slrcli.features.layout import Group, Layout
 
 MAX_GAP = 5  # frames; what moves for longer than this unseen is not on a straight line
 
 
-def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP) -> np.ndarray:
+def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP, hands: bool = False) -> np.ndarray:
     """A clip with NaN where a point is missing, and short gaps filled.
 
     A point is missing where it is NaN or infinite, and where all its coordinates are exactly zero if the layout says
@@ -22,6 +23,7 @@ def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP) -> np.ndarray
         x: float32 `[T, D]`; not changed, but returned as it is where nothing is missing.
         layout: meaning of the D columns.
         max_gap: frames; 0 fills nothing.
+        hands: put each hand into a slot of its own first, where the layout has no body (`assign_hands`).
 
     Returns:
         Float32 `[T, D]`.
@@ -33,6 +35,8 @@ def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP) -> np.ndarray
         raise ValueError(f"features of shape {x.shape} do not fit layout {layout.name} with {layout.width} columns")
     if layout.zero_is_missing:
         x = zeros_to_nan(x, layout)
+    if hands:
+        x = assign_hands(x, layout)
     finite = np.isfinite(x)
     if not finite.all():
         x = np.where(finite, x, np.float32(np.nan))

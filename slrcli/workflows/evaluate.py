@@ -181,4 +181,4 @@ def open_split(console: Console, checkpoint: Path | None, data: DataConfig, spli
     console.note(f"checkpoint {shown(path)}, split {name}{'' if split else ' (chosen; --split names another)'}")
     utterances = corpus.require_features(name)
     require_distinct(utterances, name)
-    return OpenSplit(path, recogniser, name, Clips(utterances, meta.layout, meta.config.data.max_gap))
+    return OpenSplit(path, recogniser, name, Clips(utterances, meta.layout, **meta.config.data.preparation))

@@ -78,10 +78,10 @@ def stream_recogniser(
     check_live(options)
     why = "a search looks at windows (--beam 0: none)" if running is not None else "the network looks at whole clips"
     console.note(f"The last {options.window:g} s are looked at every {options.hop:g} s: {why}.")
-    layout, max_gap = recogniser.meta.layout, recogniser.meta.config.data.max_gap
+    layout, preparation = recogniser.meta.layout, recogniser.meta.config.data.preparation
 
     def recognise(x: np.ndarray):
-        return recogniser.recognise([prepare(complete(x), layout, max_gap)], ["stream"])[0]
+        return recogniser.recognise([prepare(complete(x), layout, **preparation)], ["stream"])[0]
 
     return SlidingWindow(recognise, fps, options, recogniser.least_frames)
 
