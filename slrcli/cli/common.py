@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from slrcli.config import PRESETS, Config, DataConfig, help_of, merge
+from slrcli.corpus.settings import told
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, SlrError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress: results and errors alone.")]
@@ -51,7 +52,8 @@ def overrides(**values: Any) -> dict[str, dict[str, Any]]:
 def data_of(**options: Any) -> DataConfig:
     """The corpus that options name: those of `DataConfig` that were given, the defaults for the others."""
     given = overrides(**{f"data__{name}": value for name, value in options.items()})
-    return merge(Config(), given, "command line").data
+    config = merge(Config(), {"data": told(options.get("data_dir") or "")}, "corpus.toml")
+    return merge(config, given, "command line").data
 
 
 def command(function: Callable[..., int | None]) -> Callable[..., None]:

@@ -5,6 +5,7 @@ each corpus keeps them and opens it.
 """
 
 from slrcli.corpus.formats import FORMATS, NoTableError, find_tables, open_corpus
+from slrcli.corpus.settings import told
 from slrcli.corpus.utterances import (
     SPLITS,
     Corpus,
@@ -25,4 +26,5 @@ __all__ = [
     "find_tables",
     "open_corpus",
     "split_name",
+    "told",
 ]

@@ -3,12 +3,16 @@
     format = "table"                 # which of the formats
     annotations = "tables/all.tsv"   # a table, or a folder of tables
     features = "../landmarks"        # the folder of the feature files
+    layout = "layout.toml"           # what the columns mean: a shipped name, or a file
+    fps = 25.0                       # frames per second of the features
+    normaliser = "phoenix2014"       # how the glosses of the annotations are to be read
 
     [columns]                        # columns that are not recognised by their names
     id = "SENTENCE_NAME"
     glosses = "SENTENCE"
 
-Paths are seen from the folder of the file. All of it may be left out, and options of a command win over it.
+Paths are seen from the folder of the file. All of it may be left out, and options of a command win over it. A file
+`layout.toml` in the folder of the corpus is its layout without being named.
 """
 
 from collections.abc import Mapping
@@ -21,8 +25,11 @@ from slrcli.errors import DataError, UsageError
 from slrcli.files import atomic_write_text
 
 NAME = "corpus.toml"
+LAYOUT = "layout.toml"
+MOST_FPS = 1000.0
 COLUMNS = ("id", "glosses", "signer", "path", "split")
-KEYS = ("format", "annotations", "features", "columns")
+TOLD = ("layout", "fps", "normaliser")
+KEYS = ("format", "annotations", "features", "layout", "fps", "normaliser", "columns")
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,9 @@ class CorpusSettings:
     annotations: Path | None = None
     features: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    layout: str = ""
+    fps: float = 0.0
+    normaliser: str = ""
 
 
 def settings_for(
@@ -56,11 +66,23 @@ def settings_for(
     )
 
 
+def told(root: str | Path) -> dict[str, Any]:
+    """What a corpus says of its features and glosses, as settings of `DataConfig`: layout, fps, normaliser.
+
+    Nothing where the folder does not exist, which whoever opens it will say. Raises like `settings_for`.
+    """
+    if not str(root) or not Path(root).is_dir():
+        return {}
+    own = read_settings(Path(root))
+    return {key: value for key in TOLD if (value := getattr(own, key))}
+
+
 def read_settings(root: Path) -> CorpusSettings:
     """What `root/corpus.toml` says; nothing where there is no such file. Raises like `settings_for`."""
     path = root / NAME
+    beside = str(root / LAYOUT) if (root / LAYOUT).is_file() else ""
     if not path.is_file():
-        return CorpusSettings()
+        return CorpusSettings(layout=beside)
     table = read_toml(path)
     for key in table:
         if key not in KEYS:
@@ -75,6 +97,9 @@ def read_settings(root: Path) -> CorpusSettings:
         root / annotations if annotations else None,
         root / features if features else None,
         columns,
+        _layout(root, _typed(table, "layout", str, path)) or beside,
+        _rate(table, path),
+        _typed(table, "normaliser", str, path),
     )
 
 
@@ -83,6 +108,19 @@ def write_settings(root: Path, **values: str | Mapping[str, str]) -> None:
     import tomli_w  # only needed where a corpus is written
 
     atomic_write_text(root / NAME, tomli_w.dumps(values))
+
+
+def _layout(root: Path, name: str) -> str:
+    """A shipped name as it is, a file as seen from the folder of the corpus."""
+    return str(root / name) if name.endswith(".toml") else name
+
+
+def _rate(table: Mapping[str, Any], path: Path) -> float:
+    """Frames per second, 0 where nothing is said; DataError for what is no rate."""
+    rate = table.get("fps", 0.0)
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < MOST_FPS:
+        raise DataError(f"fps cannot be {rate!r}", path, "give the frames per second, such as fps = 25.0")
+    return float(rate)
 
 
 def _typed(table: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:

@@ -57,7 +57,9 @@ def corpus_summary(
     with console.progress("Reading features", total=2 * len(paths)) as task:
         files = gather(corpus, layout, seed, full, jobs, step=task.advance)
     sound = [path for path, facts in files.items() if facts.problem is None]
-    return summarise(corpus, files, DataContext(corpus, files, layout).usual_layout, fps or told_rate(sound))
+    return summarise(
+        corpus, files, DataContext(corpus, files, layout).usual_layout, fps or data.fps or told_rate(sound)
+    )
 
 
 def told_rate(paths: Sequence[Path]) -> float:
