@@ -180,13 +180,27 @@ def normalised_slowly(clip: np.ndarray, layout: Layout) -> dict[str, np.ndarray]
     distance = 3 if layout.units == "metres" else 2
     scale = np.mean([np.linalg.norm(vector[:distance]) for vector in across])
     for group in layout.groups:
+        size = palm_slowly(positions[group.name][..., :distance], group, layout) or scale
         for t, points in enumerate(positions[group.name]):
             points -= np.mean([points[group.index(name)] for name in group.anchor], axis=0)
             if layout.turn:
                 angle = np.arctan2(across[t, 2], across[t, 0])
                 points[:] = points @ yaw(np.rad2deg(angle)).numpy().T
-            points /= scale
+            points /= size
     return positions
+
+
+def palm_slowly(points: np.ndarray, group, layout: Layout) -> float:
+    """Mean distance over the clip from a hand's anchor to the middle of the points that a limb joins to it; else 0."""
+    if group.kind != "hand":
+        return 0.0
+    anchor, palm = f"{group.name}.{group.anchor[0]}", []
+    for a, b in layout.limbs:
+        ends = {layout.point_names[a], layout.point_names[b]}
+        if anchor in ends:
+            palm.append(group.index((ends - {anchor}).pop().partition(".")[2]))
+    middle = np.mean([points[:, point] for point in sorted(set(palm))], axis=0)
+    return float(np.mean([np.linalg.norm(frame) for frame in middle - points[:, group.index(group.anchor[0])]]))
 
 
 @pytest.mark.parametrize("name", SPATIAL)
@@ -274,7 +288,9 @@ def test_hands_are_shaped_about_the_wrist_and_placed_against_the_body():
     torch.testing.assert_close(y[..., 63:65], (wrist - (ends[0] + ends[1]) / 2) / size)
     tip = x[..., [left.column("index_tip", axis) for axis in "xyz"]]
     root = x[..., [left.column("wrist", axis) for axis in "xyz"]]
-    torch.testing.assert_close(y[..., 24:27], (tip - root) / size)
+    joined = [x[..., [left.column(point, axis) for axis in "xy"]] for point in ("thumb_cmc", "index_mcp", "pinky_mcp")]
+    palm = (sum(joined) / 3 - wrist).norm(dim=2).mean()
+    torch.testing.assert_close(y[..., 24:27], (tip - root) / palm)
     assert y.shape[2] == 2 * (63 + 2) and (y[..., :3] == 0).all()
     assert output(layout, x, hands=False).shape[2] == output(layout, x).shape[2] - 2 * 2 * 2
 
@@ -522,9 +538,8 @@ def test_a_bone_without_an_end_is_unknown_and_one_without_length_too():
 def test_hands_have_the_bones_of_their_fingers():
     frontend = Frontend(load_layout("mediapipe-258"), FrontendOptions(derivatives=0))
     bare = Frontend(load_layout("mediapipe-258"), FrontendOptions(derivatives=0, bones=False))
-    assert (
-        frontend.groups["hand"] - bare.groups["hand"] == 2 * 3 * 21
-    )  # 20 along the fingers, one across the palm or more
+    # of each hand 21 along fingers and palm, and from the wrist to five tips and to two knuckles that no limb joins
+    assert frontend.groups["hand"] - bare.groups["hand"] == 2 * 3 * (21 + 5 + 2)
     assert frontend.groups["pose"] > bare.groups["pose"]
 
 

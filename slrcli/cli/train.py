@@ -31,10 +31,11 @@ from slrcli.cli.several import (
     require_several,
     start_folds,
 )
-from slrcli.config import read_toml, resolve
+from slrcli.config import read_toml
 from slrcli.console import Console
 from slrcli.errors import UsageError
 from slrcli.memory import keep_freed_memory
+from slrcli.workflows.adapt import settle
 from slrcli.workflows.runs import CONFIG, PLAN
 
 
@@ -146,7 +147,7 @@ def train(
     if resume is None:
         if lookahead is not None:
             settings = [f"model.options.lookahead={lookahead}", *(settings or ())]
-        settled = resolve(chosen, preset, config, settings or ())
+        settled = settle(console, chosen, preset, config, settings or ())
         if lookahead is not None and settled.model.arch != "streaming":
             raise UsageError(f"{settled.model.arch} looks at whole clips.", "--lookahead", "Add --arch streaming.")
         if not settled.data.data_dir:

@@ -4,6 +4,7 @@ A `Config` is resolved once, in this order, the later winning: the defaults of `
 the architecture, a named preset, a TOML file, options of the command line. Every run writes back what it used.
 """
 
+from slrcli.config.adaptive import Choice, Facts, choices
 from slrcli.config.commands import (
     COMPOSE_SPLITS,
     DEFAULT_BEAM,
@@ -43,7 +44,7 @@ from slrcli.config.sections import (
     RunConfig,
     check_bounds,
 )
-from slrcli.config.text import read_assignments, read_toml
+from slrcli.config.text import read_assignments, read_toml, sections_of
 from slrcli.config.values import check_section, merge, merge_section, nearest, versioned
 
 __all__ = [
@@ -66,12 +67,14 @@ __all__ = [
     "SIGN_BONUS",
     "SIZE_BUDGET_MB",
     "AugmentConfig",
+    "Choice",
     "ComposeConfig",
     "Config",
     "DataConfig",
     "DecodeConfig",
     "DistillConfig",
     "ExtractConfig",
+    "Facts",
     "LiveConfig",
     "LossConfig",
     "ModelConfig",
@@ -84,6 +87,7 @@ __all__ = [
     "check_live",
     "check_pack",
     "check_section",
+    "choices",
     "help_of",
     "merge",
     "merge_section",
@@ -91,6 +95,7 @@ __all__ = [
     "read_assignments",
     "read_toml",
     "resolve",
+    "sections_of",
     "to_toml",
     "versioned",
 ]

@@ -15,6 +15,7 @@ from slrcli.errors import UsageError
 # the architecture and no preset.
 ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "conformer": {"optim": {"lr": 1e-3}},
+    "streaming": {"data": {"assign_hands": False}},  # a clip that comes in parts cannot be looked at as a whole
     "mobilenetv3": {
         "model": {"dropout": 0.1},
         "optim": {"lr": 1e-3, "batch_size": 8, "epochs": 30},

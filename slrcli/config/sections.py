@@ -9,7 +9,7 @@ from slrcli.config.retired import without_all_retired
 from slrcli.config.values import check_section, merge, setting
 from slrcli.errors import UsageError
 
-DEFAULT_ARCH = "conv-bilstm"
+DEFAULT_ARCH = "tcn"
 RUNS = Path("runs")
 SIZE_BUDGET_MB = 100.0
 FRAMES_PER_SECOND = 25.0
@@ -43,9 +43,20 @@ class DataConfig:
     max_frames: int = setting(
         0, "Leave training utterances out that are longer than this many frames; 0 keeps all.", least=0
     )
+    fps: float = setting(
+        0.0, "Frames per second of the features; 0: what the files or the layout say.", least=0, most=1000
+    )
     max_gap: int = setting(
         5, "Fill gaps of missing points up to this many frames by interpolation; 0 fills none.", least=0
     )
+    assign_hands: bool = setting(
+        True, "Where a layout has two hands and no body, keep each hand in a slot of its own through the clip."
+    )
+
+    @property
+    def preparation(self) -> dict[str, Any]:
+        """How clips are prepared, as arguments of `slrcli.features.landmarks.prepare`."""
+        return {"max_gap": self.max_gap, "hands": self.assign_hands}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Settings as text: TOML files and `section.key=value`."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     Raises:
         UsageError: a text without `=` or without a section.
     """
-    sections: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
         *tables, key = name.strip().split(".")
@@ -41,8 +41,17 @@ def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             parsed = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
             parsed = value.strip()
+        values[name.strip()] = parsed
+    return sections_of(values)
+
+
+def sections_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables from values by their dotted names: `{"optim.lr": 1e-3}` becomes `{"optim": {"lr": 1e-3}}`."""
+    sections: dict[str, Any] = {}
+    for name, value in values.items():
+        *tables, key = name.split(".")
         table = sections
         for part in tables:
             table = table.setdefault(part, {})
-        table[key] = parsed
+        table[key] = value
     return sections

@@ -47,10 +47,17 @@ def merge_section(part: Any, values: Mapping[str, Any], where: str) -> Any:
         if is_dataclass(getattr(part, key)) and isinstance(value, Mapping):
             changed[key] = merge_section(getattr(part, key), value, f"{where} {key}")
         elif isinstance(value, Mapping) and isinstance(getattr(part, key), Mapping):
-            changed[key] = {**getattr(part, key), **value}
+            changed[key] = joined(getattr(part, key), value)
         else:
             changed[key] = coerce(value, wanted, f"{where} {key}")
     return replace(part, **changed)
+
+
+def joined(table: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """One table with the values of another put over it, tables within them as well."""
+    both = {key: joined(table[key], value) for key, value in other.items()
+            if isinstance(value, Mapping) and isinstance(table.get(key), Mapping)}  # fmt: skip
+    return {**table, **other, **both}
 
 
 def coerce(value: Any, wanted: Any, where: str) -> Any:

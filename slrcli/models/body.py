@@ -1,5 +1,6 @@
 """The points of a batch by group, and the body's own coordinates: centred, turned to the front, scaled."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -78,7 +79,8 @@ class Selected(NamedTuple):
     Attributes:
         group: with those points alone.
         kept: how many of them, from the first, are shown to the network.
-        bones: the limbs of pose and hands that end in a kept point, as pairs of places among the points.
+        bones: the limbs of pose and hands that end in a kept point, and of a hand the ways from its anchor to tips and
+            knuckles, as pairs of places among the points.
     """
 
     group: Group
@@ -114,8 +116,11 @@ class Origin:
     def __init__(self, layout: Layout, selected: list["Selected"], turn_frames: int):
         self.groups = [group for group, *_ in selected if group.spatial]
         anchored = [group for group in self.groups if group.anchor]
-        # The body stands where the pose's anchor is, else where the first anchor is that any group has.
+        # The body stands where the pose's anchor is. Hands alone have no body: they are placed in the picture.
+        hands_alone = all(group.kind == "hand" for group in self.groups)
+        self.in_picture = hands_alone and bool(anchored)
         self.body = next((group for group in anchored if group.kind == "pose"), anchored[0] if anchored else None)
+        self.palms = {group.name: palm for group, *_ in selected if (palm := _palm(layout, group))}
         self.shoulders = [layout.find(name) for name in layout.shoulders]
         self.turn_frames = turn_frames if layout.turn else 0
         self.measured = len(layout.measured_axes)
@@ -137,14 +142,17 @@ class Origin:
         turn = self._turn(across, past) if self.turn_frames else None
         middle = middle.expand(-1, frames.shape[1], -1)
         body = self._anchor("body", parts[self.body.name], middle, past).values if self.body else middle
+        away = scale
+        if self.in_picture:
+            body, away = torch.zeros_like(body), torch.ones_like(scale)
         places = {}
         for group in self.groups:
             anchor = body
             if group.anchor:
                 anchor, known = self._anchor(f"anchor of {group.name}", parts[group.name], middle, past)
-                place = _turned((anchor - body).unsqueeze(2) / scale, turn).squeeze(2)
+                place = _turned((anchor - body).unsqueeze(2) / away, turn).squeeze(2)
                 places[group.name] = Columns(place, known)
-            parts[group.name].move(anchor, scale, turn)
+            parts[group.name].move(anchor, self._size(parts[group.name], scale, past), turn)
         return places
 
     def _anchor(self, name: str, part: "Points", middle: Tensor, past: Past) -> Columns:
@@ -169,7 +177,17 @@ class Origin:
             spread = torch.where(width > SMALLEST_SCALE, width, spread)
         return torch.where(spread > SMALLEST_SCALE, spread, 1.0)[..., None, None]
 
-    def _width(self, across: Columns, past: Past) -> Tensor:
+    def _size(self, part: "Points", scale: Tensor, past: Past) -> Tensor:
+        """What a hand is measured by, `[B, 1, 1, 1]`: the mean length of its palm; all else by the body's `scale`."""
+        palm = self.palms.get(part.group.name)
+        if palm is None:
+            return scale
+        (first, there), (second, also) = part.mean_of(part.group.anchor), part.mean_of(palm)
+        length = self._width(Columns(second - first, there & also), past, f"palm of {part.group.name}")
+        length = length[..., None, None]
+        return torch.where(length > SMALLEST_SCALE, length, scale)
+
+    def _width(self, across: Columns, past: Past, name: str = "width") -> Tensor:
         """Mean distance of the shoulders `[B, 1]`; 0 where they are never seen."""
         width = torch.where(across.known, across.values[..., : self.measured].norm(dim=2), 0.0)
         return width.sum(dim=1, keepdim=True) / across.known.sum(dim=1, keepdim=True).clamp(min=1)
@@ -204,7 +222,27 @@ def _bones(layout: Layout, group: Group, kept: int) -> tuple[tuple[int, int], ..
     here = {f"{group.name}.{point}": place for place, point in enumerate(group.points)}
     names = layout.point_names
     ends = [(here.get(names[a]), here.get(names[b])) for a, b in layout.limbs]
-    return tuple((a, b) for a, b in ends if a is not None and b is not None and min(a, b) < kept)
+    bones = [(a, b) for a, b in ends if a is not None and b is not None and min(a, b) < kept]
+    return (*bones, *_rays(group, bones))
+
+
+def _rays(group: Group, bones: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """From a hand's anchor to its tips, where one limb ends, and to its knuckles, where three meet."""
+    if group.kind != "hand" or len(group.anchor) != 1:
+        return []
+    wrist, meeting = group.index(group.anchor[0]), Counter(point for bone in bones for point in bone)
+    ends = [point for point, limbs in sorted(meeting.items()) if limbs != 2 and point != wrist]
+    return [(wrist, point) for point in ends if (wrist, point) not in bones and (point, wrist) not in bones]
+
+
+def _palm(layout: Layout, group: Group) -> tuple[str, ...]:
+    """The points of a hand that a limb joins to its anchor: how far they are from it hardly depends on the fingers."""
+    if group.kind != "hand" or len(group.anchor) != 1:
+        return ()
+    names, wrist = layout.point_names, f"{group.name}.{group.anchor[0]}"
+    ends = [(names[a], names[b]) for a, b in layout.limbs]
+    joined = [b if a == wrist else a for a, b in ends if wrist in (a, b)]
+    return tuple(p for name in dict.fromkeys(joined) if (p := name.partition(".")[2]) in group.points)
 
 
 def _turned(space: Tensor, turn: tuple[Tensor, Tensor] | None) -> Tensor:

@@ -22,8 +22,8 @@ class FrameConv1d(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """x `[B, T, inputs]` -> `[B, steps, outputs]`."""
-        stride, padding = (1, *self.stride), (0, *self.padding)
-        return _over_row(F.conv2d, x, self.weight.unsqueeze(2), self.bias, stride, padding, 1, self.groups)
+        stride, padding, dilation = (1, *self.stride), (0, *self.padding), (1, *self.dilation)
+        return _over_row(F.conv2d, x, self.weight.unsqueeze(2), self.bias, stride, padding, dilation, self.groups)
 
 
 def halve(x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from slrcli.models.ensemble import Ensemble, EnsembleOptions
 from slrcli.models.frontend import Frontend
 from slrcli.models.mobilenetv3 import MobileNetV3, MobileNetV3Options
 from slrcli.models.streaming import Streaming, StreamingOptions
+from slrcli.models.tcn import TCN, TCNOptions
 
 
 class Architecture(NamedTuple):
@@ -28,8 +29,11 @@ class Architecture(NamedTuple):
 
 
 ARCHITECTURES = {
+    "tcn": Architecture(
+        TCN, TCNOptions, "convolutions alone, whose decisions see a sign and its neighbours; quickest, under 0.6 M"
+    ),
     "conv-bilstm": Architecture(
-        ConvBiLSTM, ConvBiLSTMOptions, "two convolutions with pooling, two BiLSTM layers; quick to learn, under 1 M"
+        ConvBiLSTM, ConvBiLSTMOptions, "two convolutions with pooling, two BiLSTM layers over the whole clip; under 1 M"
     ),
     "ensemble": Architecture(
         Ensemble,

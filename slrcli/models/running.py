@@ -32,12 +32,12 @@ class RunningOrigin(Origin):
         around = square.squeeze(2) - middle[..., : self.measured].square().sum(dim=2)
         return middle.to(points.dtype), around.clamp(min=0).sqrt().to(points.dtype)
 
-    def _width(self, across: Columns, past: Past) -> Tensor:
+    def _width(self, across: Columns, past: Past, name: str = "width") -> Tensor:
         width = across.values[..., : self.measured].norm(dim=2).clamp(max=LARGEST)
         width = torch.where(across.known, width, 0.0)
-        sums = past.sums("width", torch.stack([width, across.known.to(width.dtype)], dim=2), MEMORY)
+        sums = past.sums(name, torch.stack([width, across.known.to(width.dtype)], dim=2), MEMORY)
         width, count = sums.split(1, dim=2)
-        mean, _ = past.latest("width mean", width / count.clamp(min=1), count.squeeze(2) > 0)
+        mean, _ = past.latest(f"{name} mean", width / count.clamp(min=1), count.squeeze(2) > 0)
         return mean.squeeze(2).to(across.values.dtype)
 
     def _around(self, across: Columns, past: Past) -> Tensor:

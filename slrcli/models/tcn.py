@@ -1,13 +1,18 @@
 """`tcn`: a temporal convolutional network whose decisions see a sign and its neighbours, and no more.
 
-A projection of the features, `halvings` convolutions each followed by pooling by 2, then residual convolutions of
-growing dilation. There is no recurrence, so nothing can carry the beginning of a sentence to its end: what is read is
-the sign that is there, whatever sentence it stands in. An inner CTC head sits on the pooled convolutions, which see
-about one sign, and shares the classifier with the last one. Features and weights of the classifier have unit length
-(Wang et al. 2018, arXiv:1801.09414).
+A projection of the features, convolutions of which the first `strides` are followed by pooling by 2, then residual
+convolutions of growing dilation. There is no recurrence: nothing can carry the beginning of a sentence to its end, so
+what is read is the sign that is there, whatever sentence it stands in. An inner CTC head sits on the pooled convolutions, which see about one
+sign, and shares its classifier with the last head, which sees about two (the alignment constraint of Min et al. 2021
+with the shared classifier of Hao et al. 2021). Features and weights of the classifier have unit length, so that scores
+are cosines (Wang et al. 2018, arXiv:1801.09414).
+
+How many frames a sign lasts differs by corpus, and everything here is counted in output frames: with about five of them
+to a sign (`slrcli.config.adaptive` chooses `strides` so) the heads see as many signs in one corpus as in another.
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -15,93 +20,142 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frames import Dropout, FrameConv1d, keep, halve
+from slrcli.models.frames import Dropout, FrameConv1d, halve, keep
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.heads import UnitClassifier
-from slrcli.models.masked import BiLSTM, MaskedBatchNorm1d, halved, mask
+from slrcli.models.masked import MaskedBatchNorm1d, halved, mask
+
+LEAST_CONVOLUTIONS = 2  # before the inner head, pooled or not: with fewer it would see a part of a sign
+CONTEXT_KERNEL = 3
+MOST_STRIDES = 4
 
 
 @dataclass(frozen=True)
 class TCNOptions:
+    """What may be chosen about `tcn`.
+
+    Attributes:
+        width: channels of the convolutions behind the first pooling.
+        first: channels before it, where there are most frames.
+        kernel: frames that a pooled convolution sees, at its own rate; odd.
+        strides: convolutions followed by pooling by 2; T / 2 ** strides frames come out. 2 where nothing is known of
+            the corpus.
+        dilations: of the residual convolutions behind the inner head, each of kernel 3, in output frames.
+        scale: initial factor from the cosine of a feature with a class's direction to its score.
+        blank_bias: initial score of the blank against the glosses'. Below 0 it shortens the phase in which
+            everything is blank.
+        frontend: how stored features become the network's input.
+    """
+
     width: int = 192
     first: int = 96
     kernel: int = 5
-    halvings: int = 2
+    strides: int = 2
     dilations: tuple[int, ...] = (1, 2)
     scale: float = 32.0
     blank_bias: float = -2.0
-    window: int = 0
-    margin: int = 0
-    lstm: int = 1
     frontend: FrontendOptions = field(default_factory=FrontendOptions)
+
+    def __post_init__(self):
+        if min(self.width, self.first) < 1:
+            fix = "Make width and first 1 or more."
+            raise UsageError(f"There cannot be {min(self.width, self.first)} channels.", "width, first", fix)
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise UsageError(f"A convolution cannot be centred on {self.kernel} frames.", "kernel", "Make it odd.")
+        if not 1 <= self.strides <= MOST_STRIDES:
+            raise UsageError(f"There cannot be {self.strides} strides.", "strides", f"Use 1 to {MOST_STRIDES}.")
+        if any(dilation < 1 for dilation in self.dilations):
+            raise UsageError("A dilation is 1 or more.", "dilations", "Write it as [1, 2].")
 
 
 class TCN(SignModel):
-    """See the module; T frames become T / 2 ** halvings, rounded up."""
+    """See the module; T frames become T / 2 ** strides, rounded up.
+
+    Attributes:
+        blocks: the pooled convolutions.
+        recurrence: what sees more than a sign, the residual convolutions; see `SignModel`.
+    """
 
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: TCNOptions):
         super().__init__(frontend, vocab_size)
-        width, first = options.width, options.first
         self.options = options
-        self.project = nn.Linear(frontend.width, first)
-        widths = [first] * max(1, options.halvings) + [width]
-        if options.halvings > 2:
-            widths = [first, first] + [width] * (options.halvings - 1)
+        self.project = nn.Linear(frontend.width, options.first)
+        count = max(LEAST_CONVOLUTIONS, options.strides)
+        widths = [options.first] * LEAST_CONVOLUTIONS + [options.width] * (count - 1)
         self.blocks = nn.ModuleList(
-            Block(widths[i], widths[i + 1], options.kernel, dropout, halves=True) for i in range(options.halvings)
+            ConvBlock(inputs, outputs, options.kernel, dropout, pool=place < options.strides)
+            for place, (inputs, outputs) in enumerate(pairwise(widths))
         )
-        self.context = nn.ModuleList(Block(width, width, 3, dropout, d, residual=True) for d in options.dilations)
-        self.recurrence = BiLSTM(width, width // 2, options.lstm, dropout) if options.window else nn.Identity()
+        self.recurrence = Context(options.width, options.dilations, dropout)
         self.dropout = Dropout(dropout)
-        self.classifier = UnitClassifier(width, vocab_size, options.scale if options.scale else 4.0, options.blank_bias)
-
-    def score(self, x: Tensor) -> Tensor:
-        x = self.dropout(x)
-        if self.options.scale:
-            x = F.normalize(x.float(), dim=2)
-        return log_softmax(self.classifier(x))
+        self.classifier = UnitClassifier(options.width, vocab_size, options.scale, options.blank_bias)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
-        x = self.frontend(x, lengths)
-        x = keep(self.project(x), mask(lengths, x.shape[1]))
-        for block in self.blocks:
-            x = block(x, mask(lengths, x.shape[1]))
-            lengths = halved(lengths)
-        inner = self.score(x)
-        valid = mask(lengths, x.shape[1])
-        for block in self.context:
-            x = block(x, valid)
-        if self.options.window:
-            x = self.windows(x)
-        return Output(self.score(x), lengths, (inner,))
-
-    def windows(self, x: Tensor) -> Tensor:
-        size, margin = self.options.window, self.options.margin
-        batch, frames, width = x.shape
-        count = -(-frames // size)
-        padded = F.pad(x, (0, 0, margin, count * size - frames + margin))
-        cut = padded.unfold(1, size + 2 * margin, size).transpose(2, 3).reshape(batch * count, size + 2 * margin, width)
-        y = self.recurrence(cut, torch.full((cut.shape[0],), cut.shape[1]))[:, margin : margin + size]
-        return x + y.reshape(batch, count * size, width)[:, :frames]
+        local = self.stage(self._convolve, self.frontend(x, lengths), lengths)
+        lengths = self.output_length(lengths)
+        context = self.stage(self.recurrence, local, lengths)
+        return Output(self._score(context), lengths, (self._score(local),))
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
-        for _ in self.blocks:
+        """T' of T frames, halved and rounded up once for each stride."""
+        for _ in range(self.options.strides):
             frames = halved(frames)
         return frames
 
+    @property
+    def sees(self) -> tuple[int, int]:
+        """Frames that a decision of the inner head and one of the last head depend on."""
+        frames, step = 1, 1
+        for block in self.blocks:
+            frames += (self.options.kernel - 1) * step + block.pool * step  # the convolution, and the pooled pair
+            step *= 1 + block.pool
+        return frames, frames + sum(2 * dilation * step for dilation in self.options.dilations)
 
-class Block(nn.Module):
-    def __init__(self, inputs, outputs, kernel, dropout, dilation=1, halves=False, residual=False):
+    def _convolve(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x `[B, T, F]` -> `[B, T', width]`, zero in the padding."""
+        x = keep(self.project(x), mask(lengths, x.shape[1]))
+        for block in self.blocks:
+            x = block(x, mask(lengths, x.shape[1]))
+            lengths = halved(lengths) if block.pool else lengths
+        return x
+
+    def _score(self, x: Tensor) -> Tensor:
+        """Log-probabilities `[B, T', V]` of features `[B, T', width]`; half precision is too coarse for cosines."""
+        with torch.autocast(x.device.type, enabled=False):
+            x = self.dropout(x).to(self.classifier.weight.dtype)
+            return log_softmax(self.classifier(F.normalize(x, dim=2)))
+
+
+class Context(nn.Module):
+    """Residual convolutions of growing dilation over the output frames."""
+
+    def __init__(self, width: int, dilations: tuple[int, ...], dropout: float):
         super().__init__()
-        self.conv = FrameConv1d(
-            inputs, outputs, kernel, padding=dilation * (kernel // 2), dilation=dilation, bias=False
+        self.blocks = nn.ModuleList(
+            ConvBlock(width, width, CONTEXT_KERNEL, dropout, dilation=dilation) for dilation in dilations
         )
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x `[B, T', width]`, zero in the padding, lengths `[B]` -> the same shape, zero in the padding."""
+        valid = mask(lengths, x.shape[1])
+        for block in self.blocks:
+            x = x + block(x, valid)
+        return x
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation, ReLU and dropout, and perhaps the larger of each pair of frames."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, dropout: float, dilation: int = 1, pool: bool = False):
+        super().__init__()
+        around = dilation * (kernel // 2)
+        self.conv = FrameConv1d(inputs, outputs, kernel, padding=around, dilation=dilation, bias=False)
         self.norm = MaskedBatchNorm1d(outputs)
         self.dropout = Dropout(dropout)
-        self.halves, self.residual = halves, residual
+        self.pool = pool
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        y = self.norm(self.conv(x).transpose(1, 2), valid.unsqueeze(1)).transpose(1, 2)
-        y = keep(self.dropout(F.relu(y)), valid)
-        y = x + y if self.residual else y
-        return halve(y) if self.halves else y
+        """x `[B, T, inputs]`, zero in the padding, valid bool `[B, T]` -> `[B, T', outputs]`, zero in the padding."""
+        x = self.norm(self.conv(x).transpose(1, 2), valid.unsqueeze(1)).transpose(1, 2)
+        x = keep(self.dropout(F.relu(x)), valid)
+        return halve(x) if self.pool else x  # nothing is below the zeros of the padding

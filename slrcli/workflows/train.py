@@ -187,7 +187,7 @@ class Session:
         self.config, self.material, self.model, self.console = config, material, model, console
         model.gradient_checkpointing = config.run.gradient_checkpointing
         utterances, targets = learnable(material, config, model.output_length, console)
-        kept = {"max_gap": config.data.max_gap, "cache_mb": config.run.cache_mb}
+        kept = {**config.data.preparation, "cache_mb": config.run.cache_mb}
         self.clips = Clips(utterances, material.layout, **kept)
         self.dev = Clips(material.dev, material.layout, **kept)
         self.batches = TrainBatches(
@@ -222,7 +222,7 @@ class Session:
         """Mean and deviation of the features, from train alone, into the model's frontend."""
         clips = self.clips
         if only_first:
-            clips = Clips(clips.utterances[:only_first], clips.layout, self.config.data.max_gap)
+            clips = Clips(clips.utterances[:only_first], clips.layout, **self.config.data.preparation)
         with self.console.progress("reading the statistics of train", len(clips)) as task:
             frontend = self.model.frontend
             device = self.trainer.device

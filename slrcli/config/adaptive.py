@@ -1,0 +1,60 @@
+"""What a training run chooses by its corpus, before the first step, wherever nobody says otherwise.
+
+The units are signs and steps. How long a sign lasts (frames per gloss) says how many frames make an output frame, and
+with it what a decision of the network sees; how many utterances there are says how often each has to be seen.
+"""
+
+from math import log2
+from typing import Any, NamedTuple
+
+STEPS_PER_SIGN = 5  # output frames that a sign should last
+MOST_STRIDES = 3
+SEEN = 48_000  # utterances that a run sees in all, each as often as there are epochs
+EPOCHS = (10, 120)
+SMALL = 400  # utterances below which a batch is small, so that an epoch has steps enough
+
+
+class Facts(NamedTuple):
+    """What is known of a corpus before the first step.
+
+    Attributes:
+        utterances: in train.
+        glosses: tokens in train.
+        frames: in train.
+        sentences: different ones in train.
+        sensors: whether its columns are a few sensors' (gloves), neither points nor a network's features.
+    """
+
+    utterances: int
+    glosses: int
+    frames: int
+    sentences: int
+    sensors: bool = False
+
+    @property
+    def sign_frames(self) -> float:
+        """Frames per gloss: how long a sign lasts, the way to it included."""
+        return self.frames / max(self.glosses, 1)
+
+
+class Choice(NamedTuple):
+    """A setting (`section.key...`), its value, and what of the corpus it follows from."""
+
+    setting: str
+    value: Any
+    reason: str
+
+
+def choices(facts: Facts, arch: str) -> list[Choice]:
+    """What fits a corpus. The architecture's own options are chosen where it has them."""
+    batch = 4 if facts.utterances < SMALL else 8
+    epochs = min(max(round(SEEN / max(facts.utterances, 1)), EPOCHS[0]), EPOCHS[1])
+    why = f"{facts.utterances:,} utterances"
+    found = [Choice("optim.epochs", epochs, why), Choice("optim.batch_size", batch, why)]
+    if arch == "tcn":
+        strides = min(max(round(log2(facts.sign_frames / STEPS_PER_SIGN)), 1), MOST_STRIDES)
+        found.insert(0, Choice("model.options.strides", strides, f"{facts.sign_frames:.1f} frames per gloss"))
+    if facts.sensors:
+        why = "columns of sensors"
+        found += [Choice("model.options.frontend.centre", True, why), Choice("augment.point_drop", 0.05, why)]
+    return found

@@ -1,0 +1,66 @@
+"""The settings of a run that fit its corpus: measured before the first step, overruled by whatever was said."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from slrcli.config import Config, Facts, choices, resolve, sections_of
+from slrcli.console import Console
+from slrcli.corpus import told
+from slrcli.features.readers import feature_shape
+from slrcli.workflows.opening import choose_layout, open_data
+
+MOST_SENSORS = 64  # columns; a network's features of a frame are more
+
+
+def settle(
+    console: Console,
+    overrides: Mapping[str, Mapping[str, Any]],
+    preset: str = "",
+    file: Path | None = None,
+    assignments: Iterable[str] = (),
+) -> Config:
+    """One configuration out of all sources, the corpus among them; what the corpus chose is said, a line each.
+
+    The order, the later winning: the defaults, what the corpus says of itself (`corpus.toml`), what fits it
+    (`slrcli.config.choices`), and then as `resolve` has it. A preset is meant as it stands: nothing is fitted to it.
+
+    Raises:
+        SlrError: the corpus cannot be opened, or a setting is wrong.
+    """
+    given = {"overrides": overrides, "preset": preset, "file": file, "assignments": tuple(assignments)}
+    first = resolve(**given)
+    own = told(first.data.data_dir)
+    first = resolve(**given, base={"data": own})
+    if preset or not first.data.data_dir:
+        return first
+    fitting = choices(measure(first), first.model.arch)
+    sections = {"data": own, **sections_of({choice.setting: choice.value for choice in fitting})}
+    config = resolve(**given, base=sections)
+    plain = config.to_dict()
+    for choice in fitting:
+        if valued(plain, choice.setting) == choice.value:
+            console.note(f"{choice.setting} = {choice.value}: {choice.reason}")
+    return config
+
+
+def measure(config: Config) -> Facts:
+    """What is known of the train split without reading more than its tables and the headers of its files."""
+    corpus = open_data(config.data)
+    train = corpus.require_features("train")
+    layout = choose_layout(config.data.layout, train)
+    return Facts(
+        utterances=len(train),
+        glosses=sum(len(item.glosses) for item in train),
+        frames=sum(feature_shape(item.features, layout)[0] for item in train),
+        sentences=len({item.glosses for item in train}),
+        sensors=not layout.spatial and layout.width <= MOST_SENSORS,
+    )
+
+
+def valued(sections: Mapping[str, Any], setting: str) -> Any:
+    """The value of `section.key...` in nested tables; None where there is none."""
+    found: Any = sections
+    for key in setting.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
