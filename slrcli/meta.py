@@ -23,6 +23,8 @@ class Meta:
         metrics: of the epoch it was written after, such as `{"epoch": 12, "wer": 23.4}`.
         data_hash: of the annotations it was trained on.
         versions: of what it was trained with.
+        utterances: marks of the training utterances, before their glosses were normalised (see `Utterance.mark`);
+            empty where that is unknown.
     """
 
     config: Config
@@ -31,6 +33,7 @@ class Meta:
     metrics: dict[str, Any] = field(default_factory=dict)
     data_hash: str = ""
     versions: dict[str, str] = field(default_factory=lambda: versions())
+    utterances: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -41,6 +44,7 @@ class Meta:
             "metrics": self.metrics,
             "data_hash": self.data_hash,
             "versions": self.versions,
+            "utterances": list(self.utterances),
         }
 
     @classmethod
@@ -53,6 +57,7 @@ class Meta:
             values["metrics"],
             values["data_hash"],
             values["versions"],
+            tuple(values.get("utterances", ())),
         )
 
 

@@ -4,6 +4,7 @@
 where there is but one. No object is ever pickled on the way: what is exchanged are tensors and text.
 """
 
+import gc
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -61,6 +62,9 @@ def joined(gpu: bool) -> Iterator[int]:
     if expected() == 1 or size() > 1:
         yield rank()
         return
+    # Loaded any later, its functions would hold the group for good: as the default of an argument.
+    import torch.distributed.nn.functional
+
     try:
         if gpu:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
@@ -73,6 +77,9 @@ def joined(gpu: bool) -> Iterator[int]:
         yield dist.get_rank()
     finally:
         dist.destroy_process_group()
+        # What stands in a circle of references may hold the group too. Left to the end of the interpreter, Gloo's
+        # threads would let go of the last tensors when it is no longer there, and abort.
+        gc.collect()
 
 
 def share(items: Sequence[int]) -> tuple[list[int], float]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -134,6 +135,21 @@ def test_tuning_tries_settings_and_keeps_the_best_beside_the_checkpoint(slr):
     score = json.loads(slr("eval", "run", "--data-dir", "corpus", "--split", "dev", "--json").stdout)
     assert score["errors"] == found["chosen"]["errors"]
     assert f"|decoder:{found['chosen']['decoder']}|" in score["signature"]
+
+
+def test_nothing_is_fitted_to_what_was_learnt(slr, tmp_path):
+    shutil.copytree("corpus", tmp_path / "whole")
+    (tmp_path / "whole" / "annotations" / "dev.corpus.csv").unlink()
+    all_of_it = ["--set", "data.dev_share=0", "--set", "optim.choose=last", "--epochs", 1]
+    made = slr("train", "--data-dir", tmp_path / "whole", "--output-dir", tmp_path / "run", *all_of_it)
+    assert made.exit_code == 0, made.output
+    before = sorted((tmp_path / "run").iterdir())
+    for flag in ("--calibrate", "--tune"):
+        done = slr("eval", tmp_path / "run", "--data-dir", tmp_path / "whole", flag)
+        assert done.exit_code == 1 and "has learnt from 2 of 2 utterances of dev" in " ".join(done.output.split())
+    assert sorted((tmp_path / "run").iterdir()) == before
+    done = slr("eval", "run", "--data-dir", "corpus", "--calibrate", "--split", "train")
+    assert done.exit_code == 1 and "has learnt from 24 of 24" in " ".join(done.output.split())
 
 
 def test_what_is_given_is_not_tuned(slr):

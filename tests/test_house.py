@@ -202,6 +202,7 @@ FLOORS = [
         "show",
         "picture",
         "check_things",
+        "learnt",
         "teach",
         "guard",
         "record",

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from slrcli.cli import app
+from slrcli.config import RunConfig
+from slrcli.corpus import open_corpus
 from slrcli.corpus.tables import read_table
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.language import BoundModel, NgramModel, estimate, perplexity, read_arpa, write_arpa
@@ -385,6 +387,19 @@ def test_a_corpus_teaches_train_and_measures_the_rest(slr, corpus, weather):
     assert told["texts"]["dev"]["oov"] == {"ICE": 1}
     assert "1-grams are guessed" in done.stderr
     assert read_arpa("lm.arpa").sizes == weather.sizes
+
+
+def test_what_training_sets_aside_as_dev_is_not_learnt(slr, corpus):
+    (corpus / "annotations" / "dev.corpus.csv").unlink()
+    rows = "".join(f"u{number}|x|s|G{number}\n" for number in range(40))  # every sentence has a gloss of its own
+    (corpus / "annotations" / "train.corpus.csv").write_text("id|folder|signer|annotation\n" + rows)
+    for seed in (RunConfig().seed, 7):
+        splits = open_corpus(corpus).with_dev(seed)[0].splits
+        done = slr("--data-dir", corpus, "--out", "lm.arpa", "--order", 1, "--seed", seed, "--json")
+        assert done.exit_code == 0, done.output
+        assert set(read_arpa("lm.arpa").glosses) == {item.glosses[0] for item in splits["train"]}
+        assert json.loads(done.stdout)["texts"]["dev"]["sentences"] == len(splits["dev"]) == 4
+        assert f"10% of train that training sets aside (seed {seed})" in done.stderr
 
 
 def test_tables_transcripts_and_texts_teach_the_same(slr, corpus, tmp_path):

@@ -1,5 +1,6 @@
 """Several processes that train one model: the same result as one process, one writer, and an end with a word."""
 
+import gc
 import json
 import os
 import re
@@ -8,10 +9,12 @@ import socket
 import subprocess
 import sys
 import time
+import weakref
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors.numpy import load_file
 
 from slrcli import parallel
@@ -162,3 +165,23 @@ def test_alone_nothing_is_summed_or_asked():
     count = torch.tensor(5)
     assert parallel.portion(count, 2) is count and parallel.summed(count) is count
     assert not parallel.lost(RuntimeError("Connection closed by peer"))
+
+
+def test_once_the_work_is_done_nothing_holds_the_processes_together(monkeypatch):
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    for name, value in {**alone, "GLOO_SOCKET_IFNAME": "lo"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(parallel, "expected", lambda: 2)
+    gc.disable()  # a run ends before the collector looks
+    try:
+        with parallel.joined(gpu=False) as rank:
+            assert rank == 0
+            network = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))
+            network(torch.ones(3, 2)).sum().backward()
+            held = weakref.ref(dist.group.WORLD)
+            circle = [network, dist.group.WORLD]
+            circle.append(circle)
+            del network, circle
+        assert held() is None
+    finally:
+        gc.enable()

@@ -1,6 +1,8 @@
 """`slr train --teacher`: from a run or a folder of log-probabilities to a student, and what goes wrong on the way."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +11,12 @@ from safetensors.numpy import load_file
 from test_cli import QUICK, write_corpus
 
 from slrcli.config import DataConfig
+from slrcli.console import Console
 from slrcli.data import Clips, collate
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.recognise import Recogniser
 from slrcli.workflows import teach
+from slrcli.workflows.learnt import require_unlearnt
 from slrcli.workflows.opening import open_data
 from slrcli.workflows.teach import spike_offset
 
@@ -99,6 +103,37 @@ def test_teachers_that_cannot_teach_are_refused(taught, tmp_path, monkeypatch):
     monkeypatch.setattr(teach, "HOPELESS", 10.0)
     result = slr("train", "--data-dir", corpus, "--teacher", beginner, *STUDENT)
     assert result.exit_code == 2 and "nothing can be learnt from it" in " ".join(result.output.split())
+
+
+def test_a_teacher_that_has_learnt_what_is_held_out_is_refused(taught, tmp_path):
+    corpus, teacher = taught
+    for split in ("dev", "test"):
+        other = tmp_path / split
+        shutil.copytree(corpus, other)
+        tables = {name: other / "annotations" / f"{name}.corpus.csv" for name in ("train", "dev", "test")}
+        head, *rows = tables["train"].read_text().splitlines()
+        tables["train"].write_text("\n".join([head, *rows[3:]]) + "\n")
+        tables[split].write_text("\n".join([head, *rows[:3]]) + "\n")
+        for file in (other / "features" / "train").iterdir():
+            (other / "features" / split).mkdir(exist_ok=True)
+            shutil.copy(file, other / "features" / split)
+        result = slr("train", "--data-dir", other, "--teacher", teacher, *STUDENT, "--output-dir", tmp_path / "s")
+        said = " ".join(result.output.split())
+        assert result.exit_code == 1 and "The teacher has learnt from 3 of" in said and "held out" in said
+        assert not (tmp_path / "s").exists()
+
+
+def test_teachers_of_folds_are_refused_for_what_any_fold_holds_out(taught, tmp_path):
+    corpus, teacher = taught
+    result = slr("train", "--data-dir", corpus, "--teacher", teacher, "--folds", "utterance:3", "-o", tmp_path / "f")
+    said = " ".join(result.output.split())
+    assert result.exit_code == 1 and "The teacher has learnt from 24 of" in said and not (tmp_path / "f").exists()
+
+
+def test_a_checkpoint_that_does_not_say_what_it_learnt_is_taken_with_a_warning(capsys):
+    silent = SimpleNamespace(utterances=())
+    require_unlearnt(silent, ["0" * 16], "utterances of dev", "--tune", "", Console())
+    assert "does not say what it has learnt from" in " ".join(capsys.readouterr().err.split())
 
 
 def test_offsets_of_spikes_by_hand():

@@ -122,6 +122,7 @@ def evaluate(
         device or Config().run.device,
         protocol,
         calibrated=not calibrate,
+        fitting="--calibrate" if calibrate else "",
         decoder=wanted,
     )
     calibrated = calibrate_result(console, result) if calibrate else {}

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, overrides
-from slrcli.config import NGRAM_ORDER
+from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, option, overrides
+from slrcli.config import NGRAM_ORDER, RunConfig
 from slrcli.console import Console, visible
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def lm(
     normaliser: NormaliserName = None,
     format: Format = None,
     annotations: Annotations = None,
+    seed: Annotated[int, option("run.seed", "--seed")] = RunConfig.seed,
     as_json: Json = False,
 ) -> int:
     """Estimate an n-gram model of glosses (modified Kneser-Ney, as KenLM's lmplz), or measure one.
@@ -57,7 +58,7 @@ def lm(
     from slrcli.workflows.lm import lm as run
 
     config = resolve(overrides(data__data_dir=data_dir, data__format=format, data__annotations=annotations))
-    result = run(console, config.data, files or (), order, out, test or (), model, normaliser)
+    result = run(console, config.data, files or (), order, out, test or (), model, normaliser, seed)
     for text in result.notes:
         console.note(text)
     for discount in result.discounts:

@@ -45,6 +45,12 @@ class Utterance:
     line: int = 0
     table: Path | None = None
 
+    @property
+    def mark(self) -> str:
+        """Sixteen hexadecimal digits over id, signer and glosses (SHA-256), by which a checkpoint knows it again."""
+        row = json.dumps([self.id, self.signer, self.glosses])
+        return hashlib.sha256(row.encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True)
 class Corpus:

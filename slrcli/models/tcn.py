@@ -2,10 +2,10 @@
 
 A projection of the features, convolutions of which the first `strides` are followed by pooling by 2, then residual
 convolutions of growing dilation. There is no recurrence: nothing can carry the beginning of a sentence to its end, so
-what is read is the sign that is there, whatever sentence it stands in. An inner CTC head sits on the pooled convolutions, which see about one
-sign, and shares its classifier with the last head, which sees about two (the alignment constraint of Min et al. 2021
-with the shared classifier of Hao et al. 2021). Features and weights of the classifier have unit length, so that scores
-are cosines (Wang et al. 2018, arXiv:1801.09414).
+what is read is the sign that is there, whatever sentence it stands in. An inner CTC head sits on the pooled
+convolutions, which see about one sign, and shares its classifier with the last head, which sees about two (the
+alignment constraint of Min et al. 2021 with the shared classifier of Hao et al. 2021). Features and weights of the
+classifier have unit length, so that scores are cosines (Wang et al. 2018, arXiv:1801.09414).
 
 How many frames a sign lasts differs by corpus, and everything here is counted in output frames: with about five of them
 to a sign (`slrcli.config.adaptive` chooses `strides` so) the heads see as many signs in one corpus as in another.

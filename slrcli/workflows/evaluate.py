@@ -20,6 +20,7 @@ from slrcli.scoring.stats import Interval
 from slrcli.scoring.wer import Score, by_signer
 from slrcli.transcripts import format_of, write_transcripts
 from slrcli.workflows.decoder import Wanted, equip
+from slrcli.workflows.learnt import require_unlearnt
 from slrcli.workflows.material import require_distinct, tell_blind, with_dev
 from slrcli.workflows.opening import open_data
 from slrcli.workflows.recogniser import load_recogniser
@@ -128,6 +129,7 @@ def evaluate_checkpoint(
     device: str = "auto",
     protocol: str = "plain",
     calibrated: bool = True,
+    fitting: str = "",
     decoder: Wanted | None = None,
 ) -> EvalResult:
     """Score a checkpoint on a split of a corpus.
@@ -140,15 +142,17 @@ def evaluate_checkpoint(
         fps: frames a second, for formats with times.
         protocol: how errors are counted: a name, or "all".
         calibrated: confidences as the checkpoint's calibration has them, if it has one; else the model's own.
+        fitting: the flag that wants to fit something to the split; "" where nothing is fitted.
         decoder: what was said about the decoder.
 
     Raises:
-        SlrError: no such checkpoint, split or features, or features that do not fit.
+        SlrError: no such checkpoint, split or features, features that do not fit, or a split to fit something to of
+            which the checkpoint has learnt.
     """
     protocols = get_protocols(protocol)
     for file in outputs:
         format_of(file)  # a mistake in a name should not cost the whole evaluation
-    found = open_split(console, checkpoint, data, split, device)
+    found = open_split(console, checkpoint, data, split, device, fitting)
     path, recogniser, name, clips = found.path, found.recogniser, found.split, found.clips
     with ExitStack() as stack:
         signature = equip(console, recogniser, path, decoder or Wanted(), stack, calibrated)
@@ -166,7 +170,9 @@ def evaluate_checkpoint(
     return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, judged, signature)
 
 
-def open_split(console: Console, checkpoint: Path | None, data: DataConfig, split: str, device: str) -> OpenSplit:
+def open_split(
+    console: Console, checkpoint: Path | None, data: DataConfig, split: str, device: str, fitting: str = ""
+) -> OpenSplit:
     """Open a checkpoint and what it is to recognise; arguments and errors as `evaluate_checkpoint` has them."""
     path = find_checkpoint(checkpoint)
     recogniser = load_recogniser(path, device)
@@ -177,8 +183,12 @@ def open_split(console: Console, checkpoint: Path | None, data: DataConfig, spli
     if (split_name(split) == "dev") if split else not corpus.splits.get("test"):
         corpus = with_dev(corpus, meta.config.data.dev_share, meta.config.run.seed, console)
     name = split_name(split) if split else default_split(corpus)
+    marks = [item.mark for item in corpus.split(name)]
     corpus = corpus.normalised(meta.vocabulary.normaliser)
     console.note(f"checkpoint {shown(path)}, split {name}{'' if split else ' (chosen; --split names another)'}")
     utterances = corpus.require_features(name)
     require_distinct(utterances, name)
+    if fitting:
+        fix = "name a split that it does not know with --split, or train with a dev split"
+        require_unlearnt(meta, marks, f"utterances of {name}", fitting, fix, console)
     return OpenSplit(path, recogniser, name, Clips(utterances, meta.layout, **meta.config.data.preparation))

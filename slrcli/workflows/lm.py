@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from slrcli.config import NGRAM_ORDER, DataConfig
+from slrcli.config import NGRAM_ORDER, DataConfig, RunConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus, open_corpus
 from slrcli.corpus.tables import read_table
@@ -61,11 +61,13 @@ def lm(
     test: Sequence[Path] = (),
     model: Path | None = None,
     normaliser: str | None = None,
+    seed: int = RunConfig.seed,
 ) -> LmResult:
     """Estimate a model from files, or from the train split of a corpus; or read one (`model`).
 
     An estimated model is measured on the files of `test` and the other splits of the corpus, one that was read on all
-    files and splits.
+    files and splits. Where the corpus has no dev split, the share of train that training sets aside is not learnt from
+    here either.
 
     Args:
         console: for progress.
@@ -76,6 +78,7 @@ def lm(
         test: annotation tables and texts to measure on.
         model: an ARPA file to measure, in place of estimating one.
         normaliser: applied to all glosses; None is that of the model, or none at all.
+        seed: of the runs that the model is for: which utterances they set aside as dev.
 
     Raises:
         SlrError: a file that cannot be read or written, no text, or options that contradict each other.
@@ -87,7 +90,8 @@ def lm(
     notes: list[str] = []
     given = read_arpa(model) if model else None
     rules = get_normaliser(normaliser or (given.normaliser if given else "") or "none")
-    learnt, texts = _texts(data, files, test, measure_all=given is not None, notes=notes)
+    corpus = _corpus(data, seed, notes)
+    learnt, texts = _texts(corpus, files, test, measure_all=given is not None, notes=notes)
     discounts: tuple[Discount, ...] = ()
     with console.progress("language model", len(texts) + 1) as task:
         if given is None:
@@ -113,7 +117,7 @@ class _Text:
 
 
 def _texts(
-    data: DataConfig, files: Sequence[Path], test: Sequence[Path], measure_all: bool, notes: list[str]
+    corpus: Corpus | None, files: Sequence[Path], test: Sequence[Path], measure_all: bool, notes: list[str]
 ) -> tuple[_Text, list[_Text]]:
     """What to learn from, and what to measure on.
 
@@ -122,15 +126,12 @@ def _texts(
     """
     named = [_Text(str(path), read_sentences(path, notes), file_source(path)) for path in files]
     tested = [_Text(str(path), read_sentences(path, notes), "") for path in test]
-    corpus = _corpus(data)
     splits = _splits(corpus) if corpus else []
-    if corpus:
-        notes.extend(corpus.notes)
     if measure_all:
         return _Text("", [], ""), [*named, *splits, *tested]
     learnt = [*named, *(split for split in splits if split.name == "train")]
     if not learnt:
-        raise DataError("the corpus has no train split to learn from", data.data_dir, "name the texts")
+        raise DataError("the corpus has no train split to learn from", corpus.root if corpus else "", "name the texts")
     together = [glosses for text in learnt for glosses in text.sentences]
     source = "; ".join(text.source for text in learnt)
     return _Text("", together, source), [*(split for split in splits if split.name != "train"), *tested]
@@ -151,11 +152,22 @@ def read_sentences(path: Path, notes: list[str]) -> Sentences:
     return [item.glosses for item in utterances]
 
 
-def _corpus(data: DataConfig) -> Corpus | None:
+def _corpus(data: DataConfig, seed: int, notes: list[str]) -> Corpus | None:
+    """The corpus, if one is named, with the dev split that training would give it."""
     if not data.data_dir and not data.annotations:
         return None
     folder = data.data_dir or Path(data.annotations).parent
-    return open_corpus(folder, data.format, data.annotations or None, columns=data.columns)
+    corpus = open_corpus(folder, data.format, data.annotations or None, columns=data.columns)
+    notes.extend(corpus.notes)
+    if not data.dev_share or len({item.id for item in corpus.splits.get("train", ())}) < 2:
+        return corpus
+    corpus, taken = corpus.with_dev(seed, data.dev_share)
+    if taken:
+        notes.append(
+            f"the corpus has no dev split: the {data.dev_share:.0%} of train that training sets aside (seed {seed}) is "
+            "not learnt from; --seed names another run's"
+        )
+    return corpus
 
 
 def _splits(corpus: Corpus) -> list[_Text]:

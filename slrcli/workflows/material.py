@@ -21,11 +21,16 @@ SHOWN_IDS = 5
 
 @dataclass(frozen=True)
 class Material:
-    """A corpus ready for training; its glosses are normalised as the vocabulary's are."""
+    """A corpus ready for training; its glosses are normalised as the vocabulary's are.
+
+    Attributes:
+        marks: split -> marks of its utterances with the glosses that the tables have (see `Utterance.mark`).
+    """
 
     corpus: Corpus
     vocabulary: Vocabulary
     layout: Layout
+    marks: dict[str, tuple[str, ...]]
 
     @property
     def train(self) -> list[Utterance]:
@@ -36,6 +41,12 @@ class Material:
     def dev(self) -> list[Utterance]:
         """The utterances that choose the best epoch."""
         return self.corpus.splits["dev"]
+
+    @property
+    def held_out(self) -> set[str]:
+        """Marks of the utterances that are not learnt from."""
+        others = {mark for name, marks in self.marks.items() if name != "train" for mark in marks}
+        return others - set(self.marks["train"])
 
 
 def gather(config: Config, console: Console, vocabulary: Vocabulary | None = None) -> Material:
@@ -69,11 +80,12 @@ def gather(config: Config, console: Console, vocabulary: Vocabulary | None = Non
     others = [other.name for other in layouts_of_width(layout.width) if other.name != layout.name]
     if config.data.layout == "auto" and others:
         console.note(f"The features are taken for {layout.name}; --layout can say {', '.join(others)}, as wide as it.")
+    marks = {name: tuple(item.mark for item in utterances) for name, utterances in corpus.splits.items()}
     corpus = corpus.normalised(vocabulary.normaliser)
     if not any(item.glosses for item in corpus.split("dev")):
         what = f"no utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored"
         raise DataError(what, str(corpus.root), "run slr check data")
-    return Material(corpus, vocabulary, layout)
+    return Material(corpus, vocabulary, layout, marks)
 
 
 def with_dev(corpus: Corpus, share: float, seed: int, console: Console) -> Corpus:

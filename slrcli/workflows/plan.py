@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from slrcli.checkpoint import load_checkpoint
 from slrcli.config import FOLD_SPLITS, MOST_SEEDS, Config
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance
@@ -28,7 +29,8 @@ from slrcli.glosses import get_normaliser
 from slrcli.vocab import Vocabulary
 from slrcli.workflows.material import require_distinct
 from slrcli.workflows.opening import open_data
-from slrcli.workflows.runs import PLAN
+from slrcli.workflows.runs import PLAN, find_checkpoint
+from slrcli.workflows.teach import require_untaught, stored_folder
 
 FORMAT = "slr-folds-1"
 ANNOTATIONS = "annotations"
@@ -198,6 +200,10 @@ def make_plan(
         return Plan("", (), scored, (Part(),), numbers, threads, config, corpus.hash), corpus, []
     names = tuple(splits.split(",")) if splits else tuple(name for name in FOLD_SPLITS if name in corpus.splits)
     made = make_folds(corpus, names, kind, count, config)
+    if config.distill.teacher and stored_folder(config.distill.teacher) is None:
+        path = find_checkpoint(Path(config.distill.teacher))
+        held_out = {item.mark for fold in made for item in fold.held_out}
+        require_untaught(load_checkpoint(path)[1], held_out, path, console)
     parts = tuple(Part(fold.name, len(fold.train), len(fold.held_out)) for fold in made)
     text = f"{kind}:{count}" if count else kind
     if config.data.vocab:

@@ -1,6 +1,7 @@
 """The teacher of a run: found, audited, and put down beside the run's checkpoints."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from slrcli.data import Clips
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import UsageError
 from slrcli.evaluate import evaluate
+from slrcli.meta import Meta
 from slrcli.scoring.align import align
 from slrcli.training.objective import Teacher
 from slrcli.training.teacher import CheckpointTeacher, StoredTeacher
-from slrcli.vocab import Vocabulary
+from slrcli.workflows.learnt import require_unlearnt
+from slrcli.workflows.material import Material
 from slrcli.workflows.runs import find_checkpoint, run_folder
 
 HOPELESS = 90.0  # WER in percent above which nothing can be learnt from a teacher
@@ -56,16 +59,16 @@ def without_pace(config: Config, console: Console) -> Config:
 
 
 def call_teacher(
-    config: Config, vocabulary: Vocabulary, clips: Clips, dev: Clips, device: torch.device, console: Console
+    config: Config, material: Material, clips: Clips, dev: Clips, device: torch.device, console: Console
 ) -> Audit | None:
     """The run's teacher, after a look at how well it reads dev; None where there is none.
 
     Raises:
-        DataError: it does not fit the corpus.
+        DataError: it does not fit the corpus, or has learnt from utterances that the student is not to know.
         CheckpointError: there is no such teacher, or it is damaged.
         UsageError: it makes so many errors that nothing can be learnt from it.
     """
-    name = config.distill.teacher
+    name, vocabulary = config.distill.teacher, material.vocabulary
     if not name:
         return None
     folder = stored_folder(name)
@@ -77,6 +80,7 @@ def call_teacher(
         return Audit(StoredTeacher(folder, vocabulary, clips, device), {}, {"teacher": str(folder)})
     path = find_checkpoint(Path(name))
     teacher = CheckpointTeacher(path, vocabulary, clips.layout, device)
+    require_untaught(teacher.recogniser.meta, material.held_out, path, console)
     with console.progress("auditing the teacher on dev", len(dev)) as task:
         found = evaluate(teacher.recogniser, dev, advance=task.advance)
     console.note(
@@ -92,6 +96,13 @@ def call_teacher(
         "spike_frames": found.spike_frames,
     }  # fmt: skip
     return Audit(teacher, found.hypotheses, finite(facts))
+
+
+def require_untaught(meta: Meta, held_out: Iterable[str], path: Path, console: Console) -> None:
+    """DataError where a teacher has learnt from what is held out from its student (marks, see `Utterance.mark`)."""
+    what = "utterances that are held out from the student"
+    fix = "teach with a model of the same train split (the same --seed where dev is a share of train)"
+    require_unlearnt(meta, held_out, what, str(path), fix, console, of="The teacher")
 
 
 def spike_offset(student: dict[str, Hypothesis], teacher: dict[str, Hypothesis]) -> tuple[float, float] | None:

@@ -195,7 +195,7 @@ class Session:
             views=2 if config.loss.consistency else 1,
         )  # fmt: skip
         recogniser = Recogniser(model, material.vocabulary)
-        self.audit = call_teacher(config, material.vocabulary, self.clips, self.dev, recogniser.device, console)
+        self.audit = call_teacher(config, material, self.clips, self.dev, recogniser.device, console)
         teacher = self.audit and self.audit.teacher
         self.trainer = Trainer(model, self.batches, self.dev, recogniser, config, teacher)
 
@@ -350,4 +350,5 @@ class Session:
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         material = self.material
-        return Meta(self.config, material.vocabulary, material.layout, metrics, material.corpus.hash)
+        learnt = material.marks["train"]
+        return Meta(self.config, material.vocabulary, material.layout, metrics, material.corpus.hash, utterances=learnt)

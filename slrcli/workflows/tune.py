@@ -97,7 +97,7 @@ def tune(
         SlrError: as `evaluate_checkpoint`, and settings that cannot be.
     """
     wanted = wanted or Wanted()
-    found = open_split(console, checkpoint, data, split or "dev", device)
+    found = open_split(console, checkpoint, data, split or "dev", device, "--tune")
     base = Wanted({"nbest": 1, **wanted.given}, wanted.file, wanted.jobs).settings(found.path)
     decoder_signature(base)  # a language model that is not there should not cost the recogniser's time
     clips = found.clips
