@@ -1,13 +1,16 @@
 """What a recogniser knows beside its weights: how it was trained, its vocabulary, its layout. Torch is not needed."""
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from slrcli import __version__
 from slrcli.config import Config
+from slrcli.corpus.sentences import sentence_hash
 from slrcli.features.layout import Layout
 from slrcli.vocab import Vocabulary
 
@@ -23,6 +26,7 @@ class Meta:
         metrics: of the epoch it was written after, such as `{"epoch": 12, "wer": 23.4}`.
         data_hash: of the annotations it was trained on.
         versions: of what it was trained with.
+        sentences: hashes of the sentences it learnt from (`slrcli.corpus.sentences`); empty: not known.
     """
 
     config: Config
@@ -31,6 +35,15 @@ class Meta:
     metrics: dict[str, Any] = field(default_factory=dict)
     data_hash: str = ""
     versions: dict[str, str] = field(default_factory=lambda: versions())
+    sentences: tuple[str, ...] = ()
+
+    def saw(self, glosses: Sequence[str]) -> bool | None:
+        """Whether it learnt from this sentence of normalised glosses; None where that is not known."""
+        return sentence_hash(glosses) in self._seen if self.sentences else None
+
+    @cached_property
+    def _seen(self) -> frozenset[str]:
+        return frozenset(self.sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -41,6 +54,7 @@ class Meta:
             "metrics": self.metrics,
             "data_hash": self.data_hash,
             "versions": self.versions,
+            **({"sentences": list(self.sentences)} if self.sentences else {}),
         }
 
     @classmethod
@@ -53,6 +67,7 @@ class Meta:
             values["metrics"],
             values["data_hash"],
             values["versions"],
+            tuple(values.get("sentences", ())),
         )
 
 

@@ -11,6 +11,7 @@ from slrcli import parallel
 from slrcli.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
 from slrcli.config import Config, check_bounds, merge, read_toml, to_toml
 from slrcli.console import Console, Task
+from slrcli.corpus.sentences import sentence_hashes
 from slrcli.data import Clips, TrainBatches, feature_statistics
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
 from slrcli.files import atomic_write_text
@@ -190,6 +191,8 @@ class Session:
         kept = {"max_gap": config.data.max_gap, "cache_mb": config.run.cache_mb}
         self.clips = Clips(utterances, material.layout, **kept)
         self.dev = Clips(material.dev, material.layout, **kept)
+        learnt = {item.id for item in utterances}  # as they are annotated: rare glosses may be left out of `utterances`
+        self.sentences = sentence_hashes(item for item in material.train if item.id in learnt)
         self.batches = TrainBatches(
             self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
             views=2 if config.loss.consistency else 1,
@@ -350,4 +353,6 @@ class Session:
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         material = self.material
-        return Meta(self.config, material.vocabulary, material.layout, metrics, material.corpus.hash)
+        return Meta(
+            self.config, material.vocabulary, material.layout, metrics, material.corpus.hash, sentences=self.sentences
+        )
