@@ -16,8 +16,8 @@ from slrcli.config import Config, DataConfig, ModelConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus
 from slrcli.features.layout import generic_layout
-from slrcli.meta import Meta
 from slrcli.models.registry import build_model
+from slrcli.scoring.protocols import PROTOCOLS
 from slrcli.vocab import Vocabulary
 from slrcli.workflows.material import Material
 from slrcli.workflows.train import Session
@@ -100,13 +100,68 @@ def without_sentences(checkpoint: Path, path: Path) -> Path:
     return path
 
 
-def test_an_exported_model_records_them_too(checkpoint, tmp_path):
-    for name in ("onnx", "onnxruntime", "onnxscript"):
-        pytest.importorskip(name)
-    from slrcli.exported import ExportedRecogniser
+# Scores
 
-    for source in (checkpoint, without_sentences(checkpoint, tmp_path / "old.safetensors")):
-        model = tmp_path / f"{source.stem}.onnx"
-        result = slr("export", source, model)
-        assert result.exit_code == 0, result.output
-        assert ExportedRecogniser.open(model).meta.sentences == load_checkpoint(source)[1].sentences
+
+def evaluated(checkpoint: Path, corpus: Path, *more: str) -> dict:
+    result = slr("eval", checkpoint, "--data-dir", corpus, "--json", *more)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_errors_are_parted_by_whether_train_has_the_sentence(checkpoint, corpus, protocol):
+    document = evaluated(checkpoint, corpus, "--protocol", protocol)
+    known = {row[3] for row in rows(corpus, "train")}
+    expected = {row[0]: row[3] in known for row in rows(corpus, "test")}
+    assert set(expected.values()) == {True, False}  # the corpus has both
+    assert {row["id"]: row["seen"] for row in document["per_utterance"]} == expected
+    for name, kind in (("seen", True), ("unseen", False)):
+        own, part = [row for row in document["per_utterance"] if row["seen"] is kind], document[name]
+        for count in ("errors", "ref_tokens"):
+            assert part[count] == sum(row[count] for row in own)
+        assert part["utterances"] == len(own)
+        assert part["wer"] == pytest.approx(100 * part["errors"] / part["ref_tokens"])
+        assert part["interval"]["low"] <= part["wer"] <= part["interval"]["high"] and part["interval"]["units"] == len(
+            own
+        )
+
+
+def test_eval_says_it_in_a_block_that_fits_a_terminal(checkpoint, corpus, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    told = slr("eval", checkpoint, "--data-dir", corpus).stdout.splitlines()
+    start = next(place for place, line in enumerate(told) if line.startswith("sentences "))
+    head, seen, unseen = told[start : start + 3]
+    document = evaluated(checkpoint, corpus)
+    for line, name, part in ((seen, "seen in train", document["seen"]), (unseen, "not seen", document["unseen"])):
+        numbers = (part["utterances"], part["ref_tokens"], part["errors"], f"{part['wer']:.2f}")
+        assert line.startswith(name) and line.removeprefix(name).split()[:4] == list(map(str, numbers))
+    assert max(map(len, (head, seen, unseen))) <= 80 and "WER" in told[-1]
+
+
+def test_a_side_without_sentences_is_none(checkpoint, corpus, tmp_path):
+    result = slr("eval", checkpoint, "--data-dir", corpus, "--split", "train", "--report", tmp_path / "page")
+    assert [line.split() for line in result.stdout.splitlines() if line.startswith("not seen")] == [
+        ["not", "seen", "none"]
+    ]
+    document = evaluated(checkpoint, corpus, "--split", "train")
+    assert document["unseen"]["utterances"] == 0 and document["unseen"]["wer"] is None
+    assert "not seen in train: none" in (tmp_path / "page" / "index.html").read_text()
+
+
+def test_the_page_has_both_rates(checkpoint, corpus, tmp_path):
+    document = evaluated(checkpoint, corpus, "--report", str(tmp_path / "page"))
+    page = (tmp_path / "page" / "index.html").read_text()
+    section = page.split('id="sentences"')[1].split("</section>")[0]
+    assert all(f"{document[name]['wer']:.2f} %" in section for name in ("seen", "unseen"))
+
+
+def test_of_an_old_checkpoint_nothing_is_claimed(checkpoint, corpus, tmp_path):
+    old = without_sentences(checkpoint, tmp_path / "old.safetensors")
+    document = evaluated(old, corpus, "--report", str(tmp_path / "page"))
+    assert document["seen"] is None and document["unseen"] is None
+    assert {row["seen"] for row in document["per_utterance"]} == {None}
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "does not say which sentences" in page and 'id="sentences"' not in page
+    told = slr("eval", old, "--data-dir", corpus)
+    assert "seen in train" not in told.stdout and told.stderr.count("which sentences") == 1
