@@ -23,7 +23,7 @@ from slrcli.training.loop import EpochEnd, Located, Placed, Step, Stopped, Train
 from slrcli.training.optim import learning_rate
 from slrcli.workflows.decoder import DECODER_FILE, write_decoder
 from slrcli.workflows.guard import interruptible, memory_advice
-from slrcli.workflows.material import Material, gather, learnable, tell_blind
+from slrcli.workflows.material import Material, gather, learnable, tell_blind, tell_known
 from slrcli.workflows.record import Record, numbers_of
 from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
 from slrcli.workflows.teach import call_teacher, spike_offset, without_pace
@@ -215,6 +215,7 @@ class Session:
             self.console.note(
                 f"{sum(unknown.values())} dev glosses are not in the vocabulary and are errors for certain."
             )
+        tell_known(self.material, self.console)
         size = model.parameter_count * 4 / 2**20
         self.console.note(
             f"{self.config.model.arch}: {model.parameter_count:,} parameters, {size:.2f} MB, on "
