@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from slrcli.config import Config, DataConfig, ModelConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus
 from slrcli.features.layout import generic_layout
+from slrcli.language import estimate
 from slrcli.models.registry import build_model
 from slrcli.scoring.protocols import PROTOCOLS
 from slrcli.vocab import Vocabulary
@@ -165,3 +167,108 @@ def test_of_an_old_checkpoint_nothing_is_claimed(checkpoint, corpus, tmp_path):
     assert "does not say which sentences" in page and 'id="sentences"' not in page
     told = slr("eval", old, "--data-dir", corpus)
     assert "seen in train" not in told.stdout and told.stderr.count("which sentences") == 1
+
+
+# What a corpus shares between its splits
+
+
+def retold(corpus: Path, folder: Path, split: str, sentences: list[str]) -> Path:
+    """A copy of the corpus whose split signs other sentences; the clips are taken as they are."""
+    shutil.copytree(corpus, folder)
+    table = folder / "annotations" / f"{split}.corpus.csv"
+    kept = [[*row[:3], sentence] for row, sentence in zip(rows(corpus, split), sentences, strict=False)]
+    table.write_text("\n".join(["id|folder|signer|annotation", *("|".join(row) for row in kept)]) + "\n")
+    return folder
+
+
+KNOWN = ["RIGHT RIGHT", "STOP LEFT RIGHT"]  # of train, as it is drawn
+NEW = ["LEFT RIGHT LEFT RIGHT", "STOP STOP STOP STOP"]
+
+
+@pytest.fixture(scope="module")
+def known_dev(corpus, tmp_path_factory):
+    assert {*KNOWN} <= {row[3] for row in rows(corpus, "train")}
+    return retold(corpus, tmp_path_factory.mktemp("known") / "corpus", "dev", KNOWN)
+
+
+def told_by_dry_run(corpus: Path, *more: str) -> str:
+    result = slr("train", "--data-dir", corpus, "--dry-run", *TINY, *more)
+    assert result.exit_code == 0, result.output
+    return result.stderr
+
+
+def test_train_warns_where_dev_has_no_sentence_of_its_own(known_dev):
+    told = told_by_dry_run(known_dev)
+    assert "Warning: All sentences of dev stand in train" in told
+    assert "--split-by sentence" in told and "--folds sentence:5" in told
+
+
+def test_train_notes_the_share_where_dev_has_some(corpus, tmp_path):
+    told = told_by_dry_run(retold(corpus, tmp_path / "some", "dev", [*KNOWN, NEW[0]]))
+    assert "2 of 3 dev utterances (67 %) sign a sentence that stands in train." in told and "Warning" not in told
+
+
+def test_train_says_nothing_of_clips_of_single_glosses(corpus, tmp_path):
+    told = told_by_dry_run(retold(corpus, tmp_path / "single", "dev", ["LEFT", "STOP"]))
+    assert "stand" not in told
+
+
+def test_train_says_once_that_dev_is_a_part_of_train(corpus, tmp_path):
+    shutil.copytree(corpus, tmp_path / "whole")
+    (tmp_path / "whole" / "annotations" / "dev.corpus.csv").unlink()
+    flags = ["--set", "data.dev_share=0", "--set", "optim.choose=last"]
+    told = told_by_dry_run(tmp_path / "whole", *flags)
+    assert "There is no dev split" in told and "stand in train" not in told
+
+
+def by_hand(train: list[list[str]], other: list[list[str]]) -> float:
+    """The perplexity, from the probabilities of the model one by one."""
+    model, _ = estimate(train, 3)
+    chances = [value for sentence in other for value in model.sentence(sentence)]
+    return 10 ** (-sum(chances) / len(chances))
+
+
+def test_corpus_counts_sentences_and_foretells_them(known_dev, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    result = slr("corpus", known_dev, "--json")
+    found = {item["split"]: item for item in json.loads(result.stdout)["sentences"]}
+    sides = {split: [row[3].split() for row in rows(known_dev, split)] for split in ("train", "dev", "test")}
+    for split, sentences in sides.items():
+        assert found[split]["different"] == len({tuple(sentence) for sentence in sentences})
+        assert found[split]["vocabulary"] == 3
+    assert found["train"]["known"] is None and found["train"]["perplexity"] is None
+    for split in ("dev", "test"):
+        assert found[split]["known"] == sum(sentence in sides["train"] for sentence in sides[split])
+        assert found[split]["perplexity"] == pytest.approx(by_hand(sides["train"], sides[split]))
+    told = slr("corpus", known_dev).stdout.splitlines()
+    (row,) = [line.split() for line in told if line.startswith("dev") and "%" in line and "of 2" in line]
+    assert row == ["dev", "2", "2", "of", "2", "100", "%", f"{found['dev']['perplexity']:.1f}", "3"]
+
+
+def test_a_perplexity_that_cannot_be_had_is_left_out(corpus, tmp_path):
+    folder = retold(corpus, tmp_path / "marks", "train", ["<s> LEFT", "RIGHT"])
+    result = slr("corpus", folder, "--json")
+    assert result.exit_code == 0, result.output
+    assert {item["perplexity"] for item in json.loads(result.stdout)["sentences"]} == {None}
+
+
+def findings_of(corpus: Path) -> list[dict]:
+    result = slr("check", "data", "--data-dir", corpus, "--only", "D20", "--json")
+    document = json.loads(result.stdout)
+    assert [item["split"] for item in document["sentences"]] == ["train", "dev", "test"]
+    return [item for item in document["findings"] if item["code"] == "SLR-D20"]
+
+
+def test_check_data_warns_only_where_all_sentences_of_all_splits_are_known(known_dev, tmp_path):
+    assert {item["level"] for item in findings_of(known_dev)} == {"note"}  # test has a sentence of its own
+    both = retold(known_dev, tmp_path / "both", "test", KNOWN)
+    (warning,) = [item for item in findings_of(both) if item["level"] == "warning"]
+    assert "every sentence of dev and test" in warning["what"] and "--split-by sentence" in warning["fix"]
+    single = retold(known_dev, tmp_path / "single", "test", ["LEFT", "STOP"])
+    assert {item["level"] for item in findings_of(single)} == {"note"}
+
+
+def test_check_data_tells_counts_and_perplexity(known_dev):
+    told = " | ".join(item["what"] for item in findings_of(known_dev))
+    assert "2 of 2 sentences of dev stand in train" in told and "(100 %)" in told
+    assert "different sentences: train" in told and "perplexity of the order of glosses alone" in told
