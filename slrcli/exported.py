@@ -77,7 +77,7 @@ class ExportedRecogniser(ClipRecogniser):
         if known.get("format") != FORMAT:
             raise CheckpointError("the file is no model that slr exported", f"{path} (expected {FORMAT})", REMEDY)
         try:
-            values = {key: json.loads(known[key]) for key in META_KEYS}
+            values = {key: json.loads(known[key]) for key in META_KEYS if key in known}
             recogniser = cls(session, Meta.from_dict(values, str(path)), known)
             recogniser._check_fit()
             return recogniser
@@ -116,7 +116,7 @@ class ExportedRecogniser(ClipRecogniser):
             raise ValueError(f"a stride of {self.stride:g} and {self.least_frames} frames at least cannot be")
 
 
-META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions")
+META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions", "sentences")
 
 
 def open_session(path: Path) -> Any:

@@ -1,13 +1,16 @@
 """What a recogniser knows beside its weights: how it was trained, its vocabulary, its layout. Torch is not needed."""
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from slrcli import __version__
 from slrcli.config import Config
+from slrcli.corpus.sentences import sentence_hash
 from slrcli.features.layout import Layout
 from slrcli.vocab import Vocabulary
 
@@ -25,6 +28,7 @@ class Meta:
         versions: of what it was trained with.
         utterances: marks of the training utterances, before their glosses were normalised (see `Utterance.mark`);
             empty where that is unknown.
+        sentences: hashes of the sentences it learnt from (`slrcli.corpus.sentences`); empty: not known.
     """
 
     config: Config
@@ -34,6 +38,15 @@ class Meta:
     data_hash: str = ""
     versions: dict[str, str] = field(default_factory=lambda: versions())
     utterances: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
+
+    def saw(self, glosses: Sequence[str]) -> bool | None:
+        """Whether it learnt from this sentence of normalised glosses; None where that is not known."""
+        return sentence_hash(glosses) in self._seen if self.sentences else None
+
+    @cached_property
+    def _seen(self) -> frozenset[str]:
+        return frozenset(self.sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -45,6 +58,7 @@ class Meta:
             "data_hash": self.data_hash,
             "versions": self.versions,
             "utterances": list(self.utterances),
+            **({"sentences": list(self.sentences)} if self.sentences else {}),
         }
 
     @classmethod
@@ -58,6 +72,7 @@ class Meta:
             values["data_hash"],
             values["versions"],
             tuple(values.get("utterances", ())),
+            tuple(values.get("sentences", ())),
         )
 
 

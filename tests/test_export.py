@@ -40,6 +40,7 @@ TINY = {
     "mobilenetv3": (generic_layout(9), {"width": 0.1}),
     "streaming": (load_layout("kinect-20"), {"width": 12, "layers": 1, "lookahead": 4}),
 }
+SENTENCES = ("0123456789abcdef", "fedcba9876543210")
 LENGTHS = [1, 2, 3, 4, 5, 7, 12, 13, 50, 51, 301]
 
 
@@ -55,7 +56,9 @@ def trained(arch: str) -> Recogniser:
             part.running_var.uniform_(0.5, 2)
     model.frontend.set_statistics(torch.randn(model.frontend.width), torch.rand(model.frontend.width) + 0.5)
     sections = {"model": {"arch": arch, "options": options}, "data": {"max_gap": 3}}
-    return Recogniser(model.eval(), vocabulary, Meta(Config.from_dict(sections), vocabulary, layout))
+    return Recogniser(
+        model.eval(), vocabulary, Meta(Config.from_dict(sections), vocabulary, layout, sentences=SENTENCES)
+    )
 
 
 def noise(frames: int, width: int, seed: int = 0, missing: float = 0.15) -> np.ndarray:
@@ -142,6 +145,15 @@ def test_the_file_tells_what_it_is(pair):
     assert json.loads(told["tokens"]) == ["<blank>", *GLOSSES] and told["normaliser"] == "none@1"
     assert float(told["fps"]) == meta.layout.fps and told["weights"] == "float32"
     assert json.loads(told["exported_with"])["torch"] == torch.__version__
+
+
+def test_a_file_that_does_not_say_what_sentences_were_learnt_opens(pair, tmp_path):
+    graph = onnx.load(pair[2].with_suffix(".onnx"))
+    kept = {item.key: item.value for item in graph.metadata_props if item.key != "sentences"}
+    del graph.metadata_props[:]
+    onnx.helper.set_model_props(graph, kept)
+    onnx.save(graph, tmp_path / "old.onnx")
+    assert ExportedRecogniser.open(tmp_path / "old.onnx").meta.sentences == ()
 
 
 def test_only_standard_operators_are_used(pair):

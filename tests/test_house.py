@@ -66,7 +66,7 @@ FLOORS = [
     ("vocab",),
     ("language", "ngram", "kneser_ney", "arpa", "perplexity", "bound"),
     ("transcripts", "words", "read", "write"),
-    ("corpus", "finder", "utterances", "settings", "tables", "formats", "division", "write", "folds"),
+    ("corpus", "finder", "utterances", "sentences", "settings", "tables", "formats", "division", "write", "folds"),
     ("synth", "lexicon", "signer", "body", "face", "motion", "render", "write"),
     ("compose", "clips", "language", "plan", "write"),
     ("paths",),

@@ -25,7 +25,7 @@ from slrcli.report.page.markup import VOID, Markup, tag
 from slrcli.report.page.posterior import heat_png
 from slrcli.report.page.sections import SIGNERS
 from slrcli.scoring.align import Counts
-from slrcli.scoring.breakdown import calibration
+from slrcli.scoring.breakdown import calibration, familiarity
 from slrcli.scoring.wer import by_group, score
 from slrcli.vocab import Vocabulary
 from slrcli.workflows.report import parts_of, posterior_of, spikes
@@ -130,6 +130,7 @@ def data() -> ReportData:
         posteriors={"one": posterior()},
         protocols=[("plain@1", result, 0), ("vac@1", result, 3)],
         notes=["A note."],
+        familiarity=familiarity(result, {id: id == "one" for id in REFS}),
         **parts_of(result),
     )
 

@@ -140,6 +140,8 @@ def show(console: Console, summary: "CorpusSummary") -> None:
             console.result("\nShare of frames in which something is seen of")
             console.result(presence)
     if summary.overlaps:
+        console.result(f"\n{report.SENTENCE_HEAD}")
+        console.result(report.sentence_table(summary))
         console.result()
     for line in report.overlap_lines(summary):
         console.result(line)

@@ -92,7 +92,7 @@ def evaluate(
 
     Example: slr eval runs/latest --data-dir DIR --tune --lm glosses.arpa
     """
-    from slrcli.workflows.evaluate import evaluate_checkpoint
+    from slrcli.workflows.evaluate import UNKNOWN_SENTENCES, evaluate_checkpoint
     from slrcli.workflows.report import PAGE, write_report
 
     if several() and (tune or calibrate):
@@ -131,7 +131,7 @@ def evaluate(
     if as_json:
         console.json({**result.to_dict(), **calibrated})
         return 0
-    from slrcli.report.scores import closing_lines, side_by_side
+    from slrcli.report.scores import closing_lines, familiarity_lines, side_by_side
     from slrcli.report.tables import score_table, worst_view
 
     score, main = result.score, result.judged[0]
@@ -143,8 +143,13 @@ def evaluate(
         console.result(worst_view(score, worst, result.signers))
     if result.oov:
         console.note(f"{result.oov} reference tokens are not in the vocabulary: errors for certain.")
+    if result.familiarity is None:
+        console.note(f"{UNKNOWN_SENTENCES}.")
     for path in result.written:
         console.note(f"hypotheses: {path}")
+    if result.familiarity is not None:
+        for line in familiarity_lines(result.familiarity):
+            console.result(line)
     for line in closing_lines(main, result.intervals):
         console.result(line)
     return 0

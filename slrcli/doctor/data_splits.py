@@ -68,17 +68,31 @@ def distinct(context: DataContext) -> Iterator[Finding]:
 
 @SPLIT_CHECKS.add("SLR-D20", "sentences of other splits are new", needs=("SLR-D01",))
 def new_sentences(context: DataContext) -> Iterator[Finding]:
-    """How many sentences of dev and test stand in train word for word: a recogniser may know them by heart."""
-    splits = context.corpus.splits
-    known = {item.glosses for item in splits["train"] if item.glosses}
-    for name, utterances in splits.items():
-        seen = [item for item in utterances if item.glosses in known]
-        if name != "train" and utterances:
-            longer = sum(len(item.glosses) > 1 for item in seen)
-            yield note(
-                f"{len(seen):,} of {len(utterances):,} sentences of {name} stand in train as well, "
-                f"{longer:,} of them longer than one gloss"
-            )
+    """How many sentences of dev and test stand in train word for word, and how well their glosses can be guessed.
+
+    A recogniser may know them by heart: a warning where no other split has a sentence (longer than one gloss) that
+    train lacks.
+    """
+    others = [item for item in context.sentences if item.split != "train" and item.utterances]
+    for item in others:
+        yield note(
+            f"{item.known:,} of {item.utterances:,} sentences of {item.split} stand in train as well "
+            f"({item.share:.0f} %), {item.long_known:,} of them longer than one gloss"
+        )
+    different = ", ".join(f"{item.split} {item.different:,}" for item in context.sentences)
+    yield note(f"different sentences: {different}")
+    foretold = [f"{item.split} {item.perplexity:.1f}" for item in others if item.perplexity is not None]
+    if foretold:
+        size = many(others[0].vocabulary, "gloss", "glosses")
+        yield note(
+            f"perplexity of the order of glosses alone, as train has it: {', '.join(foretold)}; train has {size}"
+        )
+    if others and all(item.all_known for item in others):
+        yield warning(
+            f"train has every sentence of {' and '.join(item.split for item in others)}: error rates measure known "
+            "sentences alone, which may be said by heart",
+            fix="score new ones as well: slr corpus --split-by sentence, or slr train --folds sentence:5",
+        )
 
 
 @SPLIT_CHECKS.add("SLR-D21", "signers of other splits are as new as is claimed", needs=("SLR-D01",))

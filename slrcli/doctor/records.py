@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from slrcli.corpus import Corpus, Utterance
+from slrcli.corpus.sentences import Sentences, sentences_of
 from slrcli.corpus.tables import TableFacts
 from slrcli.doctor.context import Context
 from slrcli.doctor.measure import Facts, digest, look_at, look_at_all
@@ -76,6 +77,11 @@ class DataContext(Context):
     def looked_into(self) -> list[tuple[Utterance, Facts]]:
         """Utterances whose numbers were read."""
         return [(item, facts) for item, facts in self.readable() if facts.looked_into]
+
+    @cached_property
+    def sentences(self) -> tuple[Sentences, ...]:
+        """The sentences of every split against those of train."""
+        return sentences_of(self.corpus.splits)
 
     @cached_property
     def usual_layout(self) -> Layout | None:

@@ -12,6 +12,7 @@ from rich.text import Text
 from slrcli.config import FRAMES_PER_SECOND
 from slrcli.console import visible
 from slrcli.corpus import Corpus, Utterance
+from slrcli.corpus.sentences import ORDER, Sentences, sentences_of
 from slrcli.doctor.data_files import mean_over_frames
 from slrcli.doctor.distributions import Distribution, distribution
 from slrcli.doctor.measure import Facts
@@ -20,6 +21,9 @@ from slrcli.report.tables import Fitted
 
 ALL = "all"
 SECONDS = 3600.0  # an hour has
+SENTENCE_HEAD = f"""\
+Different sentences, utterances whose sentence stands in train, and the perplexity
+of the order of glosses alone ({ORDER}-grams of train)"""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ class CorpusSummary:
     missing: int
     unreadable: Mapping[Path, str]
     distributions: tuple[Distribution, ...]
+    sentences: tuple[Sentences, ...] = ()
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict:
@@ -126,6 +131,7 @@ class CorpusSummary:
             "all": told(self.whole),
             "splits": [told(part) for part in self.splits],
             "signers": [told(part) for part in self.people],
+            "sentences": [item.as_dict() for item in self.sentences],
             "overlaps": [asdict(item) for item in self.overlaps],
             "without_features": self.missing,
             "unreadable": {str(path): reason for path, reason in self.unreadable.items()},
@@ -163,6 +169,7 @@ def summarise(corpus: Corpus, files: Mapping[Path, Facts], layout: Layout | None
         sum(item.features is None for item in everything),
         {path: facts.problem.what for path, facts in files.items() if facts.problem},
         tuple(_lengths(corpus, files)),
+        sentences_of(corpus.splits),
         corpus.notes,
     )
 
@@ -273,6 +280,17 @@ def presence_table(parts: Sequence[Part]) -> Fitted | None:
     for item in parts:
         row = [item.split, *([item.signer or ""] if signed else []), f"{item.looked_into:,}"]
         row += [f"{100 * item.presence[name]:.1f} %" for name in groups]
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    return Fitted(table)
+
+
+def sentence_table(summary: CorpusSummary) -> Fitted:
+    """How many different sentences each split has, which share train holds, and how well their order is foretold."""
+    table = _table(["split", "sentences", "in train", "share", "perplexity", "glosses of train"], 1)
+    for item in summary.sentences:
+        row = [item.split, f"{item.different:,}"]
+        row += ["-"] * 2 if item.known is None else [f"{item.known:,} of {item.utterances:,}", f"{item.share:.0f} %"]
+        row += ["-" if item.perplexity is None else f"{item.perplexity:.1f}", f"{item.vocabulary:,}"]
         table.add_row(*(Text(visible(cell)) for cell in row))
     return Fitted(table)
 

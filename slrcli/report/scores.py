@@ -11,11 +11,12 @@ from rich.text import Text
 from slrcli.console import finite
 from slrcli.report.alignment import percent, visible
 from slrcli.report.tables import Fitted, score_dict, score_line
-from slrcli.scoring.breakdown import Breakdown, calibration_error
+from slrcli.scoring.breakdown import Breakdown, Familiarity, calibration_error
 from slrcli.scoring.stats import Comparison, Interval
 from slrcli.scoring.wer import Score
 
 SHOWN = 8  # rows of a list
+SEEN, UNSEEN = "seen in train", "not seen"  # what sentences are called that were learnt from, and the others
 
 
 def interval_text(found: Interval) -> str:
@@ -88,6 +89,34 @@ def closing_lines(main, intervals: dict[str, Interval]) -> list[str]:
         intervals: its intervals, by the names that they have there.
     """
     return [*interval_lines(intervals), main.signature, score_line(main.score)]
+
+
+def familiarity_lines(found: Familiarity) -> list[str]:
+    """A small table: the errors on sentences that stand in train, and on those that do not."""
+    lines = [f"{'sentences':<14}{'utterances':>11}{'glosses':>9}{'errors':>8}{'WER':>10}   95 % interval"]
+    for name, score, interval in (
+        (SEEN, found.seen, found.seen_interval),
+        (UNSEEN, found.unseen, found.unseen_interval),
+    ):
+        if not score.utterances:
+            lines.append(f"{name:<14}{'none':>11}")
+            continue
+        between = interval_text(interval) if interval.low == interval.low else "n/a"
+        numbers = f"{len(score.utterances):>11}{score.ref_tokens:>9}{score.errors:>8}{percent(score.wer):>10}"
+        lines.append(f"{name:<14}{numbers}   {between}")
+    return lines
+
+
+def familiarity_dict(found: Familiarity | None) -> dict[str, Any]:
+    """`seen` and `unseen` as JSON can hold them; null where nobody knows."""
+    if found is None:
+        return {"seen": None, "unseen": None}
+    return finite(
+        {
+            "seen": {**score_dict(found.seen), "interval": asdict(found.seen_interval)},
+            "unseen": {**score_dict(found.unseen), "interval": asdict(found.unseen_interval)},
+        }
+    )
 
 
 def chance(p: float) -> str:

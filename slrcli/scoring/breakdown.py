@@ -1,4 +1,5 @@
-"""Where the errors are: by gloss, by pair of glosses, by length, by place in the sentence, by confidence."""
+"""Where the errors are: by gloss, by pair of glosses, by length, by place in the sentence, by confidence, and whether
+the sentence was known."""
 
 import math
 from bisect import bisect_left
@@ -7,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from slrcli.scoring.align import DELETION, HIT, INSERTION, SUBSTITUTION, Edit
+from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, UtteranceScore, total
 
 LENGTHS = (2, 4, 6, 9, 14)  # the longest reference of each class but the last
@@ -124,6 +126,27 @@ def _by_place(score: Score) -> tuple[tuple[str, float, int], ...]:
         for i in range(PLACES)
         if tokens[i]
     )
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """A score parted by whether the recogniser knew the sentence from train.
+
+    Attributes:
+        seen, unseen: the utterances of either kind, of which there may be none.
+        seen_interval, unseen_interval: 95 % intervals of their WERs.
+    """
+
+    seen: Score
+    unseen: Score
+    seen_interval: Interval
+    unseen_interval: Interval
+
+
+def familiarity(score: Score, seen: Mapping[str, bool], seed: int = 1) -> Familiarity:
+    """Part a score; `seen` says of every utterance id whether its sentence was learnt from, `seed` draws intervals."""
+    parts = [total(item for item in score.utterances if seen[item.id] is kind) for kind in (True, False)]
+    return Familiarity(*parts, *(interval(part, seed=seed) for part in parts))
 
 
 def calibration(

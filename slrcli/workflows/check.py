@@ -13,6 +13,7 @@ from slrcli.checkpoint import load_checkpoint
 from slrcli.config import DEFAULT_ARCH, SIZE_BUDGET_MB, DataConfig, resolve
 from slrcli.console import Console
 from slrcli.corpus import Corpus, find_tables
+from slrcli.corpus.sentences import Sentences
 from slrcli.corpus.tables import inspect_table
 from slrcli.doctor.choice import ALL, Choice
 from slrcli.doctor.data_checks import DATA_CHECKS
@@ -160,13 +161,15 @@ def _fresh(
 
 @dataclass(frozen=True)
 class DataExamination(Examination):
-    """What came out of the checks of a corpus, and how its measurements are distributed."""
+    """What came out of the checks of a corpus, how its measurements are distributed, and what sentences it has."""
 
     distributions: tuple[Distribution, ...] = ()
+    sentences: tuple[Sentences, ...] = ()
 
     def as_dict(self) -> dict:
         """Everything as plain values, for `--json`."""
-        return {**super().as_dict(), "distributions": [item.as_dict() for item in self.distributions]}
+        parts = {name: [item.as_dict() for item in getattr(self, name)] for name in ("distributions", "sentences")}
+        return {**super().as_dict(), **parts}
 
 
 def check_data(
@@ -201,7 +204,7 @@ def check_data(
     count = sum(map(len, corpus.splits.values()))
     found = examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists, choice=choice)
     parts = {item.name: getattr(found, item.name) for item in fields(found)}
-    return DataExamination(**parts, distributions=tuple(distributions(context)))
+    return DataExamination(**parts, distributions=tuple(distributions(context)), sentences=context.sentences)
 
 
 def data_context(console: Console, data: DataConfig, seed: int, full: bool, jobs: int) -> DataContext:

@@ -14,7 +14,7 @@ from slrcli.data import Clips
 from slrcli.evaluate import EVAL_BATCH, Evaluation, evaluate
 from slrcli.files import file_hash
 from slrcli.meta import Meta
-from slrcli.scoring.breakdown import breakdown, calibration, calibration_error
+from slrcli.scoring.breakdown import Familiarity, breakdown, calibration, calibration_error, familiarity
 from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.stats import Interval
 from slrcli.scoring.wer import Score, by_signer
@@ -26,6 +26,8 @@ from slrcli.workflows.opening import open_data
 from slrcli.workflows.recogniser import load_recogniser
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.score import Judged, intervals_of, judge
+
+UNKNOWN_SENTENCES = "The checkpoint does not say which sentences it learnt from, so that known ones are not told apart"
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,23 @@ class EvalResult:
         """95 % intervals of the WER, as `slrcli.workflows.score` names them."""
         return intervals_of(self.score, self.signers, self.meta.config.run.seed)
 
+    @cached_property
+    def seen(self) -> dict[str, bool | None]:
+        """Utterance id -> whether its sentence was learnt from; None where the checkpoint does not say."""
+        return {id: self.meta.saw(glosses) for id, glosses in self.evaluation.references.items()}
+
+    @cached_property
+    def familiarity(self) -> Familiarity | None:
+        """The errors parted by whether the sentence was learnt from; None where the checkpoint does not say."""
+        return familiarity(self.score, self.seen, self.meta.config.run.seed) if self.meta.sentences else None
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
-        from slrcli.report.scores import breakdown_dict, intervals_dict, judged_dict
+        from slrcli.report.scores import breakdown_dict, familiarity_dict, intervals_dict, judged_dict
         from slrcli.report.tables import score_dict
 
+        scores = score_dict(self.score, self.by_signer, utterances=True)
+        rows = [{**row, "seen": self.seen[row["id"]]} for row in scores["per_utterance"]]
         return {
             "checkpoint": str(self.checkpoint),
             "split": self.split,
@@ -113,7 +127,9 @@ class EvalResult:
             "breakdown": breakdown_dict(breakdown(self.score)),
             "calibration": [list(row) for row in self.calibration],
             "calibration_error": calibration_error(self.calibration),
-            **score_dict(self.score, self.by_signer, utterances=True),
+            **scores,
+            "per_utterance": rows,
+            **familiarity_dict(self.familiarity),
             "hypotheses": {id: " ".join(glosses) for id, glosses in self.evaluation.glosses.items()},
         }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance
+from slrcli.corpus.sentences import against_train
 from slrcli.data import Clips
 from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import Layout, layouts_of_width
@@ -148,6 +149,29 @@ def learnable(
         root = material.corpus.root
         raise DataError("there is nothing to train on", str(root), f"run slr check data --data-dir {root}")
     return utterances, targets
+
+
+def tell_known(material: Material, console: Console) -> None:
+    """Say which share of dev's sentences stands in train, and warn where that is all of them.
+
+    Nothing is said of clips of single glosses, which are bound to recur, nor where dev is a part of train, which is
+    said elsewhere.
+    """
+    found = against_train(material.train, material.dev)
+    learnt = {item.id for item in material.train}
+    if not found.long or all(item.id in learnt for item in material.dev):
+        return
+    if found.all_known:
+        console.warn(
+            "All sentences of dev stand in train: the WER on dev measures known sentences only, which may be said by "
+            f"heart. On new ones: slr corpus {material.corpus.root} --split-by sentence --out DIR, or slr train "
+            "--folds sentence:5."
+        )
+    else:
+        console.note(
+            f"{found.known:,} of {found.utterances:,} dev utterances ({found.share:.0f} %) sign a sentence that stands "
+            "in train."
+        )
 
 
 def tell_blind(clips: Clips, split: str, console: Console) -> None:

@@ -17,7 +17,7 @@ from slrcli.report.page.utterances import WORST
 from slrcli.scoring.breakdown import breakdown
 from slrcli.scoring.wer import Score
 from slrcli.vocab import BLANK, BLANK_TOKEN
-from slrcli.workflows.evaluate import EvalResult
+from slrcli.workflows.evaluate import UNKNOWN_SENTENCES, EvalResult
 from slrcli.workflows.runs import shown
 
 PAGE = "index.html"
@@ -56,6 +56,7 @@ def report_data(result: EvalResult, fps: float) -> ReportData:
         protocols=[(item.protocol.signature, item.score, item.floor.errors) for item in result.judged],
         notes=notes(result),
         intervals=intervals(result),
+        familiarity=result.familiarity,
         **parts_of(score),
     )
 
@@ -98,6 +99,8 @@ def notes(result: EvalResult) -> list[str]:
     said = []
     if result.oov:
         said.append(f"{result.oov} reference tokens are not in the vocabulary: errors for certain.")
+    if result.familiarity is None:
+        said.append(f"{UNKNOWN_SENTENCES}.")
     if empty:
         said.append(f"Nothing was recognised in {empty} utterances.")
     return said

@@ -11,6 +11,7 @@ from slrcli import parallel
 from slrcli.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
 from slrcli.config import Config, check_bounds, merge, read_toml, to_toml
 from slrcli.console import Console, Task
+from slrcli.corpus.sentences import sentence_hashes
 from slrcli.data import Clips, TrainBatches, feature_statistics
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
 from slrcli.files import atomic_write_text
@@ -22,7 +23,7 @@ from slrcli.training.loop import EpochEnd, Located, Placed, Step, Stopped, Train
 from slrcli.training.optim import learning_rate
 from slrcli.workflows.decoder import DECODER_FILE, write_decoder
 from slrcli.workflows.guard import interruptible, memory_advice
-from slrcli.workflows.material import Material, gather, learnable, tell_blind
+from slrcli.workflows.material import Material, gather, learnable, tell_blind, tell_known
 from slrcli.workflows.record import Record, numbers_of
 from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
 from slrcli.workflows.teach import call_teacher, spike_offset, without_pace
@@ -190,6 +191,8 @@ class Session:
         kept = {**config.data.preparation, "cache_mb": config.run.cache_mb}
         self.clips = Clips(utterances, material.layout, **kept)
         self.dev = Clips(material.dev, material.layout, **kept)
+        learnt = {item.id for item in utterances}  # as they are annotated: rare glosses may be left out of `utterances`
+        self.sentences = sentence_hashes(item for item in material.train if item.id in learnt)
         self.batches = TrainBatches(
             self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
             views=2 if config.loss.consistency else 1,
@@ -212,6 +215,7 @@ class Session:
             self.console.note(
                 f"{sum(unknown.values())} dev glosses are not in the vocabulary and are errors for certain."
             )
+        tell_known(self.material, self.console)
         size = model.parameter_count * 4 / 2**20
         self.console.note(
             f"{self.config.model.arch}: {model.parameter_count:,} parameters, {size:.2f} MB, on "
@@ -350,5 +354,5 @@ class Session:
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         material = self.material
-        learnt = material.marks["train"]
-        return Meta(self.config, material.vocabulary, material.layout, metrics, material.corpus.hash, utterances=learnt)
+        facts = {"utterances": material.marks["train"], "sentences": self.sentences}
+        return Meta(self.config, material.vocabulary, material.layout, metrics, material.corpus.hash, **facts)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from slrcli.scoring.align import Counts, Edit
+from slrcli.scoring.breakdown import Familiarity
 from slrcli.scoring.wer import Score
 
 
@@ -52,6 +53,7 @@ class ReportData:
         protocols: (name and version, score, errors of perfect recognition) of each protocol, where several were asked
             for; all else on the page is of `score`.
         notes: sentences that a reader of the score has to know.
+        familiarity: the score parted by whether the sentence was learnt from; None where that is not known.
     """
 
     title: str
@@ -69,6 +71,7 @@ class ReportData:
     posteriors: Mapping[str, Posterior] = field(default_factory=dict)
     protocols: Sequence[tuple[str, Score, int]] = ()
     notes: Sequence[str] = ()
+    familiarity: Familiarity | None = None
 
     def interval(self, name: str = "") -> tuple[float, float] | None:
         """The interval of a signer or of the whole split, if it is known."""

@@ -14,6 +14,7 @@ from slrcli.report.page.sections import (
     lengths_section,
     pairs_section,
     protocols_section,
+    sentences_section,
     signers_section,
 )
 from slrcli.report.page.utterances import all_section, worst_section
@@ -21,6 +22,7 @@ from slrcli.report.page.utterances import all_section, worst_section
 SECTIONS = {
     "protocols": ("Protocols", protocols_section),
     "signers": ("Signers", signers_section),
+    "sentences": ("Sentences", sentences_section),
     "lengths": ("Lengths", lengths_section),
     "confusion": ("Matrix", confusion_section),
     "glosses": ("Glosses", glosses_section),

@@ -77,6 +77,22 @@ def signers_section(data: ReportData) -> Markup | None:
     return section("signers", "By signer", lead, legend(), rate_table(rows, "signer", intervals), rest)
 
 
+def sentences_section(data: ReportData) -> Markup | None:
+    """Rates on sentences that were learnt from and on others; None where nobody knows which are which."""
+    found = data.familiarity
+    if found is None:
+        return None
+    sides = {
+        "seen in train": (found.seen, found.seen_interval),
+        "not seen in train": (found.unseen, found.unseen_interval),
+    }
+    lead = "A recogniser may say a sentence by heart that it learnt from: only the rate on others tells how it reads."
+    lead += "".join(f" Sentences {name}: none." for name, (score, _) in sides.items() if not score.utterances)
+    rows = [(name, score) for name, (score, _) in sides.items() if score.utterances]
+    drawn = {name: (item.low, item.high) for name, (_, item) in sides.items() if item.low == item.low}
+    return section("sentences", "By sentence", lead, legend(), rate_table(rows, "sentence", drawn))
+
+
 def lengths_section(data: ReportData) -> Markup | None:
     """Rates by the number of glosses in the reference; None where they are not given."""
     if not data.by_length:
