@@ -227,7 +227,8 @@ class TrainBatches:
 
     def _variant(self, x: np.ndarray, target: Sequence[int], index: int, epoch: int, view: int) -> np.ndarray:
         pace = np.random.default_rng([self.seed, epoch, index])
-        rest = np.random.default_rng([self.seed, epoch, index, view]) if self.views > 1 else None
+        # counted from 1: zeros at the end of a seed count for nothing, and the first view would draw as the pace does
+        rest = np.random.default_rng([self.seed, epoch, index, 1 + view]) if self.views > 1 else None
         return augment(x, self.clips.layout, self.options, pace, self._least(minimum_frames(target)), rest)
 
 

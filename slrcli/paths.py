@@ -118,7 +118,7 @@ def forced_alignment(log_probs: ArrayLike, targets: Sequence[int]) -> tuple[list
         For each token its first frame and the one after its last, and the alignment's log-probability.
 
     Raises:
-        DataError: the clip has fewer frames than the tokens need.
+        DataError: the clip has fewer frames than the tokens need, or no path of theirs has a probability above 0.
     """
     scores = np.asarray(log_probs)
     if scores.ndim != 2:
@@ -134,6 +134,9 @@ def forced_alignment(log_probs: ArrayLike, targets: Sequence[int]) -> tuple[list
     states = np.full(2 * len(tokens) + 1, BLANK, dtype=np.int64)
     states[1::2] = tokens
     path, score = _viterbi(scores[:, states].astype(np.float64), states)
+    if score == -np.inf:
+        what = "the model gives these glosses a probability of 0: they stand nowhere in the clip"
+        raise DataError(what, fix="look whether the clip and its annotation belong together")
     firsts = np.searchsorted(path, np.arange(1, len(states), 2), side="left")
     stops = np.searchsorted(path, np.arange(1, len(states), 2), side="right")
     return list(zip(firsts.tolist(), stops.tolist(), strict=True)), score

@@ -1,5 +1,6 @@
 """Variants of clips: what must not change does not, and every setting changes what it says."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -146,6 +147,27 @@ def test_mirroring_swaps_the_sides_and_turns_x_over(name):
                 x[:, group.column(point, coordinate)], y[:, other.column(partner, coordinate)]
             )
     assert np.ptp(sums) < 1e-4  # all about one vertical line
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_left_has_its_right_in_the_mirror(name):
+    layout = load_layout(name)
+    partner = {**dict(layout.mirror), **{b: a for a, b in layout.mirror}}
+    other = {"left": "right", "right": "left"}
+    for point in (name for name in layout.point_names if re.search("left|right", name)):
+        expected = re.sub("left|right", lambda side: other[side[0]], point)
+        numberless = [re.sub(r"\d+$", "", name) for name in (partner.get(point, ""), expected)]  # brows count from left
+        assert numberless[0] == numberless[1], point
+
+
+def test_a_pose_about_an_origin_of_its_own_is_mirrored_with_the_signer():
+    layout = load_layout("holistic-576")
+    x = clip(layout, missing=0)[:, : layout.positions]
+    before, after = points(x, layout, "pose_world"), points(mirror(x, layout), layout, "pose_world")
+    names = layout.by_name["pose_world"].points
+    for name, partner in (("nose", "nose"), ("left_wrist", "right_wrist"), ("right_wrist", "left_wrist")):
+        own, found = before[:, names.index(name)], after[:, names.index(partner)]
+        np.testing.assert_array_equal(found, own * np.float32([-1, 1, 1, 1]))
 
 
 @pytest.mark.parametrize("name", SPATIAL)

@@ -92,6 +92,9 @@ def test_hypotheses_keep_all_but_their_confidences():
     found = Calibration(0.5, 0.0, "greedy", "", "dev", 50).applied(one)
     assert replace(found, confidences=one.confidences) == one
     assert found.confidences == pytest.approx((0.5, 0.75))  # logit(0.9) = ln 9, halved ln 3
+    best = replace(one, others=(one, replace(one, others=(one,))))
+    every = Calibration(0.5, 0.0, "greedy", "", "dev", 50).applied(best)
+    assert every.others == (found, replace(found, others=(found,)))
 
 
 # The file beside the checkpoint.

@@ -37,6 +37,7 @@ from slrcli.doctor.measure import look_at
 from slrcli.doctor.records import DataContext, gather
 from slrcli.doctor.run import examine
 from slrcli.features.layout import load_layout
+from slrcli.findings import Level
 from slrcli.models.masked import halved
 from slrcli.vocab import Vocabulary
 
@@ -63,6 +64,16 @@ def test_several_faults_are_all_found(corpus, pair):
 
 
 # What findings say
+
+
+def test_one_file_under_two_ids_is_one_clip(tmp_path):
+    for number in range(3):
+        np.save(tmp_path / f"f{number}.npy", clip(seed=number))
+    rows = ["t0,f0.npy,RAIN SUN,train", "t1,f1.npy,SUN,train", "t2,f1.npy,SUN RAIN,train", "d0,f0.npy,RAIN SUN,dev"]
+    (tmp_path / "all.csv").write_text("\n".join(["id,path,glosses,split", *rows]) + "\n")
+    found = [item for item in look(tmp_path).findings if item.code == "SLR-D19"]
+    assert [item.level for item in found] == [Level.ERROR, Level.WARNING]
+    assert found[0].where == "t0 (train) = d0 (dev)" and found[1].where == "t1 = t2"
 
 
 def test_missing_features_are_counted_with_the_first_ids_and_the_paths_tried(corpus):

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,8 @@ def test_what_cannot_be_divided_is_told():
         divide(items, "sentence", 0.1, 0, 1)
     with pytest.raises(DataError, match="not known who signs: b"):
         divide(items[1:], "signer", 0.1, 0, 1)
+    with pytest.raises(DataError, match="not known who signs: a"):
+        divide([replace(items[0], signer="Unknown "), replace(items[1], id="c")], "signer", 0.5, 0, 1)
     with pytest.raises(UsageError, match="Did you mean 'signer'"):
         divide(items, "signers", 0.1, 0.1, 1)
     with pytest.raises(UsageError, match="leave no train split"):

@@ -122,6 +122,14 @@ def test_alignment_of_a_short_clip_says_how_many_frames_it_needs():
         forced_alignment(random_log_probs(2, 3), [1, 1])
 
 
+def test_glosses_that_no_path_can_carry_are_not_placed():
+    with np.errstate(divide="ignore"):
+        impossible = np.log([[0.4, 0.6, 0.0], [1.0, 0.0, 0.0], [0.4, 0.6, 0.0]])
+    with pytest.raises(DataError, match="a probability of 0"):
+        forced_alignment(impossible, [1, 2])
+    assert forced_alignment(impossible, [1, 1]) == ([(0, 1), (2, 3)], pytest.approx(2 * np.log(0.6)))
+
+
 def test_alignment_refuses_the_blank_as_a_token():
     with pytest.raises(ValueError, match="blank"):
         forced_alignment(random_log_probs(4, 3), [1, 0])

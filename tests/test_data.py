@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from slrcli import data
 from slrcli.ahead import ahead
 from slrcli.config import NO_AUGMENTATION, AugmentConfig
 from slrcli.corpus import Utterance
@@ -40,6 +41,21 @@ def test_same_seed_same_batches_and_another_epoch_others(clips):
     first, again, later = (list(batches(clips).epoch(number)) for number in (1, 1, 2))
     assert all(torch.equal(a.x.nan_to_num(7), b.x.nan_to_num(7)) for a, b in zip(first, again, strict=True))
     assert [batch.index for batch in first] != [batch.index for batch in later]
+
+
+def test_pace_and_shape_of_every_view_come_from_streams_of_their_own(clips, monkeypatch):
+    seen = []
+
+    def note(x, layout, options, pace, minimum, rest):
+        seen.append((pace.bit_generator.state["state"]["state"], rest.bit_generator.state["state"]["state"]))
+        return x
+
+    monkeypatch.setattr(data, "augment", note)
+    both = TrainBatches(clips, [[1, 2]] * len(clips), AugmentConfig(), lambda frames: frames, 30, 1, views=2)
+    assert len(list(both.epoch(1))) == 1
+    paces, shapes = zip(*seen, strict=True)
+    assert paces[:30] == paces[30:] and len(set(paces)) == 30  # the views of a clip keep in step
+    assert len(set(shapes)) == 60 and not set(paces) & set(shapes)
 
 
 def test_an_epoch_can_be_entered_in_the_middle(clips):

@@ -81,7 +81,7 @@ def _groups(utterances: Sequence[Utterance], by: str) -> dict[str, list[Utteranc
     groups: dict[str, list[Utterance]] = {}
     for item in utterances:
         groups.setdefault(KINDS[by](item), []).append(item)
-    nobody = groups.get("", [])
+    nobody = [item for item in utterances if not item.signer_known]
     if by == "signer" and nobody:
         raise DataError(
             f"of {len(nobody)} utterances it is not known who signs: {_some(nobody)}",

@@ -21,7 +21,6 @@ from slrcli.files import atomic_write_text
 SIGNER = "signer"
 SENTENCE = "sentence"
 UTTERANCE = "utterance"
-NAMELESS = ("", "unknown")  # what a table writes for a signer that nobody knows
 TABLE = "table"  # format of the tables that are written
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -67,7 +66,7 @@ def leave_one_signer_out(utterances: Sequence[Utterance]) -> list[Fold]:
     Raises:
         DataError: utterances whose signer is not known (one of them could be anybody), or fewer than two signers.
     """
-    unknown = [item.id for item in utterances if item.signer.strip().lower() in NAMELESS]
+    unknown = [item.id for item in utterances if not item.signer_known]
     fix = f"name the signers in the table, or hold out sentences: --folds {SENTENCE}:5"
     if unknown:
         some = ", ".join(unknown[:SHOWN_IDS]) + (", ..." if len(unknown) > SHOWN_IDS else "")

@@ -21,6 +21,7 @@ SPLITS = {
 }
 CANONICAL = {alias: name for name, aliases in SPLITS.items() for alias in aliases}
 SHOWN_IDS = 5
+NAMELESS = ("", "unknown")  # what a table writes for a signer that nobody knows
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Utterance:
     split: str = ""
     line: int = 0
     table: Path | None = None
+
+    @property
+    def signer_known(self) -> bool:
+        """Whether the table says who signs."""
+        return self.signer.strip().lower() not in NAMELESS
 
     @property
     def mark(self) -> str:

@@ -25,7 +25,7 @@ def align(
         mean probability of each gloss over its output frames, and whose `peaks` are the likeliest of these.
 
     Raises:
-        DataError: the clip has fewer output frames than the glosses need.
+        DataError: as `forced_alignment`.
     """
     places, score = forced_alignment(log_probs, ids)
     own = [np.asarray(log_probs[first:stop, id]) for (first, stop), id in zip(places, ids, strict=True)]

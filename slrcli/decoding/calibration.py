@@ -51,8 +51,9 @@ class Calibration:
         return float(_mapped(np.array([confidence]), self.scale, self.shift)[0])
 
     def applied(self, hypothesis: Hypothesis) -> Hypothesis:
-        """A hypothesis with calibrated confidences."""
-        return replace(hypothesis, confidences=tuple(self.of(value) for value in hypothesis.confidences))
+        """A hypothesis with calibrated confidences, and those that follow it."""
+        sure, others = map(self.of, hypothesis.confidences), map(self.applied, hypothesis.others)
+        return replace(hypothesis, confidences=tuple(sure), others=tuple(others))
 
 
 def fit(judged: Sequence[Judged]) -> tuple[float, float]:

@@ -41,13 +41,13 @@ def disjoint(context: DataContext) -> Iterator[Finding]:
 def distinct(context: DataContext) -> Iterator[Finding]:
     """Arrays that are equal, bit for bit, under different names: in two splits an error, in one a warning.
 
-    Files are compared by a hash of their numbers, whatever their names and dates.
+    Files are compared by a hash of their numbers, whatever their names and dates; several ids may have one file, too.
     """
     holders: dict[str, list[Utterance]] = {}
     for item in context.utterances:
-        if item.features in context.digests:
-            holders.setdefault(context.digests[item.features], []).append(item)
-    same = [group for group in holders.values() if len({item.features for item in group}) > 1]
+        if item.features is not None:
+            holders.setdefault(context.digests.get(item.features) or str(item.features.resolve()), []).append(item)
+    same = [group for group in holders.values() if len({(item.id, item.features) for item in group}) > 1]
     across = [group for group in same if len({item.split for item in group}) > 1]
     within = [group for group in same if len({item.split for item in group}) == 1]
     if across:

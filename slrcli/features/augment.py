@@ -69,11 +69,13 @@ def read_at(x: np.ndarray, at: np.ndarray) -> np.ndarray:
 def mirror(x: np.ndarray, layout: Layout) -> np.ndarray:
     """The positions `[T, layout.positions]` of the same signs by the other hand: x turned over, left and right swapped.
 
-    Points without a partner in the layout (and what `kind = "features"` holds) keep their place in the array.
+    Points without a partner in the layout keep their place in the array. Groups of kind `features` have no place in the
+    picture: where the layout pairs points of theirs and they have an x, that counts from an origin of their own.
     """
-    order, horizontal = _mirror_plan(layout)
+    order, horizontal, own = _mirror_plan(layout)
     y = x[:, order]
     y[:, horizontal] = 2 * _middle(x, layout)[0] - y[:, horizontal]
+    y[:, own] *= -1
     return y
 
 
@@ -204,16 +206,20 @@ def _mean(values: np.ndarray) -> float:
 
 
 @lru_cache(maxsize=16)
-def _mirror_plan(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Which column comes from which, and the columns of x coordinates."""
+def _mirror_plan(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which column comes from which, the columns of x in the picture, and those of x about an origin of their own."""
     order = np.arange(layout.positions)
     for names in layout.mirror:
         (group, a), (other, b) = map(layout.find, names)
         for coordinate in group.coordinates:
             one, two = group.column(a, coordinate), other.column(b, coordinate)
             order[[one, two]] = two, one
-    horizontal = [np.arange(layout.positions)[_axis(group, "x")] for group in layout.groups if group.spatial]
-    return order, np.concatenate([*horizontal, np.zeros(0, int)]).astype(int)
+    paired = {layout.find(name)[0].name for names in layout.mirror for name in names}
+    picture, own = [np.zeros(0, int)], [np.zeros(0, int)]
+    for group in layout.groups:
+        if "x" in group.coordinates and (group.spatial or group.name in paired):
+            (picture if group.spatial else own).append(np.arange(layout.positions)[_axis(group, "x")])
+    return order, np.concatenate(picture), np.concatenate(own)
 
 
 @lru_cache(maxsize=16)

@@ -56,7 +56,7 @@ def locate(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]
         log_probs, lengths = recogniser.log_probs(batch.x.numpy(), batch.lengths.numpy())
         for row, index in enumerate(batch.index):
             x = batch.x[row, : batch.lengths[row], : clips.layout.positions].numpy()
-            with suppress(DataError):  # too short for its glosses
+            with suppress(DataError):  # too short for its glosses, or they cannot be
                 own = log_probs[row, : lengths[row]]
                 signs = align(own, targets[index], recogniser.stride, recogniser.vocabulary, len(x))
                 placed[index] = signs, active(x, clips.layout, REST)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from slrcli.clip_recogniser import ClipRecogniser
+from slrcli.errors import DataError
 from slrcli.files import atomic_write_text
-from slrcli.paths import forced_alignment, minimum_frames
+from slrcli.paths import forced_alignment
 from slrcli.report.page.data import Posterior, ReportData
 from slrcli.report.page.document import render
 from slrcli.report.page.posterior import ROWS
@@ -142,16 +143,19 @@ def posterior_of(
 
 
 def spikes(log_probs: np.ndarray, glosses: Sequence[str], ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Where each gloss is surest within its part of the forced alignment; none where the clip is too short for it.
+    """Where each gloss is surest within its part of the forced alignment; none where it cannot be aligned.
 
     Args:
         log_probs: `[T', V]`.
         glosses: names.
         ids: their vocabulary ids.
     """
-    if not ids or len(log_probs) < minimum_frames(ids):
+    if not ids:
         return []
-    spans, _ = forced_alignment(log_probs, ids)
+    try:
+        spans, _ = forced_alignment(log_probs, ids)
+    except DataError:
+        return []
     return [
         (start + int(log_probs[start:end, id].argmax()), gloss)
         for (start, end), id, gloss in zip(spans, ids, glosses, strict=True)
