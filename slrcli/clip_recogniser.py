@@ -59,6 +59,10 @@ class ClipRecogniser:
         """As `log_probs`, but nearer to where in the clip a gloss is signed: for placing glosses that are known."""
         return self.log_probs(x, lengths)
 
+    def inner_log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """As `log_probs`, by the inner heads alone, several of them on average; None where none can be asked."""
+        return None
+
     def running(self) -> StreamRecogniser | None:
         """A recogniser of a running stream that carries on what it knows; None where whole clips are needed."""
         return None

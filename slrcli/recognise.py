@@ -12,7 +12,7 @@ from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.data import Batch
 from slrcli.errors import UsageError
 from slrcli.meta import Meta
-from slrcli.models.base import Output, SignModel
+from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.streaming import Streaming
 from slrcli.running import RunningRecogniser
 from slrcli.vocab import Vocabulary
@@ -101,6 +101,15 @@ class Recogniser(ClipRecogniser):
         """See `ClipRecogniser`; inner heads take part where the network has some."""
         output = self._output(x, lengths)
         return output.local.float().cpu().numpy(), output.lengths.cpu().numpy()
+
+    @torch.inference_mode()
+    def inner_log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """See `ClipRecogniser`."""
+        output = self._output(x, lengths)
+        if not output.aux:
+            return None
+        mean = log_softmax(sum(output.aux) / len(output.aux))
+        return mean.cpu().numpy(), output.lengths.cpu().numpy()
 
     def _output(self, x: np.ndarray, lengths: np.ndarray) -> Output:
         nothing = torch.zeros(0, dtype=torch.int64)

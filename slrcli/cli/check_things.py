@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.check_common import Only, Skip, Strict, chosen, show
-from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, data_of, option
+from slrcli.cli.common import Annotations, Features, Format, Json, NormaliserName, OptionalDataDir, data_of, option
 from slrcli.config import Config
 from slrcli.console import Console
 
@@ -48,6 +48,10 @@ def vocab(
 def checkpoint(
     console: Console,
     path: Checkpoint = None,
+    data_dir: OptionalDataDir = None,
+    format: Format = None,
+    annotations: Annotations = None,
+    features: Features = None,
     seed: Annotated[int, option("run.seed", "--seed")] = Config().run.seed,
     only: Only = None,
     skip: Skip = None,
@@ -56,11 +60,16 @@ def checkpoint(
 ) -> int:
     """A checkpoint: whole, sound, able to decode, and of one piece with its run.
 
+    With a corpus, also whether it reads the signs of dev or says sentences that it knows by heart.
+
     Example: slr check checkpoint runs/latest
+
+    Example: slr check checkpoint runs/latest --data-dir DIR
     """
     from slrcli.workflows.check_things import check_checkpoint
 
-    return show(console, check_checkpoint(path, seed, chosen(only, skip, strict)))
+    data = data_of(data_dir=data_dir, format=format, annotations=annotations, features=features) if data_dir else None
+    return show(console, check_checkpoint(path, seed, chosen(only, skip, strict), data, console))
 
 
 def env(

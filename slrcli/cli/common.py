@@ -9,7 +9,6 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from slrcli.config import PRESETS, Config, DataConfig, help_of, merge
-from slrcli.corpus.settings import told
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, SlrError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress: results and errors alone.")]
@@ -51,6 +50,8 @@ def overrides(**values: Any) -> dict[str, dict[str, Any]]:
 
 def data_of(**options: Any) -> DataConfig:
     """The corpus that options name: those of `DataConfig` that were given, the defaults for the others."""
+    from slrcli.corpus.settings import told  # brings numpy, which no help page waits for
+
     given = overrides(**{f"data__{name}": value for name, value in options.items()})
     config = merge(Config(), {"data": told(options.get("data_dir") or "")}, "corpus.toml")
     return merge(config, given, "command line").data

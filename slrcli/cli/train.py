@@ -35,7 +35,6 @@ from slrcli.config import read_toml
 from slrcli.console import Console
 from slrcli.errors import UsageError
 from slrcli.memory import keep_freed_memory
-from slrcli.workflows.adapt import settle
 from slrcli.workflows.runs import CONFIG, PLAN
 
 
@@ -147,6 +146,8 @@ def train(
     if resume is None:
         if lookahead is not None:
             settings = [f"model.options.lookahead={lookahead}", *(settings or ())]
+        from slrcli.workflows.adapt import settle
+
         settled = settle(console, chosen, preset, config, settings or ())
         if lookahead is not None and settled.model.arch != "streaming":
             raise UsageError(f"{settled.model.arch} looks at whole clips.", "--lookahead", "Add --arch streaming.")

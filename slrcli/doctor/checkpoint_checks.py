@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,9 @@ from torch import Tensor
 
 from slrcli import __version__
 from slrcli.checkpoint import empty_model, load_checkpoint, load_state, read_checkpoint
+from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.config import Config, check_bounds
+from slrcli.data import Clips
 from slrcli.doctor.context import Checks, Context, error, many, note, some, warning
 from slrcli.doctor.environment import older
 from slrcli.doctor.probe import made_up_clip
@@ -46,7 +48,8 @@ class CheckpointContext(Context):
         is_last: whether it is the checkpoint of the last epoch, whose weights the state has as well.
         vocab_file: the run's vocabulary; None: there is none.
         metrics_file: the run's metrics, a line an epoch; None: there is none.
-        seed: of the made-up clips.
+        seed: of the made-up clips, and of new orders of signs.
+        open_dev: gives the recogniser and the clips of dev; None where no corpus is named.
     """
 
     path: Path
@@ -55,6 +58,7 @@ class CheckpointContext(Context):
     vocab_file: Path | None = None
     metrics_file: Path | None = None
     seed: int = 1
+    open_dev: Callable[[], tuple[ClipRecogniser, Clips]] | None = None
 
     @cached_property
     def raw(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -101,6 +101,26 @@ def compare(first: Score, second: Score, draws: int = DRAWS, seed: int = 1) -> C
     )
 
 
+def difference(first: Score, second: Score, draws: int = DRAWS, seed: int = 1) -> tuple[float, Interval]:
+    """WER of the second minus that of the first in percent points, and its interval by the paired bootstrap.
+
+    Unlike `compare`, the references may differ, as long as each pair of utterances has as many tokens.
+
+    Raises:
+        DataError: the utterances do not pair.
+    """
+    sizes = [[(item.id, item.ref_tokens) for item in score.utterances] for score in (first, second)]
+    if sizes[0] != sizes[1]:
+        raise DataError("the two scores are not of utterances that pair", fix="score the same ids on both sides")
+    tokens = np.array([count for _, count in sizes[0]], dtype=float)
+    pairs = zip(first.utterances, second.utterances, strict=True)
+    gained = np.array([own.errors - other.errors for other, own in pairs], dtype=float)
+    if len(tokens) < 2 or not tokens.sum():
+        return math.nan, Interval(math.nan, math.nan, len(tokens))
+    drawn = _drawn(np.stack([gained, tokens]), draws, seed, _rate)
+    return 100.0 * gained.sum() / tokens.sum(), _percentiles(drawn, len(tokens))
+
+
 def _units(score: Score, groups: Mapping[str, str] | None) -> tuple[np.ndarray, np.ndarray]:
     """Errors and reference tokens of every unit that is drawn as a whole."""
     found: dict[str, list[int]] = {}

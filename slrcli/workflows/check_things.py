@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
-from slrcli.config import RUNS, DataConfig
+from slrcli.clip_recogniser import ClipRecogniser
+from slrcli.config import RUNS, DataConfig, DecodeConfig
+from slrcli.console import Console
 from slrcli.corpus import Corpus
+from slrcli.data import Clips
+from slrcli.decoding.decoder import make_decoder
 from slrcli.doctor.checkpoint_checks import CHECKPOINT_CHECKS, CheckpointContext
 from slrcli.doctor.choice import ALL, Choice
 from slrcli.doctor.env_checks import ENV_CHECKS
 from slrcli.doctor.environment import EnvContext
+from slrcli.doctor.order_checks import ORDER_CHECKS
 from slrcli.doctor.records import DataContext
 from slrcli.doctor.run import Examination, examine
 from slrcli.doctor.vocab_checks import DATA_VOCAB_CHECKS, VOCAB_CHECKS
@@ -16,6 +21,8 @@ from slrcli.glosses import get_normaliser
 from slrcli.vocab import Vocabulary
 from slrcli.workflows import runs
 from slrcli.workflows.check import normaliser_for
+from slrcli.workflows.decoder import Wanted
+from slrcli.workflows.evaluate import open_split
 from slrcli.workflows.opening import open_data
 
 GLOSS_DICT = ".npy"  # suffix of the field's own kind of vocabulary
@@ -55,13 +62,21 @@ def read_vocabulary(path: Path, normaliser: str) -> Vocabulary:
     return Vocabulary.load(path)
 
 
-def check_checkpoint(path: Path | None, seed: int = 1, choice: Choice = ALL) -> Examination:
-    """Examine a checkpoint and what lies beside it.
+def check_checkpoint(
+    path: Path | None,
+    seed: int = 1,
+    choice: Choice = ALL,
+    data: DataConfig | None = None,
+    console: Console | None = None,
+) -> Examination:
+    """Examine a checkpoint and what lies beside it, and where a corpus is named, whether it reads signs or recites.
 
     Args:
         path: the file, or the folder of a run, whose best one is meant; None: the newest run.
-        seed: of the made-up clips.
+        seed: of the made-up clips, and of new orders of signs.
         choice: which checks are wanted.
+        data: the corpus whose dev is recognised; None: none.
+        console: what opening it has to say goes there.
 
     Raises:
         CheckpointError: there is none.
@@ -78,7 +93,24 @@ def check_checkpoint(path: Path | None, seed: int = 1, choice: Choice = ALL) -> 
     context = CheckpointContext(
         checkpoint, state, is_last, beside(VOCABULARY), beside(METRICS) if of_run else None, seed
     )
-    return examine(f"Checkpoint {runs.shown(checkpoint)}", context, CHECKPOINT_CHECKS, choice=choice)
+    lists = (CHECKPOINT_CHECKS,)
+    if data is not None:
+        context.open_dev = lambda: open_dev(console or Console(quiet=True), checkpoint, data)
+        lists = (CHECKPOINT_CHECKS, ORDER_CHECKS)
+    return examine(f"Checkpoint {runs.shown(checkpoint)}", context, *lists, choice=choice)
+
+
+def open_dev(console: Console, checkpoint: Path, data: DataConfig) -> tuple[ClipRecogniser, Clips]:
+    """A checkpoint's recogniser, without a search or a language model, and the clips of dev.
+
+    Raises:
+        SlrError: there is no dev, or features are missing or do not fit.
+    """
+    found = open_split(console, checkpoint, data, "dev", "auto")
+    settings = Wanted().settings(checkpoint)
+    alone = settings if settings.sign_frames else DecodeConfig()
+    found.recogniser.decoder = make_decoder(alone, found.recogniser.vocabulary)
+    return found.recogniser, found.clips
 
 
 def check_env(runs_folder: Path | None = None, choice: Choice = ALL) -> tuple[Examination, EnvContext]:
