@@ -14,8 +14,11 @@ from slrcli.errors import UsageError
 # Settings under which an architecture learns, where they differ from the defaults. Used when the user names
 # the architecture and no preset.
 ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
-    "conformer": {"optim": {"lr": 1e-3}},
-    "streaming": {"data": {"assign_hands": False}},  # a clip that comes in parts cannot be looked at as a whole
+    "conv-bilstm": {"model": {"dropout": 0.3}},
+    "ensemble": {"model": {"dropout": 0.3}},
+    "conformer": {"model": {"dropout": 0.3}, "optim": {"lr": 1e-3}},
+    # a clip that comes in parts cannot be looked at as a whole
+    "streaming": {"model": {"dropout": 0.3}, "data": {"assign_hands": False}},
     "mobilenetv3": {
         "model": {"dropout": 0.1},
         "optim": {"lr": 1e-3, "batch_size": 8, "epochs": 30},

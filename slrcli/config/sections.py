@@ -64,7 +64,7 @@ class ModelConfig:
     """The network."""
 
     arch: str = setting(DEFAULT_ARCH, "Architecture.")
-    dropout: float = setting(0.3, "Dropout probability.")
+    dropout: float = setting(0.2, "Dropout probability.")
     options: dict[str, Any] = setting({}, "The architecture's own options.")
 
 
@@ -130,9 +130,9 @@ class AugmentConfig:
     warp_frames: int = setting(12, "Frames from one such change of pace to the next.", least=1)
     time_masks: int = setting(2, "Spans of frames set to missing, at most.", least=0)
     time_mask_share: float = setting(0.08, "Length of one such span, at most, as a share of the clip.", least=0, most=1)
-    rotate: float = setting(10.0, "Turn in the picture plane, degrees, at most.")
-    scale: float = setting(0.1, "Change of size, at most, as a share.", least=0, most=0.99)
-    shear: float = setting(0.1, "Shear of x by y, at most.")
+    rotate: float = setting(20.0, "Turn in the picture plane, degrees, at most.")
+    scale: float = setting(0.2, "Change of size, at most, as a share.", least=0, most=0.99)
+    shear: float = setting(0.2, "Shear of x by y, at most.")
     point_drop: float = setting(0.0, "Probability that a point is missing throughout the clip.", least=0, most=1)
     mirror: float = setting(0.0, "Probability of swapping left and right.", least=0, most=1)
     recombine: float = setting(
