@@ -11,7 +11,7 @@ from planted_corpora import errors, said
 from typer.testing import CliRunner
 
 from slrcli.cli.check import app
-from slrcli.config import OVERFIT_SETTINGS, OverfitConfig, resolve
+from slrcli.config import OverfitConfig, resolve
 from slrcli.console import Console
 from slrcli.doctor.overfit_checks import OVERFIT_CHECKS, OverfitContext, Point
 from slrcli.doctor.probe import ModelContext
@@ -50,7 +50,7 @@ def corpus(tmp_path):
 
 def learn(corpus, arch="conv-bilstm", lr=5e-3, seconds=60.0, steps=150, **options):
     given = {"data": {"data_dir": str(corpus)}, "model": {"arch": arch, "options": options}, "optim": {"lr": lr}}
-    config = resolve(given, base=OVERFIT_SETTINGS)
+    config = resolve(given)
     return overfit(config, OverfitConfig(seconds=seconds, steps=steps), Console(quiet=True))
 
 
@@ -208,12 +208,6 @@ def test_on_a_terminal_the_curve_is_drawn(corpus):
     os.close(ours)
     text = shown.decode()
     assert "loss a gloss, by step" in text and any(EMPTY < ord(char) <= EMPTY + 0xFF for char in text)
-
-
-def test_settings_of_the_command_give_way_to_what_is_asked_for():
-    assert resolve({}, base=OVERFIT_SETTINGS).optim.lr == 2e-3
-    assert resolve({"optim": {"lr": 1.0}}, base=OVERFIT_SETTINGS).optim.lr == 1.0
-    assert resolve({"model": {"arch": "mobilenetv3"}}, base=OVERFIT_SETTINGS).optim.lr == 1e-3
 
 
 def test_bounds_of_the_options_are_kept(corpus):

@@ -20,12 +20,12 @@ from slrcli.cli.common import (
     option,
     overrides,
 )
-from slrcli.config import OVERFIT_SETTINGS, OverfitConfig, resolve
+from slrcli.config import OptimConfig, OverfitConfig
 from slrcli.console import Console
 
 DEFAULTS = OverfitConfig()
 WIDEST = 70  # characters of a curve
-LR = OVERFIT_SETTINGS["optim"]["lr"]
+LR = OptimConfig().lr
 
 
 def overfit(
@@ -69,10 +69,11 @@ def overfit(
         data__layout=layout, data__vocab=vocab, data__normaliser=normaliser, model__arch=arch, optim__lr=lr,
         run__seed=seed, run__device=device,
     )  # fmt: skip
-    settled = resolve(given, preset, config, settings or (), OVERFIT_SETTINGS)
     from slrcli.errors import EXIT_FAILURE, EXIT_OK
+    from slrcli.workflows.adapt import settle
     from slrcli.workflows.overfit import overfit as learn_by_heart
 
+    settled = settle(console, given, preset, config, settings or (), sections=("model",))
     bounds = OverfitConfig(utterances, seconds, steps)
     result = learn_by_heart(settled, bounds, console, chosen(only, skip, strict))
     if as_json:

@@ -23,9 +23,7 @@ class OverfitConfig:
     enough: float = setting(5.0, "Word error rate in percent that counts as learnt.", least=0, most=100)
 
 
-# What `slr check overfit` starts from: without warm-up and decay a higher learning rate than for a whole corpus. What
-# an architecture or the user says goes before it; the second table nobody overrules.
-OVERFIT_SETTINGS = {"optim": {"lr": 2e-3}}
+# What `slr check overfit` fixes: nobody overrules it.
 OVERFIT_FIXED = {
     "model": {"dropout": 0.0},
     "optim": {

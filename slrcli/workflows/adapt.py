@@ -1,6 +1,6 @@
 """The settings of a run that fit its corpus: measured before the first step, overruled by whatever was said."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from slrcli.corpus import told
 from slrcli.features.readers import feature_shape
 from slrcli.workflows.opening import choose_layout, open_data
 
+FITTED = ("model", "optim", "augment")
 MOST_SENSORS = 64  # columns; a network's features of a frame are more
 
 
@@ -19,11 +20,13 @@ def settle(
     preset: str = "",
     file: Path | None = None,
     assignments: Iterable[str] = (),
+    sections: Sequence[str] = FITTED,
 ) -> Config:
     """One configuration out of all sources, the corpus among them; what the corpus chose is said, a line each.
 
     The order, the later winning: the defaults, what the corpus says of itself (`corpus.toml`), what fits it
-    (`slrcli.config.choices`), and then as `resolve` has it. A preset is meant as it stands: nothing is fitted to it.
+    (`slrcli.config.choices`, as far as it is in `sections`), and then as `resolve` has it. A preset is meant as it
+    stands: nothing is fitted to it.
 
     Raises:
         SlrError: the corpus cannot be opened, or a setting is wrong.
@@ -34,9 +37,9 @@ def settle(
     first = resolve(**given, base={"data": own})
     if preset or not first.data.data_dir:
         return first
-    fitting = choices(measure(first), first.model.arch)
-    sections = {"data": own, **sections_of({choice.setting: choice.value for choice in fitting})}
-    config = resolve(**given, base=sections)
+    fitting = [c for c in choices(measure(first), first.model.arch) if c.setting.partition(".")[0] in sections]
+    chosen = sections_of({choice.setting: choice.value for choice in fitting})
+    config = resolve(**given, base={"data": own, **chosen})
     plain = config.to_dict()
     for choice in fitting:
         if valued(plain, choice.setting) == choice.value:

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from slrcli.config import resolve
 from slrcli.console import Console
 from slrcli.corpus import open_corpus
 from slrcli.doctor.run import Examination
 from slrcli.errors import UsageError
 from slrcli.findings import has_errors
 from slrcli.synth import SynthOptions, write_corpus
+from slrcli.workflows.adapt import settle
 from slrcli.workflows.check import check_data, check_model
 from slrcli.workflows.decode import Decoded, Means, decode
 from slrcli.workflows.evaluate import EvalResult, evaluate_checkpoint
@@ -21,7 +21,7 @@ from slrcli.workflows.train import TrainResult, train
 from slrcli.workflows.vocab import VocabResult, vocab
 
 # What fits under three minutes on two cores, training included.
-SETTINGS = {"optim": {"epochs": 24}, "model": {"dropout": 0.2}}
+SETTINGS = {"optim": {"epochs": 24}}
 SMALL_SETTINGS = {"optim": {"batch_size": 8, "epochs": 2, "warmup_epochs": 0.5}}
 
 
@@ -79,7 +79,7 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
         f"{summary.signs} signs, {total} sentences, {summary.frames:,} frames; "
         f"{signers['train']} signers to learn from, {signers['test']} never seen for the test"
     )
-    config = resolve({**(SMALL_SETTINGS if small else SETTINGS), **_places(corpus, folder, seed)})
+    config = settle(console, {**(SMALL_SETTINGS if small else SETTINGS), **_places(corpus, folder, seed)})
     console.heading("slr vocab")
     vocabulary = vocab(config.data, folder / "vocab.json")
     console.note(f"{vocabulary.vocabulary.size - 1} glosses, {vocabulary.tokens} tokens")
