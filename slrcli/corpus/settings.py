@@ -103,7 +103,7 @@ def read_settings(root: Path) -> CorpusSettings:
     )
 
 
-def write_settings(root: Path, **values: str | Mapping[str, str]) -> None:
+def write_settings(root: Path, **values: Any) -> None:
     """Write `root/corpus.toml` with some of its keys."""
     import tomli_w  # only needed where a corpus is written
 

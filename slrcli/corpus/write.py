@@ -4,9 +4,10 @@ import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
+from typing import Any
 
 from slrcli.corpus.formats import annotation_files
-from slrcli.corpus.settings import write_settings
+from slrcli.corpus.settings import told, write_settings
 from slrcli.corpus.tables import check_id
 from slrcli.corpus.utterances import Corpus, Utterance
 from slrcli.errors import DataError
@@ -58,7 +59,7 @@ def write_division(out: Path, corpus: Corpus, splits: Mapping[str, Sequence[Utte
         write_table(out, split, ((item.id, _reference(item, base), item.signer, item.glosses) for item in utterances))
         for split, utterances in splits.items()
     ]
-    write_settings(out, format="phoenix2014", **({"features": str(base)} if base else {}))
+    write_settings(out, format="phoenix2014", **({"features": str(base)} if base else {}), **_carried(corpus.root))
     return tables
 
 
@@ -81,8 +82,16 @@ def copy_annotations(out: Path, corpus: Corpus, start: Path, columns: Mapping[st
         copies.append(out / below / file.relative_to(base))
         atomic_write_bytes(copies[-1], file.read_bytes())
     where = {} if start == corpus.root else {"annotations": str(below if start.is_dir() else below / start.name)}
-    write_settings(out, format=corpus.format, **where, **({"columns": dict(columns)} if columns else {}))
+    columns = {"columns": dict(columns)} if columns else {}
+    write_settings(out, format=corpus.format, **where, **columns, **_carried(corpus.root))
     return copies
+
+
+def _carried(root: Path) -> dict[str, Any]:
+    """What a corpus says of its features and glosses, for another folder to say it as well."""
+    own = told(root)
+    layout = own.get("layout", "")
+    return own | ({"layout": os.path.abspath(layout)} if layout.endswith(".toml") else {})
 
 
 def _base(corpus: Corpus) -> Path | None:
