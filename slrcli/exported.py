@@ -57,6 +57,7 @@ class ExportedRecogniser(ClipRecogniser):
         super().__init__(meta.vocabulary, meta)
         self._session = session
         self.stride, self.least_frames = float(known["stride"]), int(known["least_frames"])
+        self.late = int(known.get("late", "0"))  # files that were exported before do not say it
         self.checkpoint = known["checkpoint"]
         self._local = LOCAL if LOCAL in [item.name for item in session.get_outputs()] else OUTPUTS[0]
 
@@ -77,7 +78,7 @@ class ExportedRecogniser(ClipRecogniser):
         if known.get("format") != FORMAT:
             raise CheckpointError("the file is no model that slr exported", f"{path} (expected {FORMAT})", REMEDY)
         try:
-            values = {key: json.loads(known[key]) for key in META_KEYS}
+            values = {key: json.loads(known[key]) for key in META_KEYS if key in known}
             recogniser = cls(session, Meta.from_dict(values, str(path)), known)
             recogniser._check_fit()
             return recogniser
@@ -116,7 +117,7 @@ class ExportedRecogniser(ClipRecogniser):
             raise ValueError(f"a stride of {self.stride:g} and {self.least_frames} frames at least cannot be")
 
 
-META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions")
+META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions", "utterances")
 
 
 def open_session(path: Path) -> Any:
