@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from slrcli.decoding.alignment import align
 from slrcli.decoding.calibration import Calibration
 from slrcli.decoding.decoder import BestPath, Decoder
 from slrcli.decoding.hypothesis import Hypothesis
@@ -23,12 +24,14 @@ class ClipRecogniser:
         meta: what is known of the model; None where nobody trained it.
         stride: input frames that an output frame stands for; not always whole.
         least_frames: the shortest clip of which anything comes out.
+        late: input frames by which output frames come after what they see (see `SignModel`); times are put right by it.
         decoder: makes hypotheses of log-probabilities; the best path unless another one is put here.
         calibration: what the confidences go through; None leaves them as the model has them.
     """
 
     stride: float
     least_frames: int
+    late: int = 0
     calibration: Calibration | None = None
 
     def __init__(self, vocabulary: Vocabulary, meta: Meta | None = None):
@@ -84,4 +87,18 @@ class ClipRecogniser:
         """
         # The stride is the model's, not the batch's: spans must not depend on what else is in it.
         found = self.decoder(log_probs, lengths.tolist(), self.stride, frames.tolist(), names)
+        found = [item.earlier(self.late) for item in found]
         return [self.calibration.applied(item) for item in found] if self.calibration else found
+
+    def placed(self, log_probs: np.ndarray, ids: Sequence[int], frames: int) -> Hypothesis:
+        """Known glosses, placed in a clip; see `slrcli.decoding.alignment.align`.
+
+        Args:
+            log_probs: `[T', V]` of one clip without padding, of `log_probs` or `local_log_probs`.
+            ids: the glosses in their order.
+            frames: input frames of the clip.
+
+        Raises:
+            DataError: they cannot be placed.
+        """
+        return align(log_probs, ids, self.stride, self.vocabulary, frames).earlier(self.late)

@@ -150,6 +150,7 @@ def _properties(recogniser: Recogniser, checkpoint: str, weights: str) -> dict[s
         recogniser.meta,
         stride=repr(recogniser.stride),
         least_frames=str(recogniser.least_frames),
+        late=str(recogniser.late),
         checkpoint=checkpoint,
         weights=weights,
         exported_with=json.dumps(made_with),

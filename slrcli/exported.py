@@ -57,6 +57,7 @@ class ExportedRecogniser(ClipRecogniser):
         super().__init__(meta.vocabulary, meta)
         self._session = session
         self.stride, self.least_frames = float(known["stride"]), int(known["least_frames"])
+        self.late = int(known.get("late", "0"))  # files that were exported before do not say it
         self.checkpoint = known["checkpoint"]
         self._local = LOCAL if LOCAL in [item.name for item in session.get_outputs()] else OUTPUTS[0]
 
@@ -116,7 +117,7 @@ class ExportedRecogniser(ClipRecogniser):
             raise ValueError(f"a stride of {self.stride:g} and {self.least_frames} frames at least cannot be")
 
 
-META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions", "sentences")
+META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions", "utterances", "sentences")
 
 
 def open_session(path: Path) -> Any:

@@ -68,6 +68,11 @@ class Recogniser(ClipRecogniser):
         return LONG_CLIP / int(self.model.output_length(LONG_CLIP))
 
     @property
+    def late(self) -> int:
+        """See `ClipRecogniser`."""
+        return getattr(self.model, "late", 0)  # a module of somebody else may not say it
+
+    @property
     def least_frames(self) -> int:
         """See `ClipRecogniser`."""
         return next(frames for frames in range(1, LONG_CLIP) if self.model.output_length(frames) > 0)

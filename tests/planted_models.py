@@ -240,6 +240,28 @@ class MeanReadsPadding(Sound):
         return super().context(local * torch.sigmoid(local.mean(1, keepdim=True)), lengths)
 
 
+class LeaksBeyondFour(Sound):
+    """A layer that takes clips four at a time, and lets the first four into the next."""
+
+    def context(self, local, lengths):
+        return super().context(torch.cat([local[:4], local[4:] + 0.1 * local[:-4]]), lengths)
+
+
+class LosesTheLastFrame(Sound):
+    def clean(self, x, lengths):
+        return super().clean(x, lengths - 1)
+
+
+class Backwards(Sound):
+    """As if the backward direction of a recurrence had not been turned back."""
+
+    def forward(self, x, lengths):
+        log_probs, kept = super().forward(x, lengths)
+        steps = torch.arange(log_probs.shape[1])
+        turned = torch.where(steps < kept[:, None], kept[:, None] - 1 - steps, steps)
+        return log_probs.gather(1, turned.unsqueeze(2).expand_as(log_probs)), kept
+
+
 class NanSpreads(Sound):
     def clean(self, x, lengths):
         return torch.where(mask(lengths, x.shape[1]).unsqueeze(2), x, 0.0)
@@ -274,6 +296,9 @@ FAULTS = {
     BackwardLstmReadsPadding: "SLR-M07",
     ConvReadsPadding: "SLR-M07",
     MeanReadsPadding: "SLR-M07",
+    LeaksBeyondFour: "SLR-M07",
+    Backwards: "SLR-M11",
+    LosesTheLastFrame: "SLR-M12",
     NanSpreads: "SLR-M09",
 }
 

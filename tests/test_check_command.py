@@ -63,13 +63,13 @@ def checkpoint(tmp_path):
 def test_the_heading_says_what_is_looked_at(checkpoint):
     console = Console(quiet=True)
     subject = check_model(console).subject
-    assert subject.startswith("Architecture conv-bilstm (mediapipe-1629, 101 classes)")
+    assert subject.startswith("Architecture tcn (mediapipe-1629, 101 classes)")
     assert subject.endswith("the default architecture")
     for target in (str(checkpoint), str(checkpoint.parent)):  # a folder of a run does as well
         assert check_model(console, target).subject == f"Checkpoint run/best.safetensors (generic-6, {CLASSES} classes)"
     point_latest(checkpoint.parent)
     assert check_model(console).subject.endswith("the newest run")
-    assert check_model(console, layout="generic-6").subject.startswith("Architecture conv-bilstm (generic-6")
+    assert check_model(console, layout="generic-6").subject.startswith("Architecture tcn (generic-6")
 
 
 def test_the_help_names_the_defaults_that_the_workflow_has():

@@ -1,13 +1,17 @@
 """What every architecture promises: lengths, log-probabilities, nothing of padding, every parameter taught."""
 
+import numpy as np
 import pytest
 import torch
 
 from slrcli.ctc import ctc_loss
+from slrcli.decoding.hypothesis import input_span
 from slrcli.errors import UsageError
 from slrcli.features.layout import generic_layout, list_layouts, load_layout
 from slrcli.models.masked import MaskedBatchNorm1d, mask
 from slrcli.models.registry import ARCHITECTURES, build_model, read_options
+from slrcli.recognise import Recogniser
+from slrcli.vocab import Vocabulary
 
 VOCAB, COLUMNS = 12, 22
 LENGTHS = torch.tensor([37, 1, 22, 36])
@@ -374,3 +378,33 @@ def test_convolutions_halve_time_as_often_as_asked(halvings, length):
 def test_two_convolutions_cannot_halve_three_times():
     with pytest.raises(UsageError, match="halve 3 times"):
         make("conv-bilstm", options={"halvings": 3})
+
+
+@pytest.mark.parametrize("arch", ["conv-bilstm", "conformer"])
+def test_an_output_frame_sees_most_of_the_time_that_is_said_to_be_its_own(arch):
+    """By impulses: the middle of what moves a step, before the layers that look further, against that of its span."""
+    model, seen = make(arch).eval(), []
+    model.recurrence.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    x = clips(torch.tensor([160])).requires_grad_()
+    model(x, torch.tensor([160]))
+    off = []
+    for step in range(12, 28):
+        way = torch.randn(seen[0].shape[2], generator=torch.Generator().manual_seed(step))
+        (gradient,) = torch.autograd.grad((seen[0][0, step] * way).sum(), x, retain_graph=True)
+        felt = gradient[0].abs().sum(dim=1)
+        middle = float((felt * torch.arange(160)).sum() / felt.sum())
+        start, end = input_span(step, step, 4)
+        off.append(middle - ((start + end - 1) / 2 - model.late))
+    assert abs(sum(off) / len(off)) < 1
+
+
+@pytest.mark.parametrize(("arch", "start"), [("conv-bilstm", 20), ("conformer", 18)])
+def test_recognised_and_placed_glosses_stand_where_their_frames_see(arch, start):
+    recogniser = Recogniser(make(arch), Vocabulary.build([[f"G{number}" for number in range(VOCAB - 1)]]))
+    said = torch.zeros(10, dtype=torch.int64).index_fill(0, torch.tensor([0, 5]), 3)
+    log_probs = torch.nn.functional.one_hot(said, VOCAB).float().mul(9).log_softmax(dim=1).numpy()
+    (found,) = recogniser.hypotheses(log_probs[None], np.array([10]), np.array([40]))
+    assert found.spans[1] == (start, start + 4) and found.peaks[1] == start + 2
+    assert found.spans[0][0] == 0 and found.peaks[0] >= 0
+    placed = recogniser.placed(log_probs, found.ids, 40)
+    assert (placed.spans, placed.peaks) == (found.spans, found.peaks)

@@ -1,7 +1,7 @@
 """What every decoder gives back: glosses with their places in the clip and how sure the model was of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 
@@ -43,6 +43,16 @@ class Hypothesis:
         sizes |= {len(self.peaks)} if self.peaks else set()
         if len(sizes) > 1:
             raise ValueError(f"ids, glosses, spans, confidences (and peaks) must be equally many, not {sorted(sizes)}")
+
+    def earlier(self, frames: int) -> "Hypothesis":
+        """The same with all times so many input frames earlier, none before the clip's beginning."""
+        if not frames:
+            return self
+        starts = [max(0, start - frames) for start, _ in self.spans]
+        spans = [(start, max(start + 1, end - frames)) for start, (_, end) in zip(starts, self.spans, strict=True)]
+        peaks = [max(0, peak - frames) for peak in self.peaks]
+        others = [item.earlier(frames) for item in self.others]
+        return replace(self, spans=tuple(spans), peaks=tuple(peaks), others=tuple(others))
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Hypothesis":

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from slrcli.doctor.context import Checks, error, many, note, warning
+from slrcli.doctor.context import Checks, error, many, note, some, warning
 from slrcli.doctor.layers import Layer, find_loss
-from slrcli.doctor.probe import ModelContext, forward
+from slrcli.doctor.probe import BATCH, ModelContext, forward, frames_of
 from slrcli.doctor.timekeeping import measure
 from slrcli.findings import Finding
 
@@ -124,6 +124,11 @@ def order(context: ModelContext) -> Iterator[Finding]:
             "a clip backwards gives the same output backwards: a movement cannot be told from its opposite",
             fix="let a layer weigh earlier frames otherwise than later ones, or add derivatives to the features",
         )
+    if _runs_backwards(network, x[:1]):
+        yield error(
+            "the output runs against the clip: each moment rests the most on the frames of the opposite one",
+            fix="turn back what a layer has turned round, such as the backward direction of a recurrence",
+        )
     moves = {steps * stride: _shift(context, network, steps, stride) for steps in MOVED}
     by = min(moves, key=moves.get)
     yield note(
@@ -144,6 +149,24 @@ def _orderless(context: ModelContext, stride: int) -> Finding:
         "the order of frames does not matter: a shuffled clip gives the same output, shuffled",
         fix="tell the layers where a frame stands: positions for attention, a convolution, or a recurrence",
     )
+
+
+def _runs_backwards(network: nn.Module, x: Tensor) -> bool:
+    """Whether outputs far from the middle are moved the most by frames that lie nearer to the opposite place."""
+    x = x.clone().requires_grad_(True)
+    log_probs = forward(network, x, torch.tensor([x.shape[1]])).log_probs
+    frames, steps = x.shape[1], log_probs.shape[1]
+    if not log_probs.requires_grad:
+        return False
+    for step in (steps // 4, steps - 1 - steps // 4):
+        weighted = (log_probs[0, step] * torch.randn(log_probs.shape[2], dtype=log_probs.dtype)).sum()
+        (gradient,) = torch.autograd.grad(weighted, x, retain_graph=True, allow_unused=True)
+        if gradient is None:
+            return False
+        strongest, own = int(gradient[0].abs().sum(dim=1).argmax()), (step + 0.5) * frames / steps
+        if abs(strongest - own) <= abs(strongest - (frames - own)):
+            return False
+    return True
 
 
 def _shift(context: ModelContext, network: nn.Module, steps: int, stride: int) -> float:
@@ -181,6 +204,7 @@ def receptive_field(context: ModelContext) -> Iterator[Finding]:
             fix="look for detach() or a step that has no slope between the features and the first layer",
         )
         return
+    yield from _unseen(context)
     stride = FELT / log_probs.shape[1]
     first, last = round(middle * stride), min(round((middle + 1) * stride), FELT) - 1
     back, ahead = _reach(felt, 0.0, first, last)
@@ -199,6 +223,26 @@ def receptive_field(context: ModelContext) -> Iterator[Finding]:
         yield warning(said, fix=fix)
     else:
         yield note(f"{said}; {'causal' if ahead == 0 else 'not causal'}")
+
+
+def _unseen(context: ModelContext) -> Iterator[Finding]:
+    """Frames of clips in a batch, in whatever place, that move no output of their clip."""
+    x, lengths = context.clips(BATCH)
+    x.requires_grad_(True)
+    out = forward(context.network(), x, lengths)
+    valid = torch.cat(frames_of(out.log_probs, out.lengths))
+    (valid * torch.randn(valid.shape)).sum().backward()
+    unseen = [
+        f"frame {place + 1} of {count}"
+        for row, count in enumerate(BATCH)
+        for place in (x.grad[row, :count].abs().sum(dim=1) == 0).nonzero().flatten().tolist()
+    ]
+    if unseen:
+        yield error(
+            f"{many(len(unseen), 'frame')} of {sum(BATCH)} have no effect on any output",
+            some(unseen),
+            "compare masks and lengths: the last valid frame is number length - 1; no stride may leave frames out",
+        )
 
 
 def _reach(felt: Tensor, least: float, first: int, last: int) -> tuple[int, int]:

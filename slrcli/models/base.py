@@ -58,9 +58,12 @@ class SignModel(nn.Module):
         recurrence: see above; its first input is `[B, T', C]`.
         gradient_checkpointing: compute the parts passed to `stage` again in the backward pass instead of keeping what
             they made: less memory, more time, the same result.
+        late: frames by which an output frame comes after what it sees: from the middle of that to the middle of those
+            that it stands for (see `slrcli.decoding.hypothesis.input_span`), rounded. Times are put right by it.
     """
 
     recurrence: nn.Module
+    late = 0
 
     def __init__(self, frontend: Frontend, vocab_size: int):
         super().__init__()

@@ -58,13 +58,13 @@ class Points:
 
     def directions(self, bones: tuple[tuple[int, int], ...], axes: tuple[str, ...]) -> Columns:
         """Where each bone points, vectors of length 1, as columns; unknown where an end is, or where both coincide."""
-        (first, there), (second, also) = (
-            Columns(pick(self.values[:, :, rows], self.places(axes)), pick(self.known[:, :, rows], self.places(axes)))
-            for rows in map(list, zip(*bones, strict=True))
-        )
-        way = second - first
+        first, second = torch.tensor(bones, device=self.values.device).T
+        places = pick(self.values, self.places(axes))
+        there = pick(self.known, self.places(axes)).all(dim=3)
+        way = places.index_select(2, second) - places.index_select(2, first)
         length = way.norm(dim=3, keepdim=True)
-        known = there & also & (length > SHORTEST_BONE)
+        known = there.index_select(2, first) & there.index_select(2, second) & (length.squeeze(3) > SHORTEST_BONE)
+        known = known.unsqueeze(3).expand(way.shape)
         return Columns((way / length.clamp(min=SHORTEST_BONE)).flatten(2), known.flatten(2))
 
     def columns(self, coordinates: tuple[str, ...], kept: int) -> Columns:

@@ -69,6 +69,8 @@ class ConformerOptions:
 class Conformer(SignModel):
     """See the module; T frames become ceil(ceil(T / 2) / 2) steps."""
 
+    late = 2  # the convolutions of the stem centre step t on frame 4 t, the first of the four that it stands for
+
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: ConformerOptions):
         super().__init__(frontend, vocab_size)
         width = options.width

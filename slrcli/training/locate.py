@@ -8,7 +8,6 @@ import numpy as np
 
 from slrcli.ahead import ahead
 from slrcli.data import Batch, Clips, collate
-from slrcli.decoding.alignment import align
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.segments import Lengths, parted
 from slrcli.errors import DataError
@@ -58,7 +57,7 @@ def locate(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]
             x = batch.x[row, : batch.lengths[row], : clips.layout.positions].numpy()
             with suppress(DataError):  # too short for its glosses, or they cannot be
                 own = log_probs[row, : lengths[row]]
-                signs = align(own, targets[index], recogniser.stride, recogniser.vocabulary, len(x))
+                signs = recogniser.placed(own, targets[index], len(x))
                 placed[index] = signs, active(x, clips.layout, REST)
     return _spans(placed, targets)
 

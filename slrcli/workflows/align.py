@@ -8,7 +8,6 @@ from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.config import DataConfig
 from slrcli.console import Console
 from slrcli.corpus import split_name
-from slrcli.decoding.alignment import align as place
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.clip import padded
 from slrcli.report.outputs import TimedClip
@@ -90,7 +89,7 @@ def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: Fram
         for row, (index, length) in enumerate(zip(arrays, lengths.tolist(), strict=True)):
             item, frames = clips[index], len(arrays[index])
             try:
-                found = place(log_probs[row, :length], targets[index], recogniser.stride, recogniser.vocabulary, frames)
+                found = recogniser.placed(log_probs[row, :length], targets[index], frames)
                 done[index] = Aligned(item.id, TimedClip(item.id, frames, found, rates.of(item.path)))
             except SlrError as error:
                 done[index] = Aligned(item.id, error=type(error)(error.what, item.id, error.fix))
