@@ -17,9 +17,7 @@ from slrcli.features.layout import Group, Layout
 
 ONE_HAND = 0.35  # mean distance of two detections' points, in sizes of a hand, below which they are the same hand
 FARTHEST = 4.0  # in sizes of a hand: further movement between two frames costs no more
-APPEARS = (
-    2.0  # cost of a hand that was never seen where the other was, else each hand alone would be two at its fastest
-)
+APPEARS = 2.0  # cost of a hand never seen before that takes the other's place: one hand alone, if fast, is not two
 ARMS_CROSSED = 0.3  # cost of a frame in which the left hand is on the right, in sizes of a hand
 CHANGE = 0.25  # cost of a change of slots between two frames, in sizes of a hand, so that none happens without need
 
