@@ -6,7 +6,10 @@ assigned to two tracks by the least movement over the whole clip (Viterbi 1967);
 A layout with a body is left alone: there the arms tell which hand is which.
 """
 
-from math import hypot, inf, isnan
+from collections.abc import Sequence
+from math import dist
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,11 +17,57 @@ from slrcli.features.layout import Group, Layout
 
 ONE_HAND = 0.35  # mean distance of two detections' points, in sizes of a hand, below which they are the same hand
 FARTHEST = 4.0  # in sizes of a hand: further movement between two frames costs no more
+APPEARS = 2.0  # cost of a hand never seen before that takes the other's place: one hand alone, if fast, is not two
 ARMS_CROSSED = 0.3  # cost of a frame in which the left hand is on the right, in sizes of a hand
 CHANGE = 0.25  # cost of a change of slots between two frames, in sizes of a hand, so that none happens without need
 
-Place = tuple[float, float]
-NOWHERE: Place = (np.nan, np.nan)
+Place = tuple[float, float]  # in sizes of a hand, as all costs are
+
+
+class Sight(NamedTuple):
+    """What a frame shows: where the hand of each slot is, None where there is none; whether both are one hand."""
+
+    slots: tuple[Place | None, Place | None]
+    together: bool = False
+
+    def tracks(self, crossed: bool) -> tuple[Place | None, Place | None]:
+        """Where both tracks are seen, the slots as they stand or crossed.
+
+        Where both slots hold one hand, it is the first track as they stand, and the second one crossed.
+        """
+        first, second = self.slots
+        if self.together:
+            return (None, first) if crossed else (first, None)
+        return (second, first) if crossed else (first, second)
+
+
+class Tracks(NamedTuple):
+    """What became of the slots of a clip, a truth value a frame.
+
+    Attributes:
+        crossed: the slots are to change places; see `Sight.tracks`.
+        together: both hold one hand.
+        empty: none holds any.
+    """
+
+    crossed: np.ndarray
+    together: np.ndarray
+    empty: np.ndarray
+
+    @property
+    def changes(self) -> int:
+        """How often the slots change places, frames that do not tell left out."""
+        telling = self.crossed[~self.together & ~self.empty]
+        return int((telling[1:] != telling[:-1]).sum())
+
+
+class _Way(NamedTuple):
+    """A way to assign all frames so far: its cost, the last frame's assignment, where each track was seen last."""
+
+    cost: float
+    crossed: bool
+    seen: tuple[Place | None, Place | None]
+    before: "_Way | None"
 
 
 def free_hands(layout: Layout) -> tuple[Group, Group] | None:
@@ -34,7 +83,8 @@ def assign_hands(x: np.ndarray, layout: Layout) -> np.ndarray:
     """A clip with each hand in a slot of its own.
 
     The first hand of the layout is the one that is mostly further to the right in the picture: the left hand of a
-    signer who faces a camera that does not mirror.
+    signer who faces a camera that does not mirror. A hand that is alone throughout the clip stays in its slot. Of two
+    detections of one hand the mean is kept, and stored derivatives go with their hand.
 
     Args:
         x: float32 `[T, D]`, NaN where a point is missing; not changed.
@@ -43,112 +93,133 @@ def assign_hands(x: np.ndarray, layout: Layout) -> np.ndarray:
     Returns:
         Float32 `[T, D]`; `x` itself where the layout has no two hands without a body, or nothing is to be done.
     """
-    hands = free_hands(layout)
-    if hands is None:
+    tracks = hand_tracks(x, layout)
+    if tracks is None or not (tracks.crossed | tracks.together).any():
         return x
-    points = np.stack([x[:, hand.start : hand.stop].reshape(len(x), len(hand.points), -1) for hand in hands], axis=1)
-    crossed, lost = _tracks(points[..., :2])
-    swapped = points[:, ::-1]
-    tracks = np.where(crossed[:, None, None, None], swapped, points)
-    tracks[lost] = np.nan
+    blocks = layout.positions * np.arange(1 + layout.stored_derivatives)[:, None]
+    first, second = ((blocks + np.array(hand.columns)).ravel() for hand in free_hands(layout))
+    crossed, together = tracks.crossed, tracks.together
     y = x.copy()
-    for slot, hand in enumerate(hands):
-        y[:, hand.start : hand.stop] = tracks[:, slot].reshape(len(x), -1)
+    y[np.ix_(crossed, first)], y[np.ix_(crossed, second)] = x[np.ix_(crossed, second)], x[np.ix_(crossed, first)]
+    both = np.stack([x[np.ix_(together, first)], x[np.ix_(together, second)]])
+    known = ~np.isnan(both)
+    one = np.where(known, both, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    for slot, columns in enumerate((first, second)):
+        here = crossed[together, None] == bool(slot)
+        y[np.ix_(together, columns)] = np.where(here, one, np.nan)
     return y
 
 
-def changes(x: np.ndarray, layout: Layout) -> tuple[int, int]:
-    """How often the slots of a clip `[T, D]` change places, and in how many frames both hold one hand."""
+def hand_tracks(x: np.ndarray, layout: Layout) -> Tracks | None:
+    """How the slots of a clip `[T, D]` are to be assigned; None where the layout has no two hands without a body."""
     hands = free_hands(layout)
     if hands is None:
-        return 0, 0
-    points = np.stack([x[:, hand.start : hand.stop].reshape(len(x), len(hand.points), -1) for hand in hands], axis=1)
-    crossed, lost = _tracks(points[..., :2])
-    apart = crossed[~lost.any(axis=1)]
-    return int((apart[1:] != apart[:-1]).sum()), int((lost.sum(axis=1) & ~np.isnan(points).all((2, 3)).any(1)).sum())
-
-
-def _tracks(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which slots go to which track.
-
-    Args:
-        points: positions in both slots, `[T, 2, P, 2]`.
-
-    Returns:
-        Frames whose slots are to change places, bool `[T]`; and tracks that have no hand, bool `[T, 2]`.
-    """
-    there = ~np.isnan(points).all(axis=(2, 3))
-    centres = np.where(there[..., None], _means(points), np.nan)
-    size = _size(points)
+        return None
+    points = np.stack([_points(x, hand) for hand in hands], axis=1)
+    centres, there = _centres(points)
+    size = _size(points, centres)
     together = there.all(axis=1) & (_distance(points) < ONE_HAND * size)
-    crossed = np.array(_cheapest(centres.tolist(), there.tolist(), together.tolist(), size), bool)
-    lost = ~np.where(crossed[:, None], there[:, ::-1], there)
-    lost[together, np.where(crossed[together], 0, 1)] = True  # the one hand goes to the first track, or to the second
-    return crossed, lost
+    centres[together] = centres[together].mean(axis=1, keepdims=True)
+    sights = [
+        Sight(tuple(tuple(place) if seen else None for place, seen in zip(*frame, strict=True)), one)
+        for *frame, one in zip((centres / size).tolist(), there.tolist(), together.tolist(), strict=True)
+    ]
+    _, crossed = cheapest(sights)
+    return Tracks(np.array(crossed, bool), together, ~there.any(axis=1))
 
 
-def _cheapest(centres: list[list[Place]], there: list[list[bool]], together: list[bool], size: float) -> list[bool]:
-    """The cheaper way through all frames of two: slots as they stand, or crossed.
+def cheapest(sights: Sequence[Sight]) -> tuple[float, list[bool]]:
+    """The cheapest assignment of all frames there is: its cost, and for each frame whether the slots are crossed.
 
-    Each way remembers where it saw either hand last. A frame in which both slots hold one hand says which track that
-    is: the first (as they stand) or the second (crossed).
+    A way is given up where another one can go on as it does and will be no dearer, wherever the hands turn up. Two are
+    left at most after a frame that shows both hands; where one is lost, those that saw it last in places well apart.
     """
-    ways = [(0.0, NOWHERE, NOWHERE), (0.0, NOWHERE, NOWHERE)]
-    back: list[tuple[int, int]] = []
+    ways = [_Way(0.0, False, (None, None), None)]
     free = True  # to change without a cost
-    for places, seen, one in zip(centres, there, together, strict=True):
-        found, came = [], []
-        for way in (0, 1):
-            first, second = (places[way], places[1 - way]) if not one else (places[0], places[0])
-            has = (seen[way], seen[1 - way]) if not one else (way == 0, way == 1)
-            best = (inf, NOWHERE, NOWHERE)
-            origin = 0
-            for before in (0, 1):
-                cost, *last = ways[before]
-                cost += CHANGE * (before != way and not free and not one)
-                cost += _moved(first, last[0], size) * has[0] + _moved(second, last[1], size) * has[1]
-                cost += ARMS_CROSSED * (has[0] and has[1] and first[0] < second[0])
-                if cost < best[0]:
-                    best = (cost, tuple(first) if has[0] else last[0], tuple(second) if has[1] else last[1])
-                    origin = before
-            found.append(best)
-            came.append(origin)
-        free = one
-        ways = found
-        back.append((came[0], came[1]))
-    way = int(ways[1][0] < ways[0][0])
-    path = []
-    for came in reversed(back):
-        path.append(bool(way))
-        way = came[way]
-    return path[::-1]
+    for sight in sights:
+        change = 0.0 if free or sight.together else CHANGE
+        steps = [_step(way, crossed, sight, change) for way in ways for crossed in (False, True)]
+        ways = []
+        for step in sorted(steps, key=_cost):
+            if not any(_as_good(way, step) for way in ways):
+                ways.append(step)
+        free = sight.together
+    way = ways[0]
+    cost, path = way.cost, []
+    while way.before is not None:
+        path.append(way.crossed)
+        way = way.before
+    return cost, path[::-1]
 
 
-def _moved(place: Place, last: Place, size: float) -> float:
-    """How far a hand has come since it was seen last, in sizes of a hand; nothing where it was never seen."""
-    if isnan(last[0]) or isnan(place[0]):
+def _step(way: _Way, crossed: bool, sight: Sight, change: float) -> _Way:
+    """A way gone on by one frame; `change` is what it costs to cross the slots there, or no longer to."""
+    first, second = sight.tracks(crossed)
+    was, had = way.seen
+    cost = way.cost + _arrival(first, was, second is None and had is not None)
+    cost += _arrival(second, had, first is None and was is not None)
+    if crossed != way.crossed:
+        cost += change
+    if first is not None and second is not None and first[0] < second[0]:
+        cost += ARMS_CROSSED
+    return _Way(cost, crossed, (first or was, second or had), way)
+
+
+def _arrival(place: Place | None, last: Place | None, other_gone: bool) -> float:
+    """What it costs that a track is seen in a place: its movement since it was seen last."""
+    if place is None:
         return 0.0
-    return min(hypot(place[0] - last[0], place[1] - last[1]) / size, FARTHEST)
+    return _apart(place, last) if last is not None else APPEARS * other_gone
 
 
-def _means(points: np.ndarray) -> np.ndarray:
-    """Mean of the points that are there, `[T, 2, P, 2]` -> `[T, 2, 2]`."""
+def _as_good(way: _Way, other: _Way) -> bool:
+    """Whether one way is no dearer than the other, even if it has further to go to wherever the hands are seen next."""
+    spare = other.cost - way.cost - CHANGE * (way.crossed != other.crossed)
+    for place, last in zip(way.seen, other.seen, strict=True):
+        if spare < 0:
+            return False
+        if place is not last:
+            spare -= FARTHEST if place is None or last is None else _apart(place, last)
+    return spare >= 0
+
+
+def _apart(place: Place, last: Place) -> float:
+    """Distance of two places, `FARTHEST` at most."""
+    return min(dist(place, last), FARTHEST)
+
+
+_cost = attrgetter("cost")
+
+
+def _points(x: np.ndarray, hand: Group) -> np.ndarray:
+    """Where the points of a hand are in the picture, `[T, P, 2]`; NaN in both coordinates where either is unknown."""
+    columns = [[hand.column(point, axis) for axis in ("x", "y")] for point in hand.points]
+    points = x[:, columns]
+    return np.where(np.isfinite(points).all(axis=2, keepdims=True), points, np.nan)
+
+
+def _centres(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the points that are known, `[T, 2, P, 2]` -> `[T, 2, 2]`, and where there are any, `[T, 2]`."""
     known = ~np.isnan(points)
-    return np.where(known, points, 0).sum(axis=2) / np.maximum(known.sum(axis=2), 1)
-
-
-def _size(points: np.ndarray) -> float:
-    """What a hand measures: twice its points' mean distance from their middle, the median over all detections."""
-    away = np.linalg.norm(points - _means(points)[:, :, None], axis=3)
-    known = ~np.isnan(away)
     count = known.sum(axis=2)
-    spread = np.where(known, away, 0).sum(axis=2)[count > 0] / count[count > 0]
-    return max(2 * float(np.median(spread)), 1e-9) if spread.size else 1.0
+    return np.where(known, points, 0).sum(axis=2) / np.maximum(count, 1), count[..., 0] > 0
+
+
+def _size(points: np.ndarray, centres: np.ndarray) -> float:
+    """What a hand measures: twice its points' mean distance from their middle, the median over all detections."""
+    spread, known = _mean_length(points - centres[:, :, None])
+    return max(2 * float(np.median(spread[known])), 1e-9) if known.any() else 1.0
 
 
 def _distance(points: np.ndarray) -> np.ndarray:
     """Mean distance of the points of one slot from those of the other, `[T]`; infinite where none is in both."""
-    apart = np.linalg.norm(points[:, 0] - points[:, 1], axis=2)
-    known = ~np.isnan(apart)
-    count = known.sum(axis=1)
-    return np.where(count > 0, np.where(known, apart, 0).sum(axis=1) / np.maximum(count, 1), np.inf)
+    apart, known = _mean_length(points[:, 0] - points[:, 1])
+    return np.where(known, apart, np.inf)
+
+
+def _mean_length(ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean length of those of `ways [..., P, 2]` that are known, and whether any is, both `[...]`."""
+    lengths = np.linalg.norm(ways, axis=-1)
+    known = ~np.isnan(lengths)
+    count = known.sum(axis=-1)
+    return np.where(known, lengths, 0).sum(axis=-1) / np.maximum(count, 1), count > 0
