@@ -2,10 +2,10 @@
 
 Usage: python examples/folds/both_new.py CORPUS FOLDS
 
-For each signer of a corpus, FOLDS/NAME gets tables that refer to the features where they lie: `train` (the other signers
-and sentences), `dev` (this signer, held-out sentences: both new) and `test` (the other signers, held-out sentences). Then
-`slr train --data-dir FOLDS/NAME`, and `slr eval RUN/last.safetensors --data-dir FOLDS/NAME --split dev` (or test): the
-last epoch, which dev has not chosen.
+For each signer of a corpus, FOLDS/NAME gets tables that refer to the features where they lie: `train` (the other
+signers and sentences), `dev` (this signer, held-out sentences: both new) and `test` (the other signers, held-out
+sentences). Then `slr train --data-dir FOLDS/NAME`, and `slr eval RUN/last.safetensors --split dev ...`
+(or test): the last epoch, which dev has not chosen.
 """
 
 import argparse

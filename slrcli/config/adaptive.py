@@ -11,7 +11,7 @@ STEPS_PER_SIGN = 5  # output frames that a sign should last
 MOST_STRIDES = 3
 SEEN = 48_000  # utterances that a run sees in all, each as often as there are epochs
 EPOCHS = (10, 120)
-SMALL = 400  # utterances below which a batch is small, so that an epoch has steps enough
+SMALL = 600  # utterances below which a batch is small, so that an epoch has steps enough
 
 
 class Facts(NamedTuple):
