@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 STEPS_PER_SIGN = 5  # output frames that a sign should last
 MOST_STRIDES = 3
-SEEN = 48_000  # utterances that a run sees in all, each as often as there are epochs
+SEEN = 32_000  # utterances that a run sees in all, each as often as there are epochs
 EPOCHS = (10, 120)
 SMALL = 600  # utterances below which a batch is small, so that an epoch has steps enough
 
