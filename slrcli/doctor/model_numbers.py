@@ -12,6 +12,7 @@ from slrcli.models.base import Output
 
 NUMBER_CHECKS = Checks()
 
+NO_KERNEL = "could not create a primitive"  # what oneDNN says of layers that a processor cannot compute so
 MISSING = 0.2  # share of values taken away in the check for missing points
 HUGE = 1e6  # times what is usual
 # Share of frames whose best class must be the same in bfloat16: 0.87 and more in sound models, fresh ones too.
@@ -93,8 +94,15 @@ def half_precision(context: ModelContext) -> Iterator[Finding]:
     """Under bfloat16 autocast and with float16 weights: finite, log-probabilities float32, the same best classes."""
     x, counts = context.clips(BATCH)
     exact = torch.cat(frames_of(context.ordinary.log_probs, context.ordinary.lengths))
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        coarse = forward(context.network(), x, counts)
+    try:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            coarse = forward(context.network(), x, counts)
+    except RuntimeError as reason:
+        if NO_KERNEL not in str(reason):
+            raise
+        yield note("bfloat16 was not tried: this processor has no kernel for a layer of the model")
+        yield from _float16(context, exact)
+        return
     values = torch.cat(frames_of(coarse.log_probs, coarse.lengths))
     if values.dtype != torch.float32:
         fix = "end in .float().log_softmax(-1): the CTC loss is ruined by half precision"
