@@ -20,7 +20,7 @@ from slrcli.cli.common import (
     option,
     overrides,
 )
-from slrcli.config import OVERFIT_SETTINGS, OverfitConfig, resolve
+from slrcli.config import OVERFIT_SETTINGS, OverfitConfig
 from slrcli.console import Console
 
 DEFAULTS = OverfitConfig()
@@ -69,10 +69,11 @@ def overfit(
         data__layout=layout, data__vocab=vocab, data__normaliser=normaliser, model__arch=arch, optim__lr=lr,
         run__seed=seed, run__device=device,
     )  # fmt: skip
-    settled = resolve(given, preset, config, settings or (), OVERFIT_SETTINGS)
     from slrcli.errors import EXIT_FAILURE, EXIT_OK
+    from slrcli.workflows.adapt import resolve_told
     from slrcli.workflows.overfit import overfit as learn_by_heart
 
+    settled = resolve_told(given, preset, config, settings or (), OVERFIT_SETTINGS)
     bounds = OverfitConfig(utterances, seconds, steps)
     result = learn_by_heart(settled, bounds, console, chosen(only, skip, strict))
     if as_json:
