@@ -36,6 +36,7 @@ def properties(meta: Meta, **more: str) -> dict[str, str]:
         "architecture": meta.config.model.arch,
         "normaliser": meta.vocabulary.normaliser,
         "max_gap": str(meta.config.data.max_gap),
+        "assign_hands": str(meta.config.data.assign_hands).lower(),
         "fps": f"{meta.layout.fps:g}",
         **more,
     }

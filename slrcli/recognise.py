@@ -11,6 +11,7 @@ from slrcli.checkpoint import load_checkpoint
 from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.data import Batch
 from slrcli.errors import UsageError
+from slrcli.features.hands import free_hands
 from slrcli.meta import Meta
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.streaming import Streaming
@@ -78,8 +79,10 @@ class Recogniser(ClipRecogniser):
         return next(frames for frames in range(1, LONG_CLIP) if self.model.output_length(frames) > 0)
 
     def running(self) -> RunningRecogniser | None:
-        """See `ClipRecogniser`; what `streaming` made can, unless its frontend looks at whole clips."""
+        """See `ClipRecogniser`; what `streaming` made can, unless its frontend or its preparation needs whole clips."""
         if not (isinstance(self.model, Streaming) and self.model.frontend.runs):
+            return None
+        if self.meta.config.data.assign_hands and free_hands(self.meta.layout):
             return None
         sure = {"confidence": self.calibration.of} if self.calibration else {}
         max_gap = self.meta.config.data.max_gap

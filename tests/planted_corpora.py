@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import replace
 
 import numpy as np
+from planted_hands import signing, swapped
 
 from slrcli.config import DataConfig
 from slrcli.console import Console
@@ -349,6 +350,13 @@ def other_unit(corpus):
     features(corpus, "t3", 640 * clip())
 
 
+def hands_in_turn_in_either_slot(corpus):
+    for number, path in enumerate(sorted(corpus.glob("features/*/*.npy"))):
+        x = signing(seed=number)
+        x[number::5] = swapped(x[number::5])
+        np.save(path, x)
+
+
 def damaged_vocabulary(corpus):
     return {"vocabulary_problem": DataError("the vocabulary is not JSON", "vocab.json", "build it again")}
 
@@ -416,6 +424,7 @@ FAULTS = {
     frames_padded_at_the_end: ("SLR-D25", W),
     other_unit: ("SLR-D30", E),
     column_that_never_changes: ("SLR-D33", W),
+    hands_in_turn_in_either_slot: ("SLR-D34", W),
     damaged_vocabulary: ("SLR-V01", E),
     gloss_outside_the_vocabulary: ("SLR-V03", E),
     vocabulary_of_another_normaliser: ("SLR-V04", E),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from planted_hands import signing, swapped
 from typer.testing import CliRunner
 
 import slrcli.export
@@ -18,6 +19,7 @@ from slrcli.errors import CheckpointError, SlrError, UsageError
 from slrcli.export import largest_difference
 from slrcli.exported import ExportedRecogniser
 from slrcli.features.clip import padded
+from slrcli.features.hands import free_hands
 from slrcli.features.layout import generic_layout, load_layout
 from slrcli.files import file_hash
 from slrcli.lstm_operator import with_operators
@@ -39,6 +41,7 @@ TINY = {
     "conformer": (generic_layout(9), {"width": 12, "heads": 2, "layers": 2, "window": 3, "kernel": 3}),
     "mobilenetv3": (generic_layout(9), {"width": 0.1}),
     "streaming": (load_layout("kinect-20"), {"width": 12, "layers": 1, "lookahead": 4}),
+    "tcn": (load_layout("mediapipe-126"), {"width": 12}),
 }
 SENTENCES = ("0123456789abcdef", "fedcba9876543210")
 LENGTHS = [1, 2, 3, 4, 5, 7, 12, 13, 50, 51, 301]
@@ -134,6 +137,22 @@ def test_hypotheses_are_the_same_with_spans_and_confidences(pair):
         assert ours.glosses
 
 
+def test_feature_files_are_prepared_alike_and_hands_assigned(pair, tmp_path):
+    recogniser, exported, _ = pair
+    layout = recogniser.meta.layout
+    clips = {"noise": noise(50, layout.width)}
+    if free_hands(layout):
+        clips = {"signed": (x := signing(50)), "swapped": np.where(np.arange(50)[:, None] % 7 < 3, swapped(x), x)}
+    for name, x in clips.items():
+        np.save(tmp_path / f"{name}.npy", x)
+    prepared = {name: recogniser.load(tmp_path / f"{name}.npy") for name in clips}
+    for name, x in prepared.items():
+        np.testing.assert_array_equal(exported.load(tmp_path / f"{name}.npy"), x)
+        np.testing.assert_array_equal(x, next(iter(prepared.values())))
+        (ours,), (theirs,) = recogniser.recognise([x]), exported.recognise([x])
+        assert (ours.glosses, ours.spans) == (theirs.glosses, theirs.spans)
+
+
 def test_the_file_tells_what_it_is(pair):
     recogniser, exported, checkpoint = pair
     meta = recogniser.meta
@@ -141,6 +160,7 @@ def test_the_file_tells_what_it_is(pair):
     assert (exported.stride, exported.least_frames) == (recogniser.stride, recogniser.least_frames)
     told = {item.key: item.value for item in onnx.load(checkpoint.with_suffix(".onnx")).metadata_props}
     assert told["architecture"] == meta.config.model.arch and told["max_gap"] == "3"
+    assert told["assign_hands"] == "true"
     assert told["checkpoint"] == exported.checkpoint == file_hash(checkpoint)
     assert json.loads(told["tokens"]) == ["<blank>", *GLOSSES] and told["normaliser"] == "none@1"
     assert float(told["fps"]) == meta.layout.fps and told["weights"] == "float32"

@@ -158,6 +158,7 @@ FLOORS = [
         "data_files",
         "data_motion",
         "data_body",
+        "data_hands",
         "data_splits",
         "data_checks",
         "vocab_checks",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,18 +16,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_hands import HANDS, signing, swapped
 from planted_streams import VOCABULARY, clip, parts_of, recogniser
 from typer.testing import CliRunner
 
 from slrcli.checkpoint import save_checkpoint
 from slrcli.cli import app
-from slrcli.config import Config
+from slrcli.clip_recogniser import ClipRecogniser
+from slrcli.config import Config, LiveConfig
+from slrcli.console import Console
 from slrcli.errors import DataError
 from slrcli.features.layout import load_layout
 from slrcli.features.rows import AnyRows
 from slrcli.meta import Meta
 from slrcli.models.registry import build_model
-from slrcli.workflows.stream import growing
+from slrcli.workflows.stream import growing, stream_recogniser
 
 FRAMES = 160
 FPS = 30.0  # of kinect-20
@@ -202,6 +206,46 @@ def test_networks_of_whole_clips_look_at_windows(folder):
     assert done.returncode == 0 and b"looks at whole clips" in done.stderr
     lines = [line.split("\t") for line in done.stdout.decode().splitlines()]
     assert lines and all(len(line) == 5 and line[2] in "ABCDE" for line in lines)
+
+
+class Listening(ClipRecogniser):
+    """Keeps the windows that it is asked about and hears nothing."""
+
+    stride, least_frames = 1.0, 1
+
+    def __init__(self, hands: bool):
+        config = Config.from_dict({"data": {"assign_hands": hands}})
+        super().__init__(VOCABULARY, Meta(config, VOCABULARY, HANDS))
+        self.windows = []
+
+    def log_probs(self, x, lengths):
+        self.windows.append(x[0])
+        return np.zeros((1, x.shape[1], len(VOCABULARY)), np.float32), lengths
+
+
+@pytest.mark.parametrize("hands", [True, False])
+def test_windows_are_prepared_as_the_clips_were_that_the_recogniser_learnt_from(hands):
+    x = signing(90)
+    y = np.where(np.arange(90)[:, None] % 7 < 3, swapped(x), x)
+    listening = Listening(hands)
+    stream = stream_recogniser(Console(quiet=True), listening, 30.0, LiveConfig(window=2.0, hop=0.5, settle=0.3))
+    stream.push(y)
+    stream.finish()
+    assert [len(window) for window in listening.windows] == [15, 30, 45, 60, 60, 60, 60]
+    for end, window in zip((15, 30, 45, 60, 75, 90, 90), listening.windows, strict=True):
+        np.testing.assert_array_equal(window, (x if hands else y)[end - len(window) : end])
+
+
+@pytest.mark.parametrize(
+    ("layout", "assign", "runs"),
+    [("mediapipe-126", True, False), ("mediapipe-126", False, True), ("kinect-20", True, True)],
+)
+def test_a_streaming_network_whose_clips_had_their_hands_assigned_needs_windows(layout, assign, runs):
+    """Hands are assigned over whole clips: carried on frame by frame, other glosses would come than of the file."""
+    made = recogniser(layout)
+    data = replace(made.meta.config.data, assign_hands=assign)
+    made.meta = replace(made.meta, config=replace(made.meta.config, data=data))
+    assert (made.running() is not None) is runs
 
 
 def test_a_search_looks_at_windows(folder):

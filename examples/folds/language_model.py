@@ -47,7 +47,7 @@ class Fold:
         model, _ = estimate([item.glosses for item in opened.split("train")], order)
         self.perplexity = perplexity(model, self.references.values())
         self.language = BoundModel(model, meta.vocabulary)
-        clips = Clips(self.held_out, meta.layout, meta.config.data.max_gap)
+        clips = Clips(self.held_out, meta.layout, **meta.config.data.preparation)
         self.batches = [self._look(clips, part) for part in by_length(clips.frames, BATCH)]
 
     def _look(self, clips: Clips, part: list[int]):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, option, overrides
+from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, data_of, option
 from slrcli.config import NGRAM_ORDER, RunConfig
 from slrcli.console import Console, visible
 
@@ -54,11 +54,10 @@ def lm(
 
         slr lm --perplexity lm.arpa test.corpus.csv --json
     """
-    from slrcli.config import resolve
     from slrcli.workflows.lm import lm as run
 
-    config = resolve(overrides(data__data_dir=data_dir, data__format=format, data__annotations=annotations))
-    result = run(console, config.data, files or (), order, out, test or (), model, normaliser, seed)
+    data = data_of(data_dir=data_dir, format=format, annotations=annotations)
+    result = run(console, data, files or (), order, out, test or (), model, normaliser, seed)
     for text in result.notes:
         console.note(text)
     for discount in result.discounts:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, option, overrides
+from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, data_of, option
 from slrcli.console import Console, visible
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ def vocab(
 
         slr vocab --import gloss_dict.npy --data-dir DIR
     """
-    from slrcli.config import resolve
     from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
     from slrcli.workflows import vocab as workflow
 
@@ -57,16 +56,10 @@ def vocab(
             raise UsageError(
                 "this option belongs to building a vocabulary", flag, "leave it out, or use --data-dir alone"
             )
-    config = resolve(
-        overrides(
-            data__data_dir=data_dir,
-            data__format=format,
-            data__annotations=annotations,
-            data__normaliser=normaliser,
-            data__min_count=min_count,
-        )
+    data = data_of(
+        data_dir=data_dir, format=format, annotations=annotations, normaliser=normaliser, min_count=min_count
     )
-    result = workflow.vocab(config.data, out, show, import_, special or (), lookup or ())
+    result = workflow.vocab(data, out, show, import_, special or (), lookup or ())
     for text in result.notes:
         console.note(text)
     if as_json:

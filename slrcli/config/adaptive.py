@@ -52,7 +52,8 @@ def choices(facts: Facts, arch: str) -> list[Choice]:
     why = f"{facts.utterances:,} utterances"
     found = [Choice("optim.epochs", epochs, why), Choice("optim.batch_size", batch, why)]
     if arch == "tcn":
-        strides = min(max(round(log2(facts.sign_frames / STEPS_PER_SIGN)), 1), MOST_STRIDES)
+        steps = max(facts.sign_frames / STEPS_PER_SIGN, 1)  # an empty corpus is for others to speak of
+        strides = min(max(round(log2(steps)), 1), MOST_STRIDES)
         found.insert(0, Choice("model.options.strides", strides, f"{facts.sign_frames:.1f} frames per gloss"))
     if facts.sensors:
         why = "columns of sensors"

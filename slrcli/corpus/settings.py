@@ -15,14 +15,16 @@ Paths are seen from the folder of the file. All of it may be left out, and optio
 `layout.toml` in the folder of the corpus is its layout without being named.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from slrcli.config import nearest, read_toml
-from slrcli.errors import DataError, UsageError
+from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.layout import load_layout
 from slrcli.files import atomic_write_text
+from slrcli.glosses import get_normaliser
 
 NAME = "corpus.toml"
 LAYOUT = "layout.toml"
@@ -97,9 +99,9 @@ def read_settings(root: Path) -> CorpusSettings:
         root / annotations if annotations else None,
         root / features if features else None,
         columns,
-        _layout(root, _typed(table, "layout", str, path)) or beside,
+        _layout(root, _typed(table, "layout", str, path), path) or beside,
         _rate(table, path),
-        _typed(table, "normaliser", str, path),
+        _known(_typed(table, "normaliser", str, path), get_normaliser, path),
     )
 
 
@@ -110,9 +112,21 @@ def write_settings(root: Path, **values: Any) -> None:
     atomic_write_text(root / NAME, tomli_w.dumps(values))
 
 
-def _layout(root: Path, name: str) -> str:
+def _layout(root: Path, name: str, path: Path) -> str:
     """A shipped name as it is, a file as seen from the folder of the corpus."""
-    return str(root / name) if name.endswith(".toml") else name
+    if name.endswith(".toml"):
+        return str(root / name)
+    return name if name in ("auto", "generic") else _known(name, load_layout, path)
+
+
+def _known(name: str, find: Callable[[str], Any], path: Path) -> str:
+    """The name, if there is one and something goes by it; DataError if nothing does."""
+    try:
+        if name:
+            find(name)
+    except SlrError as error:
+        raise DataError(error.what, path, error.fix) from error
+    return name
 
 
 def _rate(table: Mapping[str, Any], path: Path) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 
 from slrcli.doctor.sides import hand_side, shoulder_side, shoulder_width
 from slrcli.errors import DataError
+from slrcli.features.hands import hand_tracks
 from slrcli.features.landmarks import missing_share, prepare
 from slrcli.features.layout import Layout, guess_layout
 from slrcli.features.readers import feature_header, read_features
@@ -51,6 +52,8 @@ class Facts:
         scale: of the body: distance of the shoulders, else the median deviation of the columns.
         speed: mean change from frame to frame, in deviations of the columns.
         shoulder_side, hand_side: see `sides`; NaN where it cannot be told.
+        one_hand: share of the frames in which both slots of two hands without a body hold one hand; 0 in other layouts.
+        slot_changes: how often such slots change places.
         differences: for each stored block of differences that can be checked, the cosine between it and the
             differences of the block before it.
         centre, spread: mean and deviation of every position column, float32 `[positions]`; NaN where nothing is seen.
@@ -79,6 +82,8 @@ class Facts:
     speed: float = NAN
     shoulder_side: float = NAN
     hand_side: float = NAN
+    one_hand: float = 0.0
+    slot_changes: int = 0
     differences: tuple[float, ...] = ()
     centre: np.ndarray | None = None
     spread: np.ndarray | None = None
@@ -127,6 +132,7 @@ def look_into(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
     repeated, frozen = frozen_frames(x[:, : layout.positions], seen.any(axis=1))
     width = shoulder_width(prepared, layout)
     moving = spread[spread > 0]
+    hands = hand_tracks(prepared, layout)
     return replace(
         facts,
         looked_into=True,
@@ -146,6 +152,8 @@ def look_into(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
         speed=speed(positions, spread, layout),
         shoulder_side=shoulder_side(prepared, layout),
         hand_side=hand_side(prepared, layout, width),
+        one_hand=float(hands.together.mean()) if hands else 0.0,
+        slot_changes=hands.changes if hands else 0,
         differences=tuple(differences(prepared, layout)),
         centre=centre,
         spread=spread,

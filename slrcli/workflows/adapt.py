@@ -31,20 +31,31 @@ def settle(
     Raises:
         SlrError: the corpus cannot be opened, or a setting is wrong.
     """
-    given = {"overrides": overrides, "preset": preset, "file": file, "assignments": tuple(assignments)}
-    first = resolve(**given)
-    own = told(first.data.data_dir)
-    first = resolve(**given, base={"data": own})
+    given = overrides, preset, file, tuple(assignments)
+    first = resolve_told(*given)
     if preset or not first.data.data_dir:
         return first
     fitting = [c for c in choices(measure(first), first.model.arch) if c.setting.partition(".")[0] in sections]
     chosen = sections_of({choice.setting: choice.value for choice in fitting})
-    config = resolve(**given, base={"data": own, **chosen})
+    config = resolve_told(*given, chosen)
     plain = config.to_dict()
     for choice in fitting:
         if valued(plain, choice.setting) == choice.value:
             console.note(f"{choice.setting} = {choice.value}: {choice.reason}")
     return config
+
+
+def resolve_told(
+    overrides: Mapping[str, Mapping[str, Any]],
+    preset: str = "",
+    file: Path | None = None,
+    assignments: Iterable[str] = (),
+    base: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Config:
+    """`resolve`, with what the corpus says of itself put over the defaults first. Raises like `settle`."""
+    given = {"overrides": overrides, "preset": preset, "file": file, "assignments": tuple(assignments)}
+    own = told(resolve(**given).data.data_dir)
+    return resolve(**given, base={**(base or {}), "data": own})
 
 
 def measure(config: Config) -> Facts:

@@ -17,6 +17,7 @@ from slrcli.corpus.sentences import Sentences
 from slrcli.corpus.tables import inspect_table
 from slrcli.doctor.choice import ALL, Choice
 from slrcli.doctor.data_checks import DATA_CHECKS
+from slrcli.doctor.data_hands import HandSlots, hand_slots
 from slrcli.doctor.distributions import Distribution, distributions
 from slrcli.doctor.model_checks import MODEL_CHECKS
 from slrcli.doctor.probe import ModelContext
@@ -161,14 +162,22 @@ def _fresh(
 
 @dataclass(frozen=True)
 class DataExamination(Examination):
-    """What came out of the checks of a corpus, how its measurements are distributed, and what sentences it has."""
+    """What came out of the checks of a corpus, how its measurements are distributed, and what sentences it has.
+
+    Attributes:
+        distributions: of lengths, rates and presence.
+        sentences: of every split against those of train.
+        hands: how they stand in their slots, by split and signer, where the layout has two and no body.
+    """
 
     distributions: tuple[Distribution, ...] = ()
     sentences: tuple[Sentences, ...] = ()
+    hands: tuple[HandSlots, ...] = ()
 
     def as_dict(self) -> dict:
         """Everything as plain values, for `--json`."""
-        parts = {name: [item.as_dict() for item in getattr(self, name)] for name in ("distributions", "sentences")}
+        names = ("distributions", "sentences", "hands")
+        parts = {name: [item.as_dict() for item in getattr(self, name)] for name in names}
         return {**super().as_dict(), **parts}
 
 
@@ -204,7 +213,8 @@ def check_data(
     count = sum(map(len, corpus.splits.values()))
     found = examine(f"Corpus {corpus.root} ({corpus.format}, {count:,} utterances)", context, *lists, choice=choice)
     parts = {item.name: getattr(found, item.name) for item in fields(found)}
-    return DataExamination(**parts, distributions=tuple(distributions(context)), sentences=context.sentences)
+    spreads = tuple(distributions(context))
+    return DataExamination(**parts, distributions=spreads, sentences=context.sentences, hands=hand_slots(context))
 
 
 def data_context(console: Console, data: DataConfig, seed: int, full: bool, jobs: int) -> DataContext:

@@ -77,7 +77,7 @@ def lm(
         out: where to write the model.
         test: annotation tables and texts to measure on.
         model: an ARPA file to measure, in place of estimating one.
-        normaliser: applied to all glosses; None is that of the model, or none at all.
+        normaliser: applied to all glosses; None is that of the model, or else the corpus's.
         seed: of the runs that the model is for: which utterances they set aside as dev.
 
     Raises:
@@ -89,7 +89,7 @@ def lm(
         raise UsageError("--perplexity measures a model, and --out writes one", fix="leave one of the two out")
     notes: list[str] = []
     given = read_arpa(model) if model else None
-    rules = get_normaliser(normaliser or (given.normaliser if given else "") or "none")
+    rules = get_normaliser(normaliser or (given.normaliser if given else "") or data.normaliser)
     corpus = _corpus(data, seed, notes)
     learnt, texts = _texts(corpus, files, test, measure_all=given is not None, notes=notes)
     discounts: tuple[Discount, ...] = ()
