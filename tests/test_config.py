@@ -24,7 +24,7 @@ def test_later_sources_win(tmp_path):
 def test_the_documented_defaults_of_training_stand():
     optim = Config().optim
     assert (optim.lr, optim.weight_decay, optim.batch_size, optim.epochs) == (2e-3, 1e-4, 4, 40)
-    assert (optim.warmup_epochs, Config().model.dropout) == (1.0, 0.3)
+    assert (optim.warmup_epochs, Config().model.dropout) == (1.0, 0.2)
     theirs = resolve(preset="forerunner").optim
     assert (theirs.lr, theirs.weight_decay, theirs.batch_size, theirs.epochs) == (3e-4, 1e-4, 4, 100)
     assert (theirs.warmup_epochs, theirs.average) == (5.0, 0.0)

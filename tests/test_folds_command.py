@@ -16,7 +16,16 @@ from safetensors.numpy import load_file
 from slrcli.errors import UsageError
 
 GLOSSES = ("LEFT", "RIGHT", "STOP")
-SMALL = ["--lr", "5e-3", "--warmup-epochs", "1", "--set", "model.options.width=16", "--set", "model.options.layers=1"]
+SMALL = [
+    "--lr",
+    "5e-3",
+    "--warmup-epochs",
+    "1",
+    "--set",
+    "model.options.width=16",
+    "--set",
+    "model.options.dilations=[1]",
+]
 QUICK = [*SMALL, "--epochs", "3"]
 
 

@@ -121,8 +121,8 @@ def PLANTED_FIX(code):
 
 def test_advice_names_a_simpler_architecture_unless_it_is_the_one():
     epochs = PLANTED["SLR-T03"][0]
-    assert "--arch conv-bilstm" in judged(epochs, "mobilenetv3")["SLR-T03"].fix
-    own = judged(epochs, "conv-bilstm")["SLR-T03"].fix
+    assert "--arch tcn" in judged(epochs, "mobilenetv3")["SLR-T03"].fix
+    own = judged(epochs, "tcn")["SLR-T03"].fix
     assert "--arch" not in own and "slr check overfit" in own
 
 

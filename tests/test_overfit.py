@@ -23,7 +23,7 @@ from slrcli.report.curve import EMPTY, curve, table
 from slrcli.workflows.overfit import STEPS_AN_EPOCH, overfit
 
 GLOSSES = ("LEFT", "RIGHT", "STOP", "HELLO", "NAME")
-FAST = ["--set", "model.options.width=32", "--set", "model.options.layers=1"]
+FAST = ["--set", "model.options.width=32", "--set", "model.options.dilations=[1]"]
 
 
 @pytest.fixture

@@ -32,7 +32,16 @@ from slrcli.features.recording import Recording
 from slrcli.store import Clip, StoreWriter, is_mapped, open_store
 
 GLOSSES = ("LEFT", "RIGHT", "STOP")
-QUICK = ["--epochs", "1", "--batch-size", "4", "--set", "model.options.width=32", "--set", "model.options.layers=1"]
+QUICK = [
+    "--epochs",
+    "1",
+    "--batch-size",
+    "4",
+    "--set",
+    "model.options.width=32",
+    "--set",
+    "model.options.dilations=[1]",
+]
 
 
 def write_corpus(root, train=16):

@@ -25,7 +25,7 @@ from slrcli.workflows.material import Material
 from slrcli.workflows.train import Session
 
 LAYOUT = generic_layout(4)
-TINY = ["--epochs", "1", "--batch-size", "8", "--set", "model.options.width=8", "--set", "model.options.layers=1"]
+TINY = ["--epochs", "1", "--batch-size", "8", "--set", "model.options.width=8", "--set", "model.options.dilations=[1]"]
 
 
 def hashed(*glosses: str) -> str:
@@ -70,10 +70,10 @@ def test_only_what_was_learnt_from_is_recorded(tmp_path):
     short = replace(utterances[0], id="short", features=tmp_path / "short.npy", glosses=("LEFT",) * 7)
     without = replace(utterances[0], id="without", features=tmp_path / "without.npy", glosses=())
     vocabulary = Vocabulary.build([item.glosses for item in utterances])
-    config = Config(model=ModelConfig(options={"width": 8, "layers": 1}))
+    config = Config(model=ModelConfig(options={"width": 8, "dilations": [1]}))
     corpus = Corpus("test", tmp_path, {"train": [*utterances, short, without], "dev": utterances[:2]})
-    model = build_model("conv-bilstm", LAYOUT, len(vocabulary), options=config.model.options)
-    session = Session(config, Material(corpus, vocabulary, LAYOUT), model, Console())
+    model = build_model("tcn", LAYOUT, len(vocabulary), options=config.model.options)
+    session = Session(config, Material(corpus, vocabulary, LAYOUT, {"train": ()}), model, Console())
     assert session._meta({}).sentences == tuple(sorted({hashed(*item.glosses) for item in utterances}))
 
 
@@ -81,10 +81,10 @@ def test_a_sentence_counts_as_annotated_though_rare_glosses_were_left_out(tmp_pa
     utterances = write_utterances(tmp_path, 9)
     rare = replace(utterances[0], id="rare", glosses=("LEFT", "ONCE"))
     vocabulary = Vocabulary.build([item.glosses for item in utterances], min_count=2)
-    config = Config(data=DataConfig(min_count=2), model=ModelConfig(options={"width": 8, "layers": 1}))
+    config = Config(data=DataConfig(min_count=2), model=ModelConfig(options={"width": 8, "dilations": [1]}))
     corpus = Corpus("test", tmp_path, {"train": [*utterances, rare], "dev": utterances[:2]})
-    model = build_model("conv-bilstm", LAYOUT, len(vocabulary), options=config.model.options)
-    meta = Session(config, Material(corpus, vocabulary, LAYOUT), model, Console())._meta({})
+    model = build_model("tcn", LAYOUT, len(vocabulary), options=config.model.options)
+    meta = Session(config, Material(corpus, vocabulary, LAYOUT, {"train": ()}), model, Console())._meta({})
     assert meta.saw(("LEFT", "ONCE")) and not meta.saw(("ONCE", "LEFT"))
 
 

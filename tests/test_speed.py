@@ -27,7 +27,12 @@ TIED = 1e-4
 
 @pytest.mark.parametrize(("precision", "most"), [("fp32", 1e-4), ("bf16", 0.02)])
 def test_a_step_is_that_of_the_plain_loop_on_the_same_batch(tmp_path, precision, most):
-    found = apart(tmp_path, precision, "mediapipe-225", frames=40, classes=24)
+    try:
+        found = apart(tmp_path, precision, "mediapipe-225", frames=40, classes=24)
+    except RuntimeError as error:
+        if "could not create a primitive" not in str(error):
+            raise
+        pytest.skip("this processor trains no LSTM in half precision")
     assert found.loss < most and found.weights < most
     if precision == "fp32":
         assert found.gradient < most

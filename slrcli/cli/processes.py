@@ -3,14 +3,25 @@
 import functools
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from slrcli.console import Console
+
+Found = TypeVar("Found")
 
 
 def several() -> bool:
     """Whether torchrun started more than this process; asks the environment alone."""
     return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def in_each(work: Callable[[], Found]) -> Found:
+    """What `work` gives, done in each of the processes that torchrun started; a failure is told once."""
+    if not several():
+        return work()
+    from slrcli.parallel import agreed
+
+    return agreed(work)
 
 
 def among_processes(function: Callable[..., int]) -> Callable[..., int]:

@@ -20,7 +20,7 @@ from slrcli.cli.common import (
     option,
     overrides,
 )
-from slrcli.cli.processes import among_processes, several
+from slrcli.cli.processes import among_processes, in_each, several
 from slrcli.cli.several import (
     Folds,
     FoldSplits,
@@ -148,7 +148,7 @@ def train(
             settings = [f"model.options.lookahead={lookahead}", *(settings or ())]
         from slrcli.workflows.adapt import settle
 
-        settled = settle(console, chosen, preset, config, settings or ())
+        settled = in_each(lambda: settle(console, chosen, preset, config, settings or ()))
         if lookahead is not None and settled.model.arch != "streaming":
             raise UsageError(f"{settled.model.arch} looks at whole clips.", "--lookahead", "Add --arch streaming.")
         if not settled.data.data_dir:
