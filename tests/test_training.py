@@ -23,7 +23,7 @@ from slrcli.vocab import Vocabulary
 
 LAYOUT = generic_layout(4)
 GLOSSES = ("LEFT", "RIGHT", "STOP")
-SMALL = {"width": 32, "dilations": [1]}
+SMALL = {"width": 32, "layers": 1}
 LEARNS = {"lr": 5e-3, "warmup_epochs": 0.5, "batch_size": 4}
 
 
@@ -44,14 +44,14 @@ def write_corpus(folder, sentences):
 
 def trainer_on(utterances, epochs=3, seed=1, patience=0, **optim):
     config = Config(
-        model=ModelConfig(options=SMALL),
+        model=ModelConfig(arch="conv-bilstm", options=SMALL),
         optim=OptimConfig(**{**LEARNS, "epochs": epochs, "patience": patience, **optim}),
         augment=AugmentConfig(),
         run=RunConfig(seed=seed),
     )
     torch.manual_seed(seed)
     vocabulary = Vocabulary.build([item.glosses for item in utterances])
-    model = build_model("tcn", LAYOUT, len(vocabulary.tokens), dropout=0.1, options=SMALL)
+    model = build_model("conv-bilstm", LAYOUT, len(vocabulary.tokens), dropout=0.1, options=SMALL)
     clips = Clips(utterances, LAYOUT, cache_mb=10)
     targets = [vocabulary.encode(item.glosses) for item in utterances]
     batches = TrainBatches(clips, targets, config.augment, model.output_length, 4, seed)
