@@ -197,7 +197,7 @@ def test_a_table_of_the_field_is_examined_too(tmp_path):
 def test_alone_where_nothing_is_it_checks_machine_and_default_architecture_and_says_what_it_left():
     shown = command("--only", "E,M01")
     assert shown.exit_code == 0, shown.output
-    for text in ("env: This machine", "model: Architecture conv-bilstm", "data: not run, there is no corpus here",
+    for text in ("env: This machine", "model: Architecture tcn", "data: not run, there is no corpus here",
                  "checkpoint: not run, there is no run", "to do slr check overfit --data-dir DIR"):  # fmt: skip
         assert text in shown.stdout, text
 
