@@ -85,6 +85,7 @@ FLOORS = [
         "frontend",
         "base",
         "heads",
+        "blocks",
         "tcn",
         "conv_bilstm",
         "ensemble",

@@ -9,15 +9,15 @@ without their distillation).
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frames import Dropout, FrameConv1d, halve, keep
+from slrcli.models.blocks import ConvBlock
+from slrcli.models.frames import Dropout, keep
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.heads import UnitClassifier
-from slrcli.models.masked import BiLSTM, MaskedBatchNorm1d, halved, mask
+from slrcli.models.masked import BiLSTM, mask
 
 CONVOLUTIONS = 2
 
@@ -75,7 +75,8 @@ class ConvBiLSTMLayers(nn.Module):
         width = options.width
         self.project = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList(
-            ConvBlock(width, options.kernel, dropout, place < options.halvings) for place in range(CONVOLUTIONS)
+            ConvBlock(width, width, options.kernel, dropout, pool=place < options.halvings)
+            for place in range(CONVOLUTIONS)
         )
         self.recurrence = BiLSTM(width, width // 2, options.layers, dropout)
         self.dropout = Dropout(dropout)
@@ -119,24 +120,3 @@ class ConvBiLSTM(ConvBiLSTMLayers, SignModel):
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
         last, inner = self.read(self.frontend(x, lengths), lengths, self.stage)
         return Output(last, self.output_length(lengths), (inner,))
-
-
-class ConvBlock(nn.Module):
-    """Convolution, normalisation, ReLU, dropout, and, where it halves, the larger of each pair of frames."""
-
-    def __init__(self, width: int, kernel: int, dropout: float, halves: bool):
-        super().__init__()
-        self.halves = halves
-        self.conv = FrameConv1d(width, width, kernel, padding=kernel // 2, bias=False)
-        self.norm = MaskedBatchNorm1d(width)
-        self.dropout = Dropout(dropout)
-
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """x `[B, T, C]`, zero in the padding, valid bool `[B, T]` -> `[B, T', C]`, zero in the padding."""
-        x = self.norm(self.conv(x).transpose(1, 2), valid.unsqueeze(1)).transpose(1, 2)
-        x = keep(self.dropout(F.relu(x)), valid)
-        return halve(x) if self.halves else x  # nothing is below the zeros of the padding
-
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
-        """T' of T frames: all, or half of them, rounded up."""
-        return halved(frames) if self.halves else frames

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frames import Dropout, FrameConv1d, halve, keep
+from slrcli.models.blocks import ConvBlock
+from slrcli.models.frames import Dropout, keep
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.heads import UnitClassifier
-from slrcli.models.masked import MaskedBatchNorm1d, halved, mask
+from slrcli.models.masked import mask
 
 LEAST_CONVOLUTIONS = 2  # before the inner head, pooled or not: with fewer it would see a part of a sign
 CONTEXT_KERNEL = 3
@@ -98,8 +99,8 @@ class TCN(SignModel):
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
         """T' of T frames, halved and rounded up once for each stride."""
-        for _ in range(self.options.strides):
-            frames = halved(frames)
+        for block in self.blocks:
+            frames = block.output_length(frames)
         return frames
 
     @property
@@ -116,7 +117,7 @@ class TCN(SignModel):
         x = keep(self.project(x), mask(lengths, x.shape[1]))
         for block in self.blocks:
             x = block(x, mask(lengths, x.shape[1]))
-            lengths = halved(lengths) if block.pool else lengths
+            lengths = block.output_length(lengths)
         return x
 
     def _score(self, x: Tensor) -> Tensor:
@@ -141,21 +142,3 @@ class Context(nn.Module):
         for block in self.blocks:
             x = x + block(x, valid)
         return x
-
-
-class ConvBlock(nn.Module):
-    """Convolution, normalisation, ReLU and dropout, and perhaps the larger of each pair of frames."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, dropout: float, dilation: int = 1, pool: bool = False):
-        super().__init__()
-        around = dilation * (kernel // 2)
-        self.conv = FrameConv1d(inputs, outputs, kernel, padding=around, dilation=dilation, bias=False)
-        self.norm = MaskedBatchNorm1d(outputs)
-        self.dropout = Dropout(dropout)
-        self.pool = pool
-
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """x `[B, T, inputs]`, zero in the padding, valid bool `[B, T]` -> `[B, T', outputs]`, zero in the padding."""
-        x = self.norm(self.conv(x).transpose(1, 2), valid.unsqueeze(1)).transpose(1, 2)
-        x = keep(self.dropout(F.relu(x)), valid)
-        return halve(x) if self.pool else x  # nothing is below the zeros of the padding

@@ -1,0 +1,29 @@
+"""The convolutional block that several architectures are built of."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from slrcli.models.frames import Dropout, FrameConv1d, halve, keep
+from slrcli.models.masked import MaskedBatchNorm1d, halved
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation, ReLU and dropout, and perhaps the larger of each pair of frames."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, dropout: float, dilation: int = 1, pool: bool = False):
+        super().__init__()
+        around = dilation * (kernel // 2)
+        self.conv = FrameConv1d(inputs, outputs, kernel, padding=around, dilation=dilation, bias=False)
+        self.norm = MaskedBatchNorm1d(outputs)
+        self.dropout = Dropout(dropout)
+        self.pool = pool
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """x `[B, T, inputs]`, zero in the padding, valid bool `[B, T]` -> `[B, T', outputs]`, zero in the padding."""
+        x = self.norm(self.conv(x).transpose(1, 2), valid.unsqueeze(1)).transpose(1, 2)
+        x = keep(self.dropout(F.relu(x)), valid)
+        return halve(x) if self.pool else x  # nothing is below the zeros of the padding
+
+    def output_length(self, frames: Tensor | int) -> Tensor | int:
+        """T' of T frames: all, or half of them, rounded up."""
+        return halved(frames) if self.pool else frames
