@@ -153,7 +153,7 @@ def test_choices_are_told_a_line_each_and_overruled_ones_are_not(corpus, capsys)
         "model.options.strides": "2",
         "optim.epochs": "120",
         "optim.batch_size": "4",
-        "model.options.frontend.centre": "True",
+        "model.options.frontend.centre": "true",
         "augment.point_drop": "0.05",
     }
     settled(corpus, "model.options.strides=3", "augment.point_drop=0.0", optim={"epochs": 5})

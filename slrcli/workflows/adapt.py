@@ -1,5 +1,6 @@
 """The settings of a run that fit its corpus: measured before the first step, overruled by whatever was said."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def settle(
     plain = config.to_dict()
     for choice in fitting:
         if valued(plain, choice.setting) == choice.value:
-            console.note(f"{choice.setting} = {choice.value}: {choice.reason}")
+            console.note(f"{choice.setting} = {json.dumps(choice.value)}: {choice.reason}")
     return config
 
 
