@@ -14,7 +14,7 @@ from calling import slr
 from photographs import MOUTH, NOSE, SHOULDERS, nobody, portrait, turn_track, write_sound, write_video
 
 from slrcli.checkpoint import save_checkpoint
-from slrcli.config import Config, ExtractConfig
+from slrcli.config import DEFAULT_ARCH, Config, ExtractConfig
 from slrcli.errors import DataError
 from slrcli.features.layout import generic_layout, load_layout
 from slrcli.features.readers import read_features
@@ -345,7 +345,7 @@ def write_checkpoint(folder: Path, layout) -> Path:
     torch.manual_seed(1)
     vocabulary = Vocabulary.build([[f"G{number}" for number in range(5)]])
     path = folder / "best.safetensors"
-    model = build_model("conv-bilstm", layout, len(vocabulary.tokens))
+    model = build_model(DEFAULT_ARCH, layout, len(vocabulary.tokens))
     save_checkpoint(path, model, Meta(Config(), vocabulary, layout))
     return path
 
