@@ -24,8 +24,8 @@ from slrcli.features.motion import active, join
 from slrcli.recognise import by_length
 from slrcli.scoring.stats import Interval, difference
 from slrcli.scoring.wer import Score, score
+from slrcli.training.locate import REST
 
-REST = 0.15  # share of the full speed below which the ends of a clip are rest, as training has it
 BRIDGE = 3  # frames of movement between two parts
 TRIES = 50  # orders that are drawn for a sentence, of which the newest is taken
 SHORTEST = 2  # frames of a sign

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slrcli.models.frames import Dropout, FrameConv1d, halve, keep
-from slrcli.models.masked import MaskedBatchNorm1d, halved
+from slrcli.models.masked import MaskedBatchNorm1d, halved, mask
 
 
 class ConvBlock(nn.Module):
@@ -27,3 +27,21 @@ class ConvBlock(nn.Module):
     def output_length(self, frames: Tensor | int) -> Tensor | int:
         """T' of T frames: all, or half of them, rounded up."""
         return halved(frames) if self.pool else frames
+
+
+class ConvBlocks(nn.ModuleList):
+    """Blocks one after the other, each of which sees the clips' ends."""
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x `[B, T, inputs]`, lengths int64 `[B]` -> `[B, T', outputs]`, zero in the padding."""
+        x = keep(x, mask(lengths, x.shape[1]))
+        for block in self:
+            x = block(x, mask(lengths, x.shape[1]))
+            lengths = block.output_length(lengths)
+        return x
+
+    def output_length(self, frames: Tensor | int) -> Tensor | int:
+        """T' of T frames, halved and rounded up once for each block that pools."""
+        for block in self:
+            frames = block.output_length(frames)
+        return frames

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.blocks import ConvBlock
-from slrcli.models.frames import Dropout, keep
+from slrcli.models.blocks import ConvBlock, ConvBlocks
+from slrcli.models.frames import Dropout
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.heads import UnitClassifier
-from slrcli.models.masked import BiLSTM, mask
+from slrcli.models.masked import BiLSTM
 
 CONVOLUTIONS = 2
 
@@ -74,7 +74,7 @@ class ConvBiLSTMLayers(nn.Module):
         """
         width = options.width
         self.project = nn.Linear(inputs, width)
-        self.blocks = nn.ModuleList(
+        self.blocks = ConvBlocks(
             ConvBlock(width, width, options.kernel, dropout, pool=place < options.halvings)
             for place in range(CONVOLUTIONS)
         )
@@ -97,17 +97,11 @@ class ConvBiLSTMLayers(nn.Module):
 
     def _convolve(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x `[B, T, F]` -> `[B, T', width]`, zero in the padding."""
-        x = keep(self.project(x), mask(lengths, x.shape[1]))
-        for block in self.blocks:
-            x = block(x, mask(lengths, x.shape[1]))
-            lengths = block.output_length(lengths)
-        return x
+        return self.blocks(self.project(x), lengths)
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
         """T' of T frames, halved and rounded up once for each convolution that halves."""
-        for block in self.blocks:
-            frames = block.output_length(frames)
-        return frames
+        return self.blocks.output_length(frames)
 
 
 class ConvBiLSTM(ConvBiLSTMLayers, SignModel):

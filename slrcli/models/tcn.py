@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.blocks import ConvBlock
-from slrcli.models.frames import Dropout, keep
+from slrcli.models.blocks import ConvBlock, ConvBlocks
+from slrcli.models.frames import Dropout
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.heads import UnitClassifier
 from slrcli.models.masked import mask
@@ -83,7 +83,7 @@ class TCN(SignModel):
         self.project = nn.Linear(frontend.width, options.first)
         count = max(LEAST_CONVOLUTIONS, options.strides)
         widths = [options.first] * LEAST_CONVOLUTIONS + [options.width] * (count - 1)
-        self.blocks = nn.ModuleList(
+        self.blocks = ConvBlocks(
             ConvBlock(inputs, outputs, options.kernel, dropout, pool=place < options.strides)
             for place, (inputs, outputs) in enumerate(pairwise(widths))
         )
@@ -99,9 +99,7 @@ class TCN(SignModel):
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
         """T' of T frames, halved and rounded up once for each stride."""
-        for block in self.blocks:
-            frames = block.output_length(frames)
-        return frames
+        return self.blocks.output_length(frames)
 
     @property
     def sees(self) -> tuple[int, int]:
@@ -114,11 +112,7 @@ class TCN(SignModel):
 
     def _convolve(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x `[B, T, F]` -> `[B, T', width]`, zero in the padding."""
-        x = keep(self.project(x), mask(lengths, x.shape[1]))
-        for block in self.blocks:
-            x = block(x, mask(lengths, x.shape[1]))
-            lengths = block.output_length(lengths)
-        return x
+        return self.blocks(self.project(x), lengths)
 
     def _score(self, x: Tensor) -> Tensor:
         """Log-probabilities `[B, T', V]` of features `[B, T', width]`; half precision is too coarse for cosines."""
@@ -132,7 +126,7 @@ class Context(nn.Module):
 
     def __init__(self, width: int, dilations: tuple[int, ...], dropout: float):
         super().__init__()
-        self.blocks = nn.ModuleList(
+        self.blocks = ConvBlocks(
             ConvBlock(width, width, CONTEXT_KERNEL, dropout, dilation=dilation) for dilation in dilations
         )
 
