@@ -16,7 +16,8 @@ MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Let the first Ctrl-C (or the signal to end) stop the run after its step, and the second one end everything.
 
-    Where several processes work together their launcher sends signals after the terminal's: those are one.
+    Where several processes work together their launcher sends signals after the terminal's: those are one. It also
+    tells those to end that outlive another; they stay deaf to it to their end, or their last word would be lost.
     """
     pressed = False
 
@@ -34,8 +35,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: pressed
     finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+        if parallel.size() == 1:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
 
 
 @contextmanager
