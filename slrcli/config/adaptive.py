@@ -1,7 +1,8 @@
 """What a training run chooses by its corpus, before the first step, wherever nobody says otherwise.
 
 The units are signs and steps. How long a sign lasts (frames per gloss) says how many frames make an output frame, and
-with it what a decision of the network sees; how many utterances there are says how often each has to be seen.
+with it what a decision of the network sees; how many utterances there are says how often each has to be seen. Where the
+same sentences are signed over and over, signs are exchanged among them, or their order would be learnt for the signs.
 """
 
 from math import log2
@@ -12,6 +13,8 @@ MOST_STRIDES = 3
 SEEN = 32_000  # utterances that a run sees in all, each as often as there are epochs
 EPOCHS = (10, 120)
 SMALL = 600  # utterances below which a batch is small, so that an epoch has steps enough
+REPEATED = 4  # times that a sentence is signed, on average, from which on its order is learnt too easily
+RECOMBINED = 0.5  # share of clips in which signs are exchanged then
 
 
 class Facts(NamedTuple):
@@ -22,6 +25,7 @@ class Facts(NamedTuple):
         glosses: tokens in train.
         frames: in train.
         sentences: different ones in train.
+        signers: different ones named in train.
         sensors: whether its columns are a few sensors' (gloves), neither points nor a network's features.
     """
 
@@ -29,6 +33,7 @@ class Facts(NamedTuple):
     glosses: int
     frames: int
     sentences: int
+    signers: int = 0
     sensors: bool = False
 
     @property
@@ -55,6 +60,9 @@ def choices(facts: Facts, arch: str) -> list[Choice]:
         steps = max(facts.sign_frames / STEPS_PER_SIGN, 1)  # an empty corpus is for others to speak of
         strides = min(max(round(log2(steps)), 1), MOST_STRIDES)
         found.insert(0, Choice("model.options.strides", strides, f"{facts.sign_frames:.1f} frames per gloss"))
+    if facts.signers and facts.utterances >= REPEATED * facts.sentences > 0:
+        why = f"{facts.utterances:,} utterances of {facts.sentences:,} sentences"
+        found.append(Choice("augment.recombine", RECOMBINED, why))
     if facts.sensors:
         why = "columns of sensors"
         found += [Choice("model.options.frontend.centre", True, why), Choice("augment.point_drop", 0.05, why)]

@@ -21,7 +21,7 @@ from slrcli.workflows.train import TrainResult, train
 from slrcli.workflows.vocab import VocabResult, vocab
 
 # What fits under three minutes on two cores, training included.
-SETTINGS = {"optim": {"epochs": 24}}
+SETTINGS = {"optim": {"epochs": 16}}
 SMALL_SETTINGS = {"optim": {"batch_size": 8, "epochs": 2, "warmup_epochs": 0.5}}
 
 
