@@ -7,7 +7,7 @@ import numpy as np
 
 from slrcli.decoding.alignment import align
 from slrcli.decoding.calibration import Calibration
-from slrcli.decoding.decoder import BestPath, Decoder
+from slrcli.decoding.decoder import BestPath, Decoder, make_decoder
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.stream import StreamRecogniser
 from slrcli.errors import DataError
@@ -25,7 +25,8 @@ class ClipRecogniser:
         stride: input frames that an output frame stands for; not always whole.
         least_frames: the shortest clip of which anything comes out.
         late: input frames by which output frames come after what they see (see `SignModel`); times are put right by it.
-        decoder: makes hypotheses of log-probabilities; the best path unless another one is put here.
+        decoder: makes hypotheses of log-probabilities; what its training found out about reading clips, else the best
+            path, unless another one is put here.
         calibration: what the confidences go through; None leaves them as the model has them.
     """
 
@@ -36,7 +37,7 @@ class ClipRecogniser:
 
     def __init__(self, vocabulary: Vocabulary, meta: Meta | None = None):
         self.vocabulary, self.meta = vocabulary, meta
-        self.decoder: Decoder = BestPath(vocabulary)
+        self.decoder: Decoder = make_decoder(meta.decode, vocabulary) if meta else BestPath(vocabulary)
 
     def load(self, path: Path) -> np.ndarray:
         """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""

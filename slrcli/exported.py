@@ -118,7 +118,7 @@ class ExportedRecogniser(ClipRecogniser):
             raise ValueError(f"a stride of {self.stride:g} and {self.least_frames} frames at least cannot be")
 
 
-META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions", "utterances", "sentences")
+META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions", "utterances", "sentences", "decode")
 
 
 def open_session(path: Path) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from slrcli import __version__
-from slrcli.config import Config
+from slrcli.config import Config, DecodeConfig, changed_settings, merge_section
 from slrcli.corpus.sentences import sentence_hash
 from slrcli.features.layout import Layout
 from slrcli.vocab import Vocabulary
@@ -29,6 +29,7 @@ class Meta:
         utterances: marks of the training utterances, before their glosses were normalised (see `Utterance.mark`);
             empty where that is unknown.
         sentences: hashes of the sentences it learnt from (`slrcli.corpus.sentences`); empty: not known.
+        decode: how clips are read, as far as training found it out: rows of signs of a usual length.
     """
 
     config: Config
@@ -39,6 +40,7 @@ class Meta:
     versions: dict[str, str] = field(default_factory=lambda: versions())
     utterances: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
 
     def saw(self, glosses: Sequence[str]) -> bool | None:
         """Whether it learnt from this sentence of normalised glosses; None where that is not known."""
@@ -59,6 +61,7 @@ class Meta:
             "versions": self.versions,
             "utterances": list(self.utterances),
             **({"sentences": list(self.sentences)} if self.sentences else {}),
+            **({"decode": changed} if (changed := changed_settings(self.decode)) else {}),
         }
 
     @classmethod
@@ -73,6 +76,7 @@ class Meta:
             values["versions"],
             tuple(values.get("utterances", ())),
             tuple(values.get("sentences", ())),
+            merge_section(DecodeConfig(), values.get("decode", {}), where),
         )
 
 

@@ -210,7 +210,7 @@ def test_a_mistake_in_what_is_asked_for_is_told_in_three_lines(slr, options, mes
 def test_a_damaged_file_of_settings_is_refused(tmp_path, text, message):
     (tmp_path / "decode.toml").write_text(text)
     with pytest.raises(UsageError, match=message):
-        Wanted().settings(tmp_path / "best.safetensors")
+        Wanted().settings(tmp_path / "best.safetensors", None)
 
 
 def test_settings_come_back_as_they_were_written_with_the_model_found_from_the_files_folder(tmp_path, monkeypatch):

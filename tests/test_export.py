@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import slrcli.export
 from slrcli.checkpoint import save_checkpoint
 from slrcli.cli import app
-from slrcli.config import Config
+from slrcli.config import Config, DecodeConfig
 from slrcli.errors import CheckpointError, SlrError, UsageError
 from slrcli.export import largest_difference
 from slrcli.exported import ExportedRecogniser
@@ -59,9 +59,9 @@ def trained(arch: str) -> Recogniser:
             part.running_var.uniform_(0.5, 2)
     model.frontend.set_statistics(torch.randn(model.frontend.width), torch.rand(model.frontend.width) + 0.5)
     sections = {"model": {"arch": arch, "options": options}, "data": {"max_gap": 3}}
-    return Recogniser(
-        model.eval(), vocabulary, Meta(Config.from_dict(sections), vocabulary, layout, sentences=SENTENCES)
-    )
+    decode = DecodeConfig(sign_frames=12.0, insertion_bonus=9.0) if arch == "tcn" else DecodeConfig()
+    meta = Meta(Config.from_dict(sections), vocabulary, layout, sentences=SENTENCES, decode=decode)
+    return Recogniser(model.eval(), vocabulary, meta)
 
 
 def noise(frames: int, width: int, seed: int = 0, missing: float = 0.15) -> np.ndarray:

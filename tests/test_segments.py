@@ -1,5 +1,7 @@
 """Clips read as rows of signs that last a while, against the enumeration of all rows; and learning frame by frame."""
 
+import re
+import shutil
 from dataclasses import asdict, replace
 from itertools import pairwise
 from statistics import NormalDist
@@ -14,6 +16,7 @@ from test_cli import write_corpus as write_cli_corpus
 from test_training import stopped_and_resumed, trainer_on, weights, write_corpus
 from typer.testing import CliRunner
 
+from slrcli.checkpoint import load_checkpoint
 from slrcli.cli import app
 from slrcli.config import DecodeConfig, LossConfig
 from slrcli.decoding.cores import Tokens
@@ -21,6 +24,7 @@ from slrcli.decoding.decoder import BestPath, decoder_signature, make_decoder
 from slrcli.decoding.segments import EVEN, EVEN_SPREAD, LEAST, WIDER, Lengths, SegmentSearch, best_row, parted
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.models.base import Output
+from slrcli.recognise import Recogniser
 from slrcli.training.framewise import UNKNOWN, frame_labels, framewise_loss
 from slrcli.training.history import EpochNumbers
 from slrcli.training.loop import EpochEnd, Placed, Step
@@ -195,11 +199,11 @@ def test_what_a_run_wrote_down_holds_until_a_search_or_the_best_path_is_asked_fo
     write_decoder(tmp_path / "decode.toml", own)
     assert read_decoder(tmp_path / "decode.toml") == own
     checkpoint = tmp_path / "best.safetensors"
-    assert Wanted().settings(checkpoint) == own
-    assert Wanted({"insertion_bonus": -1.0}).settings(checkpoint) == replace(own, insertion_bonus=-1.0)
-    assert Wanted({"beam": 0}).settings(checkpoint) == DecodeConfig()
+    assert Wanted().settings(checkpoint, None) == own
+    assert Wanted({"insertion_bonus": -1.0}).settings(checkpoint, None) == replace(own, insertion_bonus=-1.0)
+    assert Wanted({"beam": 0}).settings(checkpoint, None) == DecodeConfig()
     for search in ({"beam": 8}, {"lm": "some.arpa"}, {"nbest": 2}, {"hot_words": ("A",)}):
-        assert Wanted(search).settings(checkpoint) == DecodeConfig(**search)
+        assert Wanted(search).settings(checkpoint, None) == DecodeConfig(**search)
 
 
 # Learning
@@ -285,9 +289,16 @@ def test_the_command_writes_down_how_clips_are_read_and_others_read_them_so(tmp_
     result = CliRunner().invoke(app, start)
     assert result.exit_code == 0, result.output
     assert "frames learn their gloss" in (run / "training.log").read_text()
-    assert read_decoder(run / "decode.toml").sign_frames > 0
-    scored = CliRunner().invoke(app, ["eval", str(run), "--data-dir", str(corpus), "--split", "dev"])
-    assert scored.exit_code == 0 and "decoder:signs=" in scored.output, scored.output
+    own = load_checkpoint(run / "best.safetensors")[1].decode
+    assert own.sign_frames > 0
+    moved = shutil.copy(run / "best.safetensors", tmp_path / "alone.safetensors")
+    signatures = set()
+    for file in (run, moved):
+        scored = CliRunner().invoke(app, ["eval", str(file), "--data-dir", str(corpus), "--split", "dev"])
+        assert scored.exit_code == 0, scored.output
+        signatures |= set(re.findall(r"decoder:signs=\S+", scored.output))
+    assert len(signatures) == 1, signatures
+    assert isinstance(Recogniser.from_checkpoint(moved, torch.device("cpu")).decoder, SegmentSearch)
     searched = CliRunner().invoke(app, ["eval", str(run), "--data-dir", str(corpus), "--split", "dev", "--beam", "4"])
     assert searched.exit_code == 0 and "decoder:beam4" in searched.output, searched.output
     tuned = CliRunner().invoke(app, ["eval", str(run), "--data-dir", str(corpus), "--split", "dev", "--tune"])

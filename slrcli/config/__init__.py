@@ -44,7 +44,7 @@ from slrcli.config.sections import (
     check_bounds,
 )
 from slrcli.config.text import read_assignments, read_toml, sections_of
-from slrcli.config.values import check_section, merge, merge_section, nearest, versioned
+from slrcli.config.values import changed_settings, check_section, merge, merge_section, nearest, versioned
 
 __all__ = [
     "ARCH_SETTINGS",
@@ -80,6 +80,7 @@ __all__ = [
     "OverfitConfig",
     "PackConfig",
     "RunConfig",
+    "changed_settings",
     "check_bounds",
     "check_compose",
     "check_live",

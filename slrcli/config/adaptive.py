@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 STEPS_PER_SIGN = 5  # output frames that a sign should last
 MOST_STRIDES = 3
+LONG_SIGN = 36  # frames from which on signs are learnt frame by frame, once placed; connected signing hurries more
 SEEN = 32_000  # utterances that a run sees in all, each as often as there are epochs
 EPOCHS = (10, 120)
 SMALL = 600  # utterances below which a batch is small, so that an epoch has steps enough
@@ -59,7 +60,10 @@ def choices(facts: Facts, arch: str) -> list[Choice]:
     if arch == "tcn":
         steps = max(facts.sign_frames / STEPS_PER_SIGN, 1)  # an empty corpus is for others to speak of
         strides = min(max(round(log2(steps)), 1), MOST_STRIDES)
-        found.insert(0, Choice("model.options.strides", strides, f"{facts.sign_frames:.1f} frames per gloss"))
+        lasting = f"{facts.sign_frames:.1f} frames per gloss"
+        found.insert(0, Choice("model.options.strides", strides, lasting))
+        if facts.sign_frames >= LONG_SIGN and not facts.sensors:
+            found.append(Choice("loss.frames", 1.0, lasting))
     if facts.signers and facts.utterances >= REPEATED * facts.sentences > 0:
         why = f"{facts.utterances:,} utterances of {facts.sentences:,} sentences"
         found.append(Choice("augment.recombine", RECOMBINED, why))

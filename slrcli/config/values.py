@@ -60,6 +60,13 @@ def joined(table: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]
     return {**table, **other, **both}
 
 
+def changed_settings(part: Any) -> dict[str, Any]:
+    """The settings of a section that are not at their defaults."""
+    plain = type(part)()
+    values = {item.name: getattr(part, item.name) for item in fields(part)}
+    return {name: value for name, value in values.items() if value != getattr(plain, name)}
+
+
 def coerce(value: Any, wanted: Any, where: str) -> Any:
     """`value` as the type `wanted`; whole numbers pass as float, lists as tuple, nothing else is bent."""
     origin = get_origin(wanted)

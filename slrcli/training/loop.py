@@ -246,12 +246,18 @@ class Trainer:
         progress.epochs_since_best = 0
         return Placed(progress.epoch, self._read_by_lengths(), time.perf_counter() - started)
 
-    def _read_by_lengths(self) -> DecodeConfig:
+    @property
+    def decode(self) -> DecodeConfig:
+        """How clips are read: by best path, or as rows of signs once it is known how long these last."""
+        if not self.progress.signs:
+            return DecodeConfig()
         frames, spread = self.progress.signs
-        options = DecodeConfig(sign_frames=frames, sign_spread=spread, insertion_bonus=SIGN_BONUS)
-        self.recogniser.decoder = make_decoder(options, self.recogniser.vocabulary)
+        return DecodeConfig(sign_frames=frames, sign_spread=spread, insertion_bonus=SIGN_BONUS)
+
+    def _read_by_lengths(self) -> DecodeConfig:
+        self.recogniser.decoder = make_decoder(self.decode, self.recogniser.vocabulary)
         self.objective.placing = True
-        return options
+        return self.decode
 
     def _step(self, batch: Batch) -> Step:
         started, progress = time.perf_counter(), self.progress

@@ -11,7 +11,7 @@ from slrcli.corpus import told
 from slrcli.features.readers import feature_shape
 from slrcli.workflows.opening import choose_layout, open_data
 
-FITTED = ("model", "optim", "augment")
+FITTED = ("model", "optim", "loss", "augment")
 MOST_SENSORS = 64  # columns; a network's features of a frame are more
 
 

@@ -107,7 +107,7 @@ def open_dev(console: Console, checkpoint: Path, data: DataConfig) -> tuple[Clip
         SlrError: there is no dev, or features are missing or do not fit.
     """
     found = open_split(console, checkpoint, data, "dev", "auto")
-    settings = Wanted().settings(checkpoint)
+    settings = Wanted().settings(checkpoint, found.recogniser.meta)
     alone = settings if settings.sign_frames else DecodeConfig()
     found.recogniser.decoder = make_decoder(alone, found.recogniser.vocabulary)
     return found.recogniser, found.clips

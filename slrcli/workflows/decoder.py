@@ -1,19 +1,20 @@
-"""Which decoder a checkpoint gets: what `decode.toml` beside it says, and over it what the user asks for."""
+"""Which decoder a checkpoint gets: that of `decode.toml` beside it, else its own, and over it what the user says."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from slrcli.clip_recogniser import ClipRecogniser
-from slrcli.config import DecodeConfig, check_section, merge_section, nearest, read_toml
+from slrcli.config import DecodeConfig, changed_settings, check_section, merge_section, nearest, read_toml
 from slrcli.console import Console
 from slrcli.decoding.calibration import load_calibration
 from slrcli.decoding.cores import ManyCores
 from slrcli.decoding.decoder import decoder_signature, make_decoder
 from slrcli.errors import UsageError
 from slrcli.files import atomic_write_text
+from slrcli.meta import Meta
 from slrcli.workflows.runs import shown
 
 DECODER_FILE = "decode.toml"  # beside the checkpoint
@@ -34,26 +35,28 @@ class Wanted:
     file: Path | None = None
     jobs: int = 1
 
-    def settings(self, checkpoint: Path) -> DecodeConfig:
-        """The settings for a checkpoint. A beam of 0 that is asked for is the best path, whatever the file says.
+    def settings(self, checkpoint: Path, meta: Meta | None) -> DecodeConfig:
+        """The settings for a checkpoint: those beside it, else those within it, and over them what was said.
 
-        A search that is asked for takes the place of how long signs last, which the run may have written down.
+        A beam of 0 that is asked for is the best path, whatever else is written. A search that is asked for takes the
+        place of how long signs last, which training may have found out.
 
         Raises:
             UsageError: the file cannot be read, or a setting is unknown or beyond its bounds.
         """
         path = self.file or checkpoint.parent / DECODER_FILE
         given = dict(self.given)
-        options = DecodeConfig()
+        options = meta.decode if meta else DecodeConfig()
         if given.get("beam") == 0:
             others = [key for key in given if key != "beam"]
             if others:
                 raise UsageError(f"the best path knows no {', '.join(others)}", "--beam 0", "use a beam of 1 or more")
+            options = DecodeConfig()
         elif self.file or path.is_file():
             options = read_decoder(path)
-            asked = merge_section(DecodeConfig(), given, "command line")
-            if options.sign_frames and asked.searched and not self.file:
-                options = DecodeConfig()
+        asked = merge_section(DecodeConfig(), given, "command line")
+        if options.sign_frames and asked.searched and not self.file:
+            options = DecodeConfig()
         options = merge_section(options, given, "command line")
         check_section(options, "")
         return options
@@ -81,9 +84,7 @@ def write_decoder(path: Path, options: DecodeConfig, comments: tuple[str, ...] =
     """Write what differs from the defaults, and the beam, for `read_decoder`; whole or not at all."""
     import tomli_w  # only needed where settings are written
 
-    plain = DecodeConfig()
-    changed = {item.name: getattr(options, item.name) for item in fields(options)}
-    changed = {key: value for key, value in changed.items() if value != getattr(plain, key) or key == "beam"}
+    changed = {"beam": options.beam, **changed_settings(options)}
     if options.lm:
         model, folder = Path(options.lm).resolve(), path.parent.resolve()
         changed["lm"] = str(model.relative_to(folder) if model.is_relative_to(folder) else model)
@@ -111,7 +112,7 @@ def equip(
     Raises:
         SlrError: settings that cannot be, or a language model that cannot be read.
     """
-    options = wanted.settings(checkpoint)
+    options = wanted.settings(checkpoint, recogniser.meta)
     signature = decoder_signature(options)
     if stack is not None and options.width and wanted.jobs > 1:
         tokens = recogniser.vocabulary.tokens

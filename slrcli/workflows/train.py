@@ -21,7 +21,6 @@ from slrcli.models.registry import build_model, read_options
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.training.loop import EpochEnd, Located, Placed, Step, Stopped, Trainer
 from slrcli.training.optim import learning_rate
-from slrcli.workflows.decoder import DECODER_FILE, write_decoder
 from slrcli.workflows.guard import interruptible, memory_advice
 from slrcli.workflows.material import Material, gather, learnable, tell_blind, tell_known
 from slrcli.workflows.record import Record, numbers_of
@@ -29,7 +28,6 @@ from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, point_late
 from slrcli.workflows.teach import call_teacher, spike_offset, without_pace
 
 TEACHER = "teacher.json"
-SIGNS_MEASURED = "how long the signs of train last, measured while training"
 WEIGHTS = "model."  # before the names of the weights in the training state
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -290,7 +288,6 @@ class Session:
                         f"exchanged ({event.seconds:.1f} s)"
                     )
                 elif isinstance(event, Placed):
-                    write_decoder(folder / DECODER_FILE, event.decode, (SIGNS_MEASURED,))
                     record.say(
                         f"from epoch {event.epoch} on frames learn their gloss; signs last "
                         f"{event.decode.sign_frames:.1f} frames, by which clips are read ({event.seconds:.1f} s)"
@@ -354,5 +351,5 @@ class Session:
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         material = self.material
-        facts = {"utterances": material.marks["train"], "sentences": self.sentences}
+        facts = {"utterances": material.marks["train"], "sentences": self.sentences, "decode": self.trainer.decode}
         return Meta(self.config, material.vocabulary, material.layout, metrics, material.corpus.hash, **facts)

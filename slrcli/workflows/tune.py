@@ -98,7 +98,7 @@ def tune(
     """
     wanted = wanted or Wanted()
     found = open_split(console, checkpoint, data, split or "dev", device, "--tune")
-    base = Wanted({"nbest": 1, **wanted.given}, wanted.file, wanted.jobs).settings(found.path)
+    base = Wanted({"nbest": 1, **wanted.given}, wanted.file, wanted.jobs).settings(found.path, found.recogniser.meta)
     decoder_signature(base)  # a language model that is not there should not cost the recogniser's time
     clips = found.clips
     with console.progress(f"recognising {found.split}", len(clips)) as task:
