@@ -92,7 +92,7 @@ def test_small_corpora_are_seen_more_often_in_smaller_batches(utterances, epochs
 
 
 def test_sensors_are_centred_and_nothing_else_is(corpus):
-    assert measure(settled(corpus)) == Facts(6, 12, 240, 2, signers=2, sensors=True)
+    assert measure(settled(corpus)) == Facts(6, 12, 240, 2, sensors=True)
     plain = Facts(500, 1000, 20_000, 400)
     assert not {choice.setting for choice in choices(plain, "tcn")} & {
         "model.options.frontend.centre",
@@ -101,18 +101,11 @@ def test_sensors_are_centred_and_nothing_else_is(corpus):
     assert settled(corpus).model.options["frontend"] == {"centre": True}
 
 
-@pytest.mark.parametrize(
-    ("utterances", "sentences", "signers", "chosen"),
-    [(968, 40, 4, 0.5), (160, 40, 4, 0.5), (159, 40, 4, None), (968, 40, 0, None), (968, 968, 9, None)],
-)
-def test_signs_are_exchanged_where_few_sentences_are_signed_over_and_over(utterances, sentences, signers, chosen):
-    facts = Facts(utterances, 4 * utterances, 80 * utterances, sentences, signers)
-    found = {choice.setting: choice for choice in choices(facts, "tcn")}
-    if chosen is None:
-        assert "augment.recombine" not in found
-    else:
-        assert found["augment.recombine"].value == chosen
-        assert found["augment.recombine"].reason == f"{utterances} utterances of {sentences} sentences"
+@pytest.mark.parametrize(("frames", "sensors", "chosen"), [(42, False, 1.0), (35, False, None), (42, True, None)])
+def test_long_signs_are_learnt_frame_by_frame_unless_they_are_of_sensors(frames, sensors, chosen):
+    facts = Facts(500, 1000, 1000 * frames, 400, sensors)
+    assert {choice.setting: choice.value for choice in choices(facts, "tcn")}.get("loss.frames") == chosen
+    assert "loss.frames" not in {choice.setting for choice in choices(facts, "conv-bilstm")}
 
 
 @pytest.mark.parametrize(("name", "width"), [("mediapipe-126", 126), ("kinect-20", 60), ("generic", 65)])

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from statistics import mean
 
-DECODERS = {"best path": ["--beam", "0"], "beam 10": ["--beam", "10"]}
+DECODERS = {"by itself": [], "best path": ["--beam", "0"], "beam 10": ["--beam", "10"]}
 
 
 def wer_of(checkpoint: Path, corpus: Path, split: str, decoder: list[str]) -> float:
@@ -34,8 +34,7 @@ def main() -> None:
     seeds = sorted(given.runs.glob("seed*/best.safetensors"))
     if not seeds:
         raise SystemExit(f"{given.runs} holds no seed1/best.safetensors: let slr train --seeds 3 write there first")
-    own = {"by itself": []} if all((seed.parent / "decode.toml").is_file() for seed in seeds) else {}
-    decoders = {**own, **DECODERS, **({"as told": further} if further else {})}
+    decoders = {**DECODERS, **({"as told": further} if further else {})}
     print(f"{given.runs.name}: best.safetensors of {len(seeds)} seeds, plain WER in percent")
     for split in given.splits:
         for name, decoder in decoders.items():

@@ -1,8 +1,8 @@
 """What a training run chooses by its corpus, before the first step, wherever nobody says otherwise.
 
 The units are signs and steps. How long a sign lasts (frames per gloss) says how many frames make an output frame, and
-with it what a decision of the network sees; how many utterances there are says how often each has to be seen. Where the
-same sentences are signed over and over, signs are exchanged among them, or their order would be learnt for the signs.
+with it what a decision of the network sees; how many utterances there are says how often each has to be seen. Long signs are
+learnt frame by frame once they are placed, which made connected signing with its short ones worse.
 """
 
 from math import log2
@@ -14,8 +14,6 @@ LONG_SIGN = 36  # frames from which on signs are learnt frame by frame, once pla
 SEEN = 32_000  # utterances that a run sees in all, each as often as there are epochs
 EPOCHS = (10, 120)
 SMALL = 600  # utterances below which a batch is small, so that an epoch has steps enough
-REPEATED = 4  # times that a sentence is signed, on average, from which on its order is learnt too easily
-RECOMBINED = 0.5  # share of clips in which signs are exchanged then
 
 
 class Facts(NamedTuple):
@@ -26,7 +24,6 @@ class Facts(NamedTuple):
         glosses: tokens in train.
         frames: in train.
         sentences: different ones in train.
-        signers: different ones named in train.
         sensors: whether its columns are a few sensors' (gloves), neither points nor a network's features.
     """
 
@@ -34,7 +31,6 @@ class Facts(NamedTuple):
     glosses: int
     frames: int
     sentences: int
-    signers: int = 0
     sensors: bool = False
 
     @property
@@ -64,9 +60,6 @@ def choices(facts: Facts, arch: str) -> list[Choice]:
         found.insert(0, Choice("model.options.strides", strides, lasting))
         if facts.sign_frames >= LONG_SIGN and not facts.sensors:
             found.append(Choice("loss.frames", 1.0, lasting))
-    if facts.signers and facts.utterances >= REPEATED * facts.sentences > 0:
-        why = f"{facts.utterances:,} utterances of {facts.sentences:,} sentences"
-        found.append(Choice("augment.recombine", RECOMBINED, why))
     if facts.sensors:
         why = "columns of sensors"
         found += [Choice("model.options.frontend.centre", True, why), Choice("augment.point_drop", 0.05, why)]

@@ -69,7 +69,6 @@ def measure(config: Config) -> Facts:
         glosses=sum(len(item.glosses) for item in train),
         frames=sum(feature_shape(item.features, layout)[0] for item in train),
         sentences=len({item.glosses for item in train}),
-        signers=len({item.signer for item in train if item.signer}),
         sensors=not layout.spatial and layout.width <= MOST_SENSORS,
     )
 
