@@ -1,8 +1,8 @@
 """What a training run chooses by its corpus, before the first step, wherever nobody says otherwise.
 
 The units are signs and steps. How long a sign lasts (frames per gloss) says how many frames make an output frame, and
-with it what a decision of the network sees; how many utterances there are says how often each has to be seen. Long signs are
-learnt frame by frame once they are placed, which made connected signing with its short ones worse.
+with it what a decision of the network sees; how many utterances there are says how often each has to be seen. Long
+signs, once they are placed, are learnt frame by frame, which made connected signing with its short ones worse.
 """
 
 from math import log2
