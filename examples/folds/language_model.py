@@ -6,13 +6,14 @@ sentences, so that no sentence has a say in its own score. All folds' errors are
 bootstraps over utterances.
 
 Usage: python examples/folds/language_model.py CORPUS RUNS/DATE-sentence-folds
+       python examples/folds/language_model.py FOLDS RUNS [--split test]    (of `both_new.py`, a run RUNS/NAME each)
 """
 
 import argparse
 import itertools
 from pathlib import Path
 
-from slrcli.corpus import open_corpus
+from slrcli.corpus import Corpus, open_corpus
 from slrcli.data import Clips, collate
 from slrcli.decoding.beam import BeamSearch
 from slrcli.decoding.greedy import greedy_batch
@@ -32,17 +33,19 @@ class Fold:
     """A fold's recogniser, what it makes of the held-out clips, and a language model of what it learnt from.
 
     Args:
-        corpus: folder of the corpus.
+        name: what to call it.
+        corpus: what the fold learns from, and what is held out.
         run: the fold's folder, such as `fold-1-seed1`.
-        tables: the fold's annotations, `train.csv` and `dev.csv`.
+        split: the held-out utterances.
         order: of the language model.
     """
 
-    def __init__(self, corpus: Path, run: Path, tables: Path, order: int):
+    def __init__(self, name: str, corpus: Corpus, run: Path, split: str, order: int):
+        self.name = name
         self.recogniser = Recogniser.from_checkpoint(run / "last.safetensors")
         meta = self.recogniser.meta
-        opened = open_corpus(corpus, "table", tables).normalised(meta.vocabulary.normaliser)
-        self.held_out = opened.require_features("dev")
+        opened = corpus.normalised(meta.vocabulary.normaliser)
+        self.held_out = opened.require_features(split)
         self.references = {item.id: list(item.glosses) for item in self.held_out}
         model, _ = estimate([item.glosses for item in opened.split("train")], order)
         self.perplexity = perplexity(model, self.references.values())
@@ -79,6 +82,20 @@ class Fold:
         return self.decoded(BeamSearch(vocabulary, width, scorer=scorer))
 
 
+def folds_of(corpus: Path, runs: Path, split: str, order: int, seed: int) -> list[Fold]:
+    """The folds of `slr train --folds`, or those of `both_new.py` where each is a corpus of its own."""
+    own = runs / "annotations"
+    if own.is_dir():
+        tables = sorted(path for path in own.iterdir() if path.is_dir())
+        parts = [
+            (path.name, open_corpus(corpus, "table", path), runs / f"fold-{path.name}-seed{seed}") for path in tables
+        ]
+    else:
+        names = sorted(path.name for path in corpus.iterdir() if (runs / path.name).is_dir())
+        parts = [(name, open_corpus(corpus / name), runs / name) for name in names]
+    return [Fold(name, opened, run, split, order) for name, opened, run in parts]
+
+
 def chosen(errors: dict[tuple[float, float], list[int]], fold: int) -> tuple[float, float]:
     """The setting with the fewest errors on the other folds; of equals the one of less weight."""
     return min(errors, key=lambda setting: (sum(errors[setting]) - errors[setting][fold], setting))
@@ -105,19 +122,17 @@ def main() -> None:
     """Decode every fold in every setting, choose, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("runs", type=Path, help="folder that slr train --folds wrote")
+    parser.add_argument("runs", type=Path, help="folder that slr train --folds wrote, or of a run for each fold")
+    parser.add_argument("--split", default="dev", help="what is held out")
     parser.add_argument("--order", type=int, default=2, help="of the n-gram model")
     parser.add_argument("--beam", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1, help="of the runs")
     given = parser.parse_args()
-    tables = sorted(path for path in (given.runs / "annotations").iterdir() if path.is_dir())
-    folds = [
-        Fold(given.corpus, given.runs / f"fold-{path.name}-seed{given.seed}", path, given.order) for path in tables
-    ]
-    for path, fold in zip(tables, folds, strict=True):
+    folds = folds_of(given.corpus, given.runs, given.split, given.order, given.seed)
+    for fold in folds:
         seen = fold.perplexity
         print(
-            f"fold {path.name}: {seen.sentences} sentences held out, perplexity {seen.including_unknown:.1f}, "
+            f"fold {fold.name}: {seen.sentences} sentences held out, perplexity {seen.including_unknown:.1f}, "
             f"{seen.excluding_unknown:.1f} without the {seen.unknown.total()} OOV glosses of {seen.tokens}"
         )
     settings = list(itertools.product(WEIGHTS, BONUSES))
