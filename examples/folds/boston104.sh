@@ -3,5 +3,6 @@
 # Usage: bash examples/folds/boston104.sh CORPUS RUNS [options of slr train]
 set -euo pipefail
 corpus=${1:?the folder of the corpus} runs=${2:?a folder for the runs}
-slr train --data-dir "$corpus" --output-dir "$runs" --config examples/recipes/boston104.toml \
-    --folds sentence:3 --fold-splits train "${@:3}"
+slr train --data-dir "$corpus" --output-dir "$runs" --layout examples/recipes/boston104-layout.toml \
+    --folds sentence:5 --fold-splits train "${@:3}"
+python examples/folds/language_model.py "$corpus" "$runs" --order 4

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Each of isl30's eight signers held out in turn, by one network of the recipe and ten epochs.
+# Each of isl30's eight signers held out in turn, by what a bare run chooses and ten epochs.
 # Usage: bash examples/folds/isl30.sh CORPUS RUNS [options of slr train]
 set -euo pipefail
 corpus=${1:?the folder of the corpus} runs=${2:?a folder for the runs}
-slr train --data-dir "$corpus" --output-dir "$runs" --config examples/recipes/isl30.toml \
-    --arch conv-bilstm --epochs 10 --folds signer "${@:3}"
+slr train --data-dir "$corpus" --output-dir "$runs" --epochs 10 --folds signer "${@:3}"
