@@ -108,15 +108,6 @@ def test_long_signs_are_learnt_frame_by_frame_unless_they_are_of_sensors(frames,
     assert "loss.frames" not in {choice.setting for choice in choices(facts, "conv-bilstm")}
 
 
-def test_boxes_beside_points_are_left_out(tmp_path):
-    corpus = write_corpus(tmp_path / "corpus", width=46)
-    hand = '[[groups]]\nname = "left_hand"\ncoordinates = ["x", "y"]\n'
-    (corpus / "layout.toml").write_text(f'name = "boxes"\nlike = "mediapipe-126"\nwidth = 46\n{LAYOUT}{hand}')
-    config = settled(corpus)
-    assert measure(config).beside and not measure(config).sensors
-    assert config.model.options["frontend"] == {"features": False}
-
-
 @pytest.mark.parametrize(("name", "width"), [("mediapipe-126", 126), ("kinect-20", 60), ("generic", 65)])
 def test_points_and_wide_features_are_no_sensors(tmp_path, name, width):
     corpus = write_corpus(tmp_path, width=width)

@@ -157,20 +157,6 @@ def test_kept_points_alone_come_out_in_their_order():
     assert torch.equal(y, x[..., kept])
 
 
-def test_boxes_beside_points_can_be_left_out():
-    """What comes out is that of the layout without them; where nothing else is there they stay."""
-    hands = [{"name": name, "coordinates": ["x", "y"]} for name in ("left_hand", "right_hand")]
-    boxes = {"name": "boxes", "kind": "features", "count": 8, "coordinates": ["x"]}
-    table = {"name": "boxed", "like": "mediapipe-126"}
-    boxed, bare = (Layout.from_dict({**table, "groups": groups}) for groups in ([boxes, *hands], hands))
-    x, options = clips(boxed), FrontendOptions(features=False)
-    lean, other = Frontend(boxed, options), Frontend(bare)
-    assert lean.groups == other.groups and "features" in Frontend(boxed).groups
-    assert torch.equal(lean(x, full(x)), other(x[..., 8:], full(x)))
-    sensors = load_layout("generic-7")
-    assert Frontend(sensors, options).groups == Frontend(sensors).groups
-
-
 def test_presence_is_the_share_of_points_that_are_there():
     layout, options = load_layout("mediapipe-258"), FrontendOptions(keep=False, **PLAIN)
     x = clips(layout, 1, 3, missing=0)

@@ -25,7 +25,6 @@ class Facts(NamedTuple):
         frames: in train.
         sentences: different ones in train.
         sensors: whether its columns are a few sensors' (gloves), neither points nor a network's features.
-        beside: whether a few columns without a place in space (boxes, angles) stand beside points.
     """
 
     utterances: int
@@ -33,7 +32,6 @@ class Facts(NamedTuple):
     frames: int
     sentences: int
     sensors: bool = False
-    beside: bool = False
 
     @property
     def sign_frames(self) -> float:
@@ -65,6 +63,4 @@ def choices(facts: Facts, arch: str) -> list[Choice]:
     if facts.sensors:
         why = "columns of sensors"
         found += [Choice("model.options.frontend.centre", True, why), Choice("augment.point_drop", 0.05, why)]
-    if facts.beside:
-        found.append(Choice("model.options.frontend.features", False, "columns without a place in space beside points"))
     return found

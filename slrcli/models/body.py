@@ -88,13 +88,8 @@ class Selected(NamedTuple):
     bones: tuple[tuple[int, int], ...] = ()
 
 
-def select(layout: Layout, keep: bool, features: bool = True) -> tuple[list[Selected], list[int]]:
+def select(layout: Layout, keep: bool) -> tuple[list[Selected], list[int]]:
     """What is used of each group, packed without gaps: the points to keep, then those that the body is placed by.
-
-    Args:
-        layout: of the stored features.
-        keep: leave out what is not in the layout's `keep` lists.
-        features: use groups without a place in space even where others have one.
 
     Returns:
         The groups so packed, and the columns of the stored positions that go there.
@@ -102,8 +97,6 @@ def select(layout: Layout, keep: bool, features: bool = True) -> tuple[list[Sele
     selected, columns = [], []
     shoulders = {(group.name, point) for group, point in map(layout.find, layout.shoulders)}
     for group in layout.groups:
-        if layout.spatial and not (group.spatial or features):
-            continue
         points, kept = group.points, len(group.points)
         if keep and group.keep:
             placing = [p for p in group.points if p in group.anchor or (group.name, p) in shoulders]

@@ -45,7 +45,6 @@ class FrontendOptions:
     Attributes:
         body: centre, scale and (where the layout says so) turn the body; see the module.
         keep: use the points in the layout's `keep` lists alone.
-        features: use groups of kind `features` (boxes, sensors) beside points; without points they are used anyway.
         hands: add, for each hand, where its anchor (the wrist) is against the body; needs `body`.
         bones: add the directions (vectors of length 1) of the layout's limbs in pose and hands, which do not depend on
             how long anybody's arms are; needs `body`.
@@ -63,7 +62,6 @@ class FrontendOptions:
 
     body: bool = True
     keep: bool = True
-    features: bool = True
     hands: bool = True
     bones: bool = True
     turn_frames: int = 15
@@ -99,8 +97,8 @@ class Frontend(nn.Module):
         super().__init__()
         self.layout = layout
         self.options = options or FrontendOptions()
-        self.selected, columns = select(layout, self.options.keep, self.options.features)
-        self.kinds = tuple(dict.fromkeys(group.kind for group, *_ in self.selected))
+        self.kinds = tuple(dict.fromkeys(group.kind for group in layout.groups))
+        self.selected, columns = select(layout, self.options.keep)
         everything = len(columns) == layout.positions
         self.register_buffer("columns", None if everything else torch.tensor(columns))
         origin = RunningOrigin if self.options.causal else Origin

@@ -64,14 +64,12 @@ def measure(config: Config) -> Facts:
     corpus = open_data(config.data)
     train = corpus.require_features("train")
     layout = choose_layout(config.data.layout, train)
-    without_place = sum(group.stop - group.start for group in layout.groups if not group.spatial)
     return Facts(
         utterances=len(train),
         glosses=sum(len(item.glosses) for item in train),
         frames=sum(feature_shape(item.features, layout)[0] for item in train),
         sentences=len({item.glosses for item in train}),
         sensors=not layout.spatial and layout.width <= MOST_SENSORS,
-        beside=layout.spatial and 0 < without_place <= MOST_SENSORS,
     )
 
 
