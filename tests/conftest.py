@@ -1,9 +1,15 @@
 """What the tests share: the folder of real recordings, if the environment names one."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start, even where whoever started the tests ignores it (`nohup`, CI runners)."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
