@@ -123,7 +123,7 @@ class Side:
 def folded(corpus: Corpus, ranks: list[str], glosses: int, out: Path) -> None:
     """Write the tables of a corpus called by its most frequent glosses alone; see the module."""
     called = {gloss: ranks[number % glosses] for number, gloss in enumerate(ranks)}
-    base = corpus.root.resolve() / "features"
+    base = corpus.split("train")[0].features.resolve().parents[1]
     for split in SPLITS:
         rows = (
             (item.id, f"{split}/{item.features.name}", item.signer, [called.get(g, ranks[0]) for g in item.glosses])
@@ -197,7 +197,7 @@ def decode_costs(side: Side, clips: int) -> None:
     train = [item.glosses for item in open_corpus(side.root).split("train")]
     arpa = side.root / "bigram.arpa"
     language, _ = side.timed("bigram: estimate, s", lambda: estimate(train, 2))
-    side.timed("bigram: write, s", lambda: write_arpa(language, arpa))
+    side.timed("bigram: write, s", lambda: write_arpa(arpa, language))
     side.timed("bigram: read, s", lambda: read_arpa(arpa))
     side.keep("bigram: kB", arpa.stat().st_size / 1e3)
     utterances = open_corpus(side.root).require_features("dev")[:clips]
