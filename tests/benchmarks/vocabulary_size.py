@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,7 +46,7 @@ from slrcli.transcripts import read_transcripts
 from slrcli.vocab import BLANK_TOKEN, Vocabulary
 from slrcli.workflows.check import check_data
 from slrcli.workflows.corpus import corpus_summary
-from slrcli.workflows.evaluate import EvalResult, evaluate_checkpoint
+from slrcli.workflows.evaluate import evaluate_checkpoint
 from slrcli.workflows.report import write_report
 from slrcli.workflows.vocab import vocab
 
@@ -112,7 +113,7 @@ class Side:
         """Note a cost if it is the least so far."""
         self.costs[name] = min(value, self.costs.get(name, value))
 
-    def timed(self, name: str, work: Callable[[], object], unit: float = 1.0) -> object:
+    def timed(self, name: str, work: Callable[[], Any], unit: float = 1.0) -> Any:
         """Do `work` and keep its seconds of the processor, times `unit`."""
         before = time.process_time()
         found = work()
@@ -229,7 +230,6 @@ def command_costs(side: Side, folder: Path) -> None:
     side.timed("slr corpus, s", lambda: corpus_summary(console, data, jobs=1))
     side.timed("slr check data, s", lambda: check_data(console, data, jobs=1))
     result = side.timed("slr eval on dev, s", lambda: evaluate_checkpoint(console, side.checkpoint, data, "dev"))
-    assert isinstance(result, EvalResult)
     page = side.timed("report page, s", lambda: write_report(folder / f"{side.glosses}-report", result, 25.0))
     side.keep("report page, kB", page.stat().st_size / 1e3)
 
@@ -267,7 +267,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--clips", type=int, default=100)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     torch.set_num_threads(1)
     if options.what == "frequency":
         frequency(options.corpus, options.split, options.hypotheses or parser.error("name files of hypotheses"))
