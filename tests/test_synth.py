@@ -1,6 +1,7 @@
 """The procedural signer: its lexicon, its people, and the corpus that it writes."""
 
 import hashlib
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 from slrcli.corpus import open_corpus
 from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import load_layout
-from slrcli.synth import SynthOptions, lexicon, minimal_pairs, write_corpus
+from slrcli.synth import SynthOptions, lexicon, minimal_pairs, named_lexicon, write_corpus
 from slrcli.synth.body import hand_points
 from slrcli.synth.face import face_template
-from slrcli.synth.motion import sentence_track, sign_track
-from slrcli.synth.render import WIDTH, lost_frames, render
+from slrcli.synth.lexicon import MOST_NAMED
+from slrcli.synth.motion import paced, sentence_track, sign_track
+from slrcli.synth.render import WIDTH, hand_course, lost_frames, render
 from slrcli.synth.signer import draw_signers
 from slrcli.synth.write import draw_sentence, split_signers
 
@@ -146,6 +148,55 @@ def test_no_two_signs_are_the_same_and_glosses_are_plain_words():
     assert len({tuple(getattr(sign, name) for name in PARTS) for sign in signs}) == len(signs) == 28
     assert all(sign.gloss.isalpha() and sign.gloss.isupper() for sign in signs)
     assert any(sign.both_hands for sign in signs)
+
+
+def test_a_vocabulary_of_a_real_size_gets_a_sign_of_its_own_for_every_gloss():
+    glosses = [f"GLOSS-{number}" for number in range(1500)]
+    signs = named_lexicon(glosses)
+    assert [sign.gloss for sign in signs.values()] == list(signs) and set(signs) == set(glosses)
+    made = {(*(getattr(sign, name) for name in PARTS), sign.both_hands) for sign in signs.values()}
+    assert len(made) == 1500
+    assert named_lexicon(reversed(glosses)) == signs
+    assert named_lexicon(glosses, seed=1) != signs
+    few = named_lexicon(glosses[:5])
+    assert sum(signs[gloss] == few[gloss] for gloss in few) >= 4  # others seldom take a sign away
+
+
+def test_a_sign_belongs_to_one_family_with_all_that_share_everything_but_its_movement():
+    signs = named_lexicon(map(str, range(200))).values()
+    for one, other in combinations(signs, 2):
+        alike = all(getattr(one, name) == getattr(other, name) for name in (*PARTS[:3], "both_hands"))
+        assert (one.family == other.family) == alike
+
+
+def test_more_glosses_than_signs_are_refused():
+    with pytest.raises(UsageError, match=f"4201 glosses.*at most {MOST_NAMED}"):
+        named_lexicon(map(str, range(MOST_NAMED + 1)))
+
+
+def test_a_course_is_brought_to_a_number_of_frames_and_keeps_its_poses(signer):
+    track = sentence_track(lexicon()[:3], signer, np.random.default_rng(0))
+    for frames in (2, len(track) // 3, len(track), 3 * len(track)):
+        other = paced(track, frames)
+        for name in ("wrist", "shape", "angles"):
+            given, made = getattr(track, name), getattr(other, name)
+            assert len(made) == frames
+            np.testing.assert_allclose(made[[0, -1]], given[[0, -1]], atol=1e-12)
+            before, at = np.linspace(0, 1, len(given)), np.linspace(0, 1, frames)
+            np.testing.assert_allclose(made[:, 0, 1], np.interp(at, before, given[:, 0, 1]), atol=1e-12)
+    with pytest.raises(UsageError, match="in 1 frames"):
+        paced(track, 1)
+
+
+def test_the_hands_of_a_course_are_those_that_the_camera_sees(signer):
+    track = sentence_track(lexicon()[20:22], signer, np.random.default_rng(1))
+    plain = replace(signer, camera_roll=0, turn=0)
+    seen = render(track, plain, np.random.default_rng(1), noise=0, missing=0)[:, 99:225].reshape(-1, 42, 3)
+    hands = hand_course(track, plain)
+    for first in (0, 21):  # each hand from its own wrist: the body sways
+        part = slice(first, first + 21)
+        expected = (hands[:, part] - hands[:, first : first + 1]) * plain.shoulders
+        np.testing.assert_allclose(seen[:, part] - seen[:, first : first + 1], expected, atol=1e-5)
 
 
 def test_a_movement_run_backwards_passes_the_same_poses_in_another_order(signer):

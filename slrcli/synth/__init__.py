@@ -4,7 +4,17 @@
 `render` what the camera sees, `write` the corpus. It is made up: no real sign language, no real person.
 """
 
-from slrcli.synth.lexicon import MinimalPair, Movement, Sign, lexicon, minimal_pairs
+from slrcli.synth.lexicon import MinimalPair, Movement, Sign, lexicon, minimal_pairs, named_lexicon
 from slrcli.synth.write import Summary, SynthOptions, write_corpus
 
-__all__ = ["MinimalPair", "Movement", "Sign", "Summary", "SynthOptions", "lexicon", "minimal_pairs", "write_corpus"]
+__all__ = [
+    "MinimalPair",
+    "Movement",
+    "Sign",
+    "Summary",
+    "SynthOptions",
+    "lexicon",
+    "minimal_pairs",
+    "named_lexicon",
+    "write_corpus",
+]

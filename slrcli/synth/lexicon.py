@@ -6,9 +6,9 @@ poses in another order: no frame by itself tells them apart. Every sign of the l
 The glosses are plain words; the signs belong to no real sign language.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
@@ -166,6 +166,18 @@ _FAMILIES = {
 }
 MOST_SIGNS = 4 * len(_FAMILIES)
 
+# Handshape, place, orientation, both hands, movement: everything that can be told apart from a hand at rest.
+_COMBINATIONS = tuple(
+    product(
+        [name for name in HANDSHAPES if name != "relaxed"],
+        [name for name in PLACES if name != "rest"],
+        [name for name in ORIENTATIONS if name != "hanging"],
+        (False, True),
+        MOVEMENTS,
+    )
+)
+MOST_NAMED = len(_COMBINATIONS)
+
 
 def lexicon(signs: int = MOST_SIGNS) -> tuple[Sign, ...]:
     """The first `signs` signs, family by family.
@@ -181,6 +193,33 @@ def lexicon(signs: int = MOST_SIGNS) -> tuple[Sign, ...]:
         for movement, gloss in zip(movements, glosses.split(), strict=True)
     ]
     return tuple(known[:signs])
+
+
+def named_lexicon(glosses: Iterable[str], seed: int = 0) -> dict[str, Sign]:
+    """A sign of its own for every one of `glosses`, none like another's; for vocabularies of a real size.
+
+    Each draws a handshape, a place, an orientation, a movement and one or two hands from its own name and `seed`, and
+    draws again where that combination is taken. The order in which glosses are given does not matter. A hand that rests
+    makes no sign.
+
+    Raises:
+        UsageError: more glosses than combinations (`MOST_NAMED`).
+    """
+    names = sorted(set(glosses))
+    if len(names) > MOST_NAMED:
+        raise UsageError(f"{len(names)} glosses are more than there are signs", "glosses", f"at most {MOST_NAMED}")
+    signs: dict[str, Sign] = {}
+    taken: set[int] = set()
+    for gloss in names:
+        rng = np.random.default_rng([seed, *gloss.encode()])
+        number = int(rng.integers(MOST_NAMED))
+        while number in taken:
+            number = int(rng.integers(MOST_NAMED))
+        taken.add(number)
+        shape, place, orientation, both, movement = _COMBINATIONS[number]
+        family = f"{shape} {place} {orientation} {'both' if both else 'one'}"
+        signs[gloss] = Sign(gloss, family, shape, place, orientation, MOVEMENTS[movement], both)
+    return signs
 
 
 def minimal_pairs(signs: tuple[Sign, ...]) -> list[MinimalPair]:

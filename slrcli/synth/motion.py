@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slrcli.errors import UsageError
 from slrcli.synth.lexicon import HANDSHAPES, ORIENTATIONS, PLACES, Sign
 from slrcli.synth.signer import Signer
 
@@ -60,13 +61,28 @@ def sentence_track(signs: Sequence[Sign], signer: Signer, rng: np.random.Generat
     parts = [_repeat(rest, int(rng.integers(*REST_FRAMES)))]
     for sign in signs:
         frames = round(draw(SIGN_FRAMES) * LONGER ** (sign.movement.legs - 1))
-        part = _vary(sign_track(sign, signer, frames), sign, rng)
+        part = varied(sign_track(sign, signer, frames), sign, rng)
         parts += [_blend(parts[-1], part, draw(TRANSITION_FRAMES)), part]
     parts += [_blend(parts[-1], rest, draw(TRANSITION_FRAMES)), _repeat(rest, int(rng.integers(*REST_FRAMES)))]
     wrist, shape, angles = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("wrist", "shape", "angles")
     )
     return Track(_smooth(wrist), _smooth(shape), _smooth(angles))
+
+
+def paced(track: Track, frames: int) -> Track:
+    """The same course in `frames` frames, evenly faster or slower; first and last pose stay, the rest is interpolated.
+
+    Raises:
+        UsageError: fewer than two frames.
+    """
+    if frames < 2:
+        raise UsageError(f"a course cannot be signed in {frames} frames", "frames", "give 2 or more")
+    at = np.linspace(0, len(track) - 1, frames)
+    before = np.minimum(at.astype(int), max(len(track) - 2, 0))
+    after = np.minimum(before + 1, len(track) - 1)
+    share = (at - before)[:, None, None]
+    return Track(*((1 - share) * x[before] + share * x[after] for x in (track.wrist, track.shape, track.angles)))
 
 
 def _hand(wrist: np.ndarray, handshape: str, orientation: str, signer: Signer) -> tuple[np.ndarray, ...]:
@@ -90,7 +106,7 @@ def _repeat(track: Track, frames: int) -> Track:
     return Track(*(np.repeat(array[-1:], frames, axis=0) for array in (track.wrist, track.shape, track.angles)))
 
 
-def _vary(track: Track, sign: Sign, rng: np.random.Generator) -> Track:
+def varied(track: Track, sign: Sign, rng: np.random.Generator) -> Track:
     """Nobody makes a sign twice alike: a small offset of place, shape and orientation for the hands that sign."""
     hands = np.array([1.0, float(sign.both_hands)])[:, None]
     return Track(

@@ -57,6 +57,13 @@ def render(
     return out
 
 
+def hand_course(track: Track, signer: Signer) -> np.ndarray:
+    """What both hands do, without a camera or noise: [T, 42, 3] in shoulder widths, the left hand first."""
+    frames = len(track)
+    head, turned = np.zeros((frames, 3)), np.broadcast_to(np.eye(3), (frames, 3, 3))
+    return np.concatenate(_skeleton(track, signer, head, turned)[1], axis=1)
+
+
 def lost_frames(speed: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
     """Frames [T] bool in which a hand of this speed [T] is lost, more often in fast movement.
 
