@@ -148,6 +148,7 @@ FLOORS = [
         "distributions",
         "timekeeping",
         "model_output",
+        "model_place",
         "model_state",
         "model_gradient",
         "model_time",
