@@ -9,7 +9,7 @@ import torch
 
 from slrcli import parallel
 from slrcli.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
-from slrcli.config import Config, check_bounds, merge, read_toml, to_toml
+from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_toml
 from slrcli.console import Console, Task
 from slrcli.corpus.sentences import sentence_hashes
 from slrcli.data import Clips, TrainBatches, feature_statistics
@@ -117,7 +117,7 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
         if not (folder / LAST).is_file() or not (folder / STATE).is_file():
             what = "The folder holds no run to go on with."
             raise CheckpointError(what, str(run), f"It should hold {LAST} and {STATE}.")
-        config = Config.from_dict(read_toml(folder / CONFIG), str(folder / CONFIG))
+        config = Config.from_dict(as_begun(read_toml(folder / CONFIG)), str(folder / CONFIG))
         config = merge(config, overrides, "command line")
         check_options(config)
         config = with_absolute_paths(config)
