@@ -22,7 +22,7 @@ from slrcli.recognise import Recogniser, choose_device
 from slrcli.training.loop import EpochEnd, Located, Placed, Step, Stopped, Trainer
 from slrcli.training.optim import learning_rate
 from slrcli.workflows.decoder import DECODER_FILE, write_decoder
-from slrcli.workflows.guard import interruptible, memory_advice
+from slrcli.workflows.guard import interruptible, memory_advice, require_precision
 from slrcli.workflows.material import Material, gather, learnable, tell_blind, tell_known
 from slrcli.workflows.record import Record, numbers_of
 from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
@@ -100,7 +100,9 @@ def fresh(config: Config, console: Console) -> tuple[Material, SignModel]:
         config.model.arch, material.layout, len(material.vocabulary.tokens),
         dropout=config.model.dropout, options=config.model.options,
     )  # fmt: skip
-    return material, model.to(device)
+    model = model.to(device)
+    require_precision(model, config.run.precision)
+    return material, model
 
 
 def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, newest: bool = True) -> TrainResult:
@@ -122,6 +124,7 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
         check_options(config)
         config = with_absolute_paths(config)
         model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
+        require_precision(model, config.run.precision)
         material = gather(config, console, meta.vocabulary)
         if meta.data_hash and meta.data_hash != material.corpus.hash:
             console.warn("The annotations are not those that the run began with.")
