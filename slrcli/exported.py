@@ -37,7 +37,7 @@ def properties(meta: Meta, **more: str) -> dict[str, str]:
         "normaliser": meta.vocabulary.normaliser,
         "max_gap": str(meta.config.data.max_gap),
         "assign_hands": str(meta.config.data.assign_hands).lower(),
-        "fps": f"{meta.layout.fps:g}",
+        "fps": f"{meta.fps:g}",
         **more,
     }
 

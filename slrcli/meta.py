@@ -42,6 +42,11 @@ class Meta:
     sentences: tuple[str, ...] = ()
     decode: DecodeConfig = field(default_factory=DecodeConfig)
 
+    @property
+    def fps(self) -> float:
+        """Frames a second of what it was trained on, as the corpus or else the layout says; 0 where neither does."""
+        return self.config.data.fps or self.layout.fps
+
     def saw(self, glosses: Sequence[str]) -> bool | None:
         """Whether it learnt from this sentence of normalised glosses; None where that is not known."""
         return sentence_hash(glosses) in self._seen if self.sentences else None

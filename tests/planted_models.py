@@ -262,6 +262,22 @@ class Backwards(Sound):
         return log_probs.gather(1, turned.unsqueeze(2).expand_as(log_probs)), kept
 
 
+class StepLate(Sound):
+    """As if the answers had been moved to wait for what comes."""
+
+    moved = 1
+
+    def forward(self, x, lengths):
+        log_probs, kept = super().forward(x, lengths)
+        steps = torch.arange(log_probs.shape[1]).expand(log_probs.shape[:2])
+        source = torch.minimum((steps - self.moved).clamp(min=0), kept[:, None] - 1)
+        return log_probs.gather(1, source.unsqueeze(2).expand_as(log_probs)), kept
+
+
+class StepEarly(StepLate):
+    moved = -1
+
+
 class NanSpreads(Sound):
     def clean(self, x, lengths):
         return torch.where(mask(lengths, x.shape[1]).unsqueeze(2), x, 0.0)
@@ -298,6 +314,8 @@ FAULTS = {
     MeanReadsPadding: "SLR-M07",
     LeaksBeyondFour: "SLR-M07",
     Backwards: "SLR-M11",
+    StepLate: "SLR-M23",
+    StepEarly: "SLR-M23",
     LosesTheLastFrame: "SLR-M12",
     NanSpreads: "SLR-M09",
 }

@@ -193,6 +193,9 @@ def test_every_option_of_the_command_for_data_changes_something(corpus, tmp_path
 def test_the_distributions_are_drawn_and_stand_in_json(corpus):
     shown = command("data", "--data-dir", corpus)
     assert "frames a clip, from 40 to 40" in shown.stdout and "glosses a second (at 25 frames)" in shown.stdout
+    (corpus / "corpus.toml").write_text("fps = 50\n")
+    assert "glosses a second (at 50 frames)" in command("data", "--data-dir", corpus).stdout
+    (corpus / "corpus.toml").unlink()
     assert max(map(len, shown.stdout.split("frames a clip")[1].splitlines())) <= 80
     assert "frames a clip" not in command("data", "--data-dir", corpus, "--quiet").stdout
     first = json.loads(command("data", "--data-dir", corpus, "--json").stdout)["distributions"][0]

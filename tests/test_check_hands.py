@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from calling import slr
 from planted_corpora import look, noted, said, sound_corpus, warnings
-from planted_hands import signing, swapped
+from planted_hands import HANDS, signing, swapped
 
+from slrcli.doctor.measure import Facts, look_into
 from slrcli.findings import Level
 
 SIGNERS = {"t1": "ann", "t2": "ann", "t3": "bob", "t4": "bob"}
@@ -86,3 +87,10 @@ def test_layouts_with_a_body_have_no_such_numbers(tmp_path):
     corpus = sound_corpus(tmp_path)
     done = slr("check", "data", "--data-dir", corpus, "--json")
     assert json.loads(done.stdout)["hands"] == []
+
+
+def test_speed_and_spread_are_those_of_hands_on_their_tracks():
+    x = signing(50)
+    whole, mixed = (look_into(Facts(*y.shape), y, HANDS) for y in (x, swapped(x, slice(0, 50, 3))))
+    assert mixed.slot_changes > 10 and mixed.speed == whole.speed
+    assert np.array_equal(mixed.spread, whole.spread) and np.array_equal(mixed.centre, whole.centre)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,36 @@ def test_eval_scores_the_test_split_and_writes_hypotheses(slr, corpus, tmp_path)
     assert "ann" in result.stdout and "bob" in result.stdout and "WER" in result.stdout
     assert "split test (chosen" in result.stderr
     assert read_transcripts(ctm) == read_transcripts(table)
+
+
+def starts(ctm: Path) -> list[float]:
+    """Where the glosses of a CTM begin, in seconds."""
+    return [float(line.split()[2]) for line in ctm.read_text().splitlines() if not line.startswith(";")]
+
+
+def test_eval_takes_the_frame_rate_that_the_corpus_says_and_a_flag_overrules_it(slr, corpus, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    shutil.copytree(corpus, own)
+    (own / "corpus.toml").write_text("fps = 50\n")
+    found, shown = {}, []
+    monkeypatch.setattr("slrcli.workflows.report.posteriors_of", lambda result, ids, fps: shown.append(fps) or {})
+    for name, *options in (["usual", corpus], ["own", own], ["given", own, "--fps", 25]):
+        done = slr("eval", "--data-dir", *options, "--out", tmp_path / f"{name}.ctm", "--report", tmp_path / name)
+        assert done.exit_code == 0, done.output
+        found[name] = starts(tmp_path / f"{name}.ctm")
+    assert max(found["usual"]) > 0 and found["given"] == found["usual"]
+    assert found["own"] == pytest.approx([time / 2 for time in found["usual"]], abs=0.006)
+    assert shown == [25, 50, 25]
+
+
+def test_a_precision_that_the_processor_cannot_train_in_is_refused_before_the_first_step(slr, corpus, monkeypatch):
+    def no_lstm(*_, **__):
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr("torch.nn.LSTM.forward", no_lstm)
+    done = slr("train", "--data-dir", corpus, "--arch", "conv-bilstm", "--precision", "bf16", "--device", "cpu")
+    assert done.exit_code == 1 and "--precision fp32" in done.stderr and "defect of slr" not in done.stderr
+    assert "parameters" not in done.stderr
 
 
 def test_eval_aligns_only_under_the_protocols_that_are_asked_for(slr, corpus, monkeypatch):

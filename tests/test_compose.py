@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from planted_hands import signing, swapped
 from typer.testing import CliRunner
 
 from slrcli.cli import app
@@ -449,3 +450,20 @@ def test_files_that_name_their_points_are_brought_into_the_layout_that_is_asked_
     assert done.layout == "mediapipe-126" and not done.left_out
     made = next((tmp_path / "out" / "features").rglob("*.npy"))
     assert np.load(made).shape[1] == 126
+
+
+def test_hands_of_composed_clips_are_on_tracks_before_they_are_joined(tmp_path):
+    """A bridge from a hand to the other one's place would be a movement that nobody made."""
+
+    def composed(name, spoil):
+        for number in range(8):
+            path = tmp_path / name / "ABCD"[number // 2] / "ann" / f"{number}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, spoil(signing(24, seed=number), number))
+        options = ComposeConfig(sentences=2, signs=(2, 3), dev=0.0, test=0.0, seed=4)
+        compose_corpus(tmp_path / name, tmp_path / f"{name} composed", options, "mediapipe-126")
+        return [np.load(path) for path in sorted((tmp_path / f"{name} composed" / "features").rglob("*.npy"))]
+
+    whole = composed("whole", lambda x, number: x)
+    mixed = composed("mixed", lambda x, number: swapped(x, slice(0, 24, 3) if number % 2 else slice(None)))
+    assert len(whole) == 2 and all(np.array_equal(one, other) for one, other in zip(whole, mixed, strict=True))

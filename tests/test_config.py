@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from slrcli.config import PRESETS, Config, help_of, merge, resolve, to_toml
-from slrcli.config.retired import RETIRED
+from slrcli.config.retired import CAME_LATER, RETIRED, as_begun
 from slrcli.errors import UsageError
 
 
@@ -95,4 +95,17 @@ def test_settings_that_were_removed_are_refused_where_they_are_on_and_passed_ove
         with pytest.raises(UsageError, match=f"'{name}' was removed"):
             resolve(**asked)
     # what was trained with it is used as before
-    assert Config.from_dict({section: {key: on}}, trained=True) == Config()
+    assert Config.from_dict({section: {key: on}}, trained=True) == Config.from_dict({}, trained=True)
+
+
+@pytest.mark.parametrize("name", CAME_LATER)
+def test_what_was_trained_before_there_was_a_setting_is_used_as_it_was_trained(name):
+    section, key = name.split(".")
+    before = CAME_LATER[name]
+    told = Config().to_dict()
+    assert told[section][key] != before
+    assert Config.from_dict(told, trained=True) == Config()
+    del told[section][key]
+    assert getattr(getattr(Config.from_dict(told, trained=True), section), key) == before
+    assert getattr(getattr(Config.from_dict(as_begun(told)), section), key) == before
+    assert Config.from_dict(told) == Config()

@@ -408,3 +408,11 @@ def test_recognised_and_placed_glosses_stand_where_their_frames_see(arch, start)
     assert found.spans[0][0] == 0 and found.peaks[0] >= 0
     placed = recogniser.placed(log_probs, found.ids, 40)
     assert (placed.spans, placed.peaks) == (found.spans, found.peaks)
+
+
+@pytest.mark.parametrize("arch", ["tcn", "conv-bilstm", "ensemble", "conformer"])
+@pytest.mark.parametrize("kernel", [0, 4, -1])
+def test_a_kernel_without_a_middle_is_refused(arch, kernel):
+    with pytest.raises(UsageError, match=rf"centred on {kernel} (frames|steps)\.") as caught:
+        make(arch, options={"kernel": kernel})
+    assert caught.value.where == "kernel"

@@ -85,6 +85,14 @@ def clips(tmp_path_factory):
     return Clips(utterances, LAYOUT)
 
 
+class Deaf(Reciter):
+    """Its inner heads know no gloss but one."""
+
+    def inner_log_probs(self, x, lengths):
+        names = np.where(x.max(axis=2) > 1, x.argmax(axis=2) + 1, 0)
+        return self._table(np.where(names == 1, 1, 0)), lengths
+
+
 def levels(effect) -> set[Level]:
     return {finding.level for finding in order_findings(effect)}
 
@@ -247,3 +255,30 @@ def test_what_cannot_be_measured_is_said_with_the_reason(checkpoint, corpus, tmp
 
 def test_heads_are_compared_where_there_are_several(clips):
     assert heads_apart(Reader(VOCABULARY), clips) is None
+
+
+def test_inner_heads_read_the_same_cuts_in_both_orders(clips):
+    effect = order_effect(Deaf(VOCABULARY), clips)
+    control, reordered = effect.inner
+    glosses = sum(len(sentence.split()) for sentence in SENTENCES)
+    known = sum(sentence.split().count("A") for sentence in SENTENCES)
+    assert control.wer == reordered.wer == pytest.approx(100 * (1 - known / glosses))
+    assert [len(item.utterances) for item in effect.inner] == [len(effect.control.utterances)] * 2
+    said = " | ".join(item.what for item in order_findings(effect))
+    assert f"on the same cuts: WER {control.wer:.1f} % in their own order, {reordered.wer:.1f} % in a new one" in said
+    plain = effect.as_dict()
+    assert plain["inner_control_wer"] == control.wer and plain["reordered_wer"] == effect.reordered.wer
+    assert json.loads(json.dumps(plain)) == plain
+
+
+def test_without_inner_heads_there_is_nothing_to_say_of_them(clips):
+    effect = order_effect(Reader(VOCABULARY), clips)
+    assert effect.inner is None and effect.as_dict()["inner_control_wer"] is None
+    assert not any("inner" in item.what for item in order_findings(effect))
+
+
+def test_json_has_the_rates_as_numbers(checkpoint, corpus):
+    result = slr("check", "checkpoint", checkpoint, "--data-dir", corpus, "--only", "C13", "--json")
+    rates = json.loads(result.stdout)["order"]
+    assert {"whole_wer", "control_wer", "reordered_wer", "inner_control_wer", "inner_reordered_wer"} <= rates.keys()
+    assert all(isinstance(rates[name], float) for name in ("control_wer", "inner_control_wer"))

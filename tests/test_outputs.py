@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +23,7 @@ from slrcli.decoding.greedy import greedy
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, DependencyError, UsageError
 from slrcli.features.layout import generic_layout
+from slrcli.meta import Meta
 from slrcli.models.base import Output
 from slrcli.recognise import Recogniser
 from slrcli.report.outputs import FORMATS, TimedClip, plan_outputs
@@ -257,7 +258,7 @@ class Columns(torch.nn.Module):
 def recogniser():
     """That model with its vocabulary."""
     vocabulary = Vocabulary(("<blank>", "HELLO", "YOU", "NAME"), (0, 1, 1, 1))
-    return Recogniser(Columns(), vocabulary, SimpleNamespace(layout=generic_layout(4), config=Config()))
+    return Recogniser(Columns(), vocabulary, Meta(Config(), vocabulary, generic_layout(4)))
 
 
 @pytest.fixture
@@ -281,6 +282,27 @@ def test_known_glosses_are_found_where_they_are_signed(slr, tmp_path):
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert [(line[0], line[1], line[3]) for line in lines] == [("1.00", "2.00", "HELLO"), ("3.00", "5.00", "YOU")]
     assert all(float(line[0]) <= float(line[2]) < float(line[1]) and 0.9 < float(line[4]) <= 1 for line in lines)
+
+
+def test_times_of_a_corpus_are_by_the_frame_rate_that_it_says(slr, tmp_path):
+    signed(tmp_path / "corpus" / "a.npy", 0, 1, 0, 2, 2)
+    (tmp_path / "corpus" / "table.csv").write_text("id,glosses,split\na,HELLO YOU,train\n")
+    (tmp_path / "corpus" / "corpus.toml").write_text("fps = 50\n")
+    for options, second in (((), 50), (("--fps", 10), 10)):
+        done = slr("align", "--data-dir", tmp_path / "corpus", *options)
+        assert done.exit_code == 0, done.output
+        assert [float(line.split("\t")[2]) for line in done.stdout.splitlines()] == [20 / second, 50 / second]
+
+
+def test_clips_are_as_fast_as_those_that_a_recogniser_learnt_from(slr, tmp_path, recogniser):
+    data = replace(recogniser.meta.config.data, fps=50.0)
+    recogniser.meta = replace(recogniser.meta, config=replace(recogniser.meta.config, data=data))
+    file = signed(tmp_path / "a.npy", 0, 1, 0, 2, 2)
+    for options, second in (((), 50), (("--fps", 10), 10)):
+        lines = slr("align", file, "-g", "HELLO YOU", *options).stdout.splitlines()
+        assert [float(line.split("\t")[1]) for line in lines] == [20 / second, 50 / second]
+        (row, _) = slr("decode", file, "--format", "ctm", *options).stdout.splitlines()
+        assert float(row.split()[2]) == 10 / second
 
 
 class SpeaksAtTheEnds(Columns):

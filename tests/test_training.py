@@ -20,6 +20,7 @@ from slrcli.recognise import Recogniser
 from slrcli.training.loop import EpochEnd, Step, Stopped, Trainer
 from slrcli.training.optim import learning_rate
 from slrcli.vocab import Vocabulary
+from slrcli.workflows.guard import require_precision
 
 LAYOUT = generic_layout(4)
 GLOSSES = ("LEFT", "RIGHT", "STOP")
@@ -264,3 +265,30 @@ def test_running_out_of_memory_is_answered_with_the_flags_that_help(error):
         assert flag in caught.value.fix
     with pytest.raises(RuntimeError, match="something else"), memory_advice():
         raise RuntimeError("something else")
+
+
+# Half precision
+
+
+def no_lstm(*_, **__):
+    raise RuntimeError("could not create a primitive descriptor for the LSTM forward propagation primitive")
+
+
+@pytest.mark.parametrize("arch", ["conv-bilstm", "streaming", "mobilenetv3"])
+def test_lstms_in_half_precision_are_refused_where_the_processor_has_none(arch, monkeypatch):
+    model = build_model(arch, generic_layout(4), 5)
+    monkeypatch.setattr(torch.nn.LSTM, "forward", no_lstm)
+    with pytest.raises(SlrError, match="no LSTM in bf16") as caught:
+        require_precision(model, "bf16")
+    assert caught.value.exit_code == 1 and "--precision fp32" in caught.value.fix and "--arch tcn" in caught.value.fix
+    require_precision(model, "auto"), require_precision(model, "fp32")
+
+
+def test_what_has_no_lstm_or_a_processor_that_has_them_is_not_refused(monkeypatch):
+    recurrent, plain = (build_model(arch, generic_layout(4), 5) for arch in ("conv-bilstm", "tcn"))
+    state = torch.random.get_rng_state()
+    monkeypatch.setattr(torch.nn.LSTM, "forward", lambda self, x: (x.sum() * self.weight_ih_l0.sum(),))
+    require_precision(recurrent, "bf16")
+    monkeypatch.setattr(torch.nn.LSTM, "forward", no_lstm)
+    require_precision(plain, "bf16")
+    assert torch.equal(state, torch.random.get_rng_state())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Device, Features, Json, OptionalDataDir, option, overrides
+from slrcli.cli.common import Annotations, Device, Features, Json, OptionalDataDir, data_of, option
 from slrcli.cli.decoding import Model
 from slrcli.cli.outputs import FrameRate, Out, Outcomes, OutputFormats
 from slrcli.config import Config
@@ -58,15 +58,8 @@ def align(
     if file:
         clips = workflow.known_clip(file, glosses)
     else:
-        from slrcli.config import resolve
-
-        chosen = overrides(
-            data__data_dir=data_dir,
-            data__format=corpus_format,
-            data__annotations=annotations,
-            data__features=features,
-        )
-        clips = workflow.known_clips(console, resolve(chosen).data, split)
+        data = data_of(data_dir=data_dir, format=corpus_format, annotations=annotations, features=features)
+        clips, fps = workflow.known_clips(console, data, split), fps or data.fps
     plan = plan_outputs(formats or (), out, [item.id for item in clips]) if formats or out else None
     best_path = Wanted({"beam": 0})  # nothing is searched, whatever stands beside the checkpoint
     recogniser = open_recogniser(console, model, device or Config().run.device, best_path)

@@ -182,7 +182,7 @@ def write_files(console: Console, files: list[Path], means: "Means", formats: Se
     ids = clip_ids(files, found)
     outcomes = Outcomes(plan_outputs(formats, out, ids))
     with open_for(console, means, len(found)) as recogniser:
-        rates = FrameRates(console, means.extraction.fps, recogniser.meta.layout)
+        rates = FrameRates(console, means.extraction.fps, recogniser.meta.fps)
         for id, item in zip(ids, decode_with(console, recogniser, found, means), strict=True):
             outcomes.take(None if item.error else timed(item, id, rates), item.error)
     return outcomes.finish(console, "decoded")

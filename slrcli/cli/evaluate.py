@@ -17,7 +17,7 @@ from slrcli.cli.decoding import (
     wanted_decoder,
 )
 from slrcli.cli.processes import among_processes, several
-from slrcli.config import FRAMES_PER_SECOND, Config
+from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.errors import UsageError
 from slrcli.files import require_place
@@ -49,8 +49,14 @@ def evaluate(
     ] = None,
     worst: Annotated[int, typer.Option("--worst", min=0, help="Show so many of the worst utterances.")] = 5,
     fps: Annotated[
-        float, typer.Option("--fps", min=0.001, help="Frames a second, for times in CTM files and reports.")
-    ] = FRAMES_PER_SECOND,
+        float,
+        typer.Option(
+            "--fps",
+            min=0.0,
+            help="Frames a second, for times in CTM files and reports.",
+            show_default="what the corpus, its files or the recogniser's training says, else 25",
+        ),
+    ] = 0.0,
     calibrate: Annotated[
         bool,
         typer.Option(
@@ -127,7 +133,7 @@ def evaluate(
     )
     calibrated = calibrate_result(console, result) if calibrate else {}
     if report:
-        console.note(f"report: {write_report(report, result, fps)}")
+        console.note(f"report: {write_report(report, result)}")
     if as_json:
         console.json({**result.to_dict(), **calibrated})
         return 0

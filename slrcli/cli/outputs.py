@@ -24,7 +24,10 @@ Out = Annotated[
 FrameRate = Annotated[
     float,
     typer.Option(
-        "--fps", min=0.0, help="Frames a second.", show_default="what the file or its layout says, else a guess of 25"
+        "--fps",
+        min=0.0,
+        help="Frames a second.",
+        show_default="what the corpus, the file or the recogniser's training says, else a guess of 25",
     ),
 ]
 

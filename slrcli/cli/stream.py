@@ -24,7 +24,7 @@ def decode_stream(console: Console, files: list[Path], means: "Means", options: 
     check_section(options, "live.")
     source = files[0] if files else STDIN
     recogniser = open_recogniser(console, means.model, means.device, means.decoder)
-    fps = options.fps or recogniser.meta.layout.fps or FRAMES_PER_SECOND
+    fps = options.fps or recogniser.meta.fps or FRAMES_PER_SECOND
     if source == STDIN:
         chunks, name = piped(sys.stdin.buffer), "stdin"
     else:

@@ -25,6 +25,7 @@ from slrcli.config.commands import (
     check_pack,
 )
 from slrcli.config.resolve import ARCH_SETTINGS, PRESETS, help_of, resolve, to_toml
+from slrcli.config.retired import as_begun
 from slrcli.config.sections import (
     DEFAULT_ARCH,
     DEV_SHARE,
@@ -80,6 +81,7 @@ __all__ = [
     "OverfitConfig",
     "PackConfig",
     "RunConfig",
+    "as_begun",
     "changed_settings",
     "check_bounds",
     "check_compose",

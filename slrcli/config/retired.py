@@ -42,6 +42,19 @@ def without_retired(section: str, values: Mapping[str, Any], where: str) -> dict
     return {key: value for key, value in values.items() if f"{section}.{key}" not in RETIRED}
 
 
+# Settings that came later, with what was done before: what was trained without them was trained so.
+CAME_LATER: dict[str, Any] = {"data.assign_hands": False}
+
+
+def as_begun(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of a run as they were when it began: settings that came later stand there as what was done then."""
+    told = dict(sections)
+    for name, before in CAME_LATER.items():
+        section, key = name.split(".")
+        told[section] = {key: before, **told.get(section, {})}
+    return told
+
+
 def without_all_retired(sections: Mapping[str, Any]) -> dict[str, Any]:
     """The sections of what was trained long ago, less all retired settings: they have done what they did."""
     return {

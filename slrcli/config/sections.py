@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from slrcli.config.retired import without_all_retired
+from slrcli.config.retired import as_begun, without_all_retired
 from slrcli.config.values import check_section, merge, setting
 from slrcli.errors import UsageError
 
@@ -182,12 +182,13 @@ class Config:
         Args:
             sections: plain values.
             where: they come from, for messages.
-            trained: they tell how something was trained that is only used now; retired settings may stand there.
+            trained: they tell how something was trained that is only used now; retired settings may stand there, and
+                settings that came later were not heeded.
 
         Raises:
             UsageError: an unknown section or key (with the nearest known name), or a value of the wrong type.
         """
-        return merge(cls(), without_all_retired(sections) if trained else sections, where)
+        return merge(cls(), without_all_retired(as_begun(sections)) if trained else sections, where)
 
 
 def check_bounds(config: Config) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class CheckpointContext(Context):
         metrics_file: the run's metrics, a line an epoch; None: there is none.
         seed: of the made-up clips, and of new orders of signs.
         open_dev: gives the recogniser and the clips of dev; None where no corpus is named.
+        measured: what checks have to say beyond their findings, by name, as plain values.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class CheckpointContext(Context):
     metrics_file: Path | None = None
     seed: int = 1
     open_dev: Callable[[], tuple[ClipRecogniser, Clips]] | None = None
+    measured: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def raw(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

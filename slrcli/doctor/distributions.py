@@ -59,7 +59,7 @@ def distributions(context: DataContext) -> Iterator[Distribution]:
     layout = context.usual_layout
     if layout is None:
         return
-    fps = layout.fps or FRAMES_PER_SECOND
+    fps = context.fps or layout.fps or FRAMES_PER_SECOND
     frames: dict[str, list[float]] = {}
     rates: dict[str, list[float]] = {}
     for item, facts in context.readable():

@@ -13,7 +13,7 @@ import numpy as np
 
 from slrcli.doctor.sides import hand_side, shoulder_side, shoulder_width
 from slrcli.errors import DataError
-from slrcli.features.hands import hand_tracks
+from slrcli.features.hands import hand_tracks, on_tracks
 from slrcli.features.landmarks import missing_share, prepare
 from slrcli.features.layout import Layout, guess_layout
 from slrcli.features.readers import feature_header, read_features
@@ -128,11 +128,12 @@ def look_into(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
     prepared = prepare(x, layout, max_gap=0)
     positions = prepared[:, : layout.positions]
     seen = ~np.isnan(positions)
-    centre, spread = moments(positions, seen)
+    hands = hand_tracks(prepared, layout)
+    tracked = on_tracks(prepared, layout, hands)[:, : layout.positions] if hands else positions
+    centre, spread = moments(tracked, ~np.isnan(tracked))
     repeated, frozen = frozen_frames(x[:, : layout.positions], seen.any(axis=1))
     width = shoulder_width(prepared, layout)
     moving = spread[spread > 0]
-    hands = hand_tracks(prepared, layout)
     return replace(
         facts,
         looked_into=True,
@@ -149,7 +150,7 @@ def look_into(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
         frozen=frozen,
         magnitude=magnitude(positions[:, placed(layout)]),
         scale=width if width == width else float(np.median(moving)) if moving.size else NAN,
-        speed=speed(positions, spread, layout),
+        speed=speed(tracked, spread, layout),
         shoulder_side=shoulder_side(prepared, layout),
         hand_side=hand_side(prepared, layout, width),
         one_hand=float(hands.together.mean()) if hands else 0.0,

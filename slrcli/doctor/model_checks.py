@@ -5,10 +5,18 @@ from slrcli.doctor.model_cost import COST_CHECKS
 from slrcli.doctor.model_gradient import GRADIENT_CHECKS
 from slrcli.doctor.model_numbers import NUMBER_CHECKS
 from slrcli.doctor.model_output import OUTPUT_CHECKS
+from slrcli.doctor.model_place import PLACE_CHECKS
 from slrcli.doctor.model_state import STATE_CHECKS
 from slrcli.doctor.model_time import TIME_CHECKS
 from slrcli.doctor.model_training import TRAINING_CHECKS
 
 MODEL_CHECKS = in_order(
-    OUTPUT_CHECKS, STATE_CHECKS, GRADIENT_CHECKS, TIME_CHECKS, TRAINING_CHECKS, NUMBER_CHECKS, COST_CHECKS
+    OUTPUT_CHECKS,
+    STATE_CHECKS,
+    GRADIENT_CHECKS,
+    TIME_CHECKS,
+    PLACE_CHECKS,
+    TRAINING_CHECKS,
+    NUMBER_CHECKS,
+    COST_CHECKS,
 )

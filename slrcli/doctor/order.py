@@ -16,6 +16,7 @@ import numpy as np
 from slrcli.clip_recogniser import ClipRecogniser
 from slrcli.data import Clips
 from slrcli.decoding.decoder import BestPath
+from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.segments import parted
 from slrcli.errors import DataError
 from slrcli.evaluate import EVAL_BATCH, encodable, evaluate
@@ -84,6 +85,7 @@ class OrderEffect:
         interval: of that difference, by the paired bootstrap.
         exchanged: share of the signs, in percent, that come from another clip than the sentence.
         left_out: clips of which no sentence could be made.
+        inner: the best path of the inner heads on the control's sentences and on the reordered; None: no inner heads.
     """
 
     whole: Score
@@ -93,6 +95,15 @@ class OrderEffect:
     interval: Interval
     exchanged: float
     left_out: int
+    inner: tuple[Score, Score] | None = None
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """Plain values, for `--json`: error rates and shares in percent, differences in percent points."""
+        control, reordered = (item.wer for item in self.inner) if self.inner else (None, None)
+        return {"whole_wer": self.whole.wer, "control_wer": self.control.wer, "reordered_wer": self.reordered.wer,
+                "inner_control_wer": control, "inner_reordered_wer": reordered, "difference": self.difference,
+                "low": self.interval.low, "high": self.interval.high, "exchanged": self.exchanged,
+                "left_out": self.left_out}  # fmt: skip
 
 
 def order_effect(recogniser: ClipRecogniser, clips: Clips, seed: int = 1) -> OrderEffect | None:
@@ -116,7 +127,8 @@ def order_effect(recogniser: ClipRecogniser, clips: Clips, seed: int = 1) -> Ord
     if not sentences:
         return None
     sides = {False: list(sentences.values()), True: [item.reordered for item in sentences.values()]}
-    control, reordered = (read(recogniser, clips, side) for side in sides.values())
+    control, reordered = (read(clips, side, recogniser.recognise) for side in sides.values())
+    inner = [read(clips, side, inner_reader(recogniser)) for side in sides.values()]
     foreign = [take.clip != item.clip for item in sentences.values() for take in item.takes]
     return OrderEffect(
         evaluate(recogniser, clips).score,
@@ -125,6 +137,7 @@ def order_effect(recogniser: ClipRecogniser, clips: Clips, seed: int = 1) -> Ord
         *difference(control, reordered, seed=seed),
         100 * float(np.mean(foreign)),
         len(clips) - len(sentences),
+        None if None in inner else tuple(inner),
     )
 
 
@@ -187,15 +200,31 @@ def new_order(
     return None if cost(best)[0] else best
 
 
-def read(recogniser: ClipRecogniser, clips: Clips, sentences: Sequence[Sentence]) -> Score:
-    """What the recogniser makes of sentences that are put together, some at a time."""
+Says = Callable[[Sequence[np.ndarray]], Sequence[Hypothesis] | None]
+
+
+def read(clips: Clips, sentences: Sequence[Sentence], says: Says) -> Score | None:
+    """What is made of sentences that are put together, some at a time; None where nothing can be made of any."""
     found: dict[int, list[str]] = {}
     for part in by_length([clips.frames[item.clip] for item in sentences], EVAL_BATCH):
-        arrays = [sentences[number].frames(clips) for number in part]
-        found |= zip(part, (list(item.glosses) for item in recogniser.recognise(arrays)), strict=True)
+        said = says([sentences[number].frames(clips) for number in part])
+        if said is None:
+            return None
+        found |= zip(part, (list(item.glosses) for item in said), strict=True)
     ids = [clips.utterances[item.clip].id for item in sentences]
     references = {id: list(item.glosses) for id, item in zip(ids, sentences, strict=True)}
     return score(references, {id: found[number] for number, id in enumerate(ids)})
+
+
+def inner_reader(recogniser: ClipRecogniser) -> Says:
+    """What the best path of the inner heads says of clips; None where the network has none."""
+    decode = BestPath(recogniser.vocabulary)
+
+    def says(arrays: Sequence[np.ndarray]) -> list[Hypothesis] | None:
+        said = recogniser.inner_log_probs(*padded(arrays))
+        return None if said is None else decode(said[0], said[1].tolist(), recogniser.stride)
+
+    return says
 
 
 def heads_apart(recogniser: ClipRecogniser, clips: Clips) -> tuple[Score, Score] | None:

@@ -28,7 +28,10 @@ def reads_signs(context: CheckpointContext) -> Iterator[Finding]:
     if not any(item.signer for item in clips.utterances):
         yield note("new orders were not tried: signs are put together by one signer, and the annotations name none")
     else:
-        yield from order_findings(order_effect(recogniser, clips, context.seed))
+        effect = order_effect(recogniser, clips, context.seed)
+        if effect is not None:
+            context.measured["order"] = effect.as_dict()
+        yield from order_findings(effect)
     heads = heads_apart(recogniser, clips)
     if heads is None:
         yield note("the network has no inner heads that could be compared with the last one")
@@ -49,6 +52,12 @@ def order_findings(effect: OrderEffect | None) -> Iterator[Finding]:
         f"WER {effect.whole.wer:.1f} % on dev as it is; signs cut out and exchanged ({effect.exchanged:.0f} % from "
         f"another clip) {effect.control.wer:.1f} % in their own order, {effect.reordered.wer:.1f} % in a new one"
     )
+    if effect.inner:
+        control, reordered = effect.inner
+        yield note(
+            f"the inner heads, on the same cuts: WER {control.wer:.1f} % in their own order, {reordered.wer:.1f} % in "
+            "a new one"
+        )
     low, high, units = effect.interval.low, effect.interval.high, effect.interval.units
     if effect.left_out:
         yield note(f"{effect.left_out:,} clips of dev have no place in it: too short, unnamed, or of a single gloss")

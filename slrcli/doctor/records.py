@@ -47,6 +47,7 @@ class DataContext(Context):
         table_problem: why the tables could not be read; the corpus is empty then.
         stride: frames that the recogniser takes for one output; 0: not settled.
         independent: the corpus claims that no signer of dev or test is in train.
+        fps: frames a second of the features, as the corpus says; 0: not known.
     """
 
     corpus: Corpus
@@ -61,6 +62,7 @@ class DataContext(Context):
     table_problem: SlrError | None = None
     stride: int = 0
     independent: bool = False
+    fps: float = 0.0
 
     @property
     def utterances(self) -> list[Utterance]:

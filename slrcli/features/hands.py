@@ -94,7 +94,12 @@ def assign_hands(x: np.ndarray, layout: Layout) -> np.ndarray:
         Float32 `[T, D]`; `x` itself where the layout has no two hands without a body, or nothing is to be done.
     """
     tracks = hand_tracks(x, layout)
-    if tracks is None or not (tracks.crossed | tracks.together).any():
+    return x if tracks is None else on_tracks(x, layout, tracks)
+
+
+def on_tracks(x: np.ndarray, layout: Layout, tracks: Tracks) -> np.ndarray:
+    """A clip with its hands assigned as its tracks, which `hand_tracks` found, say; see `assign_hands`."""
+    if not (tracks.crossed | tracks.together).any():
         return x
     blocks = layout.positions * np.arange(1 + layout.stored_derivatives)[:, None]
     first, second = ((blocks + np.array(hand.columns)).ravel() for hand in free_hands(layout))

@@ -21,8 +21,11 @@ LOOK_BACK = 5  # frames in which a point may have been seen last, for a bridge t
 
 
 def clean(x: np.ndarray, layout: Layout) -> np.ndarray:
-    """The positions `[T, positions]` of a clip `[T, width]`, NaN where a point is missing, short gaps filled."""
-    return prepare(x, layout)[:, : layout.positions]
+    """The positions `[T, positions]` of a clip `[T, width]`, NaN where a point is missing, short gaps filled.
+
+    Each hand is in a slot of its own (see `slrcli.features.hands`): else it would be led to the other one's place.
+    """
+    return prepare(x, layout, hands=True)[:, : layout.positions]
 
 
 def active(x: np.ndarray, layout: Layout, rest: float) -> tuple[int, int]:

@@ -60,10 +60,13 @@ class SignModel(nn.Module):
             they made: less memory, more time, the same result.
         late: frames by which an output frame comes after what it sees: from the middle of that to the middle of those
             that it stands for (see `slrcli.decoding.hypothesis.input_span`), rounded. Times are put right by it.
+        lookahead: frames after its own that an output frame of a network sees that otherwise looks back alone; None
+            where it may see the whole clip.
     """
 
     recurrence: nn.Module
     late = 0
+    lookahead: int | None = None
 
     def __init__(self, frontend: Frontend, vocab_size: int):
         super().__init__()

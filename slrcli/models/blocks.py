@@ -1,10 +1,22 @@
-"""The convolutional block that several architectures are built of."""
+"""The convolutional block that several architectures are built of, and what holds for the kernels of all."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from slrcli.errors import UsageError
 from slrcli.models.frames import Dropout, FrameConv1d, halve, keep
 from slrcli.models.masked import MaskedBatchNorm1d, halved, mask
+
+
+def require_centred(kernel: int, unit: str = "frames") -> None:
+    """UsageError for a convolution that has no middle, and so would move time.
+
+    Args:
+        kernel: how many it sees.
+        unit: of what.
+    """
+    if kernel < 1 or kernel % 2 == 0:
+        raise UsageError(f"A convolution cannot be centred on {kernel} {unit}.", "kernel", "Make it odd.")
 
 
 class ConvBlock(nn.Module):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
+from slrcli.models.blocks import require_centred
 from slrcli.models.frames import Dropout, FrameConv1d, keep
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.heads import UnitClassifier
@@ -58,8 +59,7 @@ class ConformerOptions:
             raise UsageError(
                 f"{self.heads} heads cannot share a width of {self.width}.", "width", "Make it a multiple of the heads."
             )
-        if self.kernel < 1 or self.kernel % 2 == 0:
-            raise UsageError(f"A convolution cannot be centred on {self.kernel} steps.", "kernel", "Make it odd.")
+        require_centred(self.kernel, "steps")
         if not 0 <= self.inner < self.layers:
             raise UsageError(
                 f"{self.layers} layers cannot carry {self.inner} inner heads.", "inner", "Make it smaller than layers."

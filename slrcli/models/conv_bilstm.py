@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.blocks import ConvBlock, ConvBlocks
+from slrcli.models.blocks import ConvBlock, ConvBlocks, require_centred
 from slrcli.models.frames import Dropout
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.heads import UnitClassifier
@@ -51,8 +51,7 @@ class ConvBiLSTMOptions:
             raise UsageError(
                 f"The width is shared by two directions and cannot be {self.width}.", "width", "Make it even."
             )
-        if self.kernel < 1 or self.kernel % 2 == 0:
-            raise UsageError(f"A convolution cannot be centred on {self.kernel} frames.", "kernel", "Make it odd.")
+        require_centred(self.kernel)
         if self.layers < 1:
             raise UsageError(f"There cannot be {self.layers} layers.", "layers", "Make it 1 or more.")
         if not 0 <= self.halvings <= CONVOLUTIONS:

@@ -86,6 +86,8 @@ class MobileNetV3Options:
 class MobileNetV3(SignModel):
     """See the module; T frames stay T."""
 
+    late = 2  # what four frames become is centred on the first of them, and stands for all four
+
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: MobileNetV3Options):
         super().__init__(frontend, vocab_size)
         upsampled, hidden = options.channels(UPSAMPLED), options.channels(HIDDEN)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.blocks import ConvBlock, ConvBlocks
+from slrcli.models.blocks import ConvBlock, ConvBlocks, require_centred
 from slrcli.models.frames import Dropout
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.heads import UnitClassifier
@@ -61,8 +61,7 @@ class TCNOptions:
         if min(self.width, self.first) < 1:
             fix = "Make width and first 1 or more."
             raise UsageError(f"There cannot be {min(self.width, self.first)} channels.", "width, first", fix)
-        if self.kernel < 1 or self.kernel % 2 == 0:
-            raise UsageError(f"A convolution cannot be centred on {self.kernel} frames.", "kernel", "Make it odd.")
+        require_centred(self.kernel)
         if not 1 <= self.strides <= MOST_STRIDES:
             raise UsageError(f"There cannot be {self.strides} strides.", "strides", f"Use 1 to {MOST_STRIDES}.")
         if any(dilation < 1 for dilation in self.dilations):

@@ -65,9 +65,9 @@ def align(console: Console, recogniser: ClipRecogniser, clips: Sequence[Known], 
         console: for progress.
         recogniser: whose vocabulary's normaliser the glosses go through.
         clips: what to align.
-        fps: frames a second; 0: as the files or the layout say.
+        fps: frames a second; 0: as the files say, or what the recogniser was trained on.
     """
-    rates = FrameRates(console, fps, recogniser.meta.layout)
+    rates = FrameRates(console, fps, recogniser.meta.fps)
     with console.progress("aligning", len(clips)) as task:
         for start in range(0, len(clips), ALIGN_BATCH):
             part = clips[start : start + ALIGN_BATCH]

@@ -254,6 +254,7 @@ def data_context(console: Console, data: DataConfig, seed: int, full: bool, jobs
         corpus,
         inspected,
         table_problem,
+        fps=data.fps,
     )
 
 

@@ -1,5 +1,6 @@
 """`slr check vocab`, `checkpoint` and `env`: what to look at, and the checks that go with it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from slrcli.clip_recogniser import ClipRecogniser
@@ -97,7 +98,8 @@ def check_checkpoint(
     if data is not None:
         context.open_dev = lambda: open_dev(console or Console(quiet=True), checkpoint, data)
         lists = (CHECKPOINT_CHECKS, ORDER_CHECKS)
-    return examine(f"Checkpoint {runs.shown(checkpoint)}", context, *lists, choice=choice)
+    found = examine(f"Checkpoint {runs.shown(checkpoint)}", context, *lists, choice=choice)
+    return replace(found, measured=context.measured)
 
 
 def open_dev(console: Console, checkpoint: Path, data: DataConfig) -> tuple[ClipRecogniser, Clips]:

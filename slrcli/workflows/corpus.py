@@ -1,6 +1,5 @@
 """What `slr corpus` does: sum a corpus up, and part it into splits that share no signer or no sentence."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +9,9 @@ from slrcli.corpus import Corpus, open_corpus
 from slrcli.corpus.division import divide
 from slrcli.corpus.write import write_division
 from slrcli.doctor.records import DataContext, feature_files, gather
-from slrcli.features.readers import frame_rate
 from slrcli.report.corpus import CorpusSummary, summarise
 from slrcli.workflows.opening import named_layout, open_data
-
-ASKED = 8  # files, spread over the corpus, that are asked for their frame rate
+from slrcli.workflows.timing import told_rate
 
 
 @dataclass(frozen=True)
@@ -60,12 +57,6 @@ def corpus_summary(
     return summarise(
         corpus, files, DataContext(corpus, files, layout).usual_layout, fps or data.fps or told_rate(sound)
     )
-
-
-def told_rate(paths: Sequence[Path]) -> float:
-    """Frames a second, where the files say so themselves; 0 where they say nothing, or not all the same."""
-    rates = {round(frame_rate(path), 3) for path in paths[:: max(1, len(paths) // ASKED)]}
-    return rates.pop() if len(rates) == 1 else 0.0
 
 
 def divide_corpus(data: DataConfig, division: Division) -> CorpusSummary:

@@ -26,6 +26,7 @@ from slrcli.workflows.opening import open_data
 from slrcli.workflows.recogniser import load_recogniser
 from slrcli.workflows.runs import find_checkpoint, shown
 from slrcli.workflows.score import Judged, intervals_of, judge
+from slrcli.workflows.timing import told_rate
 
 UNKNOWN_SENTENCES = "The checkpoint does not say which sentences it learnt from, so that known ones are not told apart"
 
@@ -55,6 +56,7 @@ class EvalResult:
         written: where hypotheses were written.
         judged: the same hypotheses under the protocols that were asked for, `plain` if none was.
         decoder: its signature.
+        fps: frames a second of the clips.
     """
 
     checkpoint: Path
@@ -67,6 +69,7 @@ class EvalResult:
     written: tuple[Path, ...] = ()
     judged: tuple[Judged, ...] = ()
     decoder: str = "greedy"
+    fps: float = FRAMES_PER_SECOND
 
     @property
     def meta(self) -> Meta:
@@ -140,7 +143,7 @@ def evaluate_checkpoint(
     data: DataConfig,
     split: str = "",
     outputs: tuple[Path, ...] = (),
-    fps: float = FRAMES_PER_SECOND,
+    fps: float = 0.0,
     batch_size: int = EVAL_BATCH,
     device: str = "auto",
     protocol: str = "plain",
@@ -155,7 +158,7 @@ def evaluate_checkpoint(
         data: which corpus; its annotations are normalised as the checkpoint's vocabulary is.
         split: its name; "" is test, else dev.
         outputs: files for the hypotheses, the format by the suffix.
-        fps: frames a second, for formats with times.
+        fps: frames a second, for formats with times; 0: as the corpus, its files or the training say, else the usual.
         protocol: how errors are counted: a name, or "all".
         calibrated: confidences as the checkpoint's calibration has them, if it has one; else the model's own.
         fitting: the flag that wants to fit something to the split; "" where nothing is fitted.
@@ -178,12 +181,14 @@ def evaluate_checkpoint(
     vocabulary, utterances = recogniser.vocabulary, clips.utterances
     oov = sum(vocabulary.unknown([item.glosses for item in utterances]).values())
     signers = {item.id: item.signer for item in utterances}
+    paths = [item.features for item in utterances]
+    fps = fps or data.fps or told_rate(paths) or recogniser.meta.fps or FRAMES_PER_SECOND
     for file in outputs:
         write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
     refs, hyps = evaluation.references, evaluation.glosses
     made_by = {"decoder": signature, "checkpoint": file_hash(path), "split": name}
     judged = tuple(judge(item, refs, hyps, vocabulary.glosses, **made_by) for item in protocols)
-    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, judged, signature)
+    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, judged, signature, fps)
 
 
 def open_split(

@@ -1,15 +1,30 @@
-"""What keeps a long run in good order: signals to stop, and want of memory."""
+"""What keeps a long run in good order: signals to stop, want of memory, and a precision that can be had."""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from slrcli import parallel
 from slrcli.errors import SlrError
 
 MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or --precision bf16."
+
+
+def require_precision(model: nn.Module, precision: str) -> None:
+    """SlrError where a model with LSTMs is to learn in bf16 on a processor whose kernels have none; asked by trying."""
+    lstm = next((part for part in model.modules() if isinstance(part, nn.LSTM)), None)
+    if precision != "bf16" or lstm is None or next(model.parameters()).device.type != "cpu":
+        return
+    try:
+        with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
+            probe = nn.LSTM(lstm.input_size, lstm.hidden_size, batch_first=True)
+            probe(torch.ones(1, 2, lstm.input_size))[0].float().sum().backward()
+    except RuntimeError as error:
+        fix = "use --precision fp32, or an architecture without them: --arch tcn"
+        raise SlrError("This processor computes no LSTM in bf16.", "--precision bf16", fix) from error
 
 
 @contextmanager

@@ -24,23 +24,22 @@ from slrcli.workflows.runs import shown
 PAGE = "index.html"
 
 
-def write_report(folder: Path, result: EvalResult, fps: float) -> Path:
+def write_report(folder: Path, result: EvalResult) -> Path:
     """Write the page of an evaluation to `folder/index.html`.
 
     Args:
         folder: made where it is missing.
         result: the evaluation, with the recogniser and the clips it was made of.
-        fps: frames a second of the clips.
 
     Raises:
         SlrError: the file cannot be written.
     """
     path = folder / PAGE
-    atomic_write_text(path, render(report_data(result, fps)))
+    atomic_write_text(path, render(report_data(result)))
     return path
 
 
-def report_data(result: EvalResult, fps: float) -> ReportData:
+def report_data(result: EvalResult) -> ReportData:
     """All that the page shows; the worst utterances are recognised once more for their posteriors."""
     score = result.score
     run = result.checkpoint.resolve().parent.name
@@ -53,7 +52,7 @@ def report_data(result: EvalResult, fps: float) -> ReportData:
         facts=facts(result),
         groups=result.by_signer,
         calibration=result.calibration,
-        posteriors=posteriors_of(result, [item.id for item in score.worst(WORST)], fps),
+        posteriors=posteriors_of(result, [item.id for item in score.worst(WORST)], result.fps),
         protocols=[(item.protocol.signature, item.score, item.floor.errors) for item in result.judged],
         notes=notes(result),
         intervals=intervals(result),

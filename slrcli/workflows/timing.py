@@ -7,9 +7,10 @@ from pathlib import Path
 from slrcli.config import FRAMES_PER_SECOND
 from slrcli.console import Console
 from slrcli.errors import UsageError
-from slrcli.features.layout import Layout
 from slrcli.features.readers import frame_rate
 from slrcli.store import is_store, store_of
+
+ASKED = 8  # files, spread over the corpus, that are asked for their frame rate
 
 
 def clip_ids(paths: Sequence[Path], files: Sequence[Path]) -> list[str]:
@@ -42,17 +43,23 @@ def clip_ids(paths: Sequence[Path], files: Sequence[Path]) -> list[str]:
     return ids
 
 
+def told_rate(paths: Sequence[Path]) -> float:
+    """Frames a second, where the files say so themselves; 0 where they say nothing, or not all the same."""
+    rates = {round(frame_rate(path), 3) for path in paths[:: max(1, len(paths) // ASKED)]}
+    return rates.pop() if len(rates) == 1 else 0.0
+
+
 class FrameRates:
-    """How many frames a second clips have: as it was said, as their file or layout says, or as is usual.
+    """How many frames a second clips have: as it was said, as their file says, as is usual.
 
     Args:
         console: is told once where it had to be guessed.
-        given: by the user; 0 where nothing was said.
-        layout: of the clips.
+        given: by the user or the corpus; 0 where nothing was said.
+        usual: of what the recogniser was trained on; 0: not known.
     """
 
-    def __init__(self, console: Console, given: float, layout: Layout):
-        self._console, self._given, self._layout = console, given, layout
+    def __init__(self, console: Console, given: float, usual: float):
+        self._console, self._given, self._usual = console, given, usual
         self._guessed = False
 
     def of(self, path: Path) -> float:
@@ -61,7 +68,7 @@ class FrameRates:
         Raises:
             DataError: the file cannot be read.
         """
-        known = self._given or frame_rate(path) or self._layout.fps
+        known = self._given or frame_rate(path) or self._usual
         if not known and not self._guessed:
             self._guessed = True
             self._console.note(f"The files do not say their frames a second; {FRAMES_PER_SECOND:g} is taken (--fps).")

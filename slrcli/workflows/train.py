@@ -9,7 +9,7 @@ import torch
 
 from slrcli import parallel
 from slrcli.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
-from slrcli.config import Config, check_bounds, merge, read_toml, to_toml
+from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_toml
 from slrcli.console import Console, Task
 from slrcli.corpus.sentences import sentence_hashes
 from slrcli.data import Clips, TrainBatches, feature_statistics
@@ -21,7 +21,7 @@ from slrcli.models.registry import build_model, read_options
 from slrcli.recognise import Recogniser, choose_device
 from slrcli.training.loop import EpochEnd, Located, Placed, Step, Stopped, Trainer
 from slrcli.training.optim import learning_rate
-from slrcli.workflows.guard import interruptible, memory_advice
+from slrcli.workflows.guard import interruptible, memory_advice, require_precision
 from slrcli.workflows.material import Material, gather, learnable, tell_blind, tell_known
 from slrcli.workflows.record import Record, numbers_of
 from slrcli.workflows.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
@@ -98,7 +98,9 @@ def fresh(config: Config, console: Console) -> tuple[Material, SignModel]:
         config.model.arch, material.layout, len(material.vocabulary.tokens),
         dropout=config.model.dropout, options=config.model.options,
     )  # fmt: skip
-    return material, model.to(device)
+    model = model.to(device)
+    require_precision(model, config.run.precision)
+    return material, model
 
 
 def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, newest: bool = True) -> TrainResult:
@@ -115,11 +117,12 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
         if not (folder / LAST).is_file() or not (folder / STATE).is_file():
             what = "The folder holds no run to go on with."
             raise CheckpointError(what, str(run), f"It should hold {LAST} and {STATE}.")
-        config = Config.from_dict(read_toml(folder / CONFIG), str(folder / CONFIG))
+        config = Config.from_dict(as_begun(read_toml(folder / CONFIG)), str(folder / CONFIG))
         config = merge(config, overrides, "command line")
         check_options(config)
         config = with_absolute_paths(config)
         model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
+        require_precision(model, config.run.precision)
         material = gather(config, console, meta.vocabulary)
         if meta.data_hash and meta.data_hash != material.corpus.hash:
             console.warn("The annotations are not those that the run began with.")
