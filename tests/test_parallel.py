@@ -134,6 +134,54 @@ def test_a_mistake_is_told_once_and_by_name_where_one_process_makes_it(tmp_path)
     assert code == 1 and "without torchrun" in err
 
 
+ENDINGS = """
+import gc, os, socket, sys, weakref
+import torch
+import torch.distributed as dist
+from slrcli import parallel
+
+
+def take_part(rank):
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+    gc.disable()  # a run ends before the collector looks
+    with parallel.joined(gpu=False):
+        import torch.distributed.nn.functional  # as the first DistributedDataParallel does
+        circle = [dist.group.WORLD]
+        circle.append(circle)
+        held = weakref.ref(dist.group.WORLD)
+        del circle
+        assert parallel.gathered(f"of {rank}") == ["of 0", "of 1"]
+        assert parallel.totals([1.0, rank], torch.device("cpu")) == [2.0, 1.0]
+    sys.exit(HELD if held() is not None else 0)
+
+
+HELD, AT_ONCE = 3, 4
+gc.freeze()
+for start in range(0, int(sys.argv[1]), AT_ONCE):
+    children = []
+    for _ in range(AT_ONCE):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+        for rank in range(2):
+            children.append(os.fork())
+            if not children[-1]:
+                take_part(rank)
+    for child in children:
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_many_runs_of_two_processes_all_end_without_aborting_and_let_go_of_their_group():
+    """What aborts at the end of the interpreter does so now and then: what leads to it is asked of every process."""
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", ENDINGS, "12"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and "terminate called" not in done.stderr, done.stderr
+    assert done.stdout.split() == ["0"] * 24, done.stderr
+
+
 class Pretended:
     """A place among processes that are not there."""
 
