@@ -23,9 +23,12 @@ SETTINGS = {
     "rotate": {"rotate": 30.0},
     "scale": {"scale": 0.3},
     "shear": {"shear": 0.3},
+    "hand_rotate": {"hand_rotate": 30.0},
+    "hand_scale": {"hand_scale": 0.3},
     "point_drop": {"point_drop": 0.3},
     "mirror": {"mirror": 1.0},
 }
+PLACES = ("rotate", "scale", "shear", "mirror")
 
 
 def clip(layout: Layout, frames: int = 20, seed: int = 0, missing: float = 0.1) -> np.ndarray:
@@ -60,7 +63,8 @@ def test_nothing_happens_with_everything_off(name):
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_setting_changes_clips_where_it_applies(name, setting):
     layout = load_layout(name)
-    applies = layout.spatial or setting not in ("rotate", "scale", "shear", "mirror")
+    hands = any(group.kind == "hand" and group.anchor for group in layout.groups)
+    applies = hands if setting.startswith("hand") else layout.spatial or setting not in PLACES
     changed = []
     for seed in range(4):
         x, y = varied(layout, seed, **SETTINGS[setting])
@@ -200,10 +204,34 @@ def test_angles_reach_to_the_limit_in_both_directions():
     assert -20.01 <= min(angles) < -15 and 15 < max(angles) <= 20.01
 
 
+@pytest.mark.parametrize("name", ["mediapipe-1629", "mediapipe-126"])
+def test_each_hand_turns_about_its_own_wrist_and_nothing_else_moves(name):
+    layout = load_layout(name)
+    angles = {"left_hand": [], "right_hand": []}
+    for seed in range(40):
+        x, y = varied(layout, seed, hand_rotate=15.0)
+        for group in layout.groups:
+            before, after = points(x, layout, group.name), points(y, layout, group.name)
+            if group.name not in angles:
+                np.testing.assert_array_equal(before, after)
+                continue
+            seen = np.isfinite(before[:, :2]).all(axis=(1, 2))
+            ways = [z[seen][:, 1, :2] - z[seen][:, 0, :2] for z in (before, after)]
+            turned = [complex(*b) / complex(*a) for a, b in zip(*ways, strict=True)]
+            np.testing.assert_allclose(turned, turned[0], atol=1e-4)
+            assert abs(turned[0]) == pytest.approx(1, abs=1e-4)
+            angles[group.name].append(np.angle(turned[0], deg=True))
+            np.testing.assert_allclose(after[:, 0], before[:, 0], atol=1e-6)
+            np.testing.assert_array_equal(before[..., 2], after[..., 2])
+    left, right = angles.values()
+    assert max(map(abs, left + right)) <= 15.01 and max(map(abs, left)) > 10
+    assert abs(np.corrcoef(left, right)[0, 1]) < 0.5
+
+
 @pytest.mark.parametrize("name", SPATIAL)
 def test_what_is_missing_stays_missing_and_visibility_stays(name):
     layout = load_layout(name)
-    x, y = varied(layout, rotate=20.0, scale=0.2, shear=0.2)
+    x, y = varied(layout, rotate=20.0, scale=0.2, shear=0.2, hand_rotate=15.0, hand_scale=0.15)
     np.testing.assert_array_equal(np.isnan(x), np.isnan(y))
     if "visibility" in layout.groups[0].coordinates:
         np.testing.assert_array_equal(points(x, layout, "pose")[..., 3], points(y, layout, "pose")[..., 3])
@@ -264,7 +292,7 @@ def test_clips_of_a_frame_or_of_nothing_seen_survive(name, frames):
     layout = load_layout(name)
     everything = AugmentConfig(
         resample=(0.3, 3.0), warp=1.0, time_masks=3, time_mask_share=0.5, rotate=30.0, scale=0.2, shear=0.2,
-        point_drop=0.3, mirror=1.0,
+        hand_rotate=15.0, hand_scale=0.15, point_drop=0.3, mirror=1.0,
     )  # fmt: skip
     for x in (clip(layout, frames), np.full((frames, layout.width), np.nan, np.float32)):
         for seed in range(5):

@@ -38,6 +38,7 @@ def augment(
     varied = _vary_pace(positions, options, rng, minimum)
     rng = rest or rng
     varied = _vary_places(varied, layout, options, rng)
+    varied = _vary_hands(varied, layout, options, rng)
     varied = _drop_points(varied, layout, options, rng)
     if layout.stored_derivatives:
         stored = x[:, layout.positions :]
@@ -128,6 +129,26 @@ def _vary_places(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.
     angle = np.deg2rad(rng.uniform(-options.rotate, options.rotate))
     turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     return _transform(x, layout, turn @ shear @ np.diag(stretch))
+
+
+def _vary_hands(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
+    """Turn and stretch each hand about its own anchor, one draw for the clip: people hold their wrists differently."""
+    hands = [group for group in layout.groups if group.kind == "hand" and group.anchor and len(group.points) > 1]
+    if not hands or not (options.hand_rotate or options.hand_scale):
+        return x
+    y = x.copy()
+    for group in hands:
+        angle = np.deg2rad(rng.uniform(-options.hand_rotate, options.hand_rotate))
+        stretch = 1 + rng.uniform(-options.hand_scale, options.hand_scale, 2)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * stretch
+        places = np.stack([x[:, _axis(group, axis)] for axis in AXES[:2]], axis=2)
+        anchor = places[:, [group.index(point) for point in group.anchor]].mean(axis=1, keepdims=True)
+        moved = anchor + (places - anchor) @ turn.T.astype(x.dtype)
+        # where the anchor is not seen nobody knows what to turn about
+        places = np.where(np.isnan(anchor), places, moved)
+        for number, axis in enumerate(AXES[:2]):
+            y[:, _axis(group, axis)] = places[:, :, number]
+    return y
 
 
 def _transform(x: np.ndarray, layout: Layout, matrix: np.ndarray) -> np.ndarray:
