@@ -108,6 +108,13 @@ def test_long_signs_are_learnt_frame_by_frame_unless_they_are_of_sensors(frames,
     assert "loss.frames" not in {choice.setting for choice in choices(facts, "conv-bilstm")}
 
 
+def test_hands_without_a_body_are_turned_about_their_wrists(tmp_path):
+    alone = settled(write_corpus(tmp_path / "alone", width=126), data={"data_dir": str(tmp_path / "alone")})
+    assert measure(alone).hands and (alone.augment.hand_rotate, alone.augment.hand_scale) == (15.0, 0.15)
+    whole = settled(write_corpus(tmp_path / "whole", width=258), data={"data_dir": str(tmp_path / "whole")})
+    assert not measure(whole).hands and whole.augment.hand_rotate == 0
+
+
 @pytest.mark.parametrize(("name", "width"), [("mediapipe-126", 126), ("kinect-20", 60), ("generic", 65)])
 def test_points_and_wide_features_are_no_sensors(tmp_path, name, width):
     corpus = write_corpus(tmp_path, width=width)

@@ -24,6 +24,7 @@ class Facts(NamedTuple):
         glosses: tokens in train.
         frames: in train.
         sentences: different ones in train.
+        hands: whether it shows two hands and no body.
         sensors: whether its columns are a few sensors' (gloves), neither points nor a network's features.
     """
 
@@ -32,6 +33,7 @@ class Facts(NamedTuple):
     frames: int
     sentences: int
     sensors: bool = False
+    hands: bool = False
 
     @property
     def sign_frames(self) -> float:
@@ -63,4 +65,7 @@ def choices(facts: Facts, arch: str) -> list[Choice]:
     if facts.sensors:
         why = "columns of sensors"
         found += [Choice("model.options.frontend.centre", True, why), Choice("augment.point_drop", 0.05, why)]
+    if facts.hands:
+        why = "hands without a body"
+        found += [Choice("augment.hand_rotate", 15.0, why), Choice("augment.hand_scale", 0.15, why)]
     return found

@@ -133,9 +133,9 @@ class AugmentConfig:
     rotate: float = setting(20.0, "Turn in the picture plane, degrees, at most.")
     scale: float = setting(0.2, "Change of size, at most, as a share.", least=0, most=0.99)
     shear: float = setting(0.2, "Shear of x by y, at most.")
-    hand_rotate: float = setting(15.0, "Turn of each hand about its own wrist in the picture plane, degrees, at most.")
+    hand_rotate: float = setting(0.0, "Turn of each hand about its own wrist in the picture plane, degrees, at most.")
     hand_scale: float = setting(
-        0.15, "Change of each hand's width and height about its wrist, at most, as a share.", least=0, most=0.99
+        0.0, "Change of each hand's width and height about its wrist, at most, as a share.", least=0, most=0.99
     )
     point_drop: float = setting(0.0, "Probability that a point is missing throughout the clip.", least=0, most=1)
     mirror: float = setting(0.0, "Probability of swapping left and right.", least=0, most=1)
@@ -213,12 +213,12 @@ NO_AUGMENTATION = {
     "rotate": 0.0,
     "scale": 0.0,
     "shear": 0.0,
-    "hand_rotate": 0.0,
-    "hand_scale": 0.0,
 }
 
 NO_VARIATION = {
     **NO_AUGMENTATION,
+    "hand_rotate": 0.0,
+    "hand_scale": 0.0,
     "point_drop": 0.0,
     "mirror": 0.0,
     "recombine": 0.0,

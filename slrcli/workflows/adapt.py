@@ -8,6 +8,7 @@ from typing import Any
 from slrcli.config import Config, Facts, choices, resolve, sections_of
 from slrcli.console import Console
 from slrcli.corpus import told
+from slrcli.features.hands import free_hands
 from slrcli.features.readers import feature_shape
 from slrcli.workflows.opening import choose_layout, open_data
 
@@ -69,6 +70,7 @@ def measure(config: Config) -> Facts:
         glosses=sum(len(item.glosses) for item in train),
         frames=sum(feature_shape(item.features, layout)[0] for item in train),
         sentences=len({item.glosses for item in train}),
+        hands=free_hands(layout) is not None,
         sensors=not layout.spatial and layout.width <= MOST_SENSORS,
     )
 
