@@ -24,8 +24,8 @@ class Facts(NamedTuple):
         glosses: tokens in train.
         frames: in train.
         sentences: different ones in train.
-        hands: whether it shows two hands and no body.
         sensors: whether its columns are a few sensors' (gloves), neither points nor a network's features.
+        hands: whether it shows two hands and no body.
     """
 
     utterances: int

@@ -5,6 +5,7 @@ Groups of kind `features` have no place in space: only their pace, masks and dro
 derivatives are computed anew from the varied positions, as plain differences over time.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -124,52 +125,55 @@ def _vary_places(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.
     if not (options.rotate or options.scale or options.shear):
         return x
     stretch = 1 + rng.uniform(-options.scale, options.scale, len(AXES))
-    shear, turn = np.eye(len(AXES)), np.eye(len(AXES))
+    shear = np.eye(len(AXES))
     shear[0, 1] = rng.uniform(-options.shear, options.shear)
-    angle = np.deg2rad(rng.uniform(-options.rotate, options.rotate))
-    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    return _transform(x, layout, turn @ shear @ np.diag(stretch))
+    turn = _turn(rng.uniform(-options.rotate, options.rotate))
+    centre, matrix = _middle(x, layout), (turn @ shear @ np.diag(stretch)).astype(x.dtype)
+    y = x.copy()
+    for group in layout.groups:
+        if group.spatial:
+            _move(y, group, centre, matrix)
+    return y
 
 
 def _vary_hands(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
     """Turn and stretch each hand about its own anchor, one draw for the clip: people hold their wrists differently."""
-    hands = [group for group in layout.groups if group.kind == "hand" and group.anchor and len(group.points) > 1]
-    if not hands or not (options.hand_rotate or options.hand_scale):
+    if not (options.hand_rotate or options.hand_scale):
         return x
     y = x.copy()
-    for group in hands:
-        angle = np.deg2rad(rng.uniform(-options.hand_rotate, options.hand_rotate))
-        stretch = 1 + rng.uniform(-options.hand_scale, options.hand_scale, 2)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * stretch
-        places = np.stack([x[:, _axis(group, axis)] for axis in AXES[:2]], axis=2)
-        anchor = places[:, [group.index(point) for point in group.anchor]].mean(axis=1, keepdims=True)
-        moved = anchor + (places - anchor) @ turn.T.astype(x.dtype)
-        # where the anchor is not seen nobody knows what to turn about
-        places = np.where(np.isnan(anchor), places, moved)
-        for number, axis in enumerate(AXES[:2]):
-            y[:, _axis(group, axis)] = places[:, :, number]
-    return y
-
-
-def _transform(x: np.ndarray, layout: Layout, matrix: np.ndarray) -> np.ndarray:
-    """All points about the body's middle, `matrix [3, 3]`."""
-    centre = _middle(x, layout)
-    matrix = matrix.astype(x.dtype)
-    y = x.copy()
     for group in layout.groups:
-        if not group.spatial:
+        if group.kind != "hand" or not group.anchor or len(group.points) == 1:
             continue
-        axes = [AXES.index(name) for name in AXES if name in group.coordinates]
-        own = [x[:, _axis(group, AXES[axis])] - centre[axis] for axis in axes]
-        for i, axis in enumerate(axes):
-            if (matrix[axis] == np.eye(len(AXES))[axis]).all():
-                continue
-            moved = centre[axis] + matrix[axis, axis] * own[i]
-            for j, other in enumerate(axes):
-                if j != i and matrix[axis, other]:
-                    moved += matrix[axis, other] * own[j]
-            y[:, _axis(group, AXES[axis])] = moved
+        turn = _turn(rng.uniform(-options.hand_rotate, options.hand_rotate))
+        stretch = np.diag([*(1 + rng.uniform(-options.hand_scale, options.hand_scale, 2)), 1])
+        anchor = [x[:, [group.column(point, axis) for point in group.anchor]].mean(axis=1) for axis in AXES[:2]]
+        # where the anchor is not seen nobody knows what to turn about
+        seen = np.isfinite(anchor).all(axis=0)
+        part = y[seen]
+        _move(part, group, [place[seen, None] for place in anchor], (turn @ stretch).astype(x.dtype))
+        y[seen] = part
     return y
+
+
+def _turn(degrees: float) -> np.ndarray:
+    """A turn in the picture plane, `[3, 3]`."""
+    angle, turn = np.deg2rad(degrees), np.eye(len(AXES))
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    return turn
+
+
+def _move(y: np.ndarray, group: Group, centre: Sequence[np.ndarray], matrix: np.ndarray) -> None:
+    """Move the points of a group in place: `matrix [3, 3]` about `centre`, of each axis that moves a number a frame,
+    `[T, 1]`, or one for all."""
+    axes = [AXES.index(name) for name in AXES if name in group.coordinates]
+    moving = [axis for axis in axes if (matrix[axis] != np.eye(len(AXES))[axis]).any()]
+    own = {axis: y[:, _axis(group, AXES[axis])] - centre[axis] for axis in axes if matrix[moving, axis].any()}
+    for axis in moving:
+        moved = centre[axis] + matrix[axis, axis] * own[axis]
+        for other in own:
+            if other != axis and matrix[axis, other]:
+                moved += matrix[axis, other] * own[other]
+        y[:, _axis(group, AXES[axis])] = moved
 
 
 def _drop_points(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
