@@ -1,6 +1,6 @@
 """Entry point of `slr` and of `python -m slrcli`."""
 
-from slrcli.memory import expect_many_objects
+from slrcli.parallel.memory import expect_many_objects
 
 expect_many_objects()
 

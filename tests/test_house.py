@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -12,263 +14,12 @@ import slrcli
 
 ROOT = Path(slrcli.__file__).parent
 
-# From the ground up. A module imports from entries before its own, never from later ones; a package's inner order is
-# that of its list.
-PAGE = [
-    f"page.{name}"
-    for name in ("markup", "data", "parts", "confusion", "posterior", "sections", "utterances", "document")
-] + ["page"]
-OUTPUTS = [f"outputs.{name}" for name in ("clip", "lines", "subtitles", "elan", "write")] + ["outputs"]
-CLIP = [f"clip.{name}" for name in ("skeleton", "timeline", "html", "gif")] + ["clip"]
-SHEET = [f"sheet.{name}" for name in ("rest", "spread", "panels", "svg", "png")] + ["sheet"]
-VIDEO = [
-    f"video.{name}"
-    for name in (
-        "library", "sources", "frames", "timing", "holistic", "extraction", "preview", "manifest", "job", "newest",
-        "streams",
-    )
-] + ["video"]  # fmt: skip
-FLOORS = [
-    ("errors",),
-    ("files",),
-    ("processes",),
-    ("memory",),
-    ("findings",),
-    ("config", "retired", "values", "text", "sections", "adaptive", "commands", "resolve"),
-    ("console",),
-    ("glosses", "rules", "phoenix"),
-    ("store", "form", "reader", "writer"),
-    ("scoring", "align", "wer", "bulk", "protocols", "sclite", "stats", "breakdown", "signature", "spread"),
-    (
-        "features",
-        "values",
-        "group",
-        "layout",
-        "hands",
-        "landmarks",
-        "gaps",
-        "augment",
-        "recording",
-        *[
-            f"readers.{name}"
-            for name in ("common", "people", "arrays", "keypoints", "named_arrays", "table", "parquet", "packed")
-        ],
-        *[f"readers.{name}" for name in ("pose_names", "pose")],
-        "readers",
-        "packing",
-        "clip",
-        "rows",
-        "writers",
-        "speed",
-        "motion",
-        "recombine",
-        *VIDEO,
-    ),
-    ("vocab",),
-    ("language", "ngram", "kneser_ney", "arpa", "perplexity", "bound"),
-    ("transcripts", "words", "read", "write"),
-    ("corpus", "finder", "utterances", "sentences", "settings", "tables", "formats", "division", "write", "folds"),
-    ("synth", "lexicon", "signer", "body", "face", "motion", "render", "write"),
-    ("compose", "clips", "language", "plan", "write"),
-    ("paths",),
-    ("ctc",),
-    ("ahead",),
-    ("parallel",),
-    (
-        "models",
-        "frames",
-        "masked",
-        "past",
-        "columns",
-        "body",
-        "running",
-        "frontend",
-        "base",
-        "heads",
-        "blocks",
-        "tcn",
-        "conv_bilstm",
-        "ensemble",
-        "conformer",
-        "streaming",
-        "mobilenetv3",
-        "collapsed",
-        "registry",
-    ),
-    ("data",),
-    (
-        "decoding",
-        "hypothesis",
-        "greedy",
-        "stream",
-        "alignment",
-        "calibration",
-        "scorer",
-        "hotwords",
-        "prefixes",
-        "beam",
-        "segments",
-        "decoder",
-        "cores",
-    ),
-    ("meta",),
-    ("clip_recogniser",),
-    ("exported",),
-    ("checkpoint",),
-    ("running",),
-    ("recognise",),
-    ("sliding",),
-    ("evaluate",),
-    ("lstm_operator",),
-    ("export",),
-    (
-        "training",
-        "optim",
-        "average",
-        "distill",
-        "teacher",
-        "framewise",
-        "objective",
-        "history",
-        "verdicts",
-        "monitor",
-        "locate",
-        "loop",
-    ),
-    (
-        "doctor",
-        "context",
-        "choice",
-        "layers",
-        "probe",
-        "environment",
-        "sides",
-        "measure",
-        "records",
-        "distributions",
-        "timekeeping",
-        "model_output",
-        "model_place",
-        "model_state",
-        "model_gradient",
-        "model_time",
-        "model_training",
-        "model_numbers",
-        "model_cost",
-        "model_checks",
-        "data_tables",
-        "data_files",
-        "data_motion",
-        "data_body",
-        "data_hands",
-        "data_splits",
-        "data_checks",
-        "vocab_checks",
-        "env_checks",
-        "checkpoint_checks",
-        "order",
-        "order_checks",
-        "overfit_checks",
-        "run",
-        "catalogue",
-    ),
-    (
-        "report",
-        "alignment",
-        "tables",
-        "scores",
-        "profile",
-        "curve",
-        "environment",
-        "histograms",
-        "tuning",
-        "corpus",
-        "folds",
-        "palette",
-        "extraction",
-        "parity",
-        *PAGE,
-        *CLIP,
-        *SHEET,
-        *OUTPUTS,
-    ),
-    (
-        "workflows",
-        "runs",
-        "recogniser",
-        "opening",
-        "timing",
-        "adapt",
-        "material",
-        "own_model",
-        "vocab",
-        "lm",
-        "score",
-        "check",
-        "corpus",
-        "compose",
-        "pack",
-        "show",
-        "picture",
-        "learnt",
-        "teach",
-        "guard",
-        "record",
-        "decoder",
-        "train",
-        "overfit",
-        "evaluate",
-        "check_things",
-        "check_all",
-        "export",
-        "tune",
-        "calibrate",
-        "plan",
-        "side_by_side",
-        "folds",
-        "report",
-        "extract",
-        "videos",
-        "decode",
-        "align",
-        "stream",
-        "live",
-        "convert",
-        "demo",
-    ),
-    (
-        "cli",
-        "common",
-        "processes",
-        "lazily",
-        "vocab",
-        "lm",
-        "corpus",
-        "compose",
-        "pack",
-        "show",
-        "score",
-        "check_common",
-        "check_things",
-        "check_overfit",
-        "check_all",
-        "check",
-        "several",
-        "train",
-        "decoding",
-        "evaluate",
-        "export",
-        "extract",
-        "outputs",
-        "stream",
-        "decode",
-        "align",
-        "layout",
-        "convert",
-        "demo",
-    ),
-    ("__main__",),
-]
+
+def rooms() -> list[str]:
+    """The rooms from the ground up, as the table in the package's README has them: `features`, `features.layout`."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").split("| room |")[1].splitlines()[2:]
+    rows = takewhile(lambda line: line.startswith("|"), lines)
+    return [line.split("`")[1].strip("/").replace("/", ".") for line in rows]
 
 
 def modules() -> dict[str, Path]:
@@ -282,15 +33,6 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def place(name: str) -> tuple[int, int]:
-    """Floor and place within it; a package's `__init__` stands above its files."""
-    head, _, inner = name.partition(".")
-    for number, (floor, *rooms) in enumerate(FLOORS):
-        if floor == head:
-            return number, (rooms.index(inner) if inner else len(rooms))
-    raise AssertionError(f"{name} has no place in the house")
-
-
 def imported(path: Path) -> set[str]:
     """Modules of ours that a file imports, anywhere in it."""
     names = set()
@@ -299,33 +41,57 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
-    known = modules()
-    ours = {name.removeprefix("slrcli.") for name in names if name.startswith("slrcli.")}
-    return {name for name in ours if name in known}
+            within = {f"{node.module}.{alias.name}" for alias in node.names}
+            inner = {name for name in within if name.removeprefix("slrcli.") in MODULES}
+            names |= inner if len(inner) == len(within) else inner | {node.module}
+    return {name.removeprefix("slrcli.") for name in names if name.removeprefix("slrcli.") in MODULES}
 
 
-def test_every_file_has_a_place_in_the_house():
-    for name in modules():
-        place(name)
+def upward(imports: dict[str, set[str]], order: list[str]) -> list[str]:
+    """Imports of a module from a room (the first part of a name) that does not stand before its own in `order`."""
+    place = {room: number for number, room in enumerate(order)}
+    head = {name: name.partition(".")[0] for name in {*imports, *chain(*imports.values())}}
+    return sorted(
+        f"{name} imports {other}"
+        for name, others in imports.items()
+        for other in others
+        if head[name] != head[other] and place[head[other]] > place[head[name]]
+    )
 
 
-@pytest.mark.parametrize("name", sorted(modules()))
-def test_files_import_only_downwards(name):
-    here = place(name)
-    for other in imported(modules()[name]):
-        if other == name or name.startswith(other + "."):
-            continue  # a package named on the way to its own file
-        there = place(other)
-        if "." not in other and any(module.startswith(other + ".") for module in modules()):
-            there = (there[0], -1) if there[0] == here[0] else there
-        assert there < here, f"{name} imports {other}, which stands above it"
+def circle(imports: dict[str, set[str]]) -> list[str]:
+    """The modules of a circle of imports, if there is one."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+MODULES = modules()
+IMPORTS = {name: imported(path) - {name} for name, path in MODULES.items()}
+
+
+def test_every_room_stands_in_the_table_and_every_row_is_a_room():
+    packages = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    assert sorted(rooms()) == sorted(packages | {name for name in MODULES if "." not in name})
+
+
+def test_rooms_import_only_from_rooms_above_them_in_the_table():
+    assert upward(IMPORTS, [room for room in rooms() if "." not in room]) == []
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    assert circle(IMPORTS) == []
 
 
 def test_the_check_of_imports_can_fail():
-    assert place("training.loop") > place("errors")
-    assert not place("errors") > place("training.loop")
-    assert "checkpoint" in imported(ROOT / "recognise.py")
+    assert upward({"errors": {"training.loop"}, "training.loop": {"errors"}}, ["errors", "training"]) == [
+        "errors imports training.loop"
+    ]
+    assert set(circle({"a.x": {"a.y"}, "a.y": {"a.z"}, "a.z": {"a.x"}})) == {"a.x", "a.y", "a.z"}
+    assert "checkpoints.checkpoint" in IMPORTS["recognition.from_checkpoint"]
+    assert {"ctc.paths", "features.layout"} <= IMPORTS.keys()
 
 
 def test_nobody_imports_click_or_unpickles():
@@ -335,7 +101,7 @@ def test_nobody_imports_click_or_unpickles():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not any(item.split(".")[0] == "click" for item in names), name
-            assert name == "vocab" or not any(item.split(".")[0] == "pickle" for item in names), name
+            assert name == "glosses.gloss_dict" or not any(item.split(".")[0] == "pickle" for item in names), name
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 assert node.value.value is False, name
 

@@ -14,13 +14,13 @@ import itertools
 from pathlib import Path
 
 from slrcli.corpus import Corpus, open_corpus
-from slrcli.data import Clips, collate
+from slrcli.corpus.clips import Clips, by_length, collate
 from slrcli.decoding.beam import BeamSearch
 from slrcli.decoding.greedy import greedy_batch
 from slrcli.decoding.scorer import Fusion
 from slrcli.errors import SlrError
 from slrcli.language import BoundModel, estimate, perplexity
-from slrcli.recognise import Recogniser, by_length
+from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.scoring.stats import compare, interval
 from slrcli.scoring.wer import Score, score
 

@@ -48,7 +48,9 @@ COMMANDS = {
         "pack",
         "Pack a corpus: the clips of each split in one file that is mapped into memory, opened in no time.",
     ),
-    "check": Place("check", "", "Find what breaks training before it costs a night. Exit code 1 if there is an error."),
+    "check": Place(
+        "check.check", "", "Find what breaks training before it costs a night. Exit code 1 if there is an error."
+    ),
     "train": Place("train", "train", "Train a recogniser. The folder of the corpus is all that it needs."),
     "eval": Place(
         "evaluate",

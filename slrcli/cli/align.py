@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Device, Features, Json, OptionalDataDir, data_of, option
-from slrcli.cli.decoding import Model
-from slrcli.cli.outputs import FrameRate, Out, Outcomes, OutputFormats
+from slrcli.cli.options.common import Annotations, Device, Features, Json, OptionalDataDir, data_of, option
+from slrcli.cli.options.decoding import Model
+from slrcli.cli.options.outputs import FrameRate, Out, Outcomes, OutputFormats
 from slrcli.config import Config
 from slrcli.console import Console, visible
 from slrcli.errors import UsageError
@@ -46,10 +46,10 @@ def align(
 
         slr align --data-dir DIR --split train --format csv --format eaf --out segments
     """
-    from slrcli.report.outputs import plan_outputs
-    from slrcli.workflows import align as workflow
-    from slrcli.workflows.decode import open_recogniser
-    from slrcli.workflows.decoder import Wanted
+    from slrcli.recognition import align as workflow
+    from slrcli.recognition.decode import open_recogniser
+    from slrcli.recognition.settings import Wanted
+    from slrcli.transcripts.outputs import plan_outputs
 
     if bool(file) == bool(data_dir or annotations):
         raise UsageError("one clip or one corpus is aligned", "slr align", "name a feature file, or --data-dir DIR")

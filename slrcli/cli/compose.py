@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Json, LayoutName, option
+from slrcli.cli.options.common import Json, LayoutName, option
 from slrcli.config import ComposeConfig, help_of
 from slrcli.console import Console
 
 if TYPE_CHECKING:
-    from slrcli.compose import Composed
+    from slrcli.corpus.compose import Composed
 
 DEFAULTS = ComposeConfig()
 SHOWN = 5  # clips that were left out, by name
@@ -73,8 +73,8 @@ def compose(
 
         slr compose lsa64/ --out corpus --signer-pattern '_(\\d+)_'
     """
+    from slrcli.corpus.compose.compose import compose as run
     from slrcli.errors import EXIT_FAILURE, EXIT_OK
-    from slrcli.workflows.compose import compose as run
 
     options = ComposeConfig(name, sentences, signs, bridge, rest, every, split_by, dev, test, seed)
     result = run(console, clips, out, options, layout or "auto", sentences_from, signer_pattern)
@@ -95,7 +95,7 @@ def show(console: Console, result: "Composed") -> None:
     from rich.text import Text
 
     from slrcli.console import visible
-    from slrcli.report.tables import Fitted
+    from slrcli.report.text.tables import Fitted
 
     table = Table("split", "sentences", "clips", "signers", "glosses", "types", "frames", box=None, pad_edge=False)
     for column in table.columns[1:]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.common import Json
+from slrcli.cli.options.common import Json
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK
 
@@ -47,8 +47,8 @@ def convert(
 
         slr convert clip.npy clip.pose --size 1280x720 --fps 25
     """
-    from slrcli.workflows.convert import Options, parse_size, wanted_layout
-    from slrcli.workflows.convert import convert as run
+    from slrcli.features.convert import Options, parse_size, wanted_layout
+    from slrcli.features.convert import convert as run
 
     options = Options(wanted_layout(layout), people, parse_size(size) if size else None, fps)
     results, notes = [], Counter()

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Features, Format, Json, LayoutName, data_of, option
+from slrcli.cli.options.common import Annotations, Features, Format, Json, LayoutName, data_of, option
 from slrcli.config import HELD_OUT, Config
 from slrcli.console import Console
 
 if TYPE_CHECKING:
-    from slrcli.report.corpus import CorpusSummary
+    from slrcli.corpus.summary import CorpusSummary
 
 SHOWN = 5  # files that cannot be read, by name
 
@@ -80,8 +80,8 @@ def corpus(
 
         slr corpus DIR --annotations clips.tsv --column id=Clip --column glosses=Signs --out DIR2
     """
+    from slrcli.corpus.describe import Division, corpus_summary, divide_corpus
     from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
-    from slrcli.workflows.corpus import Division, corpus_summary, divide_corpus
 
     data = data_of(
         data_dir=folder,
@@ -125,8 +125,8 @@ def named_columns(given: list[str]) -> dict[str, str]:
 
 def show(console: Console, summary: "CorpusSummary") -> None:
     """The summary for people."""
-    from slrcli.report import corpus as report
-    from slrcli.report.histograms import draw
+    from slrcli.report.text import corpus as report
+    from slrcli.report.text.histograms import draw
 
     for line in report.headline(summary):
         console.result(line)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Device, Json, option
-from slrcli.cli.decoding import (
+from slrcli.cli.extract import Fps, Jobs, MaxSide, PictureFps, Square, extract_options
+from slrcli.cli.options.common import Device, Json, option
+from slrcli.cli.options.decoding import (
     Beam,
     DecoderFile,
     HotWord,
@@ -20,15 +21,14 @@ from slrcli.cli.decoding import (
     Nbest,
     wanted_decoder,
 )
-from slrcli.cli.extract import Fps, Jobs, MaxSide, PictureFps, Square, extract_options
-from slrcli.cli.outputs import Out, Outcomes, OutputFormats
+from slrcli.cli.options.outputs import Out, Outcomes, OutputFormats
 from slrcli.cli.stream import decode_stream
 from slrcli.config import Config, LiveConfig
 from slrcli.console import Console, visible
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from slrcli.workflows.decode import Means
+    from slrcli.recognition.decode import Means
 
 
 def decode(
@@ -109,7 +109,7 @@ def decode(
 
     Example: slr decode --stream growing.npy --patience 5 --json
     """
-    from slrcli.workflows.decode import Means
+    from slrcli.recognition.decode import Means
 
     extraction = extract_options(fps=fps, square=square, max_side=max_side, picture_fps=picture_fps)
     wanted = wanted_decoder(
@@ -142,7 +142,7 @@ def decode(
 
 def decode_files(console: Console, files: list[Path], means: "Means") -> int:
     """The glosses of files, a line each as they come; failures at the end."""
-    from slrcli.workflows.decode import decode as run
+    from slrcli.recognition.decode import decode as run
 
     results = []
     for item in run(console, files, means):
@@ -174,9 +174,9 @@ def ranked_lines(found) -> list[str]:
 
 def write_files(console: Console, files: list[Path], means: "Means", formats: Sequence[str], out: Path | None) -> int:
     """The glosses of files, in formats that other programs open."""
-    from slrcli.report.outputs import plan_outputs
-    from slrcli.workflows.decode import clips, decode_with, open_for, timed
-    from slrcli.workflows.timing import FrameRates, clip_ids
+    from slrcli.recognition.decode import clips, decode_with, open_for, timed
+    from slrcli.recognition.timing import FrameRates, clip_ids
+    from slrcli.transcripts.outputs import plan_outputs
 
     found = list(clips(files))
     ids = clip_ids(files, found)
@@ -190,11 +190,11 @@ def write_files(console: Console, files: list[Path], means: "Means", formats: Se
 
 def decode_live(console: Console, camera: int | None, raw: str, means: "Means", options: LiveConfig) -> int:
     """The glosses of a running stream, a line each as they become certain."""
-    from slrcli.features.video import streams
-    from slrcli.features.video.library import need_all
-    from slrcli.workflows.decode import open_recogniser
-    from slrcli.workflows.live import Pace, live
-    from slrcli.workflows.videos import check_layout
+    from slrcli.recognition.decode import open_recogniser
+    from slrcli.recognition.live import Pace, live
+    from slrcli.video import streams
+    from slrcli.video.landmarks import check_layout
+    from slrcli.video.library import need_all
 
     need_all()
     recogniser = open_recogniser(console, means.model, means.device, means.decoder)

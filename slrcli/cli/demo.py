@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.common import Json, option
+from slrcli.cli.options.common import Json, option
 from slrcli.config import Config
 from slrcli.console import Console
 
@@ -25,8 +25,8 @@ def demo(
 
     Example: slr demo --keep slr-demo
     """
-    from slrcli.workflows.demo import demo as run
-    from slrcli.workflows.demo import kept_files, own_data_commands
+    from slrcli.demo.demo import demo as run
+    from slrcli.demo.demo import kept_files, own_data_commands
 
     result = run(console, keep, small, seed)
     if as_json:
@@ -34,7 +34,7 @@ def demo(
                       "clip": result.decoded.to_dict(), "reference": list(result.reference),
                       "evaluation": result.evaluation.to_dict()})  # fmt: skip
         return 0
-    from slrcli.report.tables import score_line
+    from slrcli.report.text.tables import score_line
 
     console.note(f"signed      {' '.join(result.reference)}")
     console.note(f"recognised  {' '.join(result.decoded.hypothesis.glosses)}")

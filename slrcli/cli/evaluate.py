@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, DataDir, Device, Features, Format, Json, data_of
-from slrcli.cli.decoding import (
+from slrcli.cli.options.common import Annotations, DataDir, Device, Features, Format, Json, data_of
+from slrcli.cli.options.decoding import (
     Beam,
     DecoderFile,
     HotWord,
@@ -16,12 +16,12 @@ from slrcli.cli.decoding import (
     LmWeight,
     wanted_decoder,
 )
-from slrcli.cli.processes import among_processes, several
+from slrcli.cli.options.processes import among_processes, several
 from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.errors import UsageError
 from slrcli.files import require_place
-from slrcli.processes import usable_cores
+from slrcli.parallel.workers import usable_cores
 
 
 @among_processes
@@ -98,8 +98,8 @@ def evaluate(
 
     Example: slr eval runs/latest --data-dir DIR --tune --lm glosses.arpa
     """
-    from slrcli.workflows.evaluate import UNKNOWN_SENTENCES, evaluate_checkpoint
-    from slrcli.workflows.report import PAGE, write_report
+    from slrcli.evaluation.checkpoint import UNKNOWN_SENTENCES, evaluate_checkpoint
+    from slrcli.evaluation.page import PAGE, write_report
 
     if several() and (tune or calibrate):
         raise UsageError("What is kept beside a checkpoint is found by one process.", "--tune, --calibrate",
@@ -137,8 +137,8 @@ def evaluate(
     if as_json:
         console.json({**result.to_dict(), **calibrated})
         return 0
-    from slrcli.report.scores import closing_lines, familiarity_lines, side_by_side
-    from slrcli.report.tables import score_table, worst_view
+    from slrcli.report.text.scores import closing_lines, familiarity_lines, side_by_side
+    from slrcli.report.text.tables import score_table, worst_view
 
     score, main = result.score, result.judged[0]
     for part in side_by_side(result.judged, score):
@@ -162,9 +162,9 @@ def evaluate(
 
 
 def show_tuned(console: Console, *arguments) -> int:
-    """Tune (see `slrcli.workflows.tune`), and show what was tried."""
-    from slrcli.report.tuning import tuned_table
-    from slrcli.workflows.tune import tune
+    """Tune (see `slrcli.evaluation.tune`), and show what was tried."""
+    from slrcli.evaluation.tune import tune
+    from slrcli.report.text.tuning import tuned_table
 
     found = tune(console, *arguments)
     if console.as_json:
@@ -178,7 +178,7 @@ def show_tuned(console: Console, *arguments) -> int:
 
 def calibrate_result(console: Console, result) -> dict:
     """Fit the confidences, say what it did, and give it for `--json`."""
-    from slrcli.workflows.calibrate import calibrate
+    from slrcli.evaluation.calibrate import calibrate
 
     found = calibrate(result)
     if result.split != "dev":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Features, Format, Json, OptionalDataDir, overrides
+from slrcli.cli.options.common import Annotations, Features, Format, Json, OptionalDataDir, overrides
 from slrcli.config import Config, merge
 from slrcli.console import Console
 
@@ -38,8 +38,8 @@ def export(
     chosen = overrides(
         data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features
     )
-    from slrcli.report.parity import parity_table
-    from slrcli.workflows.export import export_checkpoint
+    from slrcli.evaluation.parity import export_checkpoint
+    from slrcli.report.text.parity import parity_table
 
     data = merge(Config(), chosen, "command line").data if chosen else None
     result = export_checkpoint(console, checkpoint, target, int8, data)

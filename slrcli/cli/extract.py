@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slrcli.cli.common import Json, option
+from slrcli.cli.options.common import Json, option
 from slrcli.config import ExtractConfig
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK
 
 if TYPE_CHECKING:
-    from slrcli.workflows.extract import Extracted
+    from slrcli.video.extract import Extracted
 
 Fps = Annotated[float | None, option("extract.fps", "--fps")]
 Square = Annotated[bool | None, option("extract.square", "--square/--no-square")]
@@ -49,7 +49,7 @@ def extract(
 
     Example: slr extract clip.mp4 --out features --fps 25 --layout mediapipe-1662
     """
-    from slrcli.workflows.extract import extract as run
+    from slrcli.video.extract import extract as run
 
     given = {"layout": layout, "fps": fps, "square": square, "max_side": max_side, "picture_fps": picture_fps}
     result = run(console, videos, out, extract_options(**given), jobs, preview, overwrite, stop_on_error)
@@ -59,7 +59,7 @@ def extract(
 
 def show(console: Console, result: "Extracted") -> None:
     """What was seen, how fast it went, and what failed."""
-    from slrcli.report.extraction import extraction_table
+    from slrcli.report.text.extraction import extraction_table
 
     if console.as_json:
         console.json(result.to_dict())

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Json
+from slrcli.cli.options.common import Json
 from slrcli.console import Console, visible
 from slrcli.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from slrcli.features.layout import Group, Layout
+    from slrcli.features.layout import Layout
+    from slrcli.features.layout.group import Group
 
 
 def layout(
@@ -69,7 +70,7 @@ def layout(
 
 
 def _draw(layout: "Layout", out: Path) -> int:
-    from slrcli.workflows.picture import picture
+    from slrcli.report.sheet.picture import picture
 
     return picture(layout, out)
 

@@ -79,7 +79,7 @@ class _Loaded(MutableMapping):
 
 
 def _load(name: str, place: Place) -> Any:
-    from slrcli.cli.common import command
+    from slrcli.cli.options.common import command
 
     module = import_module(f"slrcli.cli.{place.file}")
     if not place.function:

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, data_of, option
+from slrcli.cli.options.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, data_of, option
 from slrcli.config import NGRAM_ORDER, RunConfig
 from slrcli.console import Console, visible
 
 if TYPE_CHECKING:
-    from slrcli.workflows.lm import LmResult
+    from slrcli.corpus.language_model import LmResult
 
 SHOWN = 10  # unknown glosses by name
 
@@ -54,7 +54,7 @@ def lm(
 
         slr lm --perplexity lm.arpa test.corpus.csv --json
     """
-    from slrcli.workflows.lm import lm as run
+    from slrcli.corpus.language_model import lm as run
 
     data = data_of(data_dir=data_dir, format=format, annotations=annotations)
     result = run(console, data, files or (), order, out, test or (), model, normaliser, seed)

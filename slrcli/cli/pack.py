@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Features, Format, Json, LayoutName, OptionalDataDir, data_of, option
+from slrcli.cli.options.common import Annotations, Features, Format, Json, LayoutName, OptionalDataDir, data_of, option
 from slrcli.config import PackConfig
 from slrcli.console import Console
 
 if TYPE_CHECKING:
-    from slrcli.workflows.pack import Packed, Verified
+    from slrcli.corpus.pack import Packed, Verified
 
 DEFAULTS = PackConfig()
 SHOWN = 10  # clips that failed, by name
@@ -63,8 +63,8 @@ def pack(
 
         slr train --data-dir packed
     """
+    from slrcli.corpus import pack as work
     from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
-    from slrcli.workflows import pack as work
 
     if verify is not None:
         found = work.verify(console, verify)
@@ -101,7 +101,7 @@ def show(console: Console, result: "Packed") -> None:
     from rich.text import Text
 
     from slrcli.console import visible
-    from slrcli.report.tables import Fitted
+    from slrcli.report.text.tables import Fitted
 
     table = Table("split", "clips", "frames", "MB", "from MB", "hash", box=None, pad_edge=False)
     for column in table.columns[1:5]:

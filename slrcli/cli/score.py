@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.common import Json, option
+from slrcli.cli.options.common import Json, option
 from slrcli.config import Config
 from slrcli.console import Console
 
@@ -46,7 +46,7 @@ def score(
 
     Example: slr score references.stm a.ctm b.ctm --protocol phoenix2014-sclite
     """
-    from slrcli.workflows.score import score_files
+    from slrcli.scoring.score import score_files
 
     result = score_files(
         console,
@@ -71,14 +71,8 @@ def score(
 
 def show(console: Console, result, worst: int, details: bool, explain: bool) -> None:
     """Hand everything to the console, the rate itself last."""
-    from slrcli.report.scores import (
-        breakdown_view,
-        changes_view,
-        closing_lines,
-        comparison_text,
-        side_by_side,
-    )
-    from slrcli.report.tables import calibration_text, score_table, worst_view
+    from slrcli.report.text.scores import breakdown_view, changes_view, closing_lines, comparison_text, side_by_side
+    from slrcli.report.text.tables import calibration_text, score_table, worst_view
 
     main = result.main
     if result.meanings:

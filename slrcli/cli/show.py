@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Json, LayoutName
+from slrcli.cli.options.common import Json, LayoutName
 from slrcli.console import Console
 
 if TYPE_CHECKING:
-    from slrcli.workflows.show import Shown
+    from slrcli.report.clip.show import Shown
 
 BINS = 48  # characters of a part's speed over time
 
@@ -56,7 +56,7 @@ def show(
 
         slr show clip.npy --layout mine.toml --aspect 1.78
     """
-    from slrcli.workflows.show import show as run
+    from slrcli.report.clip.show import show as run
 
     shown = run(console, file, out, layout or "auto", fps, aspect, clip)
     if as_json:
@@ -73,7 +73,7 @@ def show(
 def tell(console: Console, shown: "Shown") -> None:
     """The clip in a few lines of text."""
     from slrcli.report.clip.timeline import binned
-    from slrcli.report.histograms import marks_for, number, spark
+    from slrcli.report.text.histograms import marks_for, number, spark
 
     length = f", {shown.frames / shown.fps:.2f} s" if shown.fps else ""
     named = f"{shown.file.name}, {shown.clip}" if shown.clip else shown.file.name

@@ -9,15 +9,15 @@ from slrcli.console import Console
 from slrcli.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from slrcli.workflows.decode import Means
+    from slrcli.recognition.decode import Means
 
 STDIN = Path("-")
 
 
 def decode_stream(console: Console, files: list[Path], means: "Means", options: LiveConfig) -> int:
     """The glosses of a stream of frames, a line each as they become certain."""
-    from slrcli.workflows.decode import open_recogniser
-    from slrcli.workflows.stream import growing, piped, stream_glosses
+    from slrcli.recognition.decode import open_recogniser
+    from slrcli.recognition.stream import growing, piped, stream_glosses
 
     if len(files) > 1:
         raise UsageError("only one stream can be decoded", "--stream", "name one file, or none for stdin")

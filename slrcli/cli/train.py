@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.common import (
+from slrcli.checkpoints.runs import CONFIG, PLAN
+from slrcli.cli.options.common import (
     Annotations,
     ConfigFile,
     Device,
@@ -20,8 +21,8 @@ from slrcli.cli.common import (
     option,
     overrides,
 )
-from slrcli.cli.processes import among_processes, in_each, several
-from slrcli.cli.several import (
+from slrcli.cli.options.processes import among_processes, in_each, several
+from slrcli.cli.options.several import (
     Folds,
     FoldSplits,
     Jobs,
@@ -34,8 +35,7 @@ from slrcli.cli.several import (
 from slrcli.config import read_toml
 from slrcli.console import Console
 from slrcli.errors import UsageError
-from slrcli.memory import keep_freed_memory
-from slrcli.workflows.runs import CONFIG, PLAN
+from slrcli.parallel.memory import keep_freed_memory
 
 
 @among_processes
@@ -146,7 +146,7 @@ def train(
     if resume is None:
         if lookahead is not None:
             settings = [f"model.options.lookahead={lookahead}", *(settings or ())]
-        from slrcli.workflows.adapt import settle
+        from slrcli.training.adapt import settle
 
         settled = in_each(lambda: settle(console, chosen, preset, config, settings or ()))
         if lookahead is not None and settled.model.arch != "streaming":
@@ -156,8 +156,8 @@ def train(
         if folds or seeds:
             return start_folds(console, settled, runs, jobs, dry_run)
     keep_freed_memory()
-    from slrcli.workflows.train import resume as go_on
-    from slrcli.workflows.train import train as start
+    from slrcli.training.run import resume as go_on
+    from slrcli.training.run import train as start
 
     result = go_on(resume, chosen, console) if resume is not None else start(settled, console, dry_run)
     if as_json:

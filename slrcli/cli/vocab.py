@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, data_of, option
+from slrcli.cli.options.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, data_of, option
 from slrcli.console import Console, visible
 
 if TYPE_CHECKING:
-    from slrcli.workflows.vocab import Lookup, VocabResult
+    from slrcli.corpus.vocabulary import Lookup, VocabResult
 
 
 def vocab(
@@ -47,8 +47,8 @@ def vocab(
 
         slr vocab --import gloss_dict.npy --data-dir DIR
     """
+    from slrcli.corpus import vocabulary as workflow
     from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
-    from slrcli.workflows import vocab as workflow
 
     building = {"--normaliser": normaliser, "--min-count": min_count, "--special": special}
     for flag in [flag for flag, value in building.items() if value is not None]:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from slrcli.errors import DataError
 from slrcli.features.readers import IN_FOLDER, SUFFIXES, TEXTS, holds_frames
-from slrcli.store import SUFFIX, is_store, open_store
+from slrcli.features.store import SUFFIX, is_store, open_store
 
 _ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}$")
 

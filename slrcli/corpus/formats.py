@@ -29,7 +29,7 @@ from slrcli.corpus.settings import settings_for
 from slrcli.corpus.tables import Row, has_columns, read_splits, read_table
 from slrcli.corpus.utterances import CANONICAL, SHOWN_IDS, SPLITS, Corpus, Utterance, ordered, split_name
 from slrcli.errors import DataError, UsageError
-from slrcli.store import store_of
+from slrcli.features.store import store_of
 
 _SPLIT = f"(?P<split>{'|'.join(CANONICAL)})"
 _CSL_SPLITS = "split_1.txt"

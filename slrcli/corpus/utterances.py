@@ -12,7 +12,7 @@ from slrcli.corpus.finder import describe
 from slrcli.errors import DataError
 from slrcli.features.readers import SUFFIXES
 from slrcli.glosses import get_normaliser
-from slrcli.vocab import file_source
+from slrcli.glosses.vocabulary import file_source
 
 SPLITS = {
     "train": ("train", "training"),

@@ -11,8 +11,8 @@ from slrcli.corpus.settings import told, write_settings
 from slrcli.corpus.tables import check_id
 from slrcli.corpus.utterances import Corpus, Utterance
 from slrcli.errors import DataError
+from slrcli.features.store import store_of
 from slrcli.files import atomic_write_bytes, atomic_write_text
-from slrcli.store import store_of
 
 HEADER = "id|folder|signer|annotation"
 Entry = tuple[str, str, str, Sequence[str]]  # id, path of the features, signer, glosses

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from slrcli.ctc.paths import forced_alignment
 from slrcli.decoding.hypothesis import Decodes, Hypothesis, input_frame, input_span
-from slrcli.paths import forced_alignment
 
 
 def align(

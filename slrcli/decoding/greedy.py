@@ -8,7 +8,7 @@ import numpy as np
 
 from slrcli.decoding.hypothesis import Decodes, Hypothesis, input_frame, input_span
 from slrcli.errors import SlrError
-from slrcli.vocab import BLANK
+from slrcli.glosses.vocabulary import BLANK
 
 
 def greedy(

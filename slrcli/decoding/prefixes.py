@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from slrcli.ctc.paths import BLANK, log_likelihoods
 from slrcli.decoding.scorer import Factors
-from slrcli.paths import BLANK, log_likelihoods
 
 TOKEN_CUT = 6.0
 MARGIN = 12.0

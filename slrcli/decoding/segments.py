@@ -15,7 +15,7 @@ import numpy as np
 from slrcli.decoding.greedy import check_numbers, check_shapes
 from slrcli.decoding.hypothesis import Decodes, Hypothesis, input_frame, input_span
 from slrcli.errors import DataError
-from slrcli.vocab import BLANK
+from slrcli.glosses.vocabulary import BLANK
 
 REACH = 3.0  # deviations of the logarithm of a length beyond which no sign is looked for
 WIDER = 1.3  # people who are not known differ more in their pace than those who were learnt from

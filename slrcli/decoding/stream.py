@@ -8,7 +8,7 @@ import numpy as np
 
 from slrcli.decoding.greedy import check_numbers
 from slrcli.decoding.hypothesis import Decodes, input_frame, input_span
-from slrcli.vocab import BLANK
+from slrcli.glosses.vocabulary import BLANK
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from slrcli.config import nearest
 from slrcli.doctor.choice import full_code
 from slrcli.doctor.context import Checks
 from slrcli.errors import UsageError
-from slrcli.training.verdicts import VERDICTS
+from slrcli.training.watch.verdicts import VERDICTS
 
 PAGES = "pages"
 

@@ -13,16 +13,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from slrcli.clip_recogniser import ClipRecogniser
-from slrcli.data import Clips
+from slrcli.corpus.clips import Clips, by_length
 from slrcli.decoding.decoder import BestPath
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.segments import parted
 from slrcli.errors import DataError
-from slrcli.evaluate import EVAL_BATCH, encodable, evaluate
+from slrcli.evaluation.evaluate import EVAL_BATCH, encodable, evaluate
 from slrcli.features.clip import padded
 from slrcli.features.motion import active, join
-from slrcli.recognise import by_length
+from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.scoring.stats import Interval, difference
 from slrcli.scoring.wer import Score, score
 from slrcli.training.locate import REST

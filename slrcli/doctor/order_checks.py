@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from slrcli.doctor.checkpoint_checks import CheckpointContext
+from slrcli.doctor.checkpoint import CheckpointContext
 from slrcli.doctor.context import Checks, note, warning
 from slrcli.doctor.order import OrderEffect, heads_apart, order_effect
 from slrcli.errors import DataError

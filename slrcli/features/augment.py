@@ -11,7 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 from slrcli.config import AugmentConfig
-from slrcli.features.layout import AXES, Group, Layout
+from slrcli.features.layout import Layout
+from slrcli.features.layout.group import AXES, Group
 
 
 def augment(

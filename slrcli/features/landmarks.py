@@ -7,7 +7,8 @@ a clip, before augmentation and before the network's frontend, which does all no
 import numpy as np
 
 from slrcli.features.hands import assign_hands
-from slrcli.features.layout import Group, Layout
+from slrcli.features.layout import Layout
+from slrcli.features.layout.group import Group
 
 MAX_GAP = 5  # frames; what moves for longer than this unseen is not on a straight line
 

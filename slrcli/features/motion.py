@@ -1,6 +1,7 @@
 """Clips without their rest poses, and the movement from the end of one to the beginning of the next.
 
-Sentences are put together of parts of clips by `slrcli.compose` and, in training, by `slrcli.features.recombine`.
+Sentences are put together of parts of clips by `slrcli.corpus.compose` and, in training, by
+`slrcli.features.recombine`.
 """
 
 from collections.abc import Sequence

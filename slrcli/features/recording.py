@@ -13,7 +13,8 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.augment import derivatives
 from slrcli.features.landmarks import zeros_to_nan
-from slrcli.features.layout import CONFIDENCES, Group, Layout
+from slrcli.features.layout import Layout
+from slrcli.features.layout.group import CONFIDENCES, Group
 
 Size = tuple[int, int]
 

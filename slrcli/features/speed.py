@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slrcli.features.layout import Group, Layout
+from slrcli.features.layout import Layout
+from slrcli.features.layout.group import Group
 
 
 def speed(x: np.ndarray, layout: Layout, groups: Sequence[Group] = ()) -> np.ndarray:

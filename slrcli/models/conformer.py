@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.blocks import require_centred
-from slrcli.models.frames import Dropout, FrameConv1d, keep
-from slrcli.models.frontend import Frontend, FrontendOptions
-from slrcli.models.heads import UnitClassifier
-from slrcli.models.masked import halved, mask
+from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.layers.blocks import require_centred
+from slrcli.models.layers.frames import Dropout, FrameConv1d, keep
+from slrcli.models.layers.heads import UnitClassifier
+from slrcli.models.layers.masked import halved, mask
 
 
 @dataclass(frozen=True)

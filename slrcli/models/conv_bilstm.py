@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.blocks import ConvBlock, ConvBlocks, require_centred
-from slrcli.models.frames import Dropout
-from slrcli.models.frontend import Frontend, FrontendOptions
-from slrcli.models.heads import UnitClassifier
-from slrcli.models.masked import BiLSTM
+from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.layers.blocks import ConvBlock, ConvBlocks, require_centred
+from slrcli.models.layers.frames import Dropout
+from slrcli.models.layers.heads import UnitClassifier
+from slrcli.models.layers.masked import BiLSTM
 
 CONVOLUTIONS = 2
 

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frames import Dropout, FrameConv1d
-from slrcli.models.frontend import Frontend, FrontendOptions
-from slrcli.models.heads import UnitClassifier
-from slrcli.models.masked import halved
+from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.layers.frames import Dropout, FrameConv1d
+from slrcli.models.layers.heads import UnitClassifier
+from slrcli.models.layers.masked import halved
 
 STRIDE = 4  # frames a step
 

@@ -6,15 +6,15 @@ from contextlib import suppress
 
 import numpy as np
 
-from slrcli.ahead import ahead
-from slrcli.data import Batch, Clips, collate
+from slrcli.corpus.clips import Batch, Clips, by_length, collate
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.segments import Lengths, parted
 from slrcli.errors import DataError
-from slrcli.evaluate import EVAL_BATCH
+from slrcli.evaluation.evaluate import EVAL_BATCH
 from slrcli.features.motion import active
 from slrcli.features.recombine import lateness, sign_spans
-from slrcli.recognise import Recogniser, by_length
+from slrcli.parallel.prefetch import ahead
+from slrcli.recognition.from_checkpoint import Recogniser
 
 SURE = 0.5  # mean probability of a gloss over its frames from which on its place is believed
 REST = 0.15  # share of the full speed below which the ends of a clip are rest, as `slr compose` takes it

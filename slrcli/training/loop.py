@@ -11,24 +11,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from slrcli import parallel
 from slrcli.config import SIGN_BONUS, Config, DecodeConfig
 from slrcli.console import finite
-from slrcli.data import Batch, Clips, TrainBatches
+from slrcli.corpus.clips import Batch, Clips
 from slrcli.decoding.decoder import make_decoder
 from slrcli.errors import SlrError
-from slrcli.evaluate import Evaluation, evaluate
+from slrcli.evaluation.evaluate import Evaluation, evaluate
 from slrcli.features.recombine import Stock
 from slrcli.findings import Finding
 from slrcli.models.base import Output, SignModel
-from slrcli.recognise import Recogniser
+from slrcli.parallel import distributed
+from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.average import Average
-from slrcli.training.history import EpochNumbers
+from slrcli.training.batches import TrainBatches
 from slrcli.training.locate import due, first_epoch, locate, sign_lengths
-from slrcli.training.monitor import Monitor
-from slrcli.training.objective import Objective, Teacher
+from slrcli.training.loss.objective import Objective, Teacher
 from slrcli.training.optim import learning_rate, make_optimiser
-from slrcli.training.verdicts import NOT_FINITE_FIX, not_finite
+from slrcli.training.watch.history import EpochNumbers
+from slrcli.training.watch.monitor import Monitor
+from slrcli.training.watch.verdicts import NOT_FINITE_FIX, not_finite
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Progress:
 
 class Trainer:
     """Trains one model, alone or together with other processes, each of which runs the same loop over its part of every
-    batch (`slrcli.parallel`).
+    batch (`slrcli.parallel.distributed`).
 
     Args:
         model: on its device, its frontend's statistics set.
@@ -160,7 +161,7 @@ class Trainer:
             self._network = self._joined()
             yield from self._run(interrupted)
         except RuntimeError as error:
-            if not parallel.lost(error):
+            if not distributed.lost(error):
                 raise
             yield Stopped("lost")
 
@@ -176,7 +177,7 @@ class Trainer:
                 with self._whole():
                     step = self._step(batch)
                 yield step
-                if parallel.anyone(interrupted(), self.device):
+                if distributed.anyone(interrupted(), self.device):
                     yield Stopped("interrupted")
                     return
             yield self._close_epoch()
@@ -187,7 +188,7 @@ class Trainer:
 
     def _joined(self) -> nn.Module:
         """The network whose gradients are the means over all processes; it begins with what the first one holds."""
-        if parallel.size() == 1:
+        if distributed.size() == 1:
             return self.model
         device_ids = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(self.model, device_ids)
@@ -199,11 +200,11 @@ class Trainer:
         All but the first draw their random numbers from the step's place in the run, so that a resumed run draws the
         same; the first one's are kept in the training state.
         """
-        if parallel.size() == 1:
+        if distributed.size() == 1:
             yield
             return
-        if not parallel.first():
-            place = [self.config.run.seed, self.progress.epoch, self.progress.step, parallel.rank()]
+        if not distributed.first():
+            place = [self.config.run.seed, self.progress.epoch, self.progress.step, distributed.rank()]
             torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
         drawn, buffers = torch.get_rng_state(), {name: item.clone() for name, item in self.model.named_buffers()}
         try:
@@ -286,8 +287,8 @@ class Trainer:
 
     def _of_all(self, batch: Batch, terms: Sequence[float]) -> list[float]:
         """Of all processes: the mean CTC loss (the first term), the frames, the means of the other terms."""
-        ctc, *others = (term * batch.share / parallel.size() for term in terms)
-        ctc, frames, *others = parallel.totals([ctc, int(batch.lengths.sum()), *others], self.device)
+        ctc, *others = (term * batch.share / distributed.size() for term in terms)
+        ctc, frames, *others = distributed.totals([ctc, int(batch.lengths.sum()), *others], self.device)
         return [ctc, int(frames), *others]
 
     def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

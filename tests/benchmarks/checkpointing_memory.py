@@ -15,7 +15,7 @@ import time
 
 import torch
 
-from slrcli.ctc import ctc_loss
+from slrcli.ctc.loss import ctc_loss
 from slrcli.features.layout import load_layout
 from slrcli.models.base import Output
 from slrcli.models.registry import build_model

@@ -16,16 +16,17 @@ from torch import nn
 
 from slrcli.config import resolve
 from slrcli.console import Console
-from slrcli.data import Clips, TrainBatches, feature_statistics
-from slrcli.evaluate import evaluate
+from slrcli.corpus.clips import Clips
+from slrcli.demo.demo import SETTINGS
+from slrcli.demo.synth import SynthOptions, write_corpus
+from slrcli.evaluation.evaluate import evaluate
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frontend import Frontend, FrontendOptions
+from slrcli.models.frontend.frontend import Frontend, FrontendOptions
 from slrcli.models.registry import build_model
-from slrcli.recognise import Recogniser
-from slrcli.synth import SynthOptions, write_corpus
+from slrcli.recognition.from_checkpoint import Recogniser
+from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.loop import Trainer
-from slrcli.workflows.demo import SETTINGS
-from slrcli.workflows.material import gather, learnable
+from slrcli.training.material import gather, learnable
 
 WIDTH = 384
 STRIDE = 4

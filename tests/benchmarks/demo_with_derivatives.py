@@ -18,11 +18,11 @@ import numpy as np
 
 from slrcli.config import resolve
 from slrcli.console import Console
+from slrcli.demo.demo import SETTINGS
+from slrcli.demo.synth import SynthOptions, write_corpus
+from slrcli.evaluation.checkpoint import evaluate_checkpoint
 from slrcli.features.augment import derivatives
-from slrcli.synth import SynthOptions, write_corpus
-from slrcli.workflows.demo import SETTINGS
-from slrcli.workflows.evaluate import evaluate_checkpoint
-from slrcli.workflows.train import train
+from slrcli.training.run import train
 
 LAYOUT = "mediapipe-6516"
 STORED = 3  # derivatives

@@ -21,10 +21,11 @@ import torch
 from slrcli.config import DataConfig
 from slrcli.console import Console
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.evaluate import evaluate
-from slrcli.processes import usable_cores
-from slrcli.workflows.decoder import Wanted, equip
-from slrcli.workflows.evaluate import OpenSplit, open_split
+from slrcli.evaluation.checkpoint import OpenSplit, open_split
+from slrcli.evaluation.evaluate import evaluate
+from slrcli.parallel.workers import usable_cores
+from slrcli.recognition.load import equip
+from slrcli.recognition.settings import Wanted
 
 TIE = 1e-4  # of log-probabilities
 BATCHES = (1, 4, 16, 64)

@@ -19,10 +19,11 @@ import numpy as np
 
 from slrcli.config import NO_AUGMENTATION, AugmentConfig
 from slrcli.corpus import open_corpus
+from slrcli.corpus.clips import Clips
 from slrcli.corpus.write import write_table
-from slrcli.data import Clips, TrainBatches, bucketed
 from slrcli.features.layout import load_layout
-from slrcli.store import Clip, StoreWriter
+from slrcli.features.store import Clip, StoreWriter
+from slrcli.training.batches import TrainBatches, bucketed
 
 LAYOUT = load_layout("mediapipe-258")
 BATCH = 4

@@ -26,10 +26,10 @@ from slrcli.corpus import open_corpus
 from slrcli.corpus.write import write_table
 from slrcli.features.augment import derivatives
 from slrcli.features.layout import load_layout
-from slrcli.features.packing import Packing, pack_clip
 from slrcli.features.readers import read_features
 from slrcli.features.recording import Recording
-from slrcli.store import Clip, StoreWriter, open_store, store_of
+from slrcli.features.store import Clip, StoreWriter, open_store, store_of
+from slrcli.features.store.packing import Packing, pack_clip
 
 FRAMES = 150
 
@@ -100,7 +100,7 @@ def file_of(path: Path) -> str:
 def open_store_forgotten() -> None:
     """Let go of every mapped store of this process, so that its pages can be given up."""
     from slrcli.features.readers import packed
-    from slrcli.store import reader
+    from slrcli.features.store import reader
 
     reader._open.clear()
     packed._known.cache_clear()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from slrcli.synth import SynthOptions, write_corpus
+from slrcli.demo.synth import SynthOptions, write_corpus
 
 
 def epochs_of(processes: int, corpus: Path, run: Path, epochs: int) -> list[dict]:

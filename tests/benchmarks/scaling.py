@@ -17,13 +17,13 @@ from collections.abc import Callable
 import torch
 
 from slrcli.config import Config
-from slrcli.data import Batch
+from slrcli.corpus.clips import Batch
 from slrcli.decoding.decoder import BestPath
 from slrcli.features.layout import load_layout
+from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.base import Output, SignModel
 from slrcli.models.registry import build_model
-from slrcli.training.objective import Objective
-from slrcli.vocab import Vocabulary
+from slrcli.training.loss.objective import Objective
 
 CLASSES = 1296
 FRAMES_A_GLOSS = 12

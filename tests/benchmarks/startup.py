@@ -36,7 +36,7 @@ COMMANDS = {
 # counted as another's.
 STAGES = """
 import gc, json, sys, time
-from slrcli.memory import expect_many_objects
+from slrcli.parallel.memory import expect_many_objects
 expect_many_objects()
 clocks = (time.perf_counter, time.process_time)
 marks = [("begin", *(clock() for clock in clocks))]
@@ -52,11 +52,11 @@ from pathlib import Path
 from slrcli.cli import app
 app.info
 import slrcli.cli.decode
-import slrcli.workflows.decode
-import slrcli.recognise
+import slrcli.recognition.decode
+import slrcli.recognition.from_checkpoint
 mark("our imports")
 from slrcli.console import Console
-from slrcli.workflows.decode import open_recogniser
+from slrcli.recognition.decode import open_recogniser
 recogniser = open_recogniser(Console(quiet=True), Path(sys.argv[1]), "cpu")
 mark("our checkpoint")
 clip = recogniser.load(Path(sys.argv[2]))
@@ -120,12 +120,12 @@ def stages(model: str, clip: str) -> list[tuple[str, float, float]]:
 
 def checkpoint(folder: Path, arch: str, layout: str) -> tuple[str, str]:
     """A network with fresh weights as a checkpoint, and a clip for it."""
-    from slrcli.checkpoint import save_checkpoint
+    from slrcli.checkpoints.checkpoint import save_checkpoint
+    from slrcli.checkpoints.meta import Meta
     from slrcli.config import Config, ModelConfig
     from slrcli.features.layout import load_layout
-    from slrcli.meta import Meta
+    from slrcli.glosses.vocabulary import Vocabulary
     from slrcli.models.registry import build_model
-    from slrcli.vocab import Vocabulary
 
     vocabulary = Vocabulary(("<blank>", *map(str, range(1, 1296))), (0,) * 1296)
     place = load_layout(layout)

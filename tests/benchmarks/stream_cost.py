@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from slrcli.features.layout import load_layout
+from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.registry import build_model
-from slrcli.running import RunningRecogniser
-from slrcli.vocab import Vocabulary
+from slrcli.recognition.streaming import RunningRecogniser
 
 LASTS = 40.0  # ms
 LAYOUTS = ("kinect-20", "mediapipe-225", "mediapipe-1629")

@@ -2,12 +2,12 @@
 
     python tests/benchmarks/training_speed.py [--clips 64] [--rounds 3] [--threads 1] [--part race --part memory ...]
 
-The corpus is generated: clips as long as Phoenix-2014's, 1,296 classes. The plain loop (`tests/plain_training.py`)
-reads 6,516 stored floats a frame, draws batches of 4 at random, and computes in float32; ours is the `Trainer` that
-`slr train` runs, which reads 1,629 positions a frame (no clip is kept in memory between epochs) and derives the rest.
-Each contender is a process of its own; they take turns epoch by epoch. Frames are counted without padding. The machine
-may be shared, so that beside the clock (`wall`) stands the processor time (`cpu`), which other people's work does not
-lengthen as much.
+The corpus is generated: clips as long as Phoenix-2014's, 1,296 classes. The plain loop
+(`tests/support/plain_training.py`) reads 6,516 stored floats a frame, draws batches of 4 at random, and computes in
+float32; ours is the `Trainer` that `slr train` runs, which reads 1,629 positions a frame (no clip is kept in memory
+between epochs) and derives the rest. Each contender is a process of its own; they take turns epoch by epoch. Frames are
+counted without padding. The machine may be shared, so that beside the clock (`wall`) stands the processor time (`cpu`),
+which other people's work does not lengthen as much.
 
 Parts: `parity` (identical batches, no dropout), `race`, `memory`, `profile`.
 """
@@ -27,17 +27,18 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
 import torch
-from generated_corpus import GeneratedCorpus, generate
-from plain_training import PlainLoop, StoredClips, plain_twin
+from support.generated_corpus import GeneratedCorpus, generate
+from support.plain_training import PlainLoop, StoredClips, plain_twin
 from torch.utils.flop_counter import FlopCounterMode
 
+from slrcli.checkpoints.meta import Meta
 from slrcli.config import AugmentConfig, Config, ModelConfig, OptimConfig, RunConfig
 from slrcli.config.sections import NO_VARIATION
-from slrcli.data import Clips, TrainBatches, feature_statistics
+from slrcli.corpus.clips import Clips
 from slrcli.features.layout import load_layout
-from slrcli.meta import Meta
 from slrcli.models.registry import build_model
-from slrcli.recognise import Recogniser
+from slrcli.recognition.from_checkpoint import Recogniser
+from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.loop import Step, Trainer
 
 CLASSES, POSITIONS, DERIVATIVES = 1296, 1629, 3
@@ -167,7 +168,7 @@ def contend(contender: Contender, corpus: GeneratedCorpus, threads: int, connect
     """A process that does one epoch whenever it is told to, and answers what it cost."""
     torch.set_num_threads(threads)
     if contender.arch:
-        from slrcli.memory import keep_freed_memory
+        from slrcli.parallel.memory import keep_freed_memory
 
         keep_freed_memory()  # as `slr train` does
         epochs = our_epochs(contender, corpus)
@@ -266,7 +267,7 @@ def memory(corpus: GeneratedCorpus, epochs: int, threads: int) -> None:
 
 def parity(folder: Path) -> None:
     """One step of both on the same batch of clips of one length; how far apart they are."""
-    from plain_parity import apart
+    from support.plain_parity import apart
 
     for precision in ("fp32", "bf16"):
         found = apart(folder / precision, precision, layout="mediapipe-1629", frames=140, classes=CLASSES)

@@ -6,9 +6,9 @@
 TABLES holds the annotations of RWTH-PHOENIX-Weather 2014 (`phoenix2014.{train,dev,test}.corpus.csv`) and, beside each,
 `phoenix2014.{split}.num_frames.tsv` (id, frames). Sentences, names of signers and frame counts are the real ones; what
 is signed is not German Sign Language, and nobody signs it: a WER on OUT says nothing about Phoenix-2014. All ids there
-begin with `synthetic-`. Every gloss has a sign of its own (`slrcli.synth.named_lexicon`), every signer's name a body
-of its own. A sentence is signed at the procedural signer's pace, and then brought to the real clip's frame count as a
-whole. Signs are never left out: in a short clip they are just quick, and how quick is printed.
+begin with `synthetic-`. Every gloss has a sign of its own (`slrcli.demo.synth.named_lexicon`), every signer's name a
+body of its own. A sentence is signed at the procedural signer's pace, and then brought to the real clip's frame count
+as a whole. Signs are never left out: in a short clip they are just quick, and how quick is printed.
 """
 
 import argparse
@@ -21,10 +21,10 @@ import numpy as np
 
 from slrcli.corpus import Corpus, open_corpus
 from slrcli.corpus.write import require_room, write_table
-from slrcli.synth.lexicon import MOST_NAMED, PARAMETERS, Sign, minimal_pairs, named_lexicon
-from slrcli.synth.motion import paced, sentence_track, sign_track, varied
-from slrcli.synth.render import hand_course, render
-from slrcli.synth.signer import Signer, draw_signers
+from slrcli.demo.synth.lexicon import MOST_NAMED, PARAMETERS, Sign, minimal_pairs, named_lexicon
+from slrcli.demo.synth.motion import paced, sentence_track, sign_track, varied
+from slrcli.demo.synth.render import hand_course, render
+from slrcli.demo.synth.signer import Signer, draw_signers
 
 SPLITS = ("train", "dev", "test")
 SHORT = 6.0  # frames a gloss below which a clip counts as short

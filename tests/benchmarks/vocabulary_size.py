@@ -26,29 +26,30 @@ from typing import Any
 
 import torch
 
-from slrcli.checkpoint import load_checkpoint, save_checkpoint
+from slrcli.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from slrcli.config import Config, DataConfig, DecodeConfig, OptimConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus, open_corpus
+from slrcli.corpus.clips import Clips
+from slrcli.corpus.describe import corpus_summary
 from slrcli.corpus.settings import write_settings
+from slrcli.corpus.vocabulary import vocab
 from slrcli.corpus.write import write_table
-from slrcli.data import Clips, TrainBatches
 from slrcli.decoding.decoder import make_decoder
+from slrcli.doctor.check import check_data
+from slrcli.evaluation.checkpoint import evaluate_checkpoint
+from slrcli.evaluation.page import write_report
+from slrcli.glosses.vocabulary import BLANK_TOKEN, Vocabulary
 from slrcli.language import estimate, read_arpa, write_arpa
 from slrcli.models.base import Output
 from slrcli.models.registry import build_model
 from slrcli.scoring.align import DELETION, HIT
 from slrcli.scoring.wer import score
 from slrcli.training.average import Average
-from slrcli.training.objective import Objective
+from slrcli.training.batches import TrainBatches
+from slrcli.training.loss.objective import Objective
 from slrcli.training.optim import make_optimiser
 from slrcli.transcripts import read_transcripts
-from slrcli.vocab import BLANK_TOKEN, Vocabulary
-from slrcli.workflows.check import check_data
-from slrcli.workflows.corpus import corpus_summary
-from slrcli.workflows.evaluate import evaluate_checkpoint
-from slrcli.workflows.report import write_report
-from slrcli.workflows.vocab import vocab
 
 CLASSES = (0, 1, 5, 20, 100)  # the largest count in train of each class but the last
 NAMES = ("unseen", "1", "2 to 5", "6 to 20", "21 to 100", "over 100")

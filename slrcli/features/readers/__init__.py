@@ -19,7 +19,7 @@ from slrcli.features.readers import arrays, keypoints, named_arrays, packed, par
 from slrcli.features.readers.keypoints import holds_frames
 from slrcli.features.readers.people import PEOPLE
 from slrcli.features.recording import Recording, fit
-from slrcli.store import is_store
+from slrcli.features.store import is_store
 
 __all__ = ["IN_FOLDER", "PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape",
            "frame_rate", "holds_frames", "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip

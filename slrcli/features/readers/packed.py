@@ -16,8 +16,8 @@ from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.features.readers.arrays import SAMPLED
 from slrcli.features.recording import Recording, same_columns
-from slrcli.store import FLOAT32, Entry, Store, find_clip, open_store, store_of
-from slrcli.store.form import KINDS, NOWHERE
+from slrcli.features.store import FLOAT32, Entry, Store, find_clip, open_store, store_of
+from slrcli.features.store.form import KINDS, NOWHERE
 
 
 def holds(path: Path) -> bool:

@@ -2,7 +2,8 @@
 
 import re
 
-from slrcli.features.layout import Group, Layout, load_layout
+from slrcli.features.layout import Layout, load_layout
+from slrcli.features.layout.group import Group
 
 COMPONENTS_BY_EXTRACTOR = {
     "mediapipe": {

@@ -11,10 +11,10 @@ import numpy as np
 
 from slrcli.report.clip.skeleton import Skeleton
 from slrcli.report.clip.timeline import Strip, binned
-from slrcli.report.histograms import number
 from slrcli.report.page.document import policy
 from slrcli.report.page.markup import Markup, join, tag
 from slrcli.report.page.parts import section
+from slrcli.report.text.histograms import number
 
 MOST_BYTES = 1_500_000  # of positions in the page, before they are written as text
 MOST_FRAMES = 3000

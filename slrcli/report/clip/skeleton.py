@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slrcli.features.layout import Group, Layout
+from slrcli.features.layout import Layout
+from slrcli.features.layout.group import Group
 
 MARGIN = 0.06  # of the larger side, around everything
 OUTLIERS = 0.5  # percent of the positions that may lie outside on either side

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from slrcli.report.alignment import visible
+from slrcli.report.text.alignment import visible
 
 VOID = frozenset({"meta", "br"})  # elements that have no end tag
 

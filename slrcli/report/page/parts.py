@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from slrcli.report.alignment import percent
 from slrcli.report.page.markup import Markup, join, tag
+from slrcli.report.text.alignment import percent
 from slrcli.scoring.align import DELETION, INSERTION, SUBSTITUTION, Counts
 
 NAMES = {SUBSTITUTION: "substituted", DELETION: "deleted", INSERTION: "inserted"}

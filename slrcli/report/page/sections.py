@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from slrcli.report.alignment import percent
 from slrcli.report.page.confusion import worst_glosses
 from slrcli.report.page.data import ReportData
 from slrcli.report.page.markup import Markup, join, tag
@@ -18,6 +17,7 @@ from slrcli.report.page.parts import (
     share,
     table,
 )
+from slrcli.report.text.alignment import percent
 from slrcli.scoring.align import DELETION, INSERTION, Counts
 from slrcli.scoring.breakdown import calibration_error
 from slrcli.scoring.wer import Score

@@ -1,10 +1,10 @@
 """Utterances for the eye: the worst with their posteriors, and as many of all as a page should hold."""
 
-from slrcli.report.alignment import GAP, percent
 from slrcli.report.page.data import ReportData
 from slrcli.report.page.markup import Markup, tag
 from slrcli.report.page.parts import legend, more, section
 from slrcli.report.page.posterior import ROWS, posterior_figure, posterior_legend
+from slrcli.report.text.alignment import GAP, percent
 from slrcli.scoring.align import HIT, Alignment
 from slrcli.scoring.wer import UtteranceScore
 

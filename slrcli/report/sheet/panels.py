@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from slrcli.console import visible
-from slrcli.features.layout import Group, Layout
+from slrcli.features.layout import Layout
+from slrcli.features.layout.group import Group
 from slrcli.report.clip.skeleton import drawing_order, first_numbers
 from slrcli.report.sheet.rest import at_rest
 from slrcli.report.sheet.spread import grid, places

@@ -7,9 +7,9 @@ middle.
 
 import numpy as np
 
-from slrcli.features.layout import Group, Layout, load_layout
-from slrcli.synth.body import hand_points
-from slrcli.synth.face import placed_points
+from slrcli.features.anatomy import hand_points, placed_points
+from slrcli.features.layout import Layout, load_layout
+from slrcli.features.layout.group import Group
 
 Place = tuple[float, float]
 

@@ -1,0 +1,1 @@
+"""What a run leaves: checkpoints, what they know beside their weights, and where they lie."""

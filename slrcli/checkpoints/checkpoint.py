@@ -1,0 +1,99 @@
+"""A checkpoint: one safetensors file that is enough to decode, and beside it the state that training goes on from.
+
+Weights and buffers are the tensors; everything else stands as JSON in the file's metadata. Nothing is unpickled.
+"""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from slrcli.checkpoints.meta import Meta
+from slrcli.errors import CheckpointError, SlrError
+from slrcli.files import atomic_file
+from slrcli.models.base import SignModel
+from slrcli.models.registry import build_model
+
+FORMAT = "slr-checkpoint-1"
+STATE_FORMAT = "slr-training-state-1"
+
+
+def save_checkpoint(path: Path, model: SignModel, meta: Meta) -> None:
+    """Write a checkpoint; a reader finds the old one or the whole new one, never half of either."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    _write(path, tensors, FORMAT, meta.to_dict())
+
+
+def empty_model(meta: Meta) -> SignModel:
+    """The model that a checkpoint is of, without weights: names and shapes alone (torch's device `meta`)."""
+    chosen = meta.config.model
+    with torch.device("meta"):
+        return build_model(
+            chosen.arch, meta.layout, len(meta.vocabulary.tokens), dropout=chosen.dropout, options=chosen.options
+        )
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the plain values of a checkpoint, none of which is looked at.
+
+    Raises:
+        CheckpointError: not a checkpoint, or damaged.
+    """
+    return _read(path, FORMAT)
+
+
+def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[SignModel, Meta]:
+    """The model, in evaluation mode, and what is known about it.
+
+    Raises:
+        CheckpointError: not a checkpoint, damaged, incomplete, or of another architecture than it says.
+    """
+    tensors, values = read_checkpoint(path)
+    try:
+        meta = Meta.from_dict(values, str(path))
+        model = empty_model(meta)
+        model.load_state_dict(tensors, assign=True)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"the checkpoint does not hold together: {reason}", str(path), _REMEDY) from error
+    return model.to(device).eval(), meta
+
+
+def save_state(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+    """Write what training needs, beyond the weights, to go on."""
+    _write(path, {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, STATE_FORMAT, values)
+
+
+def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save_state` wrote."""
+    return _read(path, STATE_FORMAT)
+
+
+_REMEDY = "train it again, or use another checkpoint"
+
+
+def _write(path: Path, tensors: dict[str, Tensor], kind: str, values: dict[str, Any]) -> None:
+    with atomic_file(path) as temporary:
+        save_file(tensors, temporary, {"format": kind, "slr": json.dumps(values, ensure_ascii=False)})
+
+
+def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except FileNotFoundError as error:
+        raise CheckpointError("there is no such checkpoint", str(path), "name a .safetensors file or a run") from error
+    except (SafetensorError, OSError, struct.error) as error:
+        raise CheckpointError(f"the checkpoint cannot be read: {error}", str(path), _REMEDY) from error
+    if metadata.get("format") != kind:
+        raise CheckpointError("the file is not what it should be", f"{path} (expected {kind})", _REMEDY)
+    try:
+        return tensors, json.loads(metadata["slr"])
+    except (KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError("the checkpoint's metadata are damaged", str(path), _REMEDY) from error

@@ -1,0 +1,102 @@
+"""What a recogniser knows beside its weights: how it was trained, its vocabulary, its layout. Torch is not needed."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from slrcli import __version__
+from slrcli.config import Config, DecodeConfig, changed_settings, merge_section
+from slrcli.corpus.sentences import sentence_hash
+from slrcli.features.layout import Layout
+from slrcli.glosses.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a checkpoint knows beside its weights.
+
+    Attributes:
+        config: everything that the training run was told.
+        vocabulary: gloss <-> id.
+        layout: meaning of the columns of the features it takes.
+        metrics: of the epoch it was written after, such as `{"epoch": 12, "wer": 23.4}`.
+        data_hash: of the annotations it was trained on.
+        versions: of what it was trained with.
+        utterances: marks of the training utterances, before their glosses were normalised (see `Utterance.mark`);
+            empty where that is unknown.
+        sentences: hashes of the sentences it learnt from (`slrcli.corpus.sentences`); empty: not known.
+        decode: how clips are read, as far as training found it out: rows of signs of a usual length.
+    """
+
+    config: Config
+    vocabulary: Vocabulary
+    layout: Layout
+    metrics: dict[str, Any] = field(default_factory=dict)
+    data_hash: str = ""
+    versions: dict[str, str] = field(default_factory=lambda: versions())
+    utterances: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second of what it was trained on, as the corpus or else the layout says; 0 where neither does."""
+        return self.config.data.fps or self.layout.fps
+
+    def saw(self, glosses: Sequence[str]) -> bool | None:
+        """Whether it learnt from this sentence of normalised glosses; None where that is not known."""
+        return sentence_hash(glosses) in self._seen if self.sentences else None
+
+    @cached_property
+    def _seen(self) -> frozenset[str]:
+        return frozenset(self.sentences)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "config": self.config.to_dict(),
+            "vocabulary": self.vocabulary.to_dict(),
+            "layout": self.layout.to_dict(),
+            "metrics": self.metrics,
+            "data_hash": self.data_hash,
+            "versions": self.versions,
+            "utterances": list(self.utterances),
+            **({"sentences": list(self.sentences)} if self.sentences else {}),
+            **({"decode": changed} if (changed := changed_settings(self.decode)) else {}),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], where: str) -> "Meta":
+        """The opposite of `to_dict`."""
+        return cls(
+            Config.from_dict(values["config"], where, trained=True),
+            Vocabulary.from_dict(values["vocabulary"], where),
+            Layout.from_dict(values["layout"], where),
+            values["metrics"],
+            values["data_hash"],
+            values["versions"],
+            tuple(values.get("utterances", ())),
+            tuple(values.get("sentences", ())),
+            merge_section(DecodeConfig(), values.get("decode", {}), where),
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions, threads and processes: what the bits of a result depend on."""
+    import torch  # only what trains asks for it; what decodes an exported model may not have it
+
+    from slrcli.parallel import distributed
+
+    return {
+        "slrcli": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "threads": str(torch.get_num_threads()),
+        "processes": str(distributed.size()),
+        "machine": platform.machine(),
+    }

@@ -1,0 +1,98 @@
+"""`slr check overfit`: can a handful of utterances be learnt by heart?"""
+
+from typing import Annotated
+
+import typer
+
+from slrcli.cli.check.check_common import Only, Skip, Strict, chosen, tell
+from slrcli.cli.options.common import (
+    Annotations,
+    ConfigFile,
+    DataDir,
+    Device,
+    Features,
+    Format,
+    Json,
+    LayoutName,
+    NormaliserName,
+    Preset,
+    VocabFile,
+    option,
+    overrides,
+)
+from slrcli.config import OptimConfig, OverfitConfig
+from slrcli.console import Console
+
+DEFAULTS = OverfitConfig()
+WIDEST = 70  # characters of a curve
+LR = OptimConfig().lr
+
+
+def overfit(
+    console: Console,
+    data_dir: DataDir,
+    arch: Annotated[str | None, option("model.arch", "--arch", "-a")] = None,
+    lr: Annotated[
+        float | None, typer.Option("--lr", "--learning-rate", help="Learning rate, constant.", show_default=str(LR))
+    ] = None,
+    utterances: Annotated[
+        int, typer.Option("--utterances", "-n", help="How many utterances of train to learn by heart.")
+    ] = DEFAULTS.utterances,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="Give up after so many seconds of training.")
+    ] = DEFAULTS.seconds,
+    steps: Annotated[int, typer.Option("--steps", help="Give up after so many steps.")] = DEFAULTS.steps,
+    seed: Annotated[int | None, option("run.seed", "--seed")] = None,
+    device: Device = None,
+    format: Format = None,
+    annotations: Annotations = None,
+    features: Features = None,
+    layout: LayoutName = None,
+    vocab: VocabFile = None,
+    normaliser: NormaliserName = None,
+    config: ConfigFile = None,
+    preset: Preset = "",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other setting, such as model.options.width=128.")
+    ] = None,
+    only: Only = None,
+    skip: Skip = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> int:
+    """Learn a handful of your own utterances by heart, which every sound set-up can, in two minutes at most.
+
+    Example: slr check overfit --data-dir corpus --arch mobilenetv3 --seconds 300
+    """
+    given = overrides(
+        data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features,
+        data__layout=layout, data__vocab=vocab, data__normaliser=normaliser, model__arch=arch, optim__lr=lr,
+        run__seed=seed, run__device=device,
+    )  # fmt: skip
+    from slrcli.doctor.overfit.overfit import overfit as learn_by_heart
+    from slrcli.errors import EXIT_FAILURE, EXIT_OK
+    from slrcli.training.adapt import settle
+
+    settled = settle(console, given, preset, config, settings or (), sections=("model",))
+    bounds = OverfitConfig(utterances, seconds, steps)
+    result = learn_by_heart(settled, bounds, console, chosen(only, skip, strict))
+    if as_json:
+        console.json(result.to_dict())
+    else:
+        for line in _picture(console, result):
+            console.result(line)
+        tell(console, result.examination)
+    return EXIT_OK if result.examination.passed else EXIT_FAILURE
+
+
+def _picture(console: Console, result) -> list[str]:
+    """Loss and WER over the steps: drawn where the terminal can, else as a table."""
+    from slrcli.report.text.curve import curve, table
+
+    if not console.draws:
+        rows = [(point.step, point.loss, point.wer, 100 * point.blank_share) for point in result.points]
+        return table(("step", "loss", "WER %", "blank %"), rows)
+    width = min(console.width - 12, WIDEST)
+    lines = curve("loss a gloss, by step", range(1, len(result.losses) + 1), result.losses, width)
+    steps, rates = [point.step for point in result.points], [point.wer for point in result.points]
+    return lines + curve("WER in percent, by step", steps, rates, width)

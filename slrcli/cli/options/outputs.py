@@ -1,0 +1,80 @@
+"""What the commands that write glosses with times share: their options, and how they end."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slrcli.console import Console
+from slrcli.errors import EXIT_FAILURE, EXIT_OK, SlrError
+
+if TYPE_CHECKING:
+    from slrcli.transcripts.outputs import OutputPlan, TimedClip
+
+OutputFormats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format", "-f", help="txt, jsonl, ctm, csv (all clips in a file), eaf, srt, vtt (a file a clip); repeatable."
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="File, whose suffix says the format, or folder; without it stdout."),
+]
+FrameRate = Annotated[
+    float,
+    typer.Option(
+        "--fps",
+        min=0.0,
+        help="Frames a second.",
+        show_default="what the corpus, the file or the recogniser's training says, else a guess of 25",
+    ),
+]
+
+
+class Outcomes:
+    """The clips of a command as they come: each goes into its files, and what failed is told at the end.
+
+    Args:
+        plan: the files to write; None where none are wanted.
+    """
+
+    def __init__(self, plan: "OutputPlan | None"):
+        self._plan = plan
+        self._done: list[TimedClip] = []
+        self._errors: list[SlrError] = []
+
+    def take(self, clip: "TimedClip | None", error: SlrError | None) -> bool:
+        """Take a clip, or the error that stood in its way; whether all went well."""
+        try:
+            if error is not None:
+                raise error
+            if self._plan:
+                self._plan.add(clip)
+        except SlrError as failure:
+            self._errors.append(failure)
+            return False
+        self._done.append(clip)
+        return True
+
+    def finish(self, console: Console, verb: str) -> int:
+        """Write what waited for the last clip, say what was written and what failed; the exit code.
+
+        Args:
+            console: gets the result as JSON where that is wanted.
+            verb: what was done to the clips, such as "aligned".
+        """
+        text = self._plan.finish() if self._plan else ""
+        if console.as_json:
+            failed = [{"id": error.where, "error": str(error)} for error in self._errors]
+            console.json([*(clip.to_dict() for clip in self._done), *failed])
+        elif text:
+            console.result(text.removesuffix("\n"))
+        written = self._plan.written if self._plan else []
+        if written:
+            console.note(f"Written: {written[0] if len(written) == 1 else f'{len(written)} files in {self._plan.out}'}")
+        for error in self._errors:
+            console.error(error)
+        if self._errors:
+            console.warn(f"{len(self._errors)} of {len(self._done) + len(self._errors)} clips could not be {verb}.")
+        return EXIT_FAILURE if self._errors else EXIT_OK

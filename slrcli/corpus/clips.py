@@ -1,0 +1,154 @@
+"""The clips of some utterances: read on demand, and put together into batches."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slrcli.console import Console
+from slrcli.corpus import Utterance
+from slrcli.corpus.utterances import SHOWN_IDS
+from slrcli.errors import DataError
+from slrcli.features.clip import check_width, is_blind, load_clip, padded
+from slrcli.features.layout import Layout
+from slrcli.features.readers import feature_shape
+from slrcli.features.store import is_mapped
+
+
+class Batch(NamedTuple):
+    """Clips of like length, filled up at the end.
+
+    Attributes:
+        x: float32 `[B, T, D]`, NaN where a point is missing, 0 beyond a clip's end.
+        lengths: frames of each clip, int64 `[B]`.
+        targets: gloss ids of all clips, one after the other, int64 `[sum(target_lengths)]`; none of them blank.
+        target_lengths: glosses of each clip, int64 `[B]`.
+        index: places of the clips in the data set they come from.
+        share: how much its mean counts, where several processes have a part of a batch each; see
+            `parallel.distributed.share`.
+    """
+
+    x: Tensor
+    lengths: Tensor
+    targets: Tensor
+    target_lengths: Tensor
+    index: tuple[int, ...]
+    share: float = 1.0
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on another device; copies are asynchronous where the memory is pinned."""
+        moved = (tensor.to(device, non_blocking=True) for tensor in self[:4])
+        return Batch(*moved, self.index, self.share)
+
+    def pinned(self) -> "Batch":
+        """The batch in memory from which copies to a CUDA device are asynchronous."""
+        return Batch(*(tensor.pin_memory() for tensor in self[:4]), self.index, self.share)
+
+
+class Clips:
+    """The feature arrays of some utterances, read on demand and kept while they fit in the budget of memory.
+
+    Args:
+        utterances: each with a feature file.
+        layout: what their columns mean.
+        max_gap: gaps of missing points up to this many frames are filled.
+        hands: each hand is put into a slot of its own (`assign_hands`).
+        cache_mb: how much to keep, in 2^20 bytes; clips that are mapped from a packed store need none of it.
+
+    Raises:
+        DataError: an utterance without a feature file.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        layout: Layout,
+        max_gap: int = 5,
+        cache_mb: int = 0,
+        hands: bool = False,
+    ):
+        without = [item.id for item in utterances if item.features is None]
+        if without:
+            raise DataError(f"{len(without)} utterances have no feature file", ", ".join(without[:5]))
+        self.utterances = list(utterances)
+        self.layout = layout
+        self._preparation = {"max_gap": max_gap, "hands": hands}
+        self._room = cache_mb * 2**20
+        self._kept: dict[int, np.ndarray] = {}
+        self._frames: list[int] | None = None
+        self._blind: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    @property
+    def frames(self) -> list[int]:
+        """Frames of every clip, read from the headers of the files, once."""
+        if self._frames is None:
+            self._frames = [self._shape(item.features)[0] for item in self.utterances]
+        return self._frames
+
+    @property
+    def blind(self) -> list[str]:
+        """Ids of the clips that were read so far and in which nothing is seen at all."""
+        return [self.utterances[index].id for index in sorted(self._blind)]
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The clip as float32 `[T, D]`, NaN where a point is missing. Not to be changed in place.
+
+        Raises:
+            DataError: unreadable, empty, infinite, or not as wide as the layout says.
+        """
+        if index in self._kept:
+            return self._kept[index]
+        x = load_clip(self.utterances[index].features, self.layout, **self._preparation)
+        if is_blind(x):
+            self._blind.add(index)
+        if x.nbytes <= self._room and not is_mapped(x):
+            self._room -= x.nbytes
+            self._kept[index] = x
+        return x
+
+    def _shape(self, path: Path) -> tuple[int, int]:
+        frames, width = feature_shape(path, self.layout)
+        check_width(width, self.layout, path)
+        return frames, width
+
+
+def collate(clips: Sequence[np.ndarray], targets: Sequence[Sequence[int]], index: Sequence[int]) -> Batch:
+    """Clips `[T, D]` and their gloss ids as one padded batch.
+
+    Filled in numpy: torch would start a pool of threads for every thread that copies, and leave it behind.
+    """
+    x, lengths = padded(clips)
+    flat = [gloss for target in targets for gloss in target]
+    counts = torch.tensor([len(target) for target in targets], dtype=torch.int64)
+    return Batch(
+        torch.from_numpy(x), torch.from_numpy(lengths), torch.tensor(flat, dtype=torch.int64), counts, tuple(index)
+    )
+
+
+def by_length(frames: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """Every clip once, in batches of like length, the longest first, so that memory runs out at once or never."""
+    order = sorted(range(len(frames)), key=lambda index: -frames[index])
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+def tell_blind(clips: Clips, split: str, console: Console) -> None:
+    """Warn of clips of which nothing is seen, once they were read.
+
+    Raises:
+        DataError: that is all of them.
+    """
+    blind = clips.blind
+    if not blind:
+        return
+    some = ", ".join(blind[:SHOWN_IDS]) + (", ..." if len(blind) > SHOWN_IDS else "")
+    if len(blind) == len(clips):
+        fix = "look at one with slr show, and run slr check data"
+        raise DataError(f"no person was seen in any of the {split} clips: all their values are missing", some, fix)
+    console.warn(f"No person was seen in {len(blind)} of {len(clips)} {split} clips (every value is missing): {some}")

@@ -1,0 +1,60 @@
+"""What `slr compose` does: clips in, a corpus out."""
+
+from pathlib import Path
+
+from slrcli.config import ComposeConfig
+from slrcli.console import Console
+from slrcli.corpus import open_corpus
+from slrcli.corpus.compose import Composed, compose_corpus
+from slrcli.corpus.tables import has_columns, read_table
+from slrcli.errors import DataError
+
+
+def compose(
+    console: Console,
+    clips: Path,
+    out: Path,
+    options: ComposeConfig,
+    layout: str = "auto",
+    sentences_from: Path | None = None,
+    signer_pattern: str = "",
+) -> Composed:
+    """Compose a corpus with a progress bar; see `compose_corpus`.
+
+    Args:
+        sentences_from: see `read_sentences`; None: no gloss prefers another one's company.
+    """
+    sentences = read_sentences(sentences_from) if sentences_from else []
+    with console.progress("Reading clips", total=1.0) as task:
+        reached = 0.0
+
+        def step(what: str, done: int, total: int) -> None:
+            nonlocal reached
+            now = done / total / 2 + (0.5 if what.startswith("Writing") else 0.0)
+            task.describe(what)
+            task.advance(now - reached)
+            reached = now
+
+        return compose_corpus(clips, out, options, layout, sentences, signer_pattern, step)
+
+
+def read_sentences(path: Path) -> list[tuple[str, ...]]:
+    """Sentences of glosses: of the train split of a corpus, of an annotation table, or one a line of a text.
+
+    Raises:
+        DataError: the file cannot be read or holds no gloss.
+    """
+    if path.is_dir():
+        found = [item.glosses for item in open_corpus(path).split("train")]
+    else:
+        try:
+            table = has_columns(path)
+            text = "" if table else path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"the sentences cannot be read: {error}", path, "give UTF-8 text or a table") from error
+        found = [row.utterance.glosses for row in read_table(path, "train")] if table else []
+        found += [tuple(line.split()) for line in text.splitlines()]
+    sentences = [glosses for glosses in found if glosses]
+    if not sentences:
+        raise DataError("there is no sentence in it", path, "write one a line, glosses separated by blanks")
+    return sentences

@@ -1,0 +1,268 @@
+"""A corpus of composed sentences in the Phoenix-2014 layout, and beside it what it was made of.
+
+    annotations/{split}.corpus.csv     id|folder|signer|annotation
+    features/{split}/{id}.npy          float32 [T, D], NaN where a point is missing
+    composed/manifest.json             seed, options, source, versions, what was left out, hash of everything written
+    composed/{split}.jsonl             of every sentence its clips and the frames in which each of them is played
+
+The corpus appears under its name when it is whole. No date and no path of this machine is in it, so the same seed gives
+the same bytes.
+"""
+
+import hashlib
+import json
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slrcli import __version__
+from slrcli.config import ComposeConfig, check_compose
+from slrcli.corpus.compose.clips import Clip, Collection, fingerprint, read_clips
+from slrcli.corpus.compose.language import BigramModel
+from slrcli.corpus.compose.plan import Sentence, choose_split, plan, split_clips, with_enough
+from slrcli.corpus.write import write_table
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout, guess_layout, load_layout
+from slrcli.features.motion import FEWEST, active, clean, join
+from slrcli.files import atomic_write_text
+
+WHAT = (
+    "Sentences composed of clips of single signs, with computed transitions. Nobody signed them: error rates on them "
+    "say little about continuous signing."
+)
+KEPT_BYTES = 2**30  # of clips that are held in memory; others are read again
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What was written.
+
+    Attributes:
+        root: the corpus.
+        split_by: how the clips were split.
+        splits: split -> sentences, clips, signers, glosses (running), types and frames.
+        layout: name of the layout of the features.
+        left_out: clip -> why it is in no sentence.
+        passed_over: `signer (split)` -> clips, where they are fewer than the longest sentence has signs.
+        trimmed: share of the frames of the clips that was cut as rest.
+        covered: share of the running glosses of the text that have clips; None without a text.
+        digest: SHA-256 over all tables and features.
+    """
+
+    root: Path
+    split_by: str
+    splits: dict[str, dict[str, int]]
+    layout: str
+    left_out: dict[str, str]
+    passed_over: dict[str, int]
+    trimmed: float
+    covered: float | None
+    digest: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for `--json`."""
+        return {**asdict(self), "root": str(self.root), "what": WHAT}
+
+
+def compose_corpus(
+    source: Path,
+    out: Path,
+    options: ComposeConfig,
+    layout: str = "auto",
+    sentences: Sequence[Sequence[str]] = (),
+    signer_pattern: str = "",
+    step: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Composed:
+    """Read clips, draw sentences and write the corpus.
+
+    Args:
+        source: see `clips.read_clips`.
+        out: a folder that is empty or not there.
+        options: sizes, splits and seed.
+        layout: of the clips; "auto" goes by their width. Files that name their points are brought into it.
+        sentences: whose bigrams say which gloss follows which; none: every clip is used alike.
+        signer_pattern: finds the signer in the name of a clip.
+        step: called with what is being done, how much of it is done and how much there is, for a progress bar.
+
+    Raises:
+        DataError, UsageError: the clips or the options make no corpus; nothing is written then.
+    """
+    check_compose(options)
+    _require_nothing(out)
+    wanted = None if layout in ("auto", "generic") else load_layout(layout)
+    collection = read_clips(source, signer_pattern, wanted)
+    studio = Studio(options.every, options.rest)
+    collection = studio.examine(collection, layout, lambda done, total: step("Reading clips", done, total))
+    by = choose_split(collection.clips, options)
+    splits, passed_over = with_enough(split_clips(collection.clips, by, options), options)
+    model = BigramModel.count(sentences, {clip.gloss for clip in collection.clips}) if sentences else None
+    if model and not model.covered:
+        raise DataError("no gloss of the text has a clip", fix="write the glosses as the clips are labelled")
+    drawn = list(plan(splits, options, model))
+    with _appearing(out) as place:
+        digest = hashlib.sha256()
+        counts: dict[str, Counter[str]] = {name: Counter(clips=len(clips)) for name, clips in splits.items()}
+        for name in splits:
+            own = [sentence for sentence in drawn if sentence.split == name]
+            before = sum(item["sentences"] for item in counts.values())
+            for number in _write_split(place, name, own, studio, digest, counts[name]):
+                step("Writing sentences", before + number, len(drawn))
+        result = Composed(
+            out,
+            by,
+            {name: dict(count) for name, count in counts.items()},
+            studio.layout.name,
+            collection.left_out,
+            passed_over,
+            studio.trimmed,
+            model.covered if model else None,
+            digest.hexdigest(),
+        )
+        atomic_write_text(place / "composed" / "manifest.json", _manifest(result, source, options, studio))
+    return result
+
+
+class Studio:
+    """Prepares clips: every n-th frame, missing points as NaN, no rest poses. Keeps what fits in memory."""
+
+    def __init__(self, every: int, rest: float):
+        self._every, self._rest = every, rest
+        self._kept: dict[str, np.ndarray] = {}
+        self._bytes = self._before = self._after = 0
+        self.layout: Layout
+        self.source = hashlib.sha256()
+
+    @property
+    def trimmed(self) -> float:
+        """Share of the frames that was cut as rest."""
+        return 1 - self._after / self._before if self._before else 0.0
+
+    def examine(self, collection: Collection, layout: str, step: Callable[[int, int], None]) -> Collection:
+        """The collection without the clips that cannot be used: damaged, of another width, empty, there twice.
+
+        Raises:
+            DataError: none is left.
+        """
+        left_out = dict(collection.left_out)
+        prints: dict[str, str] = {}
+        widths: dict[str, int] = {}
+        for number, clip in enumerate(collection.clips, 1):
+            try:
+                frames = clip.load()
+            except DataError as problem:
+                left_out[clip.id] = problem.what
+                continue
+            finally:
+                step(number, 2 * len(collection.clips))
+            print_ = fingerprint(frames)
+            self.source.update(f"{clip.id}\0{clip.gloss}\0{clip.signer}\0{clip.split}\0{print_}\n".encode())
+            if print_ in prints:
+                left_out[clip.id] = f"it is the same recording as {prints[print_]}"
+                continue
+            prints[print_] = clip.id
+            widths[clip.id] = frames.shape[1]
+        counted = Counter(widths.values()).most_common(1)
+        width = counted[0][0] if counted else 0
+        self.layout = (guess_layout(width) if layout == "auto" else load_layout(layout, width)) if width else None
+        usable = []
+        for number, clip in enumerate(collection.clips, 1):
+            if clip.id in widths and (reason := self._unfit(clip, widths[clip.id])):
+                left_out[clip.id] = reason
+            elif clip.id in widths:
+                usable.append(clip)
+            step(len(collection.clips) + number, 2 * len(collection.clips))
+        if not usable:
+            reason = next(iter(left_out.values()), "there is none")
+            raise DataError(f"none of {len(collection.clips)} clips can be used: {reason}", fix="look at the source")
+        return Collection(tuple(usable), left_out)
+
+    def _unfit(self, clip: Clip, width: int) -> str:
+        """Why a clip cannot be used, or nothing."""
+        if width != self.layout.width:
+            return f"it has {width} columns, the layout {self.layout.name} has {self.layout.width}"
+        whole = clean(clip.load()[:: self._every], self.layout)
+        if np.isnan(whole).all():
+            return "nothing is seen in it"
+        if len(whole) < FEWEST:
+            return f"it has {len(whole)} frames, and a sign needs {FEWEST}"
+        start, stop = active(whole, self.layout, self._rest)
+        self._before, self._after = self._before + len(whole), self._after + stop - start
+        kept = np.ascontiguousarray(whole[start:stop])
+        if self._bytes + kept.nbytes <= KEPT_BYTES:
+            self._kept[clip.id] = kept
+            self._bytes += kept.nbytes
+        return ""
+
+    def frames(self, clip: Clip) -> np.ndarray:
+        """Positions `[T, positions]` of a clip as it is played."""
+        if clip.id in self._kept:
+            return self._kept[clip.id]
+        whole = clean(clip.load()[:: self._every], self.layout)
+        start, stop = active(whole, self.layout, self._rest)
+        return whole[start:stop]
+
+
+def _write_split(
+    place: Path, split: str, sentences: Sequence[Sentence], studio: Studio, digest: Any, count: Counter[str]
+) -> Iterator[int]:
+    """Write the sentences of a split and count them; yields how many are done."""
+    folder = place / "features" / split
+    folder.mkdir(parents=True)
+    lines, signers, types = [], set(), set()
+    for number, sentence in enumerate(sentences, 1):
+        x, spans = join([studio.frames(clip) for clip in sentence.clips], sentence.gaps, studio.layout)
+        np.save(folder / f"{sentence.id}.npy", x)
+        digest.update(fingerprint(x).encode())
+        played = [
+            {"clip": clip.id, "gloss": clip.gloss, "start": start, "stop": stop}
+            for clip, (start, stop) in zip(sentence.clips, spans, strict=True)
+        ]
+        lines.append(json.dumps({"id": sentence.id, "signer": sentence.signer, "signs": played}, ensure_ascii=False))
+        count.update(sentences=1, glosses=len(sentence.glosses), frames=len(x))
+        signers.add(sentence.signer)
+        types.update(sentence.glosses)
+        yield number
+    count.update(signers=len(signers), types=len(types))
+    rows = [(item.id, f"{item.id}.npy", item.signer, item.glosses) for item in sentences]
+    digest.update(write_table(place, split, rows).read_bytes())
+    atomic_write_text(place / "composed" / f"{split}.jsonl", "".join(f"{line}\n" for line in lines))
+
+
+def _manifest(result: Composed, source: Path, options: ComposeConfig, studio: Studio) -> str:
+    told = {
+        **{key: value for key, value in result.as_dict().items() if key != "root"},
+        "source": {"name": source.name, "sha256": studio.source.hexdigest()},
+        "options": asdict(options),
+        "versions": {"slr": __version__, "numpy": np.__version__},
+    }
+    return json.dumps(told, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def _require_nothing(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError("the folder for the corpus is not empty", out, "choose another name, or remove what is there")
+
+
+@contextmanager
+def _appearing(out: Path) -> Iterator[Path]:
+    """A folder that takes the place of `out` when the block is done, and is removed if it raises."""
+    place = out.with_name(f".{out.name}-{secrets.token_hex(4)}.tmp")
+    try:
+        place.mkdir(parents=True)
+        yield place
+        if out.is_dir():
+            out.rmdir()  # it is empty
+        place.rename(out)
+    except OSError as error:
+        raise DataError(
+            f"the corpus cannot be written: {error.strerror}", out, "check the folder and its space"
+        ) from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,82 @@
+"""What `slr corpus` does: sum a corpus up, and part it into splits that share no signer or no sentence."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slrcli.config import HELD_OUT, DataConfig
+from slrcli.console import Console
+from slrcli.corpus import Corpus, open_corpus
+from slrcli.corpus.division import divide
+from slrcli.corpus.facts import feature_files, gather, told_rate, usual_layout
+from slrcli.corpus.opening import named_layout, open_data
+from slrcli.corpus.summary import CorpusSummary, summarise
+from slrcli.corpus.write import write_division
+
+
+@dataclass(frozen=True)
+class Division:
+    """What `--split-by` asks for.
+
+    Attributes:
+        out: folder of the new tables.
+        by: signer or sentence; "" leaves the splits as they are.
+        dev, test: shares of the utterances.
+        seed: which signers or sentences are drawn.
+    """
+
+    out: Path
+    by: str = ""
+    dev: float = HELD_OUT
+    test: float = HELD_OUT
+    seed: int = 1
+
+
+def corpus_summary(
+    console: Console, data: DataConfig, fps: float = 0.0, seed: int = 1, full: bool = False, jobs: int = 0
+) -> CorpusSummary:
+    """Read a corpus and sum it up; files that cannot be read are counted with their reasons.
+
+    Args:
+        console: where progress goes.
+        data: the corpus.
+        fps: frames a second; 0: what the files say, else the layout's.
+        seed: of the sample of files whose numbers are read, where they are many.
+        full: read the numbers of all files.
+        jobs: processes; 0: one for each core.
+
+    Raises:
+        DataError, UsageError: the tables cannot be read, or an option names what does not exist.
+    """
+    corpus = open_data(data)
+    paths = feature_files(corpus)
+    layout = named_layout(data.layout, paths)
+    with console.progress("Reading features", total=2 * len(paths)) as task:
+        files = gather(corpus, layout, seed, full, jobs, step=task.advance)
+    sound = [path for path, facts in files.items() if facts.problem is None]
+    utterances = [item for items in corpus.splits.values() for item in items]
+    usual = usual_layout(utterances, files, layout)
+    return summarise(corpus, files, usual, fps or data.fps or told_rate(sound))
+
+
+def divide_corpus(data: DataConfig, division: Division) -> CorpusSummary:
+    """Write the tables of a division and sum up what is read back from them; no feature file is opened.
+
+    Raises:
+        DataError, UsageError: the corpus cannot be read or not be divided so, or the folder holds a corpus.
+    """
+    corpus = open_data(data)
+    splits = corpus.splits
+    if division.by:
+        everything = [item for items in splits.values() for item in items]
+        splits = divide(everything, division.by, division.dev, division.test, division.seed)
+    write_division(division.out, corpus, splits)
+    written = open_corpus(division.out)
+    return replace(summarise(_with_notes(written, corpus), {}, None), missing=_missing(written))
+
+
+def _with_notes(written: Corpus, source: Corpus) -> Corpus:
+    return replace(written, notes=(*source.notes, *written.notes))
+
+
+def _missing(corpus: Corpus) -> int:
+    return sum(len(corpus.unmatched(name)) for name in corpus.splits)

@@ -1,0 +1,70 @@
+"""The corpus that the options name, and the layout of its files; torch is not needed for it."""
+
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+from slrcli.config import DataConfig
+from slrcli.console import Console
+from slrcli.corpus import Corpus, Utterance, open_corpus
+from slrcli.corpus.utterances import SHOWN_IDS
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout, guess_layout, load_layout
+from slrcli.features.readers import feature_shape, own_layout
+
+
+def open_data(data: DataConfig) -> Corpus:
+    """The corpus that the options name."""
+    annotations = Path(data.annotations) if data.annotations else None
+    features = Path(data.features) if data.features else None
+    return open_corpus(Path(data.data_dir), data.format, annotations, features, data.columns)
+
+
+def choose_layout(name: str, utterances: list[Utterance]) -> Layout:
+    """The layout that was named, or the one that the first feature file says or its width suggests."""
+    file = next((item.features for item in utterances if item.features), None)
+    if name not in ("auto", "generic"):
+        return load_layout(name)
+    if file is None:
+        what = "no feature file to recognise the layout by"
+        raise DataError(what, f"--layout {name}", "name the layout with --layout")
+    if name == "auto" and (own := own_layout(file)):
+        return own
+    width = feature_shape(file)[1]
+    return guess_layout(width) if name == "auto" else load_layout(name, width)
+
+
+def named_layout(name: str, paths: list[Path]) -> Layout | None:
+    """The layout that was asked for, or that the first file says it has; None if it is to be guessed by the width.
+
+    `generic` takes the width of the first sound file.
+    """
+    if name == "auto":
+        with suppress(DataError):
+            return own_layout(paths[0]) if paths else None
+        return None
+    width = None
+    for path in paths if name == "generic" else ():
+        with suppress(DataError):
+            width = feature_shape(path)[1]
+            break
+    return load_layout(name, width)
+
+
+def with_dev(corpus: Corpus, share: float, seed: int, console: Console) -> Corpus:
+    """The corpus with a dev split; where a share of train has to stand in for it, that is said aloud."""
+    corpus, taken = corpus.with_dev(seed, share)
+    if taken and share:
+        console.note(f"The corpus has no dev split: {share:.0%} of train stands in for it (seed {seed}).")
+    elif taken:
+        console.warn("There is no dev split: all of train is learnt from, a tenth of it also watched.")
+    return corpus
+
+
+def require_distinct(utterances: list[Utterance], split: str) -> None:
+    """DataError where an id occurs twice: hypotheses could not be told apart."""
+    twice = [id for id, count in Counter(item.id for item in utterances).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{len(twice)} ids occur more than once in {split}", ", ".join(twice[:SHOWN_IDS]), "rename them"
+        )

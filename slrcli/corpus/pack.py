@@ -1,0 +1,337 @@
+"""What `slr pack` does: the clips of a corpus into one store a split, its annotations beside them.
+
+    OUT/features/{split}.slrpack    the clips of a split; see `slrcli.features.store`
+    OUT/annotations/...             the tables as they were, at the places that they had
+    OUT/corpus.toml                 how they are read
+
+Stores come first, each under its name when it is whole, then the tables: before all is done, `OUT` is no corpus.
+"""
+
+import hashlib
+import json
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slrcli.config import DataConfig, PackConfig, check_pack
+from slrcli.console import Console, Task
+from slrcli.corpus import Corpus, Utterance, open_corpus
+from slrcli.corpus.opening import choose_layout, open_data
+from slrcli.corpus.settings import settings_for
+from slrcli.corpus.write import copy_annotations
+from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.store import SUFFIX, Clip, Store, StoreWriter, is_store, open_store, store_of
+from slrcli.features.store.form import DIGEST_BYTES, FLOAT16, KINDS, is_plain
+from slrcli.features.store.packing import Packing, pack_files
+from slrcli.parallel.workers import usable_cores
+
+CHUNK = 8  # clips that a process takes at a time
+PLAIN = (".npy",)  # read faster than they could be handed from process to process
+_Source = tuple[Path, tuple[int, int]]  # feature file, its size and time of change
+
+
+@dataclass(frozen=True)
+class PackedSplit:
+    """One split as it was packed.
+
+    Attributes:
+        path: the store.
+        clips, frames: in it.
+        bytes: of the store.
+        source_bytes: of the files it was made from.
+        derived: clips whose stored differences were left out, to be made again when they are read.
+        half: clips in float16.
+        lost, lost_derived: the largest change of a number by float16, and of a difference made from such numbers.
+        digest: hash of all that is in the store.
+        found: clips that were there already.
+    """
+
+    path: Path
+    clips: int
+    frames: int
+    bytes: int
+    source_bytes: int
+    derived: int
+    half: int
+    lost: float
+    lost_derived: float
+    digest: str
+    found: int
+
+
+@dataclass
+class Packed:
+    """What `pack` made.
+
+    Attributes:
+        root: the folder.
+        layout: name of the layout of clips that do not say it themselves.
+        splits: split -> what was packed; one with clips that failed is missing unless `partial` was asked for.
+        failed: `split/id` -> why it could not be packed.
+        complete: whether the folder is a corpus now.
+    """
+
+    root: Path
+    layout: str
+    splits: dict[str, PackedSplit] = field(default_factory=dict)
+    failed: dict[str, SlrError] = field(default_factory=dict)
+    complete: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for `--json`."""
+        return {
+            "root": str(self.root),
+            "layout": self.layout,
+            "complete": self.complete,
+            "splits": {name: {**asdict(split), "path": str(split.path)} for name, split in self.splits.items()},
+            "failed": {name: str(error) for name, error in self.failed.items()},
+        }
+
+
+def pack(
+    console: Console,
+    data: DataConfig,
+    out: Path,
+    options: PackConfig,
+    jobs: int = 0,
+    partial: bool = False,
+    overwrite: bool = False,
+) -> Packed:
+    """Pack a corpus; called again after it was stopped, it goes on.
+
+    Args:
+        console: where progress goes.
+        data: the corpus.
+        out: a folder of its own.
+        options: stored type and what may be left out.
+        jobs: processes that read; 0: one for each core, or this one alone where all files are plain arrays. What is
+            written does not depend on it.
+        partial: finish without the clips that fail; otherwise their splits wait, unfinished, until they are mended.
+        overwrite: replace stores of other clips or settings.
+
+    Raises:
+        SlrError: the corpus cannot be read, the folder holds something else, or the file system refuses.
+    """
+    check_pack(options)
+    corpus = open_data(data)
+    if out.resolve() == corpus.root.resolve():
+        raise UsageError("a packed corpus needs a folder of its own", f"--out {out}", "name another one")
+    everything = [item for items in corpus.splits.values() for item in items]
+    layout = choose_layout(data.layout, everything)
+    packing = Packing(layout, data.layout not in ("auto", "generic"), options.dtype, options.tolerance)
+    result = Packed(out, layout.name)
+    with console.progress("Packing", total=len(everything)) as task:
+        for name, items in corpus.splits.items():
+            if items:
+                _pack_split(name, items, packing, result, Way(task, jobs, partial, overwrite))
+    if not result.failed or partial:
+        _annotate(out, corpus, data, result)
+    return result
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a split is gone about; see `pack`."""
+
+    task: Task
+    jobs: int
+    partial: bool
+    overwrite: bool
+
+
+def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result: Packed, way: Way) -> None:
+    """Pack one split into its store, or note what stands in the way."""
+    if not is_plain(name) or "/" in name:
+        raise DataError(f"the split {name!r} cannot be the name of a file", fix="rename it in the tables")
+    path = result.root / "features" / f"{name}{SUFFIX}"
+    sources, failed = _sources(items)
+    settings = json.dumps([packing.layout.to_dict(), packing.brought, packing.dtype, packing.tolerance]).encode()
+    made_from = _fingerprint(settings, sources)
+    way.task.advance(len(items) - len(sources))
+    if path.exists():
+        store = _standing(path)
+        if store is not None and store.sources == made_from:
+            way.task.advance(len(sources))
+            again = DataError("it could not be read when the others were packed", path, "mend it and use --overwrite")
+            failed |= {id: again for id in sources if store.row(id) is None}
+            result.failed |= {f"{name}/{id}": error for id, error in failed.items()}
+            result.splits[name] = _facts(store, sources, found=len(store))
+            return
+        if not way.overwrite:
+            what = "a store of other clips, or packed otherwise, stands here already"
+            raise DataError(what, path, "name another folder, or replace it with --overwrite")
+    wanted = {id: stamp for id, (_, stamp) in sources.items()}
+    with StoreWriter(path, settings, wanted) as writer:
+        found = len(writer)
+        way.task.advance(found)
+        rest = [id for id in sources if id not in writer]
+        for id, clip in zip(rest, _read([sources[id][0] for id in rest], packing, way.jobs), strict=True):
+            if isinstance(clip, SlrError):
+                failed[id] = clip
+            else:
+                writer.add(id, clip, wanted[id])
+            way.task.advance()
+        result.failed |= {f"{name}/{id}": error for id, error in failed.items()}
+        if failed and not (way.partial and len(writer)):
+            return
+        writer.finish(made_from)
+    result.splits[name] = _facts(open_store(path), sources, found)
+
+
+def _sources(items: Sequence[Utterance]) -> tuple[dict[str, _Source], dict[str, SlrError]]:
+    """The feature file of every id, and what is wrong with the others."""
+    sources: dict[str, _Source] = {}
+    failed: dict[str, SlrError] = {}
+    for item in items:
+        if item.features is None:
+            failed[item.id] = DataError("no feature file was found", item.id, "slr check data says where was looked")
+        elif item.id in sources and sources[item.id][0] != item.features:
+            failed[item.id] = DataError("two clips of one id", item.id, "rename one in the table")
+        else:
+            sources[item.id] = item.features, _stamp(item.features)
+    return sources, failed
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file, or of the store that a clip comes from; zeros if there is none."""
+    found = store_of(path)
+    try:
+        facts = os.stat(found[0].path if found else path)
+    except OSError:
+        return 0, 0  # an error where it is read
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _fingerprint(settings: bytes, sources: dict[str, _Source]) -> bytes:
+    total = hashlib.blake2b(settings, digest_size=DIGEST_BYTES)
+    for id, (path, stamp) in sources.items():
+        total.update(repr((id, str(path.resolve()), stamp)).encode())
+    return total.digest()
+
+
+def _standing(path: Path) -> Store | None:
+    """The store that stands in the place; None if it is damaged."""
+    try:
+        return open_store(path)
+    except DataError:
+        return None
+
+
+def _read(paths: Sequence[Path], packing: Packing, jobs: int) -> Iterator[Clip | SlrError]:
+    """The clips of files in their order, by this process or several; no more are read ahead than are soon written.
+
+    Raises:
+        DataError: a process was ended from outside, as when memory runs out.
+    """
+    plain = all(path.suffix.lower() in PLAIN or store_of(path) for path in paths)
+    jobs = jobs or (1 if plain else usable_cores())
+    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    if jobs == 1 or len(chunks) < 2:
+        for path in paths:
+            yield from pack_files([path], packing)
+        return
+    # Spawned, not forked: libraries that read have threads. An interruption is the parent's to answer.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    pool = ProcessPoolExecutor(min(jobs, len(chunks)), get_context("spawn"), signal.signal, ignore)
+    ahead: deque[Future] = deque()
+    try:
+        for chunk in chunks:
+            ahead.append(pool.submit(pack_files, chunk, packing))
+            if len(ahead) > 2 * jobs:
+                yield from ahead.popleft().result()
+        while ahead:
+            yield from ahead.popleft().result()
+    except BrokenProcessPool as error:
+        raise DataError("a process that read features was ended", "--jobs", "use --jobs 1, which needs less") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _facts(store: Store, sources: dict[str, _Source], found: int) -> PackedSplit:
+    records = store.records
+    files = {(store_of(path) or [path])[0]: size for path, (size, _) in sources.values()}
+    return PackedSplit(
+        store.path,
+        len(store),
+        int(records["frames"].sum(dtype=np.int64)),
+        store.path.stat().st_size,
+        sum(files.values()),
+        int(np.count_nonzero(records["derived"])),
+        int(np.count_nonzero(records["kind"] == FLOAT16)),
+        float(records["lost"].max()),
+        float(records["lost_derived"].max()),
+        store.digest,
+        found,
+    )
+
+
+def _annotate(out: Path, corpus: Corpus, data: DataConfig, result: Packed) -> None:
+    """Copy the tables, and see that they lead to the same utterances and to the clips that were packed.
+
+    Raises:
+        DataError: they do not.
+    """
+    given = Path(data.annotations) if data.annotations else None
+    settings = settings_for(corpus.root, data.format, given, None, data.columns)
+    copy_annotations(out, corpus, settings.annotations or corpus.root, settings.columns)
+    again = open_corpus(out)
+    lost = [
+        f"{name}/{item.id}" for name in again.splits for item in again.unmatched(name)
+        if f"{name}/{item.id}" not in result.failed
+    ]  # fmt: skip
+    if again.hash != corpus.hash or lost:
+        what = "the packed folder is read otherwise than the corpus it was made from"
+        raise DataError(what, ", ".join(lost[:5]) or str(out), "remove what else lies in the folder, or use another")
+    result.complete = True
+
+
+# Looking at stores again.
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What `verify` found in a store: how much it read, and the names of the clips that are not what was written."""
+
+    path: Path
+    clips: int
+    bytes: int
+    kind: str
+    digest: str
+    damaged: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for `--json`."""
+        return {**asdict(self), "path": str(self.path)}
+
+
+def verify(console: Console, place: Path) -> list[Verified]:
+    """Read stores through and compare every clip with its hash.
+
+    Args:
+        console: where progress goes.
+        place: a store, or a folder with stores in it or in its `features`.
+
+    Raises:
+        DataError: there is none, or one cannot be opened.
+    """
+    found = [place] if is_store(place) else sorted(p for f in (place, place / "features") for p in f.glob(f"*{SUFFIX}"))
+    if not found:
+        raise DataError("there is no packed store", place, f"name a file that ends in {SUFFIX}, or its folder")
+    stores = [open_store(path) for path in found]
+    results = []
+    with console.progress("Verifying", total=sum(map(len, stores))) as task:
+        for store in stores:
+            damaged = tuple(store.damage(task.advance))
+            kinds = sorted({KINDS[kind].name for kind in np.unique(store.records["kind"])})
+            size = store.path.stat().st_size
+            results.append(Verified(store.path, len(store), size, ", ".join(kinds), store.digest, damaged))
+    return results

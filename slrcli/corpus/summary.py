@@ -1,0 +1,223 @@
+"""A corpus in figures: how much there is, who signs, what is seen, and what splits share."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+from slrcli.config import FRAMES_PER_SECOND
+from slrcli.corpus import Corpus, Utterance
+from slrcli.corpus.distributions import Distribution, distribution
+from slrcli.corpus.facts import mean_over_frames
+from slrcli.corpus.sentences import Sentences, sentences_of
+from slrcli.features.layout import Layout
+from slrcli.features.measure import Facts
+
+ALL = "all"
+SECONDS = 3600.0  # an hour has
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some utterances of a corpus: a split, what one signer signs in a split, or all.
+
+    Attributes:
+        split: its name, or `ALL`.
+        signer: whose they are; None for those of everybody.
+        utterances, empty: how many, and how many of them have no glosses.
+        signers: how many people; those whom the tables do not name are not counted.
+        glosses, types, singletons: running glosses, different ones, and those that occur once in this part.
+        clips: utterances whose feature file could be read.
+        frames: of these clips.
+        lengths: fewest, median and most frames of a clip; None without clips.
+        presence: group of the layout -> share of the frames in which something of it is seen, of `looked_into` clips.
+        looked_into: clips whose numbers were read.
+    """
+
+    split: str
+    signer: str | None
+    utterances: int
+    empty: int
+    signers: int
+    glosses: int
+    types: int
+    singletons: int
+    clips: int = 0
+    frames: int = 0
+    lengths: tuple[int, float, int] | None = None
+    presence: Mapping[str, float] = field(default_factory=dict)
+    looked_into: int = 0
+
+    def hours(self, fps: float) -> float:
+        """How long the clips last."""
+        return self.frames / fps / SECONDS
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What two splits share, seen from the second one.
+
+    Attributes:
+        first, second: names of the splits.
+        ids, signers: how many both have.
+        sentences: utterances of the second whose glosses stand in the first in the same order; empty ones not counted.
+        new_types, new_glosses: gloss types of the second that the first lacks, and how often they occur.
+    """
+
+    first: str
+    second: str
+    ids: int
+    signers: int
+    sentences: int
+    new_types: int
+    new_glosses: int
+
+
+@dataclass(frozen=True)
+class CorpusSummary:
+    """All that `slr corpus` tells.
+
+    Attributes:
+        root, format: what was read, and as what.
+        layout: of the features; None where no feature file could be read.
+        fps: frames a second, which hours are reckoned with.
+        fps_known: somebody said so: the user, the files or the layout.
+        whole: all splits together.
+        splits, people: the parts by split, and by signer within each split.
+        overlaps: of every two splits.
+        missing, unreadable: utterances without a feature file; files that cannot be read, with the reason.
+        distributions: lengths of clips and of sentences.
+        notes: what was said while reading.
+    """
+
+    root: Path
+    format: str
+    layout: Layout | None
+    fps: float
+    fps_known: bool
+    whole: Part
+    splits: tuple[Part, ...]
+    people: tuple[Part, ...]
+    overlaps: tuple[Overlap, ...]
+    missing: int
+    unreadable: Mapping[Path, str]
+    distributions: tuple[Distribution, ...]
+    sentences: tuple[Sentences, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict:
+        """Everything as plain values, for `--json`."""
+        hours = bool(self.whole.clips)
+
+        def told(part: Part) -> dict:
+            return {**asdict(part), "hours": part.hours(self.fps) if hours else None}
+
+        return {
+            "root": str(self.root),
+            "format": self.format,
+            "layout": self.layout.name if self.layout else None,
+            "columns": self.layout.width if self.layout else None,
+            "fps": self.fps,
+            "fps_known": self.fps_known,
+            "all": told(self.whole),
+            "splits": [told(part) for part in self.splits],
+            "signers": [told(part) for part in self.people],
+            "sentences": [item.as_dict() for item in self.sentences],
+            "overlaps": [asdict(item) for item in self.overlaps],
+            "without_features": self.missing,
+            "unreadable": {str(path): reason for path, reason in self.unreadable.items()},
+            "distributions": [item.as_dict() for item in self.distributions],
+            "notes": list(self.notes),
+        }
+
+
+def summarise(corpus: Corpus, files: Mapping[Path, Facts], layout: Layout | None, fps: float = 0.0) -> CorpusSummary:
+    """What there is to say about a corpus.
+
+    Args:
+        corpus: its tables.
+        files: facts of its feature files, as far as they are known.
+        layout: of the features; None: nothing is said about presence.
+        fps: frames a second, by the user or the files; 0: the layout's, else a guess that is marked as one.
+    """
+    everything = [item for items in corpus.splits.values() for item in items]
+    people = [
+        part(name, signer, [item for item in items if item.signer == signer], files, layout)
+        for name, items in corpus.splits.items()
+        for signer in sorted({item.signer for item in items})
+        if signer
+    ]
+    return CorpusSummary(
+        corpus.root,
+        corpus.format,
+        layout,
+        fps or (layout.fps if layout else 0.0) or FRAMES_PER_SECOND,
+        bool(fps or (layout and layout.fps)),
+        part(ALL, None, everything, files, layout),
+        tuple(part(name, None, items, files, layout) for name, items in corpus.splits.items()),
+        tuple(people),
+        tuple(overlap(corpus, *pair) for pair in combinations(corpus.splits, 2)),
+        sum(item.features is None for item in everything),
+        {path: facts.problem.what for path, facts in files.items() if facts.problem},
+        tuple(_lengths(corpus, files)),
+        sentences_of(corpus.splits),
+        corpus.notes,
+    )
+
+
+def part(
+    split: str, signer: str | None, utterances: Sequence[Utterance], files: Mapping[Path, Facts], layout: Layout | None
+) -> Part:
+    """The figures of some utterances; see `Part`."""
+    counts = Counter(gloss for item in utterances for gloss in item.glosses)
+    known = [files[item.features] for item in utterances if item.features in files]
+    sound = [facts for facts in known if facts.problem is None]
+    seen = [facts for facts in sound if facts.looked_into and layout and facts.columns == layout.width]
+    frames = sorted(facts.frames for facts in sound)
+    groups = [group.name for group in layout.groups if group.spatial] if layout and seen else []
+    middle = len(frames) // 2
+    return Part(
+        split,
+        signer,
+        len(utterances),
+        sum(not item.glosses for item in utterances),
+        len({item.signer for item in utterances if item.signer}),
+        counts.total(),
+        len(counts),
+        sum(count == 1 for count in counts.values()),
+        len(sound),
+        sum(frames),
+        (frames[0], (frames[middle] + frames[~middle]) / 2, frames[-1]) if frames else None,
+        {name: 1 - mean_over_frames([(facts.absent[name], facts.frames) for facts in seen]) for name in groups},
+        len(seen),
+    )
+
+
+def overlap(corpus: Corpus, first: str, second: str) -> Overlap:
+    """What two splits share; see `Overlap`."""
+    one, other = corpus.splits[first], corpus.splits[second]
+    sentences = {item.glosses for item in one if item.glosses}
+    known = {gloss for item in one for gloss in item.glosses}
+    new = Counter(gloss for item in other for gloss in item.glosses if gloss not in known)
+    return Overlap(
+        first,
+        second,
+        len({item.id for item in one} & {item.id for item in other}),
+        len({item.signer for item in one if item.signer} & {item.signer for item in other}),
+        sum(item.glosses in sentences for item in other),
+        len(new),
+        new.total(),
+    )
+
+
+def _lengths(corpus: Corpus, files: Mapping[Path, Facts]) -> Iterator[Distribution]:
+    glosses = {name: [len(item.glosses) for item in items] for name, items in corpus.splits.items() if items}
+    yield from distribution("glosses an utterance", glosses)
+    frames: dict[str, list[float]] = {}
+    for name, items in corpus.splits.items():
+        for item in items:
+            facts = files.get(item.features) if item.features else None
+            if facts and facts.problem is None:
+                frames.setdefault(name, []).append(facts.frames)
+    yield from distribution("frames a clip", frames)

@@ -1,0 +1,1 @@
+"""What `slr demo` does, and the signer that it invents."""

@@ -1,0 +1,1 @@
+"""Checks of corpora and of vocabularies."""

@@ -1,0 +1,199 @@
+"""Feature files: whether they are there, can be read, and hold numbers."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from slrcli.corpus import FORMATS, Utterance
+from slrcli.corpus.facts import mean_over_frames
+from slrcli.doctor.context import Checks, error, many, note, some, warning
+from slrcli.doctor.data.context import DataContext
+from slrcli.errors import DataError
+from slrcli.features.layout import guess_layout
+from slrcli.features.measure import Facts
+from slrcli.features.readers import SUFFIXES, TEXTS, clips_below
+from slrcli.features.store import store_of
+from slrcli.findings import Finding
+
+FILE_CHECKS = Checks()
+
+MOSTLY_MISSING = 0.5  # share of a group's points; Kinect and glove corpora have 0, MediaPipe's hands 5 to 40 %
+MOSTLY_BLIND = 0.5  # share of a clip's frames in which nothing at all was seen
+OFTEN_ZERO = 0.02  # share of points at exactly zero: measurements hit it by chance much more rarely
+
+
+def ids(utterances: Sequence[Utterance]) -> str:
+    """The first few ids."""
+    return some([item.id for item in utterances])
+
+
+@FILE_CHECKS.add("SLR-D02", "every utterance has a feature file", needs=("SLR-D14",))
+def found(context: DataContext) -> Iterator[Finding]:
+    """Utterances without features: their number, the first ids, and where they were looked for."""
+    for name in context.corpus.splits:
+        try:
+            context.corpus.require_features(name)
+        except DataError as problem:
+            yield error(problem.what, problem.where, problem.fix)
+    with_features = sum(item.features is not None for item in context.utterances)
+    yield note(f"{with_features:,} of {many(len(context.utterances), 'utterance')} have a feature file")
+
+
+@FILE_CHECKS.add("SLR-D03", "every feature file can be read")
+def readable(context: DataContext) -> Iterator[Finding]:
+    """Damaged, pickled, empty files and arrays of a wrong shape, gathered by what is wrong with them."""
+    kinds: dict[str, list[tuple[str, DataError]]] = {}
+    for path, facts in context.files.items():
+        if facts.problem is not None:
+            kinds.setdefault(facts.problem.what, []).append((str(path), facts.problem))
+    for what, broken in kinds.items():
+        count = many(len(broken), "feature file")
+        yield error(f"{count} cannot be used: {what}", some([path for path, _ in broken]), broken[0][1].fix)
+    looked = sum(facts.looked_into for facts in context.files.values())
+    if context.files:
+        all_read = looked >= len(context.files) - sum(map(len, kinds.values()))
+        sample = "" if all_read else " (a sample; of the others the header; --full reads all)"
+        yield note(f"{many(len(context.files), 'feature file')}, {looked:,} of them read through{sample}")
+
+
+@FILE_CHECKS.add("SLR-D04", "all clips have the layout's columns")
+def columns(context: DataContext) -> Iterator[Finding]:
+    """One number of columns throughout, and that of the layout."""
+    widths: dict[int, list[Utterance]] = {}
+    for item, facts in context.readable():
+        widths.setdefault(facts.columns, []).append(item)
+    if not widths:
+        return
+    usual = max(widths, key=lambda width: len(widths[width]))
+    expected = context.layout.width if context.layout else usual
+    named = context.layout or guess_layout(usual)
+    for width, utterances in sorted(widths.items()):
+        if width != expected:
+            have = "clip has" if len(utterances) == 1 else "clips have"
+            source = f"the layout {named.name} has" if context.layout else "the others have"
+            yield error(
+                f"{len(utterances):,} {have} {width} columns, {source} {expected}",
+                ids(utterances),
+                "extract them alike, or name their layout with --layout",
+            )
+    yield note(f"D = {usual}: layout {named.name} ({', '.join(group.name for group in named.groups)})")
+
+
+@FILE_CHECKS.add("SLR-D05", "features are stored as float32")
+def stored_type(context: DataContext) -> Iterator[Finding]:
+    """Half precision ruins velocities, whole numbers lose the fraction, float64 only takes room."""
+    kinds: dict[str, list[Utterance]] = {}
+    for item, facts in context.readable():
+        kinds.setdefault(facts.stored_as, []).append(item)
+    reasons = {
+        "float64": "twice the room and reading time for nothing",
+        "float16": "three digits are too few for velocities, which are differences",
+    }
+    for kind, utterances in sorted(kinds.items()):
+        if kind != "float32":
+            why = reasons.get(kind, "positions in whole numbers are coarse")
+            count = many(len(utterances), "clip is", "clips are")
+            yield warning(f"{count} stored as {kind}: {why}", ids(utterances), "save them as float32")
+    if kinds:
+        yield note("stored as " + ", ".join(f"{kind} ({len(group):,})" for kind, group in sorted(kinds.items())))
+
+
+@FILE_CHECKS.add("SLR-D06", "no value is infinite")
+def infinite(context: DataContext) -> Iterator[Finding]:
+    """Infinity is no way to say that a point is missing, and means that something was divided by zero."""
+    bad = [(item, facts) for item, facts in context.looked_into if facts.infinite]
+    if bad:
+        total = sum(facts.infinite for _, facts in bad)
+        yield error(
+            f"{many(total, 'value')} in {many(len(bad), 'clip')} are infinite",
+            ids([item for item, _ in bad]),
+            "look for a division by zero in the extraction; write NaN where a point is missing",
+        )
+
+
+@FILE_CHECKS.add("SLR-D07", "points are mostly there")
+def missing(context: DataContext) -> Iterator[Finding]:
+    """Share of the points that are missing, altogether and by group, over the frames of all clips."""
+    seen = [facts for _, facts in context.looked_into]
+    if not seen:
+        return
+    groups: dict[str, list[Facts]] = {}
+    for facts in seen:
+        for name in facts.missing_points:
+            groups.setdefault(name, []).append(facts)
+    shares = {
+        name: mean_over_frames([(facts.missing_points[name], facts.frames) for facts in members])
+        for name, members in groups.items()
+    }
+    for name, share in shares.items():
+        if share > MOSTLY_MISSING:
+            yield warning(
+                f"{share:.0%} of the points of {name} are missing",
+                name,
+                "check the extraction; a group that is hardly ever there had better be left out",
+            )
+    overall = mean_over_frames([(facts.missing, facts.frames) for facts in seen])
+    by_group = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+    yield note(f"{overall:.1%} of the values are missing (points by group: {by_group})")
+
+
+@FILE_CHECKS.add("SLR-D08", "every clip shows something")
+def something_seen(context: DataContext) -> Iterator[Finding]:
+    """Clips in which every value of every frame is missing, and yet glosses stand beside them; or nearly so."""
+    blind = [item for item, facts in context.looked_into if facts.missing == 1.0]
+    if blind:
+        yield error(
+            f"in {many(len(blind), 'clip')} nothing was seen: every value is missing",
+            ids(blind),
+            "extract them again, or take them out of the table",
+        )
+    partly = [(item, facts.blind) for item, facts in context.looked_into if MOSTLY_BLIND < facts.blind < 1.0]
+    if partly:
+        yield warning(
+            f"in most frames of {many(len(partly), 'clip')} nothing was seen",
+            some([f"{item.id} ({share:.0%} of the frames)" for item, share in partly]),
+            "extract them again",
+        )
+
+
+@FILE_CHECKS.add("SLR-D23", "every feature file has an annotation", needs=("SLR-D02",))
+def orphans(context: DataContext) -> Iterator[Finding]:
+    """Feature files beside those of the utterances that no table names."""
+    stores = sorted({found[0].path for path in context.files if (found := store_of(path))})
+    left = [path for store in stores for path in clips_below(store) if path not in context.files]
+    loose = [path for path in context.files if store_of(path) is None]
+    stems = {path.with_suffix("") for path in loose}  # of .npy and .npz beside each other one is read
+    # A table or a JSON file is a clip that was forgotten only where others of its kind are clips.
+    kinds = {path.suffix for path in loose} | set(SUFFIXES) - set(TEXTS)
+    folders = sorted({path.parent for path in loose})
+    left += [path for folder in folders for path in listed(folder, kinds) if path.with_suffix("") not in stems]
+    if not left:
+        return
+    places = some([str(path) for path in left])
+    what = f"{many(len(left), 'feature file has', 'feature files have')} no line in any table"
+    if FORMATS[context.corpus.format].automatic:
+        yield warning(what, places, "add them to a table, or take them away; a misspelt id is a clip lost")
+    else:
+        yield note(f"{what}: the split {context.corpus.format} is a part of the corpus", places)
+
+
+def listed(folder: Path, suffixes: set[str]) -> list[Path]:
+    """Feature files of these kinds that lie in a folder, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix in suffixes and path.is_file())
+
+
+@FILE_CHECKS.add("SLR-D24", "what is missing is written as NaN")
+def placeholders(context: DataContext) -> Iterator[Finding]:
+    """Points at exactly zero, or at -1, -999 and the like, which the network would take for positions.
+
+    Zero is a fault only where the layout does not say that it means missing, as those of MediaPipe do.
+    """
+    for kind, attribute in (("zero", "zeros"), ("one and the same round number", "placeholders")):
+        bad = [(item, getattr(facts, attribute)) for item, facts in context.comparable]
+        bad = [(item, share) for item, share in bad if share > OFTEN_ZERO]
+        if bad:
+            usual = "of the frames" if not context.usual_layout.spatial else "of the points"
+            yield warning(
+                f"in {many(len(bad), 'clip')} points lie at exactly {kind}: perhaps missing ones were written so",
+                some([f"{item.id} ({share:.0%} {usual})" for item, share in bad]),
+                "write NaN where nothing was seen, or say zero_is_missing = true in a layout of your own",
+            )

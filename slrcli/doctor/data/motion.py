@@ -1,0 +1,162 @@
+"""Time in the clips: whether they are long enough, how long they are, and whether they move as signing does."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from slrcli.corpus import Utterance
+from slrcli.ctc.paths import minimum_frames
+from slrcli.doctor.context import Checks, error, many, note, some, warning
+from slrcli.doctor.data.context import DataContext
+from slrcli.features.measure import Facts
+from slrcli.findings import Finding
+
+MOTION_CHECKS = Checks()
+
+STRIDES = (1, 2, 4, 8)
+SHIPPED_STRIDE = 4  # of every shipped architecture but `mobilenetv3`, which keeps all frames
+FROZEN_FRAMES, FROZEN_SHARE = 25, 0.5  # of a clip; held poses last a second at most
+LONG = 5.0  # times the median length, or frames a gloss, or less than its inverse
+SPEED, SPEED_ALONE = 1.6, 2.4  # times the median step of a signer's clips, of one clip, in as many fewer frames a gloss
+ENOUGH = 20  # clips before any of them is called an outlier
+RATES = 5  # clips of a signer before the frame rate is guessed from them
+
+
+def too_short(pairs: Sequence[tuple[Sequence[str], int]], stride: int) -> list[int]:
+    """Which of `(glosses, frames)` cannot carry their glosses when T' is frames / stride, rounded up; their places."""
+    return [i for i, (glosses, frames) in enumerate(pairs) if -(-frames // stride) < minimum_frames(glosses)]
+
+
+@MOTION_CHECKS.add("SLR-D10", "clips are long enough for their glosses")
+def long_enough(context: DataContext) -> Iterator[Finding]:
+    """CTC needs T' >= glosses + repeats of neighbours; its loss is infinite otherwise.
+
+    What no recogniser can learn, at a stride of 1 (or at the stride that was asked for), is an error in train. What
+    is lost at longer strides, up to that of the default architecture, is a warning. Other splits only score worse.
+    """
+    certain = context.stride or STRIDES[0]
+    strides = sorted({*STRIDES, certain})
+    for name, utterances in context.corpus.splits.items():
+        members = [(item, facts.frames) for item, facts in context.readable(utterances)]
+        pairs = [(item.glosses, frames) for item, frames in members]
+        short = {stride: too_short(pairs, stride) for stride in strides}
+        told: set[int] = set()
+        for stride in strides if members else ():
+            fresh = [i for i in short[stride] if i not in told]
+            told.update(fresh)
+            if not fresh or stride > max(certain, SHIPPED_STRIDE) or stride < certain:
+                continue
+            say = error if stride == certain and name == "train" else warning
+            yield say(
+                f"{many(len(fresh), 'clip')} of {name} {'is' if len(fresh) == 1 else 'are'} too short for the "
+                f"glosses when a frame in {stride} is kept" + (", even if all are" if stride == 1 else ""),
+                some([f"{members[i][0].id} ({lengths(*members[i])})" for i in fresh]),
+                "check these annotations, or take the clips out"
+                + ("" if stride == 1 else "; --arch mobilenetv3 keeps every frame"),
+            )
+        if members:
+            counts = ", ".join(f"{stride}: {len(short[stride]):,}" for stride in strides)
+            yield note(f"clips of {name} too short for their glosses, by stride: {counts}")
+
+
+def lengths(item: Utterance, frames: int) -> str:
+    """`4 frames, 2 glosses`, and how many output frames they need where that is more."""
+    least = minimum_frames(item.glosses)
+    extra = f" that need {least}" if least > len(item.glosses) else ""
+    return f"{many(frames, 'frame')}, {many(len(item.glosses), 'gloss', 'glosses')}{extra}"
+
+
+@MOTION_CHECKS.add("SLR-D25", "clips move", needs=("SLR-D08",))
+def moving(context: DataContext) -> Iterator[Finding]:
+    """Clips of one frame over and over, and long runs of identical frames: a stuck camera, a padded array."""
+    still = [item for item, facts in context.looked_into if facts.still and facts.missing < 1]
+    if still:
+        yield error(
+            f"{many(len(still), 'clip does', 'clips do')} not move: all frames are the same",
+            some([item.id for item in still]),
+            "extract them again, or take them out of the table",
+        )
+    stuck = [
+        (item, facts)
+        for item, facts in context.looked_into
+        if not facts.still and facts.frozen >= max(FROZEN_FRAMES, FROZEN_SHARE * facts.frames)
+    ]
+    if stuck:
+        yield warning(
+            f"{many(len(stuck), 'clip stands', 'clips stand')} still for half of the frames or more",
+            some([f"{item.id} ({facts.frozen} of {facts.frames} frames)" for item, facts in stuck]),
+            "look for padding at the end, or for frames that the extraction copied",
+        )
+    shares = [facts.repeated for _, facts in context.looked_into]
+    if shares:
+        yield note(f"{np.mean(shares):.1%} of the frames equal the one before them")
+
+
+@MOTION_CHECKS.add("SLR-D26", "clips are about as long as their glosses want", needs=("SLR-D10",))
+def usual_length(context: DataContext) -> Iterator[Finding]:
+    """Clips whose frames, or frames a gloss, are many times those of the median clip, or a small part of it."""
+    known = [(item, facts) for item, facts in context.readable() if item.glosses]
+    if not known:
+        return
+    frames = np.array([facts.frames for _, facts in known], float)
+    rates = frames / [len(item.glosses) for item, _ in known]
+    for values, unit in ((frames, "frames"), (rates, "frames a gloss")):
+        usual = float(np.median(values))
+        far = np.flatnonzero((values > LONG * usual) | (values < usual / LONG)) if len(values) >= ENOUGH else ()
+        if len(far):
+            yield warning(
+                f"{many(len(far), 'clip has', 'clips have')} more than {LONG:.0f} times the usual {unit} "
+                f"({usual:.0f}), or less than a {LONG:.0f}th",
+                some([f"{known[i][0].id} ({values[i]:.0f})" for i in far]),
+                "look whether the clip was cut where the annotation ends",
+            )
+    yield note(
+        f"frames: {frames.min():.0f} to {frames.max():.0f}, median {np.median(frames):.0f}; frames a gloss: "
+        f"{rates.min():.1f} to {rates.max():.1f}, median {np.median(rates):.1f}"
+    )
+
+
+@MOTION_CHECKS.add("SLR-D27", "all clips have one frame rate", needs=("SLR-D04",))
+def one_rate(context: DataContext) -> Iterator[Finding]:
+    """Clips, or all of a signer, that move much faster in as many fewer frames a gloss than the others, or slower.
+
+    A clip of half the frames a second has half the frames a gloss and moves twice as far from each to the next.
+    """
+    known = [(item, facts) for item, facts in context.comparable if item.glosses and facts.speed == facts.speed]
+    if len(known) < ENOUGH:
+        return
+    factor = rate_factors(known)
+    groups: dict[str, list[int]] = {}
+    for i, (item, _) in enumerate(known):
+        groups.setdefault(f"signer {item.signer} of {item.split}" if item.signer else item.split, []).append(i)
+    rates = {name: float(np.median(factor[members])) for name, members in groups.items() if len(members) >= RATES}
+    odd = {name: rate for name, rate in rates.items() if not 1 / SPEED < rate < SPEED} if len(rates) > 1 else {}
+    if odd:
+        yield warning(
+            f"{many(len(odd), 'group of clips moves', 'groups of clips move')} as if at another frame rate",
+            some([f"{name}: {rate:.1f} times the usual step from frame to frame" for name, rate in odd.items()]),
+            "bring all clips to one frame rate",
+        )
+    covered = {i for name in odd for i in groups[name]}
+    alone = [i for i in range(len(known)) if i not in covered and not 1 / SPEED_ALONE < factor[i] < SPEED_ALONE]
+    if alone:
+        yield warning(
+            f"{many(len(alone), 'clip moves', 'clips move')} as if at another frame rate",
+            some([f"{known[i][0].id} ({factor[i]:.1f} times the usual step)" for i in alone]),
+            "bring all clips to one frame rate",
+        )
+    speeds = np.array([facts.speed for _, facts in known])
+    low, usual, high = np.quantile(speeds, (0.01, 0.5, 0.99))
+    yield note(f"change from frame to frame, in deviations: median {usual:.2f}, from {low:.2f} to {high:.2f}")
+
+
+def rate_factors(known: Sequence[tuple[Utterance, Facts]]) -> np.ndarray:
+    """How many times fewer frames a second each clip seems to have than the median one.
+
+    The smaller of what speed and frames a gloss say, 1 where they disagree about the direction.
+    """
+    speed = np.log([facts.speed for _, facts in known])
+    length = -np.log([facts.frames / len(item.glosses) for item, facts in known])
+    speed, length = speed - np.median(speed), length - np.median(length)
+    agree = np.sign(speed) == np.sign(length)
+    return np.exp(np.where(agree, np.sign(speed) * np.minimum(np.abs(speed), np.abs(length)), 0.0))

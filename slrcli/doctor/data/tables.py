@@ -1,0 +1,271 @@
+"""Annotation tables: whether they can be read, and what their glosses are like."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
+
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract
+
+from slrcli.corpus import Utterance
+from slrcli.doctor.context import Checks, error, many, note, some, warning
+from slrcli.doctor.data.context import DataContext
+from slrcli.findings import Finding
+
+TABLE_CHECKS = Checks()
+
+FREQUENT = 5  # times that a gloss occurs in train before a rare look-alike is suspected of being its misspelling
+SURE_LENGTH, LONG = 5, 9  # letters of a gloss from which one letter, two letters may be a slip
+LOST = 0.25  # share of a split's tokens; a normaliser that takes more away changes the task
+IN_A_ROW = 4  # times that one gloss follows itself; signers repeat twice or thrice, copying errors do not stop there
+JOINERS = "\u200c\u200d"  # belong to the spelling of Persian, Hindi and others
+
+
+def table_line(item: Utterance) -> str:
+    """Where an utterance stands: `train.corpus.csv line 12`."""
+    return f"{item.table.name} line {item.line}" if item.table else item.id
+
+
+def tokens_of(utterances: Iterable[Utterance]) -> list[str]:
+    """All glosses of some utterances, in order."""
+    return [gloss for item in utterances for gloss in item.glosses]
+
+
+@TABLE_CHECKS.add("SLR-D14", "annotation tables can be read")
+def sound_tables(context: DataContext) -> Iterator[Finding]:
+    """Encoding, columns and ids of every line of every table; all bad lines, not the first alone."""
+    found = False
+    for facts in context.tables:
+        kinds: dict[str, list[int]] = {}
+        for line, problem in facts.damaged:
+            kinds.setdefault(problem, []).append(line)
+        for problem, lines in kinds.items():
+            found = True
+            place = f"{facts.table}, line {some(lines)}" if any(lines) else str(facts.table)
+            yield error(
+                f"{many(len(lines), 'line')} of {facts.table.name}: {problem}", place, "save as UTF-8, mend the lines"
+            )
+        if facts.twice:
+            yield warning(
+                f"{facts.table.name} has more than one column named {', '.join(facts.twice)}: the first is read",
+                f"{facts.table}, line 1",
+                "rename or remove the others",
+            )
+        marks = "".join([", byte order mark" * facts.marked, f", {'/'.join(facts.endings)} line ends"])
+        yield note(f"{facts.table.name}: columns {', '.join(facts.columns)}{marks}")
+    if context.table_problem is not None and not found:
+        raise context.table_problem
+
+
+@TABLE_CHECKS.add("SLR-D01", "there is a train split", needs=("SLR-D14",))
+def train_split(context: DataContext) -> Iterator[Finding]:
+    """Train holds utterances; how many each split has."""
+    splits = context.corpus.splits
+    if not splits.get("train"):
+        has = f"the splits {', '.join(splits)}" if splits else "no split"
+        yield error(
+            f"there is no utterance to train on: the corpus has {has}",
+            str(context.corpus.root),
+            "name the train table train.corpus.csv (or train.csv), or give a column split",
+        )
+    glosses = tokens_of(splits.get("train", ()))
+    sizes = ", ".join(f"{name} {len(utterances):,}" for name, utterances in splits.items())
+    if splits.get("train") and not splits.get("dev"):
+        yield note("there is no dev split: training holds a tenth of train back in its place")
+    yield note(
+        f"utterances: {sizes}; train holds {many(len(glosses), 'gloss', 'glosses')} of {len(set(glosses)):,} types"
+    )
+
+
+@TABLE_CHECKS.add("SLR-D09", "every utterance has glosses", needs=("SLR-D14",))
+def annotated(context: DataContext) -> Iterator[Finding]:
+    """Empty annotations, after the gloss normaliser."""
+    for name, utterances in context.corpus.splits.items():
+        empty = [item for item in utterances if not item.glosses]
+        if empty:
+            say = error if name == "train" else warning
+            yield say(
+                f"{many(len(empty), 'utterance')} of {name} {'has' if len(empty) == 1 else 'have'} no gloss",
+                some([f"{item.id} ({table_line(item)})" for item in empty]),
+                f"take them out of the table, or look at what the normaliser {context.normaliser} removes",
+            )
+
+
+@TABLE_CHECKS.add("SLR-D11", "ids are unique within a split", needs=("SLR-D14",))
+def unique(context: DataContext) -> Iterator[Finding]:
+    """An id that stands twice in a split."""
+    for name, utterances in context.corpus.splits.items():
+        lines: dict[str, list[Utterance]] = {}
+        for item in utterances:
+            lines.setdefault(item.id, []).append(item)
+        twice = {id: group for id, group in lines.items() if len(group) > 1}
+        if twice:
+            places = [f"{id} (lines {', '.join(str(item.line) for item in group)})" for id, group in twice.items()]
+            yield error(
+                f"{many(len(twice), 'id stands', 'ids stand')} more than once in {name}",
+                some(places),
+                "keep one line for each clip: scores are counted by id",
+            )
+
+
+@TABLE_CHECKS.add("SLR-D13", "glosses of other splits occur in train", needs=("SLR-D01",))
+def seen_in_train(context: DataContext) -> Iterator[Finding]:
+    """Tokens that no model trained on train can produce, and the error floor they make."""
+    counts = Counter(tokens_of(context.corpus.splits["train"]))
+    known = {gloss for gloss, count in counts.items() if count >= context.min_count}
+    for name, utterances in context.corpus.splits.items():
+        tokens = tokens_of(utterances)
+        unseen = Counter(gloss for gloss in tokens if gloss not in known)
+        if unseen:
+            yield warning(
+                oov(name, unseen, len(tokens)),
+                most_frequent(unseen),
+                "nothing to mend if the splits are official; check spelling and the normaliser",
+            )
+        elif tokens and name != "train":
+            yield note(f"every gloss of {name} occurs in train")
+
+
+def oov(split: str, unseen: Counter[str], tokens: int) -> str:
+    """How many tokens are outside the vocabulary, and what that costs."""
+    total = unseen.total()
+    return (
+        f"{total:,} of {tokens:,} tokens of {split} ({many(len(unseen), 'type')}) are not in the vocabulary: "
+        f"its WER cannot fall below {100 * total / tokens:.2f} %"
+    )
+
+
+def most_frequent(unseen: Counter[str]) -> str:
+    """The glosses that cost most."""
+    return some([f"{gloss} ({count})" for gloss, count in unseen.most_common()])
+
+
+@TABLE_CHECKS.add("SLR-D15", "every gloss is written in one way", needs=("SLR-D14",))
+def one_spelling(context: DataContext) -> Iterator[Finding]:
+    """Glosses that differ in case or in how Unicode composes them, and those with characters that cannot be seen."""
+    counts = Counter(tokens_of(context.utterances))
+    alike: dict[str, list[str]] = {}
+    for gloss in counts:
+        alike.setdefault(plain(gloss), []).append(gloss)
+    variants = [sorted(group, key=lambda gloss: -counts[gloss]) for group in alike.values() if len(group) > 1]
+    if variants:
+        listed = [" = ".join(f"{shown(gloss)} ({counts[gloss]})" for gloss in group) for group in variants]
+        yield warning(
+            f"{many(len(variants), 'gloss is', 'glosses are')} written in several ways that differ in case, spaces or "
+            "the composition of characters alone; to the recogniser they are different signs",
+            some(listed),
+            "write each in one way throughout the tables",
+        )
+    unseen = [gloss for gloss in counts if any(hidden(char) for char in gloss)]
+    if unseen:
+        yield warning(
+            f"{many(len(unseen), 'gloss holds', 'glosses hold')} characters that cannot be seen",
+            some([shown(gloss) for gloss in unseen]),
+            "remove them from the tables",
+        )
+
+
+def plain(gloss: str) -> str:
+    """What is left of a gloss without case, composition of characters and what cannot be seen."""
+    visible = "".join(char for char in unicodedata.normalize("NFKC", gloss) if not hidden(char))
+    return unicodedata.normalize("NFKC", visible.casefold())
+
+
+def hidden(char: str) -> bool:
+    """Whether a character takes no room and no part in spelling: such as zero width spaces and soft hyphens."""
+    return unicodedata.category(char) in ("Cf", "Cc") and char not in JOINERS
+
+
+def shown(gloss: str) -> str:
+    """A gloss with what cannot be seen, or has been composed, written out."""
+    composed = unicodedata.normalize("NFC", gloss) == gloss
+    return gloss if composed and not any(map(hidden, gloss)) else ascii(gloss)[1:-1]
+
+
+@TABLE_CHECKS.add("SLR-D16", "rare glosses are no misspelt frequent ones", needs=("SLR-D01",))
+def misspelt(context: DataContext) -> Iterator[Finding]:
+    """Glosses that occur once and are a letter or two away from a frequent one.
+
+    One letter changed, added, left out or swapped with its neighbour in a gloss of five letters or more is a warning;
+    two in one of nine or more are noted. Glosses that differ in digits or signs are variants made on purpose.
+    """
+    counts = Counter(tokens_of(context.corpus.splits["train"]))
+    frequent = [gloss for gloss, count in counts.items() if count >= FREQUENT and len(gloss) >= SURE_LENGTH - 1]
+    once = sorted(gloss for gloss, count in counts.items() if count == 1)
+    pairs: dict[int, list[str]] = {1: [], 2: []}
+    for gloss in once:
+        reach = 2 if len(gloss) >= LONG else 1 if len(gloss) >= SURE_LENGTH else 0
+        near = extract(gloss, frequent, scorer=OSA.distance, score_cutoff=reach, limit=3) if reach else ()
+        near = [(other, distance) for other, distance, _ in near if marks(other) == marks(gloss)]
+        if near:
+            other, distance = min(near, key=lambda item: (item[1], -counts[item[0]], item[0]))
+            pairs.setdefault(int(distance), []).append(f"{gloss} for {other} ({counts[other]})")
+    if pairs[1]:
+        yield warning(
+            f"{many(len(pairs[1]), 'gloss')} of train that {'occurs' if len(pairs[1]) == 1 else 'occur'} once may be "
+            "misspelt: one letter away from a frequent gloss",
+            some(pairs[1]),
+            "look at these clips; correct the table, or leave it where both are signs",
+        )
+    if pairs[2]:
+        yield note(
+            f"{many(len(pairs[2]), 'rare gloss', 'rare glosses')} two letters away from a frequent one", some(pairs[2])
+        )
+    yield note(f"{len(once):,} of {many(len(counts), 'type')} occur once in train")
+
+
+def marks(gloss: str) -> str:
+    """All of a gloss that is no letter, by which variants are told apart on purpose."""
+    return "".join(char for char in gloss if not char.isalpha())
+
+
+@TABLE_CHECKS.add("SLR-D17", "the normaliser keeps the glosses", needs=("SLR-D14",))
+def normalised(context: DataContext) -> Iterator[Finding]:
+    """How many tokens of each split the gloss normaliser takes away or changes."""
+    if context.raw is None:
+        return
+    for name, raw in context.raw.splits.items():
+        before, after = tokens_of(raw), tokens_of(context.corpus.splits[name])
+        lost = len(before) - len(after)
+        kept = (Counter(before) & Counter(after)).total()
+        changed = len(after) - kept
+        if before and lost / len(before) > LOST:
+            yield warning(
+                f"the normaliser {context.normaliser} takes {lost:,} of {len(before):,} tokens of {name} away",
+                name,
+                "use another normaliser, or say so wherever a result is reported: it is another task",
+            )
+        elif lost or changed:
+            yield note(
+                f"the normaliser {context.normaliser} takes {lost:,} of {len(before):,} tokens of {name} away "
+                f"({lost / len(before):.1%}) and changes {changed:,}"
+            )
+    if context.raw.splits == context.corpus.splits and context.raw.splits:
+        yield note(f"the normaliser {context.normaliser} leaves every gloss as it is")
+
+
+@TABLE_CHECKS.add("SLR-D18", "glosses do not go on repeating", needs=("SLR-D14",))
+def repeats(context: DataContext) -> Iterator[Finding]:
+    """Glosses that follow themselves: CTC needs a frame more for each, and many in a row are slips of copying."""
+    stuck = []
+    shares = []
+    for name, utterances in context.corpus.splits.items():
+        with_repeats = sum(any(a == b for a, b in pairwise(item.glosses)) for item in utterances)
+        shares.append(f"{name} {with_repeats:,} of {len(utterances):,}")
+        stuck += [(item, gloss, count) for item in utterances for gloss, count in longest_run(item.glosses)]
+    if stuck:
+        yield warning(
+            f"in {many(len(stuck), 'utterance')} a gloss stands {IN_A_ROW} times in a row or more",
+            some([f"{item.id}: {gloss} x {count} ({table_line(item)})" for item, gloss, count in stuck]),
+            "look whether the line was copied wrongly",
+        )
+    if shares:
+        yield note("utterances with a gloss that follows itself: " + ", ".join(shares))
+
+
+def longest_run(glosses: Sequence[str]) -> list[tuple[str, int]]:
+    """The gloss that follows itself most often and how often it stands there, if that is too often."""
+    runs = [(gloss, len(list(members))) for gloss, members in groupby(glosses)]
+    best = max(runs, key=lambda run: run[1], default=("", 0))
+    return [best] if best[1] >= IN_A_ROW else []

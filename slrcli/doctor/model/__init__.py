@@ -1,0 +1,1 @@
+"""Checks of models, whatever the data are."""

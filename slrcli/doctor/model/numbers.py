@@ -1,0 +1,146 @@
+"""Numbers that go wrong: missing points, still and absurd clips, half precision."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from slrcli.doctor.context import Checks, error, note, some, warning
+from slrcli.doctor.model.probe import BATCH, ModelContext, forward, frames_of
+from slrcli.findings import Finding
+from slrcli.models.base import Output
+
+NUMBER_CHECKS = Checks()
+
+NO_KERNEL = "could not create a primitive"  # what oneDNN says of layers that a processor cannot compute so
+MISSING = 0.2  # share of values taken away in the check for missing points
+HUGE = 1e6  # times what is usual
+# Share of frames whose best class must be the same in bfloat16: 0.87 and more in sound models, fresh ones too.
+AGREE = 0.6
+MOST_OFF = 0.4  # by which a probability may differ in bfloat16; up to 0.1 in sound models
+
+
+@NUMBER_CHECKS.add("SLR-M09", "missing points leave the output finite", needs=("SLR-M01", "SLR-M03"))
+def missing_points(context: ModelContext) -> Iterator[Finding]:
+    """Features hold NaN where a point is missing: some values, whole frames and whole columns of them."""
+    x, counts = context.clips(BATCH)
+    gone = torch.rand(x.shape) < MISSING
+    gone[:, 3:6] = True
+    gone[:, :, 0] = True
+    holes = torch.where(gone & (torch.arange(x.shape[1]) < counts.unsqueeze(1)).unsqueeze(2), torch.nan, x)
+    with torch.no_grad():
+        out = forward(context.network(), holes, counts)
+    bad = [i for i, clip in enumerate(frames_of(out.log_probs, out.lengths)) if not clip.isfinite().all()]
+    if bad:
+        yield error(
+            f"missing points (NaN) make the log-probabilities of {len(bad)} of {len(BATCH)} clips NaN",
+            fix="replace NaN by 0 after standardising, as the frontend does",
+        )
+    else:
+        yield note(f"finite with {MISSING:.0%} of the values, whole frames and a whole column missing")
+
+
+def _still(x: Tensor) -> Tensor:
+    return x[:, :1].expand_as(x)
+
+
+# What a clip may hold instead of signing, and whether a recording may well look so.
+HOSTILE: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
+    "all zeros": (torch.zeros_like, True),
+    "one value throughout": (lambda x: torch.full_like(x, 0.5), True),
+    "one frame, repeated": (_still, True),
+    "nothing but missing points": (lambda x: torch.full_like(x, torch.nan), True),
+    f"values {HUGE:.0e} times too large": (lambda x: HUGE * x, False),
+    "an infinite value": (lambda x: x.index_fill(1, torch.tensor([3]), torch.inf), False),
+}
+
+
+@NUMBER_CHECKS.add("SLR-M16", "still and absurd clips leave the output finite", needs=("SLR-M06", "SLR-M09"))
+def hostile(context: ModelContext) -> Iterator[Finding]:
+    """A clip without movement or without any point is an error if it gives NaN; one with absurd numbers a warning."""
+    network, training = context.network(), context.network(training=True)
+    x, counts = context.clips(BATCH)
+    inside = (torch.arange(x.shape[1]) < counts.unsqueeze(1)).unsqueeze(2)
+    for name, (change, usual) in HOSTILE.items():
+        spoilt = torch.where(inside, change(x), 0.0)
+        with torch.no_grad():
+            finite = _finite(forward(network, spoilt, counts))
+        trouble = "" if finite else "log-probabilities"
+        if finite and usual and _spoils(training, spoilt, counts):
+            trouble = "gradient"
+        if trouble:
+            say = error if usual else warning
+            yield say(
+                f"a clip of {name} makes the {trouble} NaN or infinite",
+                fix="guard divisions and roots by a small constant, and clamp the features",
+            )
+    yield note(f"tried: {', '.join(HOSTILE)}")
+
+
+def _finite(out: Output) -> bool:
+    return all(clip.isfinite().all() for clip in frames_of(out.log_probs, out.lengths))
+
+
+def _spoils(network: torch.nn.Module, x: Tensor, counts: Tensor) -> bool:
+    """Whether a batch gives gradients that are not finite, which an optimiser would write into the weights."""
+    network.zero_grad()
+    out = forward(network, x, counts)
+    torch.cat(frames_of(out.log_probs, out.lengths))[:, 0].sum().backward()
+    return not all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
+
+
+@NUMBER_CHECKS.add("SLR-M17", "half precision agrees", needs=("SLR-M03", "SLR-M18"))
+def half_precision(context: ModelContext) -> Iterator[Finding]:
+    """Under bfloat16 autocast and with float16 weights: finite, log-probabilities float32, the same best classes."""
+    x, counts = context.clips(BATCH)
+    exact = torch.cat(frames_of(context.ordinary.log_probs, context.ordinary.lengths))
+    try:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            coarse = forward(context.network(), x, counts)
+    except RuntimeError as reason:
+        if NO_KERNEL not in str(reason):
+            raise
+        yield note("bfloat16 was not tried: this processor has no kernel for a layer of the model")
+        yield from _float16(context, exact)
+        return
+    values = torch.cat(frames_of(coarse.log_probs, coarse.lengths))
+    if values.dtype != torch.float32:
+        fix = "end in .float().log_softmax(-1): the CTC loss is ruined by half precision"
+        yield warning(f"under bfloat16 autocast the log-probabilities are {values.dtype}", fix=fix)
+    if not values.isfinite().all():
+        fix = "keep logarithms, exponentials and divisions in float32"
+        yield error("under bfloat16 autocast the log-probabilities are NaN or infinite", fix=fix)
+        return
+    said, agreement, off = _agreement(exact, values)
+    if agreement < AGREE or off > MOST_OFF:
+        fix = "look for differences of large numbers and for layers without normalisation"
+        yield warning(f"bfloat16 changes what is recognised: {said}", fix=fix)
+    else:
+        yield note(f"bfloat16 autocast: {said}")
+    yield from _float16(context, exact)
+
+
+def _agreement(exact: Tensor, values: Tensor) -> tuple[str, float, float]:
+    """Both in words, the share of frames with the same best class, and the largest difference of a probability."""
+    off = (exact.exp() - values.float().exp()).abs().max().item()
+    # a frame whose two best classes are all but equal may well go either way
+    lost = exact.max(dim=1).values - exact.gather(1, values.argmax(dim=1, keepdim=True)).squeeze(1)
+    same = (lost < 0.05).float().mean().item()
+    return f"probabilities differ by up to {off:.2g}, the best class is the same in {same:.1%} of the frames", same, off
+
+
+def _float16(context: ModelContext, exact: Tensor) -> Iterator[Finding]:
+    """Weights and features in float16, which holds nothing beyond 65,504."""
+    x, counts = context.clips(BATCH)
+    try:
+        with torch.no_grad():
+            out = forward(context.network().half(), x.half(), counts)
+    except (RuntimeError, NotImplementedError) as problem:
+        yield note(f"float16 cannot be tried on this processor: {some(str(problem).splitlines(), 1)}")
+        return
+    values = torch.cat(frames_of(out.log_probs, out.lengths))
+    if not values.isfinite().all():
+        fix = "use bfloat16, or keep what exceeds 65,504 in float32"
+        yield warning("with float16 weights the log-probabilities are NaN or infinite", fix=fix)
+    else:
+        yield note(f"float16 weights: {_agreement(exact, values)[0]}")

@@ -1,0 +1,1 @@
+"""A few clips, to be learnt by heart: what can learn must."""

@@ -1,0 +1,213 @@
+"""What `slr eval` does: a checkpoint and a split in, scores and hypotheses out."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from slrcli.checkpoints.learnt import require_unlearnt
+from slrcli.checkpoints.meta import Meta
+from slrcli.checkpoints.runs import find_checkpoint, shown
+from slrcli.config import FRAMES_PER_SECOND, DataConfig
+from slrcli.console import Console
+from slrcli.corpus import default_split, split_name
+from slrcli.corpus.clips import Clips, tell_blind
+from slrcli.corpus.facts import told_rate
+from slrcli.corpus.opening import open_data, require_distinct, with_dev
+from slrcli.evaluation.evaluate import EVAL_BATCH, Evaluation, evaluate
+from slrcli.files import file_hash
+from slrcli.recognition.load import equip, load_recogniser
+from slrcli.recognition.recogniser import ClipRecogniser
+from slrcli.recognition.settings import Wanted
+from slrcli.scoring.breakdown import Familiarity, breakdown, calibration, calibration_error, familiarity
+from slrcli.scoring.protocols import get_protocols
+from slrcli.scoring.score import Judged, intervals_of, judge
+from slrcli.scoring.stats import Interval
+from slrcli.scoring.wer import Score, by_signer
+from slrcli.transcripts import format_of, write_transcripts
+
+UNKNOWN_SENTENCES = "The checkpoint does not say which sentences it learnt from, so that known ones are not told apart"
+
+
+@dataclass(frozen=True)
+class OpenSplit:
+    """A checkpoint and the split that it is to recognise, opened."""
+
+    path: Path
+    recogniser: ClipRecogniser
+    split: str
+    clips: Clips
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """What a checkpoint makes of a split.
+
+    Attributes:
+        checkpoint: the file.
+        recogniser: what it holds.
+        split: name of the split.
+        clips: what was recognised.
+        evaluation: scores and hypotheses.
+        signers: utterance id -> signer.
+        oov: tokens of the references that the vocabulary lacks: errors for certain.
+        written: where hypotheses were written.
+        judged: the same hypotheses under the protocols that were asked for, `plain` if none was.
+        decoder: its signature.
+        fps: frames a second of the clips.
+    """
+
+    checkpoint: Path
+    recogniser: ClipRecogniser
+    split: str
+    clips: Clips
+    evaluation: Evaluation
+    signers: dict[str, str]
+    oov: int
+    written: tuple[Path, ...] = ()
+    judged: tuple[Judged, ...] = ()
+    decoder: str = "greedy"
+    fps: float = FRAMES_PER_SECOND
+
+    @property
+    def meta(self) -> Meta:
+        """What the checkpoint knows of itself."""
+        return self.recogniser.meta
+
+    @property
+    def by_signer(self) -> dict[str, Score]:
+        """A score for every signer; empty where the table names none."""
+        return by_signer(self.score, self.signers)
+
+    @property
+    def score(self) -> Score:
+        """The errors under the first protocol."""
+        return self.judged[0].score
+
+    @cached_property
+    def calibration(self) -> list[tuple[float, float, int, float, float]]:
+        """Confidences against hits; see `slrcli.scoring.breakdown.calibration`."""
+        return calibration(self.score, {id: item.confidences for id, item in self.evaluation.hypotheses.items()})
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """95 % intervals of the WER, as `slrcli.scoring.score` names them."""
+        return intervals_of(self.score, self.signers, self.meta.config.run.seed)
+
+    @cached_property
+    def seen(self) -> dict[str, bool | None]:
+        """Utterance id -> whether its sentence was learnt from; None where the checkpoint does not say."""
+        return {id: self.meta.saw(glosses) for id, glosses in self.evaluation.references.items()}
+
+    @cached_property
+    def familiarity(self) -> Familiarity | None:
+        """The errors parted by whether the sentence was learnt from; None where the checkpoint does not say."""
+        return familiarity(self.score, self.seen, self.meta.config.run.seed) if self.meta.sentences else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for `--json`."""
+        from slrcli.scoring.plain import breakdown_dict, familiarity_dict, intervals_dict, judged_dict, score_dict
+
+        scores = score_dict(self.score, self.by_signer, utterances=True)
+        rows = [{**row, "seen": self.seen[row["id"]]} for row in scores["per_utterance"]]
+        return {
+            "checkpoint": str(self.checkpoint),
+            "split": self.split,
+            "normaliser": self.meta.vocabulary.normaliser,
+            "vocabulary": self.meta.vocabulary.hash,
+            "data": self.meta.data_hash,
+            "versions": self.meta.versions,
+            "decoder": self.decoder,
+            "oov_tokens": self.oov,
+            "blank_share": self.evaluation.blank_share,
+            "ctc_loss": self.evaluation.loss,
+            "signature": self.judged[0].signature,
+            "protocols": [judged_dict(item) for item in self.judged],
+            "intervals": intervals_dict(self.intervals),
+            "breakdown": breakdown_dict(breakdown(self.score)),
+            "calibration": [list(row) for row in self.calibration],
+            "calibration_error": calibration_error(self.calibration),
+            **scores,
+            "per_utterance": rows,
+            **familiarity_dict(self.familiarity),
+            "hypotheses": {id: " ".join(glosses) for id, glosses in self.evaluation.glosses.items()},
+        }
+
+
+def evaluate_checkpoint(
+    console: Console,
+    checkpoint: Path | None,
+    data: DataConfig,
+    split: str = "",
+    outputs: tuple[Path, ...] = (),
+    fps: float = 0.0,
+    batch_size: int = EVAL_BATCH,
+    device: str = "auto",
+    protocol: str = "plain",
+    calibrated: bool = True,
+    fitting: str = "",
+    decoder: Wanted | None = None,
+) -> EvalResult:
+    """Score a checkpoint on a split of a corpus.
+
+    Args:
+        checkpoint: file or run; None is the newest run.
+        data: which corpus; its annotations are normalised as the checkpoint's vocabulary is.
+        split: its name; "" is test, else dev.
+        outputs: files for the hypotheses, the format by the suffix.
+        fps: frames a second, for formats with times; 0: as the corpus, its files or the training say, else the usual.
+        protocol: how errors are counted: a name, or "all".
+        calibrated: confidences as the checkpoint's calibration has them, if it has one; else the model's own.
+        fitting: the flag that wants to fit something to the split; "" where nothing is fitted.
+        decoder: what was said about the decoder.
+
+    Raises:
+        SlrError: no such checkpoint, split or features, features that do not fit, or a split to fit something to of
+            which the checkpoint has learnt.
+    """
+    protocols = get_protocols(protocol)
+    for file in outputs:
+        format_of(file)  # a mistake in a name should not cost the whole evaluation
+    found = open_split(console, checkpoint, data, split, device, fitting)
+    path, recogniser, name, clips = found.path, found.recogniser, found.split, found.clips
+    with ExitStack() as stack:
+        signature = equip(console, recogniser, path, decoder or Wanted(), stack, calibrated)
+        with console.progress(f"recognising {name}", len(clips)) as task:
+            evaluation = evaluate(recogniser, clips, batch_size, task.advance)
+    tell_blind(clips, name, console)
+    vocabulary, utterances = recogniser.vocabulary, clips.utterances
+    oov = sum(vocabulary.unknown([item.glosses for item in utterances]).values())
+    signers = {item.id: item.signer for item in utterances}
+    paths = [item.features for item in utterances]
+    fps = fps or data.fps or told_rate(paths) or recogniser.meta.fps or FRAMES_PER_SECOND
+    for file in outputs:
+        write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
+    refs, hyps = evaluation.references, evaluation.glosses
+    made_by = {"decoder": signature, "checkpoint": file_hash(path), "split": name}
+    judged = tuple(judge(item, refs, hyps, vocabulary.glosses, **made_by) for item in protocols)
+    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, judged, signature, fps)
+
+
+def open_split(
+    console: Console, checkpoint: Path | None, data: DataConfig, split: str, device: str, fitting: str = ""
+) -> OpenSplit:
+    """Open a checkpoint and what it is to recognise; arguments and errors as `evaluate_checkpoint` has them."""
+    path = find_checkpoint(checkpoint)
+    recogniser = load_recogniser(path, device)
+    meta = recogniser.meta
+    corpus = open_data(data)
+    for note in corpus.notes:
+        console.note(note)
+    if (split_name(split) == "dev") if split else not corpus.splits.get("test"):
+        corpus = with_dev(corpus, meta.config.data.dev_share, meta.config.run.seed, console)
+    name = split_name(split) if split else default_split(corpus)
+    marks = [item.mark for item in corpus.split(name)]
+    corpus = corpus.normalised(meta.vocabulary.normaliser)
+    console.note(f"checkpoint {shown(path)}, split {name}{'' if split else ' (chosen; --split names another)'}")
+    utterances = corpus.require_features(name)
+    require_distinct(utterances, name)
+    if fitting:
+        fix = "name a split that it does not know with --split, or train with a dev split"
+        require_unlearnt(meta, marks, f"utterances of {name}", fitting, fix, console)
+    return OpenSplit(path, recogniser, name, Clips(utterances, meta.layout, **meta.config.data.preparation))

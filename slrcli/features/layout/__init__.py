@@ -1,0 +1,26 @@
+"""Layouts: named groups of points, as data in TOML files beside this one.
+
+`values` reads what stands in such a file, `group` is a group of points, `layout` the whole.
+"""
+
+from slrcli.features.layout.group import AXES, CONFIDENCES, Group
+from slrcli.features.layout.layout import (
+    Layout,
+    generic_layout,
+    guess_layout,
+    layouts_of_width,
+    list_layouts,
+    load_layout,
+)
+
+__all__ = [
+    "AXES",
+    "CONFIDENCES",
+    "Group",
+    "Layout",
+    "generic_layout",
+    "guess_layout",
+    "layouts_of_width",
+    "list_layouts",
+    "load_layout",
+]

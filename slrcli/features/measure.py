@@ -1,0 +1,274 @@
+"""What one feature file tells: its header, and the measurements that need its numbers.
+
+Nothing here knows of any other file, so files can be measured in any order and in several processes.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from slrcli.errors import DataError
+from slrcli.features.hands import hand_tracks, on_tracks
+from slrcli.features.landmarks import missing_share, prepare
+from slrcli.features.layout import Layout, guess_layout
+from slrcli.features.readers import feature_header, read_features
+from slrcli.features.sides import hand_side, shoulder_side, shoulder_width
+
+# Numbers that programs write where they saw nothing. Zero is told apart: a layout may say that it means missing.
+PLACEHOLDERS = (-1.0, -99.0, -999.0, -9999.0, 999.0, 9999.0)
+LOOKED_AT = 16  # frames of a clip, which are enough to tell its unit
+EVERY = 7  # of the columns, which are enough to tell whether stored differences belong to the positions
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about one feature file.
+
+    Attributes:
+        frames, columns: its shape `[T, D]`; 0 if it could not be read.
+        stored_as: type of the stored numbers, such as `float32`.
+        problem: why it cannot be read; None if it can.
+        first, ends: hashes of the first of its numbers, and of those in the middle and at the end; equal arrays have
+            equal ones. `ends` is empty where they cannot be had without reading all.
+        looked_into: whether the numbers were read, not the header alone; what follows is known only then.
+        digest: hash of the numbers.
+        missing: share of the positions that are missing (NaN, infinite, or zero where the layout says so).
+        infinite: how many numbers are infinite.
+        missing_points: share of the points that are missing, by group of the layout.
+        absent: share of the frames in which all points of a group are missing, by group.
+        handless: share of the frames in which no hand is seen, of groups that are hands; 0 without such a group.
+        blind: share of the frames in which everything is missing.
+        zeros: share of the points (of a generic layout: of the frames) whose coordinates are all exactly zero, where
+            the layout does not say that zero means missing.
+        placeholders: the same of points whose coordinates are all one number that stands for nothing, such as -999.
+        repeated: share of the frames that equal the frame before them.
+        frozen: frames of the longest run of identical frames.
+        magnitude: median of the absolute positions, in the axes that are measured.
+        scale: of the body: distance of the shoulders, else the median deviation of the columns.
+        speed: mean change from frame to frame, in deviations of the columns.
+        shoulder_side, hand_side: see `sides`; NaN where it cannot be told.
+        one_hand: share of the frames in which both slots of two hands without a body hold one hand; 0 in other layouts.
+        slot_changes: how often such slots change places.
+        differences: for each stored block of differences that can be checked, the cosine between it and the
+            differences of the block before it.
+        centre, spread: mean and deviation of every position column, float32 `[positions]`; NaN where nothing is seen.
+    """
+
+    frames: int = 0
+    columns: int = 0
+    stored_as: str = ""
+    problem: DataError | None = None
+    first: bytes = b""
+    ends: bytes = b""
+    looked_into: bool = False
+    digest: str = ""
+    missing: float = 0.0
+    infinite: int = 0
+    missing_points: dict[str, float] = field(default_factory=dict)
+    absent: dict[str, float] = field(default_factory=dict)
+    handless: float = 0.0
+    blind: float = 0.0
+    zeros: float = 0.0
+    placeholders: float = 0.0
+    repeated: float = 0.0
+    frozen: int = 1
+    magnitude: float = NAN
+    scale: float = NAN
+    speed: float = NAN
+    shoulder_side: float = NAN
+    hand_side: float = NAN
+    one_hand: float = 0.0
+    slot_changes: int = 0
+    differences: tuple[float, ...] = ()
+    centre: np.ndarray | None = None
+    spread: np.ndarray | None = None
+
+    @property
+    def still(self) -> bool:
+        """Whether all frames are one and the same."""
+        return self.frames > 1 and self.frozen == self.frames
+
+
+def look_at(path: Path, layout: Layout | None, fully: bool) -> Facts:
+    """The facts of one file, `fully` or from its header alone."""
+    try:
+        header = feature_header(path, layout)
+        first, ends = (hashlib.blake2b(part, digest_size=16).digest() if part else b"" for part in header.sample)
+        facts = Facts(header.frames, header.columns, header.stored_as, first=first, ends=ends)
+        return look_into(facts, read_features(path, layout), layout) if fully else facts
+    except DataError as problem:
+        return Facts(problem=problem)
+
+
+def look_at_all(paths: Iterable[Path], layout: Layout | None, fully: bool) -> list[Facts]:
+    """The facts of several files, in their order: the work of one process."""
+    return [look_at(path, layout, fully) for path in paths]
+
+
+def digest(x: np.ndarray) -> str:
+    """Hash of shape and numbers."""
+    return hashlib.blake2b(repr(x.shape).encode() + x.tobytes(), digest_size=16).hexdigest()
+
+
+def look_into(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
+    """`facts` with those that only the numbers `x [T, D]` tell.
+
+    Args:
+        facts: from the header.
+        x: float32 `[T, D]`.
+        layout: the meaning of the columns; None, or one of another width: the layout of that width.
+    """
+    if layout is None or layout.width != x.shape[1]:
+        layout = guess_layout(x.shape[1])
+    prepared = prepare(x, layout, max_gap=0)
+    positions = prepared[:, : layout.positions]
+    seen = ~np.isnan(positions)
+    hands = hand_tracks(prepared, layout)
+    tracked = on_tracks(prepared, layout, hands)[:, : layout.positions] if hands else positions
+    centre, spread = moments(tracked, ~np.isnan(tracked))
+    repeated, frozen = frozen_frames(x[:, : layout.positions], seen.any(axis=1))
+    width = shoulder_width(prepared, layout)
+    moving = spread[spread > 0]
+    return replace(
+        facts,
+        looked_into=True,
+        digest=digest(x),
+        missing=float(1 - seen.mean()),
+        infinite=int(np.isinf(x).sum()),
+        missing_points={group.name: missing_share(prepared, group) for group in layout.groups},
+        absent={group.name: float((~seen[:, group.start : group.stop]).all(axis=1).mean()) for group in layout.groups},
+        handless=handless(seen, layout),
+        blind=float((~seen.any(axis=1)).mean()),
+        zeros=0.0 if layout.zero_is_missing else share_of(x, layout, (0.0,)),
+        placeholders=share_of(x, layout, PLACEHOLDERS),
+        repeated=repeated,
+        frozen=frozen,
+        magnitude=magnitude(positions[:, placed(layout)]),
+        scale=width if width == width else float(np.median(moving)) if moving.size else NAN,
+        speed=speed(tracked, spread, layout),
+        shoulder_side=shoulder_side(prepared, layout),
+        hand_side=hand_side(prepared, layout, width),
+        one_hand=float(hands.together.mean()) if hands else 0.0,
+        slot_changes=hands.changes if hands else 0,
+        differences=tuple(differences(prepared, layout)),
+        centre=centre,
+        spread=spread,
+    )
+
+
+def moments(x: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of every column of `x [T, N]` where it is `seen`, float32 `[N]`; NaN where it never is."""
+    count = seen.sum(axis=0).astype(np.float64)
+    count[count == 0] = np.nan
+    filled = np.where(seen, x, 0).astype(np.float64)
+    centre = filled.sum(axis=0) / count
+    deviation = np.sqrt((np.where(seen, filled - centre, 0) ** 2).sum(axis=0) / count)
+    # What is left when equal numbers are subtracted from their own mean is rounding, not movement.
+    deviation[deviation < 1e-6 * np.abs(centre)] = 0
+    return centre.astype(np.float32), deviation.astype(np.float32)
+
+
+def handless(seen: np.ndarray, layout: Layout) -> float:
+    """Share of the frames of `seen [T, positions]` in which every group that is a hand is missing throughout."""
+    hands = [group for group in layout.groups if group.kind == "hand"]
+    if not hands:
+        return 0.0
+    return float(np.all([~seen[:, group.start : group.stop].any(axis=1) for group in hands], axis=0).mean())
+
+
+def placed(layout: Layout) -> np.ndarray:
+    """Columns that say where points are: no confidence, no guessed depth; all columns where nothing lies in space."""
+    columns = [
+        np.arange(group.start + group.coordinates.index(axis), group.stop, len(group.coordinates))
+        for group in layout.groups
+        for axis in layout.measured_axes
+        if group.spatial and axis in group.coordinates
+    ]
+    return np.concatenate(columns) if columns else np.arange(layout.positions)
+
+
+def magnitude(x: np.ndarray) -> float:
+    """Median of the absolute numbers in some frames of `x [T, N]`, evenly spread; NaN where nothing is seen."""
+    part = np.abs(x[:: max(1, len(x) // LOOKED_AT)])
+    known = part[~np.isnan(part)]
+    return float(np.median(known)) if known.size else NAN
+
+
+def frozen_frames(x: np.ndarray, seen: np.ndarray) -> tuple[float, int]:
+    """Share of frames of `x [T, N]` that equal their predecessor, and the longest run of equal frames, `seen` alone."""
+    if len(x) < 2:
+        return 0.0, 1
+    bits = np.ascontiguousarray(x).view(np.uint32)  # so that NaN equals itself
+    same = (bits[1:] == bits[:-1]).all(axis=1) & seen[1:]
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], same.astype(np.int8), [0]))))
+    longest = int((edges[1::2] - edges[::2]).max()) if edges.size else 0
+    return float(same.mean()), longest + 1
+
+
+def share_of(x: np.ndarray, layout: Layout, numbers: tuple[float, ...]) -> float:
+    """Share of the points, or of the frames of a group without points, whose coordinates are all one of `numbers`."""
+    found = total = 0
+    for group in layout.groups:
+        own = x[:, group.start : group.stop]
+        step = len(group.axes) if group.spatial else group.width
+        points = own.reshape(len(x), -1, len(group.coordinates) if group.spatial else group.width)[:, :, :step]
+        first = points[:, :, 0]
+        candidates = np.isin(first, np.asarray(numbers, np.float32))
+        total += first.size
+        if candidates.any():
+            found += int((points == first[:, :, None]).all(axis=2)[candidates].sum())
+    return found / max(1, total)
+
+
+def speed(x: np.ndarray, spread: np.ndarray, layout: Layout) -> float:
+    """Mean change from frame to frame of `x [T, N]` against the deviations of its columns; NaN where nothing moves.
+
+    Landmarks are all in one unit, so the points that move most count most: what the others do is mostly noise. Columns
+    of unknown meaning count alike.
+    """
+    moving = np.zeros(len(spread), bool)
+    for group in layout.groups:
+        axes = layout.measured_axes if group.spatial else group.axes
+        for place, axis in enumerate(group.coordinates):
+            moving[group.start + place : group.stop : len(group.coordinates)] = axis in axes
+    moving &= spread > 0
+    if len(x) < 3 or not moving.any():
+        return NAN
+    steps = np.abs(np.diff(x[:, moving], axis=0))
+    seen = ~np.isnan(steps)
+    weight = spread[moving] if layout.spatial else np.ones(int(moving.sum()), np.float32)
+    units = np.where(seen, weight, 0).sum(dtype=np.float64)
+    return float(np.where(seen, steps * (weight / spread[moving]), 0).sum(dtype=np.float64) / units) if units else NAN
+
+
+def differences(x: np.ndarray, layout: Layout) -> list[float]:
+    """How well stored velocities go with the positions, and accelerations with the velocities: the best cosine.
+
+    Programs take the difference to the frame before, to the next, or half that between both neighbours, and scale it
+    as they like: whichever comes nearest counts. What a third block holds is nobody's convention and not looked at.
+    """
+    blocks = [x[:, i * layout.positions : (i + 1) * layout.positions : EVERY] for i in range(layout.stored_derivatives)]
+    blocks = [*blocks, x[:, layout.stored_derivatives * layout.positions :: EVERY]][:3]
+    if layout.stored_derivatives == 0 or len(x) < 4:
+        return []
+    fits = []
+    for before, stored in pairwise(blocks):
+        step = np.diff(before, axis=0)  # [T - 1, N]; step[t] leads from t to t + 1
+        candidates = ((step[:-1], stored[1:-1]), (step[1:], stored[1:-1]), (step[:-1] + step[1:], stored[1:-1]))
+        fits.append(max((cosine(made, kept) for made, kept in candidates), key=lambda fit: -1 if fit != fit else fit))
+    return fits
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """Cosine of two arrays where both are known; NaN if the first is zero there, 0 if only the second is."""
+    known = np.isfinite(a) & np.isfinite(b)
+    a, b = a[known].astype(np.float64), b[known].astype(np.float64)
+    own, other = float(a @ a), float(b @ b)
+    if own == 0:
+        return NAN
+    return float(a @ b) / (own * other) ** 0.5 if other else 0.0

@@ -1,0 +1,24 @@
+"""The packed store: the clips of a split in one file that is mapped into memory, with an index at its end.
+
+`form` is what the file looks like, `reader` opens it and finds a clip in it, `writer` makes one that is there as a
+whole or not at all.
+"""
+
+from slrcli.features.store.form import FLOAT16, FLOAT32, SUFFIX, Entry
+from slrcli.features.store.reader import Store, find_clip, is_mapped, is_store, open_store, store_of
+from slrcli.features.store.writer import Clip, StoreWriter
+
+__all__ = [
+    "FLOAT16",
+    "FLOAT32",
+    "SUFFIX",
+    "Clip",
+    "Entry",
+    "Store",
+    "StoreWriter",
+    "find_clip",
+    "is_mapped",
+    "is_store",
+    "open_store",
+    "store_of",
+]

@@ -1,0 +1,305 @@
+"""Writing a packed store: beside its final name, clip after clip, and only when it is whole under that name.
+
+`NAME.slrpack.part` grows, `NAME.slrpack.journal` says what of it is certain: clips are flushed to the disk before the
+journal speaks of them. Whoever is stopped, in whatever way, finds both again and goes on after the last clip of the
+journal; the same clips in the same order give the same bytes, however often the writer was stopped.
+"""
+
+import json
+import os
+import struct
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from slrcli.errors import DataError, SlrError
+from slrcli.features.store.form import (  # fmt: skip
+    DIGEST_BYTES,
+    HEADER,
+    KINDS,
+    MAGIC,
+    NOWHERE,
+    RECORD,
+    VERSION,
+    Entry,
+    Header,
+    Index,
+    aligned,
+    digest_of,
+    hash_of,
+    is_plain,
+    parts,
+)
+from slrcli.files import flush_folder
+
+PART, JOURNAL = ".part", ".journal"
+FLUSH_BYTES, FLUSH_SECONDS = 64 << 20, 2.0  # of clips before the journal speaks of them: what being stopped may cost
+MOST_SHARED = 1000  # different texts in a store
+_LINE = struct.Struct("<II")  # check sum and length of what follows in the journal
+_SOURCE = struct.Struct("<Qq")
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One clip as it is stored; see `form.Entry`.
+
+    Attributes:
+        values: `[T, C]`, float32 or float16.
+        derived: so many blocks of differences were left out.
+        shared: what it has in common with others: plain values, or None.
+        fps, size: of the recording; 0 where they are unknown.
+        lost, lost_derived: the largest change of a number by the stored type.
+    """
+
+    values: np.ndarray
+    derived: int = 0
+    shared: Any = None
+    fps: float = 0.0
+    size: tuple[int, int] = (0, 0)
+    lost: float = 0.0
+    lost_derived: float = 0.0
+
+
+class StoreWriter:
+    """Makes a packed store; leaving it without `finish` keeps what is there for the next one.
+
+    Args:
+        path: where the store is to stand.
+        settings: all that decides what is written beside the clips themselves; another writer's parts are not used.
+        wanted: name -> size and time of change of the file a clip comes from. What the journal knows under another
+            stamp, and all after it, is written again.
+
+    Raises:
+        SlrError: the file system refuses, or another process writes there.
+    """
+
+    def __init__(self, path: Path, settings: bytes = b"", wanted: Mapping[str, tuple[int, int]] | None = None):
+        self.path = path
+        self._part, self._journal = (path.with_name(path.name + end) for end in (PART, JOURNAL))
+        self._entries: dict[str, Entry] = {}
+        self._shared: list[str] = []
+        self._waiting: list[bytes] = []
+        self._unflushed, self._flushed = 0, time.monotonic()
+        self._file: BinaryIO | None = None
+        self._lines: BinaryIO | None = None
+        try:
+            with _refusals(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = _opened(self._part)
+                _lock(self._file, self._part)
+                self._lines = _opened(self._journal)
+                self._resume(MAGIC + struct.pack("<I", VERSION) + digest_of(settings), wanted)
+        except BaseException:
+            self._close()
+            raise
+
+    def __enter__(self) -> "StoreWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Make certain what there is and close; after an error that is only tried."""
+        with suppress(OSError) if error[0] else _refusals(self.path):
+            self._flush()
+        self._close()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """What has been written so far, found from earlier among it."""
+        return self._entries
+
+    def add(self, name: str, clip: Clip, source: tuple[int, int] = (0, 0)) -> None:
+        """Write a clip.
+
+        Args:
+            name: not used yet.
+            clip: what to write.
+            source: size and time of change of the file it comes from.
+
+        Raises:
+            DataError: the name is taken, or clips share more different things than a store can say.
+            SlrError: the file system refuses.
+        """
+        if name in self._entries:
+            raise DataError("two clips of one name", name, "give every utterance an id of its own")
+        if not is_plain(name):
+            raise DataError(f"{name!r} cannot be the name of a clip", self.path, "rename it")
+        values = np.ascontiguousarray(clip.values)
+        text = "" if clip.shared is None else json.dumps(clip.shared, sort_keys=True)
+        entry = Entry(
+            aligned(self._end), digest_of(values), *values.shape, KINDS.index(values.dtype.newbyteorder("<")),
+            clip.derived, self._number(text, name), clip.fps, *clip.size, clip.lost, clip.lost_derived,
+        )  # fmt: skip
+        body = _record(entry) + _SOURCE.pack(*source) + struct.pack("<I", len(text.encode())) + text.encode()
+        body += name.encode("utf-8")
+        with _refusals(self.path):
+            self._file.seek(entry.offset)
+            self._file.write(values.data)
+            self._waiting.append(_LINE.pack(zlib.crc32(body), len(body)) + body)
+            self._entries[name] = entry
+            self._end = entry.offset + entry.size
+            self._unflushed += entry.size
+            if self._unflushed >= FLUSH_BYTES or time.monotonic() - self._flushed >= FLUSH_SECONDS:
+                self._flush()
+
+    def finish(self, sources: bytes = bytes(DIGEST_BYTES)) -> None:
+        """Write the index and give the store its name.
+
+        Args:
+            sources: fingerprint of what it was made from, 16 bytes.
+
+        Raises:
+            DataError: there is no clip.
+            SlrError: the file system refuses.
+        """
+        if not self._entries:
+            raise DataError("a packed store needs at least one clip", self.path)
+        with _refusals(self.path):
+            self._flush()
+            header, index = _index(self._entries, self._shared, aligned(self._end), sources)
+            places, end = parts(header)
+            for (place, _, kind), part in zip(places, index, strict=True):
+                self._file.seek(place)
+                self._file.write(part.astype(kind, copy=False).tobytes())
+            self._file.truncate(end)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.seek(0)
+            self._file.write(header.packed())  # from now on it is a store
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._close()
+            os.replace(self._part, self.path)
+            self._journal.unlink()
+            flush_folder(self.path.parent)
+
+    def _number(self, text: str, name: str) -> int:
+        if not text:
+            return NOWHERE
+        if text not in self._shared:
+            if len(self._shared) >= MOST_SHARED:
+                what = f"the clips have more than {MOST_SHARED} different layouts"
+                raise DataError(what, name, "bring them into one with --layout")
+            self._shared.append(text)
+        return self._shared.index(text)
+
+    def _resume(self, head: bytes, wanted: Mapping[str, tuple[int, int]] | None) -> None:
+        """Take over what the journal knows and `wanted` still has; cut off the rest."""
+        self._end = HEADER.size
+        size = os.fstat(self._file.fileno()).st_size
+        kept = len(head) if self._lines.read(len(head)) == head else 0
+        while kept:
+            line = _next_line(self._lines)
+            if line is None:
+                break
+            length, name, entry, source, text = line
+            known = wanted is None or wanted.get(name) == source
+            if not known or name in self._entries or entry.offset + entry.size > size:
+                break
+            if text and text not in self._shared:
+                self._shared.append(text)
+            self._entries[name] = entry
+            self._end = entry.offset + entry.size
+            kept += length
+        self._lines.seek(kept)
+        self._lines.truncate()
+        if not kept:
+            self._lines.write(head)
+        self._file.truncate(self._end if self._entries else 0)
+        self._file.write(bytes(HEADER.size))  # no index yet
+
+    def _flush(self) -> None:
+        """Make the clips certain, then say so."""
+        if self._file is None or self._file.closed:
+            return
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._lines.write(b"".join(self._waiting))
+        self._lines.flush()
+        os.fsync(self._lines.fileno())
+        self._waiting.clear()
+        self._unflushed, self._flushed = 0, time.monotonic()
+
+    def _close(self) -> None:
+        for file in (self._lines, self._file):
+            if file is not None:
+                with suppress(OSError):
+                    file.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file for reading and writing, made if need be."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
+
+
+def _next_line(lines: BinaryIO) -> tuple[int, str, Entry, tuple[int, int], str] | None:
+    """The next clip of a journal with the length of its line; None at the end, or where a line was not finished."""
+    head = lines.read(_LINE.size)
+    if len(head) < _LINE.size:
+        return None
+    total, length = _LINE.unpack(head)
+    body = lines.read(length)
+    if len(body) < length or zlib.crc32(body) != total:
+        return None
+    record = np.frombuffer(body, RECORD, 1)[0]
+    place = RECORD.itemsize
+    source = _SOURCE.unpack_from(body, place)
+    place += _SOURCE.size
+    (text,) = struct.unpack_from("<I", body, place)
+    place += 4
+    name = body[place + text :].decode("utf-8")
+    return _LINE.size + length, name, Entry(*record.item()), source, body[place : place + text].decode()
+
+
+def _record(entry: Entry) -> bytes:
+    return np.array([(*entry[:-1], bytes(8))], RECORD).tobytes()
+
+
+def _index(entries: Mapping[str, Entry], shared: list[str], place: int, sources: bytes) -> tuple[Header, Index]:
+    names = [name.encode("utf-8") for name in entries]
+    hashes = np.fromiter(map(hash_of, entries), np.uint64, len(entries))
+    order = np.argsort(hashes, kind="stable").astype(np.uint32)
+    text = f"[{','.join(shared)}]".encode()
+    index = Index(
+        np.frombuffer(b"".join(map(_record, entries.values())), RECORD),
+        np.cumsum([len(name) for name in names], dtype=np.uint64),
+        hashes[order],
+        order,
+        np.frombuffer(b"".join(names), np.uint8),
+        np.frombuffer(text, np.uint8),
+    )
+    return Header(len(names), place, int(index.ends[-1]), len(text), index.digest(), sources), index
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Turns what the file system says into an SlrError that names the store."""
+    try:
+        yield
+    except OSError as error:
+        what = f"cannot write the packed store: {error.strerror or error}"
+        fix = "check the folder, its rights and its space; the same command goes on where it was stopped"
+        raise SlrError(what, str(path), fix) from error
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Keep other writers away, where the system can; the lock ends with the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows does not let two processes open it for writing anyway
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise SlrError("another process is packing into this file", path, "let it finish, or stop it") from error

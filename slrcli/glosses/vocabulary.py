@@ -1,0 +1,303 @@
+"""`Vocabulary`: gloss <-> id. Blank is 0; every other id stands for one gloss, every gloss for one id."""
+
+import difflib
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slrcli.errors import DataError, UsageError
+from slrcli.files import atomic_write_text
+from slrcli.glosses import get_normaliser
+from slrcli.glosses.gloss_dict import read_gloss_dict
+
+BLANK = 0
+BLANK_TOKEN = "<blank>"
+FILE_KIND = "slr-vocabulary"
+FILE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A bijection between glosses and the ids 1 .. V-1, which is checked when it is made.
+
+    Attributes:
+        tokens: what every id stands for; `tokens[0]` is the blank.
+        counts: how often each token occurred where the vocabulary was built; 0 for the blank.
+        normaliser: name and version of the gloss normaliser it belongs to, such as `phoenix2014@1`.
+        source: what it was built from: file name and SHA-256 of its content.
+        specials: tokens that were put in without occurring, such as `<unk>`.
+        min_count: rarer glosses were left out.
+
+    Raises:
+        DataError: two ids for one gloss, or a token that cannot be one.
+    """
+
+    tokens: tuple[str, ...]
+    counts: tuple[int, ...]
+    normaliser: str = "none@1"
+    source: str = ""
+    specials: tuple[str, ...] = ()
+    min_count: int = 1
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_tokens(self.tokens, self.counts, self.source)
+        ids = {token: number for number, token in enumerate(self.tokens) if number != BLANK}
+        for special in self.specials:
+            if special not in ids:
+                raise DataError(f"the special token {special} has no id", self.source, "build the vocabulary again")
+        object.__setattr__(self, "_ids", ids)
+
+    @classmethod
+    def build(
+        cls,
+        sentences: Iterable[Sequence[str]],
+        min_count: int = 1,
+        specials: Sequence[str] = (),
+        normaliser: str = "none",
+        source: str = "",
+    ) -> "Vocabulary":
+        """The vocabulary of a train split: blank, specials as given, then glosses in the order of code points.
+
+        Args:
+            sentences: glosses of every utterance, raw: `normaliser` is applied here.
+            min_count: leave out glosses that occur less often.
+            specials: tokens to put in besides.
+            normaliser: name of a gloss normaliser.
+            source: where the sentences come from.
+
+        Raises:
+            DataError: no gloss remains, or a gloss that cannot be a token.
+            UsageError: unknown normaliser, `min_count` below 1.
+        """
+        if min_count < 1:
+            raise UsageError(
+                f"a gloss occurs at least once; the threshold {min_count} leaves nothing out", "--min-count"
+            )
+        rules = get_normaliser(normaliser)
+        counts = Counter(gloss for sentence in sentences for gloss in rules.normalise(sentence))
+        specials = tuple(dict.fromkeys(specials))
+        kept = sorted(gloss for gloss, count in counts.items() if count >= min_count and gloss not in specials)
+        if not kept:
+            raise DataError(
+                "no gloss is left to build a vocabulary from", source, "look at the table and the threshold"
+            )
+        tokens = (BLANK_TOKEN, *specials, *kept)
+        # A gloss called like the blank is left for the check of tokens to name, with its count.
+        numbers = tuple(0 if number == BLANK else counts[token] for number, token in enumerate(tokens))
+        return cls(tokens, numbers, rules.signature, source, specials, min_count)
+
+    @classmethod
+    def from_gloss_dict(cls, path: str | Path, normaliser: str = "none") -> "Vocabulary":
+        """Take over the ids and counts of a `gloss_dict.npy`; nothing in it is executed.
+
+        Raises:
+            DataError: not such a file, or ids that are no bijection with 1 .. V-1; glosses that share an id are named.
+        """
+        return cls._from_numbered(read_gloss_dict(path), get_normaliser(normaliser).signature, file_source(path))
+
+    @classmethod
+    def _from_numbered(cls, numbered: Mapping[str, tuple[int, int]], normaliser: str, source: str) -> "Vocabulary":
+        """From gloss -> (id, count), ids in any order."""
+        holders: dict[int, str] = {BLANK: BLANK_TOKEN}
+        for gloss, (number, _) in numbered.items():
+            if number in holders:
+                raise DataError(
+                    f"the glosses {holders[number]} and {gloss} share the id {number}",
+                    source,
+                    "give each gloss its own id; a model trained with this table cannot tell the two apart",
+                )
+            holders[number] = gloss
+        missing = next((number for number in range(len(holders)) if number not in holders), None)
+        if missing is not None:
+            raise DataError(f"no gloss has the id {missing}", source, "ids must run from 1 on without a gap")
+        tokens = tuple(holders[number] for number in range(len(holders)))
+        return cls(tokens, (0, *(numbered[token][1] for token in tokens[1:])), normaliser, source)
+
+    def __len__(self) -> int:
+        """V, the blank included: what a model's last layer is as wide as."""
+        return len(self.tokens)
+
+    @property
+    def size(self) -> int:
+        """V, the blank included."""
+        return len(self.tokens)
+
+    @property
+    def glosses(self) -> tuple[str, ...]:
+        """All tokens but the blank, in the order of their ids."""
+        return self.tokens[1:]
+
+    def __contains__(self, gloss: object) -> bool:
+        """Whether a gloss has an id. The blank is no gloss."""
+        return gloss in self._ids
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the tokens in the order of their ids: equal exactly where ids mean the same."""
+        return hashlib.sha256("\n".join(self.tokens).encode()).hexdigest()
+
+    def id_of(self, gloss: str) -> int:
+        """The id of a gloss, 1 .. V-1.
+
+        Raises:
+            DataError: the gloss is not in the vocabulary.
+        """
+        try:
+            return self._ids[gloss]
+        except KeyError:
+            close = ", ".join(self.nearest(gloss))
+            raise DataError(
+                f"the gloss {gloss} is not in the vocabulary",
+                self.source,
+                f"nearest: {close}" if close else "build the vocabulary from the table that holds it",
+            ) from None
+
+    def gloss_of(self, number: int) -> str:
+        """What an id, 0 .. V-1, stands for.
+
+        Raises:
+            ValueError: no such id.
+        """
+        if not 0 <= number < len(self.tokens):
+            raise ValueError(f"id {number} outside a vocabulary of {len(self.tokens)}")
+        return self.tokens[number]
+
+    def nearest(self, gloss: str, n: int = 3) -> list[str]:
+        """The glosses that are spelled most like `gloss`."""
+        return difflib.get_close_matches(gloss, self.glosses, n=n)
+
+    def normalise(self, glosses: Sequence[str]) -> list[str]:
+        """Raw glosses as this vocabulary wants them: by the normaliser it was built with."""
+        return get_normaliser(self.normaliser).normalise(glosses)
+
+    def encode(self, glosses: Iterable[str]) -> list[int]:
+        """Ids of normalised glosses.
+
+        Raises:
+            DataError: a gloss outside the vocabulary, which is named; it never becomes blank.
+        """
+        return [self.id_of(gloss) for gloss in glosses]
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """Glosses of ids; blanks are left out.
+
+        Raises:
+            ValueError: no such id.
+        """
+        return [self.gloss_of(int(number)) for number in ids if number != BLANK]
+
+    def unknown(self, sentences: Iterable[Sequence[str]]) -> Counter[str]:
+        """Normalised glosses that have no id, and how often each occurs."""
+        return Counter(gloss for sentence in sentences for gloss in sentence if gloss not in self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as the vocabulary's file and checkpoints hold them."""
+        return {
+            "kind": FILE_KIND,
+            "version": FILE_VERSION,
+            "normaliser": self.normaliser,
+            "min_count": self.min_count,
+            "specials": list(self.specials),
+            "source": self.source,
+            "hash": self.hash,
+            "tokens": list(self.tokens),
+            "counts": list(self.counts),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str | Path = "") -> "Vocabulary":
+        """The opposite of `to_dict`.
+
+        Raises:
+            DataError: not a vocabulary, a newer version, a value of the wrong type, or tokens that the hash denies.
+        """
+        where = str(where)
+        if not isinstance(values, dict) or values.get("kind") != FILE_KIND:
+            raise DataError("this is not a vocabulary", where, "make one with: slr vocab --data-dir DIR --out FILE")
+        if values.get("version") != FILE_VERSION:
+            raise DataError(
+                f"a vocabulary of version {values.get('version')}; this program reads {FILE_VERSION}",
+                where,
+                "update slr",
+            )
+        try:
+            found = cls(
+                tokens=_tuple_of(str, values["tokens"]),
+                counts=_tuple_of(int, values["counts"]),
+                normaliser=_only(str, values["normaliser"]),
+                source=_only(str, values["source"]),
+                specials=_tuple_of(str, values["specials"]),
+                min_count=_only(int, values["min_count"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise DataError(f"the vocabulary is damaged: {error}", where, "build it again") from error
+        if values.get("hash") != found.hash:
+            raise DataError(
+                "the tokens of the vocabulary are not those it was written with",
+                where,
+                "build it again: a changed order gives every id another meaning",
+            )
+        return found
+
+    def save(self, path: str | Path) -> None:
+        """Write the vocabulary as one JSON file, which appears whole or not at all."""
+        atomic_write_text(path, json.dumps(self.to_dict(), ensure_ascii=False, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Vocabulary":
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the file is missing, is not JSON or is not a sound vocabulary.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        except OSError as error:
+            raise DataError(f"cannot read the vocabulary: {error.strerror}", str(path), "check the name") from error
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"the vocabulary is not JSON: {error}", str(path), "build it again") from error
+        return cls.from_dict(values, path)
+
+
+def file_source(path: str | Path) -> str:
+    """Name of a file and SHA-256 of its content, as `Vocabulary.source` holds them."""
+    path = Path(path)
+    return f"{path.name} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _check_tokens(tokens: Sequence[str], counts: Sequence[int], where: str) -> None:
+    if not tokens or tokens[BLANK] != BLANK_TOKEN:
+        raise DataError(f"the id {BLANK} is not {BLANK_TOKEN}", where, "build the vocabulary again")
+    if len(tokens) != len(counts) or any(count < 0 for count in counts):
+        raise DataError(f"{len(tokens)} tokens do not go with these counts", where, "build the vocabulary again")
+    if len(tokens) == 1:
+        raise DataError("the vocabulary has no gloss", where, "build it from a table that holds some")
+    for token in tokens:
+        if token.split() != [token] or not _is_text(token):
+            raise DataError(
+                f"the token {token!r} is empty, or holds white space or broken characters", where, "rename it"
+            )
+    repeated = [token for token, count in Counter(tokens).items() if count > 1]
+    if repeated:
+        ids = [number for number, token in enumerate(tokens) if token == repeated[0]]
+        raise DataError(f"the token {repeated[0]} has the ids {ids[0]} and {ids[1]}", where, "leave one of them out")
+
+
+def _is_text(token: str) -> bool:
+    """Whether UTF-8 can hold it: a lone half of a surrogate pair is no character."""
+    return not any("\ud800" <= character <= "\udfff" for character in token)
+
+
+def _only(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, found {value!r}")
+    return value
+
+
+def _tuple_of(kind: type, values: Any) -> tuple[Any, ...]:
+    return tuple(_only(kind, value) for value in _only(list, values))

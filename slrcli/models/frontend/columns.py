@@ -1,0 +1,77 @@
+"""Columns of a batch with a mask of what is known beside them, and what is computed of them along time."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from slrcli.models.frontend.past import Past
+
+NOWHERE = 1 << 30  # a frame number further off than any clip is long
+
+
+class Columns(NamedTuple):
+    """Columns `[B, T, N]`, and where they are known, bool `[B, T, N]`; anything stands where they are not."""
+
+    values: Tensor
+    known: Tensor
+
+
+def differences(positions: Columns, count: int, past: Past) -> list[Columns]:
+    """The first `count` differences over time: each frame less the one before it, and again.
+
+    Where the n-th difference has too few frames before it (the first n), it is 0 and known with the position.
+
+    Args:
+        positions: of the frames at hand.
+        count: how many differences.
+        past: what came before.
+    """
+    blocks, (values, known) = [], positions
+    frame = past.frames + torch.arange(values.shape[1], device=values.device)
+    for order in range(1, count + 1):
+        first = (frame < order).view(1, -1, 1)
+        earlier = past.before(f"difference {order}", values, 1)[:, :-1]
+        there = past.before(f"difference {order} known", known, 1)[:, :-1]
+        values = torch.where(first, 0.0, values - earlier)
+        known = known & (first | there)
+        blocks.append(Columns(values, known))
+    return blocks
+
+
+def nearest(values: Tensor, known: Tensor) -> Tensor:
+    """`values [B, T, C]` where a frame is `known [B, T]`, elsewhere those of the known frame nearest in time.
+
+    A clip without any known frame gets arbitrary ones. Costs T, not T squared: a running count numbers the known
+    frames, and a table by number says where each of them stands.
+    """
+    frames = values.shape[1]
+    number = known.long().cumsum(dim=1)  # of the last known frame; the next one has this and one more
+    here = torch.arange(frames, device=values.device).expand_as(number)
+    # Number 0 and those after the last stand nowhere; what is unknown goes to the end, which nobody reads.
+    table = F.pad(torch.full_like(number, NOWHERE), (0, 3), value=NOWHERE)
+    table = table.scatter(1, torch.where(known, number, frames + 2), here)
+    before = torch.where(number > 0, table.gather(1, number), -NOWHERE)
+    after = table.gather(1, number + 1)
+    chosen = torch.where(here - before <= after - here, before, after).clamp(0, frames - 1)
+    return values.gather(1, chosen.unsqueeze(2).expand_as(values))
+
+
+def pick(values: Tensor, places: list[int]) -> Tensor:
+    """`values[..., places]`, without a copy where they follow each other."""
+    start, count = places[0], len(places)
+    if places == list(range(start, start + count)):
+        return values[..., start : start + count]
+    return values[..., places]
+
+
+def join(blocks: list[Columns]) -> Columns:
+    """One block after the other."""
+    return Columns(torch.cat([values for values, _ in blocks], dim=2), torch.cat([known for _, known in blocks], dim=2))
+
+
+def sums_around(values: Tensor, known: Tensor, frames: int) -> Tensor:
+    """For every frame the sum of the known `values [B, T, C]` (`known [B, T]`) among the `frames` (odd) about it."""
+    there = torch.where(known.unsqueeze(2), values, 0.0).transpose(1, 2)
+    return frames * F.avg_pool1d(there, frames, stride=1, padding=frames // 2).transpose(1, 2)

@@ -1,0 +1,1 @@
+"""Several processes, or a thread beside one; and their memory."""

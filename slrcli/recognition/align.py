@@ -1,0 +1,115 @@
+"""What `slr align` does: glosses that are known to be signed in a clip, placed in it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slrcli.config import DataConfig
+from slrcli.console import Console
+from slrcli.corpus import split_name
+from slrcli.corpus.opening import open_data
+from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.clip import padded
+from slrcli.recognition.recogniser import ClipRecogniser
+from slrcli.recognition.timing import FrameRates
+from slrcli.transcripts.outputs import TimedClip
+
+ALIGN_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Known:
+    """A clip whose glosses are known; `path` is None where no feature file was found."""
+
+    id: str
+    path: Path | None
+    glosses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """What became of a clip: its glosses with their times, or the error that stood in the way."""
+
+    id: str
+    clip: TimedClip | None = None
+    error: SlrError | None = None
+
+
+def known_clip(path: Path, glosses: str) -> list[Known]:
+    """One file, and its glosses parted by white space.
+
+    Raises:
+        UsageError: no glosses.
+    """
+    if not glosses.split():
+        raise UsageError("no glosses are named", "--glosses", 'write them as "HELLO YOU"')
+    return [Known(path.stem, path, tuple(glosses.split()))]
+
+
+def known_clips(console: Console, data: DataConfig, split: str) -> list[Known]:
+    """The utterances of a split of a corpus.
+
+    Raises:
+        SlrError: the corpus cannot be read or has no such split.
+    """
+    corpus = open_data(data)
+    for note in corpus.notes:
+        console.note(note)
+    return [Known(item.id, item.features, tuple(item.glosses)) for item in corpus.split(split_name(split))]
+
+
+def align(console: Console, recogniser: ClipRecogniser, clips: Sequence[Known], fps: float = 0.0) -> Iterator[Aligned]:
+    """Place the glosses of clips, in the order given; a clip that fails does not stop the others.
+
+    Args:
+        console: for progress.
+        recogniser: whose vocabulary's normaliser the glosses go through.
+        clips: what to align.
+        fps: frames a second; 0: as the files say, or what the recogniser was trained on.
+    """
+    rates = FrameRates(console, fps, recogniser.meta.fps)
+    with console.progress("aligning", len(clips)) as task:
+        for start in range(0, len(clips), ALIGN_BATCH):
+            part = clips[start : start + ALIGN_BATCH]
+            yield from _align_batch(recogniser, part, rates)
+            task.advance(len(part))
+
+
+def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: FrameRates) -> list[Aligned]:
+    done: dict[int, Aligned] = {}
+    arrays, targets = {}, {}
+    for index, item in enumerate(clips):
+        try:
+            targets[index] = _ids(recogniser, item)
+            arrays[index] = recogniser.load(item.path)
+        except SlrError as error:
+            done[index] = Aligned(item.id, error=error)
+    if arrays:
+        log_probs, lengths = recogniser.local_log_probs(*padded(list(arrays.values())))
+        for row, (index, length) in enumerate(zip(arrays, lengths.tolist(), strict=True)):
+            item, frames = clips[index], len(arrays[index])
+            try:
+                found = recogniser.placed(log_probs[row, :length], targets[index], frames)
+                done[index] = Aligned(item.id, TimedClip(item.id, frames, found, rates.of(item.path)))
+            except SlrError as error:
+                done[index] = Aligned(item.id, error=type(error)(error.what, item.id, error.fix))
+    return [done[index] for index in range(len(clips))]
+
+
+def _ids(recogniser: ClipRecogniser, item: Known) -> list[int]:
+    """The ids of a clip's glosses.
+
+    Raises:
+        DataError: no feature file, no gloss, or one that the vocabulary lacks.
+    """
+    if item.path is None:
+        raise DataError("no feature file was found", item.id, "name the folder of the features with --features")
+    glosses = recogniser.vocabulary.normalise(item.glosses)
+    if not glosses:
+        raise DataError(
+            "there is no gloss to place", item.id, "the annotation is empty, or its normaliser left nothing"
+        )
+    try:
+        return recogniser.vocabulary.encode(glosses)
+    except DataError as error:
+        raise DataError(error.what, item.id, error.fix) from error

@@ -1,0 +1,248 @@
+"""What `slr decode` does: feature files and videos in, glosses with their places and confidences out."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slrcli.checkpoints.runs import find_checkpoint, shown
+from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
+from slrcli.console import Console
+from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.errors import DataError, SlrError
+from slrcli.features.readers import SUFFIXES, clips_below
+from slrcli.features.store import is_store
+from slrcli.parallel.prefetch import ahead
+from slrcli.parallel.workers import usable_cores
+from slrcli.recognition.load import equip, load_recogniser
+from slrcli.recognition.recogniser import ClipRecogniser
+from slrcli.recognition.settings import Wanted
+from slrcli.recognition.timing import FrameRates
+from slrcli.transcripts.outputs import TimedClip
+from slrcli.video.sources import is_source, sources_below
+from slrcli.video.timing import frame_rate
+
+DECODE_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Means:
+    """What clips are decoded with.
+
+    Attributes:
+        model: checkpoint, run or exported model; None is the newest run, which is named aloud.
+        device: where a checkpoint is run.
+        extraction: how videos become landmarks; their layout is always the checkpoint's.
+        jobs: processes that look at videos, and that search; 0: one for each core.
+        decoder: what was said about the decoder.
+    """
+
+    model: Path | None = None
+    device: str = "auto"
+    extraction: ExtractConfig = field(default_factory=ExtractConfig)
+    jobs: int = 0
+    decoder: Wanted = field(default_factory=Wanted)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One file's outcome: a hypothesis, or the error that stood in its way.
+
+    Attributes:
+        times: of a video, for each frame the second at which it is shown.
+    """
+
+    path: Path
+    frames: int = 0
+    hypothesis: Hypothesis | None = None
+    error: SlrError | None = None
+    times: tuple[float, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for `--json`; spans are frames, the end exclusive; of videos also seconds."""
+        if self.hypothesis is None:
+            return {"file": str(self.path), "error": str(self.error)}
+        found = {"file": str(self.path), "frames": self.frames, **self._dict_of(self.hypothesis)}
+        if self.hypothesis.others:
+            found["others"] = [self._dict_of(item) for item in self.hypothesis.others]
+        return found
+
+    def _dict_of(self, found: Hypothesis) -> dict[str, Any]:
+        rows = zip(found.glosses, found.spans, found.confidences, strict=True)
+        return {
+            "log_probability": found.score,
+            **({} if found.rating is None else {"rating": found.rating}),
+            "glosses": [
+                {
+                    "gloss": gloss,
+                    "start": start,
+                    "end": end,
+                    **self._seconds(start, end),
+                    "confidence": round(confidence, 4),
+                }
+                for gloss, (start, end), confidence in rows
+            ],
+        }
+
+    def _seconds(self, start: int, end: int) -> dict[str, float]:
+        """From when the first frame of a span is shown until the last one's time is over."""
+        if not self.times:
+            return {}
+        rate = frame_rate(np.array(self.times)) or FRAMES_PER_SECOND
+        clip = TimedClip(self.path.name, self.frames, self.hypothesis, rate, self.times)
+        return {"start_seconds": round(clip.second(start), 3), "end_seconds": round(clip.second(end), 3)}
+
+
+def decode(console: Console, paths: Sequence[Path], means: Means) -> Iterator[Decoded]:
+    """Decode files and the clips of folders, in the order given; a file that fails does not stop the others.
+
+    Args:
+        paths: feature files, videos, folders of pictures, or folders of all these.
+        means: what they are decoded with.
+
+    Raises:
+        SlrError: no checkpoint, or a folder without clips.
+    """
+    files = list(clips(paths))
+    with open_for(console, means, len(files)) as recogniser:
+        yield from decode_with(console, recogniser, files, means)
+
+
+@contextmanager
+def open_for(console: Console, means: Means, count: int) -> Iterator[ClipRecogniser]:
+    """The recogniser of so many clips; where they are many and searched, on several cores until the block ends."""
+    jobs = min(means.jobs or usable_cores(), DECODE_BATCH) if count > DECODE_BATCH else 1
+    with ExitStack() as stack:
+        yield open_recogniser(console, means.model, means.device, replace(means.decoder, jobs=jobs), stack)
+
+
+def decode_with(console: Console, recogniser: ClipRecogniser, files: Sequence[Path], means: Means) -> Iterator[Decoded]:
+    """Decode clips with a recogniser, in the order given; see `decode`."""
+    with tempfile.TemporaryDirectory(prefix="slr-") as folder:
+        videos = list(dict.fromkeys(file for file in files if is_source(file)))
+        found: Landmarks = {}
+        if videos:
+            from slrcli.video.landmarks import landmarks_of  # nothing else needs all that looks at videos
+
+            found = landmarks_of(console, videos, recogniser.meta.layout, means.extraction, means.jobs, Path(folder))
+        with console.progress("decoding", len(files)) as task:
+            parts = (files[start : start + DECODE_BATCH] for start in range(0, len(files), DECODE_BATCH))
+            for part in ahead((read(recogniser, part, found) for part in parts), depth=1):
+                yield from recognised(recogniser, part, found)
+                task.advance(len(part.files))
+
+
+def open_recogniser(
+    console: Console, model: Path | None, device: str, decoder: Wanted | None = None, stack: ExitStack | None = None
+) -> ClipRecogniser:
+    """The recogniser of a checkpoint or run with its decoder; the newest one, where none is named, is named aloud.
+
+    Args:
+        stack: see `equip`.
+    """
+    checkpoint = find_checkpoint(model)
+    if model is None:
+        console.note(f"model: {shown(checkpoint)} (the newest run)")
+    recogniser = load_recogniser(checkpoint, device)
+    equip(console, recogniser, checkpoint, decoder or Wanted(), stack)
+    return recogniser
+
+
+Landmarks = Mapping[Path, Path | SlrError]
+
+
+def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:
+    """A decoded file with the times of its glosses; a video brings its own.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if item.times:
+        step = float(np.median(np.diff(item.times))) if len(item.times) > 1 else 0.0
+        fps = 1 / step if step > 0 else FRAMES_PER_SECOND
+        media = item.path if item.path.is_file() else None
+        return TimedClip(id, item.frames, item.hypothesis, fps, item.times, media)
+    return TimedClip(id, item.frames, item.hypothesis, rates.of(item.path))
+
+
+@dataclass(frozen=True)
+class Read:
+    """Some files that are recognised together, and what was read of them: arrays or errors, by place."""
+
+    files: Sequence[Path]
+    arrays: dict[int, np.ndarray]
+    errors: dict[int, Decoded]
+
+
+def read(recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks) -> Read:
+    """What the recogniser reads of each file, or of the feature file that stands in its place."""
+    arrays, errors = {}, {}
+    for index, file in enumerate(files):
+        try:
+            features = landmarks.get(file, file)
+            if isinstance(features, SlrError):
+                raise features
+            arrays[index] = recogniser.load(features)
+        except SlrError as error:
+            errors[index] = Decoded(file, error=error)
+    return Read(files, arrays, errors)
+
+
+def recognised(recogniser: ClipRecogniser, part: Read, landmarks: Landmarks) -> list[Decoded]:
+    """What comes out for each of the files that were read."""
+    files, arrays = part.files, part.arrays
+    names = [str(files[index]) for index in arrays]
+    done = {}
+    for index, found in zip(arrays, _recognised(recogniser, list(arrays.values()), names), strict=True):
+        if isinstance(found, SlrError):
+            part.errors[index] = Decoded(files[index], error=found)
+        else:
+            times = _times(landmarks.get(files[index]))
+            done[index] = Decoded(files[index], len(arrays[index]), found, times=times)
+    return [(done | part.errors)[index] for index in range(len(files))]
+
+
+def _recognised(
+    recogniser: ClipRecogniser, arrays: Sequence[np.ndarray], names: Sequence[str]
+) -> list[Hypothesis | SlrError]:
+    """What is recognised in each clip; where the batch fails, clip by clip, so that one does not take the others."""
+    if not arrays:
+        return []
+    try:
+        return recogniser.recognise(arrays, names)
+    except SlrError as error:
+        if len(arrays) == 1:
+            return [type(error)(error.what, error.where or names[0], error.fix)]
+    return [_recognised(recogniser, [x], [name])[0] for x, name in zip(arrays, names, strict=True)]
+
+
+def _times(extracted: Path | None) -> tuple[float, ...]:
+    """When each frame of an extracted video is shown."""
+    if extracted is None:
+        return ()
+    with np.load(extracted, allow_pickle=False) as arrays:
+        return tuple(arrays["timestamps"].tolist())
+
+
+def clips(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files themselves, and for a folder its feature files and videos, those in folders below it too, by name.
+
+    A packed store is a folder of its clips.
+    """
+    for path in paths:
+        if is_store(path):
+            yield from clips_below(path)
+            continue
+        if not path.is_dir() or is_source(path):
+            yield path
+            continue
+        inside = [*clips_below(path), *sources_below(path)]
+        if not inside:
+            raise DataError(
+                "the folder holds neither feature files nor videos", str(path), f"such as {', '.join(SUFFIXES)}, .mp4"
+            )
+        yield from sorted(inside)

@@ -1,0 +1,123 @@
+"""Joins model and decoder: feature arrays in, hypotheses out, whole clips at a time."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from slrcli.checkpoints.checkpoint import load_checkpoint
+from slrcli.checkpoints.meta import Meta
+from slrcli.corpus.clips import Batch
+from slrcli.errors import UsageError
+from slrcli.features.hands import free_hands
+from slrcli.glosses.vocabulary import Vocabulary
+from slrcli.models.base import Output, SignModel, log_softmax
+from slrcli.models.streaming import Streaming
+from slrcli.parallel import distributed
+from slrcli.recognition.recogniser import ClipRecogniser
+from slrcli.recognition.streaming import RunningRecogniser
+
+LONG_CLIP = 4096  # frames; a multiple of any usual stride
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one, else the CPU; processes that work together take a GPU each.
+
+    Raises:
+        SlrError: a device that this machine does not have.
+    """
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda", distributed.local_rank())
+    if name == "auto":
+        return torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"The device '{name}' cannot be used: {reason}", "--device", "Use --device auto.") from error
+    return device
+
+
+class Recogniser(ClipRecogniser):
+    """A model with its vocabulary.
+
+    Args:
+        model: put in evaluation mode while it is used.
+        vocabulary: names of its classes.
+    """
+
+    def __init__(self, model: SignModel, vocabulary: Vocabulary, meta: Meta | None = None):
+        super().__init__(vocabulary, meta)
+        self.model = model
+
+    @classmethod
+    def from_checkpoint(cls, path: Path, device: torch.device | str = "cpu") -> "Recogniser":
+        """The recogniser that a checkpoint holds; CheckpointError where it is damaged."""
+        model, meta = load_checkpoint(path, device)
+        return cls(model, meta.vocabulary, meta)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def stride(self) -> float:
+        """See `ClipRecogniser`; read off a length at which rounding up does not matter."""
+        return LONG_CLIP / int(self.model.output_length(LONG_CLIP))
+
+    @property
+    def late(self) -> int:
+        """See `ClipRecogniser`."""
+        return getattr(self.model, "late", 0)  # a module of somebody else may not say it
+
+    @property
+    def least_frames(self) -> int:
+        """See `ClipRecogniser`."""
+        return next(frames for frames in range(1, LONG_CLIP) if self.model.output_length(frames) > 0)
+
+    def running(self) -> RunningRecogniser | None:
+        """See `ClipRecogniser`; what `streaming` made can, unless its frontend or its preparation needs whole clips."""
+        if not (isinstance(self.model, Streaming) and self.model.frontend.runs):
+            return None
+        if self.meta.config.data.assign_hands and free_hands(self.meta.layout):
+            return None
+        sure = {"confidence": self.calibration.of} if self.calibration else {}
+        max_gap = self.meta.config.data.max_gap
+        return RunningRecogniser(self.model.eval(), self.vocabulary, self.stride, max_gap, **sure)
+
+    @torch.inference_mode()
+    def posteriors(self, batch: Batch) -> Output:
+        """Log-probabilities of a batch, `[B, T', V]`, in evaluation mode."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            batch = batch.to(self.device)
+            return Output(*self.model(batch.x, batch.lengths))
+        finally:
+            self.model.train(training)
+
+    def log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `ClipRecogniser`."""
+        output = self._output(x, lengths)
+        return output.log_probs.float().cpu().numpy(), output.lengths.cpu().numpy()
+
+    @torch.inference_mode()
+    def local_log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `ClipRecogniser`; inner heads take part where the network has some."""
+        output = self._output(x, lengths)
+        return output.local.float().cpu().numpy(), output.lengths.cpu().numpy()
+
+    @torch.inference_mode()
+    def inner_log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """See `ClipRecogniser`."""
+        output = self._output(x, lengths)
+        if not output.aux:
+            return None
+        mean = log_softmax(sum(output.aux) / len(output.aux))
+        return mean.cpu().numpy(), output.lengths.cpu().numpy()
+
+    def _output(self, x: np.ndarray, lengths: np.ndarray) -> Output:
+        nothing = torch.zeros(0, dtype=torch.int64)
+        return self.posteriors(Batch(torch.from_numpy(x), torch.from_numpy(lengths), nothing, nothing, ()))

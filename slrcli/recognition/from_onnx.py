@@ -1,0 +1,155 @@
+"""A recogniser that was exported: an ONNX file, run by onnxruntime. Torch is neither needed nor loaded.
+
+The graph takes clips whose gaps are filled (`x`, `lengths`) and gives log-probabilities and their lengths, and those by
+which known glosses are placed where the network has inner heads; the shared frontend is part of it. All else stands in
+the file's metadata, a text for each key: the parts of a `Meta` as JSON, and what `properties` adds.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from slrcli.checkpoints.meta import Meta
+from slrcli.errors import CheckpointError, DependencyError, SlrError, UsageError
+from slrcli.parallel.workers import usable_cores
+from slrcli.recognition.recogniser import ClipRecogniser
+
+FORMAT = "slr-exported-1"
+INPUTS, OUTPUTS = ("x", "lengths"), ("log_probs", "output_lengths")
+LOCAL = "local_log_probs"
+REMEDY = "export it again with slr export"
+ERRORS_ONLY = 3  # of onnxruntime's levels of logging
+PROVIDERS = ["CPUExecutionProvider"]
+
+
+def properties(meta: Meta, **more: str) -> dict[str, str]:
+    """What an exported file says of itself, in texts: `Meta`, readable copies of what other programs need, and more."""
+    return {
+        "format": FORMAT,
+        **{key: json.dumps(value, ensure_ascii=False) for key, value in meta.to_dict().items()},
+        "tokens": json.dumps(meta.vocabulary.tokens, ensure_ascii=False),
+        "architecture": meta.config.model.arch,
+        "normaliser": meta.vocabulary.normaliser,
+        "max_gap": str(meta.config.data.max_gap),
+        "assign_hands": str(meta.config.data.assign_hands).lower(),
+        "fps": f"{meta.fps:g}",
+        **more,
+    }
+
+
+class ExportedRecogniser(ClipRecogniser):
+    """See the module.
+
+    Args:
+        session: of onnxruntime.
+        meta: what the file's metadata say.
+        known: all of the metadata.
+
+    Attributes:
+        checkpoint: hash of the checkpoint that was exported, as `slrcli.files.file_hash` gives it.
+    """
+
+    def __init__(self, session: Any, meta: Meta, known: Mapping[str, str]):
+        super().__init__(meta.vocabulary, meta)
+        self._session = session
+        self.stride, self.least_frames = float(known["stride"]), int(known["least_frames"])
+        self.late = int(known.get("late", "0"))  # files that were exported before do not say it
+        self.checkpoint = known["checkpoint"]
+        self._local = LOCAL if LOCAL in [item.name for item in session.get_outputs()] else OUTPUTS[0]
+
+    @classmethod
+    def open(cls, path: Path, device: str = "auto") -> "ExportedRecogniser":
+        """The recogniser that a file holds.
+
+        Raises:
+            CheckpointError: not such a file, or damaged.
+            DependencyError: onnxruntime is not installed.
+            UsageError: another device than the processor.
+        """
+        if device not in ("auto", "cpu"):
+            fix = "leave --device out, or decode with the checkpoint itself"
+            raise UsageError("an exported model runs on the processor", f"--device {device}", fix)
+        session = open_session(path)
+        known = session.get_modelmeta().custom_metadata_map
+        if known.get("format") != FORMAT:
+            raise CheckpointError("the file is no model that slr exported", f"{path} (expected {FORMAT})", REMEDY)
+        try:
+            values = {key: json.loads(known[key]) for key in META_KEYS if key in known}
+            recogniser = cls(session, Meta.from_dict(values, str(path)), known)
+            recogniser._check_fit()
+            return recogniser
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SlrError) as error:
+            reason = _first_line(error)
+            raise CheckpointError(f"the metadata of the model are damaged: {reason}", str(path), REMEDY) from error
+
+    def log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `ClipRecogniser`."""
+        return self._run(OUTPUTS, x, lengths)
+
+    def local_log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `ClipRecogniser`; inner heads take part where the network has some."""
+        return self._run((self._local, OUTPUTS[1]), x, lengths)
+
+    def _run(self, outputs: Sequence[str], x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            found, steps = self._session.run(outputs, dict(zip(INPUTS, (x, lengths), strict=True)))
+        except Exception as error:  # its exceptions have no base of their own
+            what = f"the exported model cannot take {len(x)} clips of {x.shape[1]:,} frames: {_first_line(error)}"
+            raise SlrError(what, fix="decode long clips one by one, or in parts") from error
+        return found, steps
+
+    def _check_fit(self) -> None:
+        """ValueError where the metadata do not belong to this graph."""
+        shapes = {item.name: item.shape for item in (*self._session.get_inputs(), *self._session.get_outputs())}
+        if missing := [name for name in (*INPUTS, *OUTPUTS) if name not in shapes]:
+            raise ValueError(f"the graph has no {', '.join(missing)}")
+        for name, size, of in (
+            (INPUTS[0], self.meta.layout.width, "the layout's columns"),
+            (OUTPUTS[0], self.vocabulary.size, "the vocabulary's tokens"),
+        ):
+            if len(shapes[name]) != 3 or shapes[name][2] != size:
+                raise ValueError(f"{name} is of shape {shapes[name]}, {of} are {size}")
+        if not 0 < self.stride < math.inf or self.least_frames < 1:
+            raise ValueError(f"a stride of {self.stride:g} and {self.least_frames} frames at least cannot be")
+
+
+META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions", "utterances", "sentences", "decode")
+
+
+def open_session(path: Path) -> Any:
+    """A session of onnxruntime on the usable cores.
+
+    Raises:
+        CheckpointError: the file cannot be read as a model.
+        DependencyError: onnxruntime is not installed.
+    """
+    runtime = need_runtime()
+    options = runtime.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    options.intra_op_num_threads = usable_cores()
+    # What depends on weights alone was computed when the file was made; to look for more costs more than it saves.
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    try:
+        return runtime.InferenceSession(str(path), options, providers=PROVIDERS)
+    except Exception as error:  # its exceptions have no base of their own
+        reason = _first_line(error)
+        raise CheckpointError(f"the model cannot be read: {reason}", str(path), REMEDY) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def need_runtime() -> ModuleType:
+    """onnxruntime; DependencyError where it is not installed."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        fix = "pip install 'slrcli[onnx]'"
+        raise DependencyError("exported models need the library onnxruntime", ".onnx", fix) from error
+    return onnxruntime

@@ -1,0 +1,105 @@
+"""What all recognisers of whole clips share, whatever computes their log-probabilities; torch is not needed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from slrcli.checkpoints.meta import Meta
+from slrcli.decoding.alignment import align
+from slrcli.decoding.calibration import Calibration
+from slrcli.decoding.decoder import BestPath, Decoder, make_decoder
+from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.decoding.stream import StreamRecogniser
+from slrcli.errors import DataError
+from slrcli.features.clip import is_blind, load_clip, padded
+from slrcli.glosses.vocabulary import Vocabulary
+
+
+class ClipRecogniser:
+    """Feature arrays in, hypotheses out. A subclass says `log_probs`, `stride` and `least_frames`.
+
+    Attributes:
+        vocabulary: names of the classes.
+        meta: what is known of the model; None where nobody trained it.
+        stride: input frames that an output frame stands for; not always whole.
+        least_frames: the shortest clip of which anything comes out.
+        late: input frames by which output frames come after what they see (see `SignModel`); times are put right by it.
+        decoder: makes hypotheses of log-probabilities; what its training found out about reading clips, else the best
+            path, unless another one is put here.
+        calibration: what the confidences go through; None leaves them as the model has them.
+    """
+
+    stride: float
+    least_frames: int
+    late: int = 0
+    calibration: Calibration | None = None
+
+    def __init__(self, vocabulary: Vocabulary, meta: Meta | None = None):
+        self.vocabulary, self.meta = vocabulary, meta
+        self.decoder: Decoder = make_decoder(meta.decode, vocabulary) if meta else BestPath(vocabulary)
+
+    def load(self, path: Path) -> np.ndarray:
+        """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""
+        clip = load_clip(path, self.meta.layout, **self.meta.config.data.preparation)
+        if is_blind(clip):
+            what = f"no person was seen in {Path(path).name}: every value of its {len(clip):,} frames is missing"
+            raise DataError(what, path, "look at it with slr show, and extract it again")
+        return clip
+
+    def log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log-probabilities of a batch.
+
+        Args:
+            x: float32 `[B, T, D]`, NaN where a point is missing; what lies beyond a clip's end is not looked at.
+            lengths: frames of each clip, int64 `[B]`.
+
+        Returns:
+            Float32 `[B, T', V]`, and the output frames of each clip, int64 `[B]`.
+        """
+        raise NotImplementedError
+
+    def local_log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `log_probs`, but nearer to where in the clip a gloss is signed: for placing glosses that are known."""
+        return self.log_probs(x, lengths)
+
+    def inner_log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """As `log_probs`, by the inner heads alone, several of them on average; None where none can be asked."""
+        return None
+
+    def running(self) -> StreamRecogniser | None:
+        """A recogniser of a running stream that carries on what it knows; None where whole clips are needed."""
+        return None
+
+    def recognise(self, clips: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[Hypothesis]:
+        """Hypotheses of clips `[T, D]`, computed as one batch."""
+        x, frames = padded(clips)
+        return self.hypotheses(*self.log_probs(x, frames), frames, names)
+
+    def hypotheses(
+        self, log_probs: np.ndarray, lengths: np.ndarray, frames: np.ndarray, names: Sequence[str] | None = None
+    ) -> list[Hypothesis]:
+        """What the decoder makes of a batch, spans in input frames.
+
+        Args:
+            log_probs, lengths: as `log_probs` gives them.
+            frames: input frames of each clip.
+            names: what to call the clips in an error.
+        """
+        # The stride is the model's, not the batch's: spans must not depend on what else is in it.
+        found = self.decoder(log_probs, lengths.tolist(), self.stride, frames.tolist(), names)
+        found = [item.earlier(self.late) for item in found]
+        return [self.calibration.applied(item) for item in found] if self.calibration else found
+
+    def placed(self, log_probs: np.ndarray, ids: Sequence[int], frames: int) -> Hypothesis:
+        """Known glosses, placed in a clip; see `slrcli.decoding.alignment.align`.
+
+        Args:
+            log_probs: `[T', V]` of one clip without padding, of `log_probs` or `local_log_probs`.
+            ids: the glosses in their order.
+            frames: input frames of the clip.
+
+        Raises:
+            DataError: they cannot be placed.
+        """
+        return align(log_probs, ids, self.stride, self.vocabulary, frames).earlier(self.late)

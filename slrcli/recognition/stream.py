@@ -1,0 +1,151 @@
+"""What `slr decode --stream` does: frames come through a pipe or into a growing file, glosses as they get certain."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from slrcli.config import LiveConfig, check_live
+from slrcli.console import Console
+from slrcli.decoding.decoder import BestPath
+from slrcli.decoding.stream import Spotted, StreamRecogniser
+from slrcli.errors import DataError
+from slrcli.features.landmarks import prepare
+from slrcli.features.rows import AnyRows
+from slrcli.recognition.recogniser import ClipRecogniser
+from slrcli.recognition.sliding import SlidingWindow
+
+MOST_BYTES = 1 << 16  # read at once
+LOOK_EVERY = 0.05  # seconds between two looks at a file that has not grown
+
+
+@dataclass(frozen=True)
+class Told:
+    """A gloss of a stream as it is told: frames, the end exclusive, and seconds.
+
+    Attributes:
+        latency: frames that came after its end before it was certain.
+        peak: the frame where it is likeliest; None where that is not known.
+    """
+
+    gloss: str
+    start: int
+    end: int
+    peak: int | None
+    confidence: float
+    latency: int
+    start_seconds: float
+    end_seconds: float
+
+    @classmethod
+    def of(cls, item: Spotted, fps: float) -> "Told":
+        """A gloss with its seconds."""
+        seconds = round(item.start / fps, 3), round(item.end / fps, 3)
+        return cls(item.gloss, item.start, item.end, item.peak, round(item.confidence, 4), item.latency, *seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for `--json`."""
+        return asdict(self)
+
+
+def stream_recogniser(
+    console: Console,
+    recogniser: ClipRecogniser,
+    fps: float,
+    options: LiveConfig,
+    complete: Callable[[np.ndarray], np.ndarray] = lambda x: x,
+) -> StreamRecogniser:
+    """The one that carries on what it knows, where the recogniser can; else windows of the last seconds.
+
+    Args:
+        console: is told which of them.
+        recogniser: with its decoder; a search needs windows.
+        fps: frames a second of the stream.
+        options: of the windows.
+        complete: makes of the frames of a window what the recogniser's layout has.
+
+    Raises:
+        UsageError: window, hop and settling time do not fit each other.
+    """
+    running = recogniser.running()
+    if running is not None and isinstance(recogniser.decoder, BestPath):
+        console.note("The network answers while the stream goes on.")
+        return running
+    check_live(options)
+    why = "a search looks at windows (--beam 0: none)" if running is not None else "the network looks at whole clips"
+    console.note(f"The last {options.window:g} s are looked at every {options.hop:g} s: {why}.")
+    layout, preparation = recogniser.meta.layout, recogniser.meta.config.data.preparation
+
+    def recognise(x: np.ndarray):
+        return recogniser.recognise([prepare(complete(x), layout, **preparation)], ["stream"])[0]
+
+    return SlidingWindow(recognise, fps, options, recogniser.least_frames)
+
+
+def stream_glosses(
+    console: Console, recogniser: ClipRecogniser, chunks: Iterator[bytes], name: str, fps: float, options: LiveConfig
+) -> Iterator[Told]:
+    """The glosses of a stream until it ends; an interruption (Ctrl-C) is such an end.
+
+    Args:
+        console: see `stream_recogniser`.
+        recogniser: of the layout whose columns a frame has.
+        chunks: bytes as they come; see `piped` and `growing`.
+        name: of the stream, for errors.
+        fps: frames a second.
+        options: of the windows, where they are needed.
+
+    Raises:
+        DataError: what comes is no frames of that layout; the glosses before it were told.
+    """
+    rows = AnyRows(recogniser.meta.layout.width, name)
+    stream = stream_recogniser(console, recogniser, fps, options)
+    last = np.zeros((0, recogniser.meta.layout.width), np.float32)
+    try:
+        for data in chunks:
+            for item in stream.push(rows.feed(data)):
+                yield Told.of(item, fps)
+        last = rows.close()
+    except KeyboardInterrupt:
+        console.note()
+    for item in [*stream.push(last), *stream.finish()]:
+        yield Told.of(item, fps)
+
+
+def piped(file: BinaryIO) -> Iterator[bytes]:
+    """What comes through a pipe, at once and not once a buffer is full."""
+    number = file.fileno()
+    while data := os.read(number, MOST_BYTES):
+        yield data
+
+
+def growing(
+    path: Path,
+    patience: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[bytes]:
+    """What a file holds and what is added to it, until it has not grown for `patience` seconds.
+
+    Raises:
+        DataError: the file cannot be read, or has become shorter.
+    """
+    try:
+        with path.open("rb") as file:
+            latest = clock()
+            while True:
+                if data := file.read(MOST_BYTES):
+                    latest = clock()
+                    yield data
+                elif os.fstat(file.fileno()).st_size < file.tell():
+                    raise DataError("the file became shorter while it was read", str(path), "only add to its end")
+                elif clock() - latest >= patience:
+                    return
+                else:
+                    sleep(LOOK_EVERY)
+    except OSError as error:
+        raise DataError(f"the stream cannot be read: {error.strerror}", str(path), "check the name") from error

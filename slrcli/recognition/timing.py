@@ -1,0 +1,67 @@
+"""What outputs with times need to know of clips: what each is called, and how many frames a second it has."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from slrcli.config import FRAMES_PER_SECOND
+from slrcli.console import Console
+from slrcli.errors import UsageError
+from slrcli.features.readers import frame_rate
+from slrcli.features.store import is_store, store_of
+
+
+def clip_ids(paths: Sequence[Path], files: Sequence[Path]) -> list[str]:
+    """What to call each file: its place below the folder that was named, without the suffix, or its own name.
+
+    Where two files share such a name, both keep their suffixes.
+
+    Args:
+        paths: files and folders as the user named them.
+        files: what was found at and below them.
+
+    Raises:
+        UsageError: two files of the same name from different folders.
+    """
+    named = set(paths)
+    folders = [path for path in paths if path.is_dir() or is_store(path)]
+    places = [
+        Path(file.resolve().name)
+        if file in named
+        else next(file.relative_to(folder) for folder in folders if file.is_relative_to(folder))
+        for file in files
+    ]
+    whole = [file.is_dir() or store_of(file) is not None for file in files]  # names without a suffix
+    short = [str(place if keep else place.with_suffix("")) for place, keep in zip(places, whole, strict=True)]
+    count = Counter(short)
+    ids = [one if count[one] == 1 else str(place) for one, place in zip(short, places, strict=True)]
+    for id, number in Counter(ids).items():
+        if number > 1:
+            raise UsageError(f"{number} clips are called {id}", fix="decode the folders one by one")
+    return ids
+
+
+class FrameRates:
+    """How many frames a second clips have: as it was said, as their file says, as is usual.
+
+    Args:
+        console: is told once where it had to be guessed.
+        given: by the user or the corpus; 0 where nothing was said.
+        usual: of what the recogniser was trained on; 0: not known.
+    """
+
+    def __init__(self, console: Console, given: float, usual: float):
+        self._console, self._given, self._usual = console, given, usual
+        self._guessed = False
+
+    def of(self, path: Path) -> float:
+        """Frames a second of a feature file.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        known = self._given or frame_rate(path) or self._usual
+        if not known and not self._guessed:
+            self._guessed = True
+            self._console.note(f"The files do not say their frames a second; {FRAMES_PER_SECOND:g} is taken (--fps).")
+        return known or FRAMES_PER_SECOND

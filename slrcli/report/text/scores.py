@@ -1,0 +1,171 @@
+"""Protocols side by side, intervals, comparisons and breakdowns, for people."""
+
+from rich.box import SIMPLE
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from slrcli.report.text.alignment import percent, visible
+from slrcli.report.text.tables import Fitted, score_line
+from slrcli.scoring.breakdown import Breakdown, Familiarity
+from slrcli.scoring.stats import Comparison, Interval
+from slrcli.scoring.wer import Score
+
+SHOWN = 8  # rows of a list
+SEEN, UNSEEN = "seen in train", "not seen"  # what sentences are called that were learnt from, and the others
+
+
+def interval_text(found: Interval) -> str:
+    """`12.3 to 14.5 %`, or why there is none."""
+    if found.low != found.low:
+        return "n/a (too little to draw from)"
+    return f"{found.low:.2f} to {found.high:.2f} %"
+
+
+def interval_lines(intervals: dict[str, Interval]) -> list[str]:
+    """The intervals of the whole, one line each."""
+    lines = [f"95 % interval over utterances: {interval_text(intervals[''])}"]
+    if "signers" in intervals:
+        over = intervals["signers"]
+        few = ", few to draw from: take it as a hint" if over.units < 10 else ""
+        lines.append(f"95 % interval over signers: {interval_text(over)} ({over.units} signers{few})")
+    return lines
+
+
+def protocol_table(judged, plain: Score) -> Fitted:
+    """One row a protocol.
+
+    Args:
+        judged: what `slrcli.scoring.score` made of each.
+        plain: the score under the protocol `plain`, which the last columns but one are measured against.
+    """
+    table = Table(
+        title=Text("protocols side by side"), title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    table.add_column("protocol", overflow="fold")
+    for name in ("glosses", "S", "D", "I", "errors", "WER", "ref out", "hyp out", "vs plain", "floor"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for item in judged:
+        score = item.score
+        out = [sum(pair[side] for pair in item.removed.values()) for side in (0, 1)]
+        cells = [score.ref_tokens, score.substitutions, score.deletions, score.insertions, score.errors]
+        cells += [percent(score.wer), *out, f"{score.errors - plain.errors:+d}", item.floor.errors]
+        table.add_row(visible(item.protocol.signature), *map(str, cells))
+    return Fitted(table)
+
+
+def protocol_notes(judged) -> str:
+    """What the table's columns mean, and the tokens that each rule takes."""
+    lines = [
+        "ref out, hyp out: tokens that the rules take away. vs plain: errors more or fewer than the plain edit",
+        "distance of the untouched files. floor: errors of perfect recognition, the reference as hypothesis.",
+        "Steps: tokens that each takes from references/hypotheses, and the errors that it makes (+) or hides (-).",
+    ]
+    for item in judged:
+        steps = ", ".join(_step(name, item) for name in dict.fromkeys([*item.removed, *item.made]))
+        lines.append(f"{item.protocol.signature}: {item.protocol.description}" + (f" Steps: {steps}." if steps else ""))
+    return "\n".join(lines)
+
+
+def side_by_side(judged, plain: Score) -> list[RenderableType]:
+    """Several protocols as a table with its notes; nothing for a single one."""
+    return [protocol_table(judged, plain), protocol_notes(judged)] if len(judged) > 1 else []
+
+
+def closing_lines(main, intervals: dict[str, Interval]) -> list[str]:
+    """What every scoring command ends in: intervals, the signature, and the rate itself last.
+
+    Args:
+        main: what `slrcli.scoring.score` made of the first protocol.
+        intervals: its intervals, by the names that they have there.
+    """
+    return [*interval_lines(intervals), main.signature, score_line(main.score)]
+
+
+def familiarity_lines(found: Familiarity) -> list[str]:
+    """A small table: the errors on sentences that stand in train, and on those that do not."""
+    lines = [f"{'sentences':<14}{'utterances':>11}{'glosses':>9}{'errors':>8}{'WER':>10}   95 % interval"]
+    for name, score, interval in (
+        (SEEN, found.seen, found.seen_interval),
+        (UNSEEN, found.unseen, found.unseen_interval),
+    ):
+        if not score.utterances:
+            lines.append(f"{name:<14}{'none':>11}")
+            continue
+        between = interval_text(interval) if interval.low == interval.low else "n/a"
+        numbers = f"{len(score.utterances):>11}{score.ref_tokens:>9}{score.errors:>8}{percent(score.wer):>10}"
+        lines.append(f"{name:<14}{numbers}   {between}")
+    return lines
+
+
+def chance(p: float) -> str:
+    """A probability after a `p`: `= 0.0213`, or below what four digits show. None is zero: draws are finite."""
+    return f"= {p:.4f}" if p >= 0.0001 or p != p else "< 0.0001"
+
+
+def comparison_text(name: str, score: Score, found: Comparison) -> str:
+    """A further system against the first, in two lines."""
+    return (
+        f"{visible(name)}: WER {percent(score.wer)}, {found.difference:+.2f} points against the first "
+        f"(95 % {interval_text(found.interval)})\n"
+        f"  p {chance(found.p_bootstrap)} by paired bootstrap, {chance(found.p_matched)} by matched pairs; "
+        f"better in {found.better}, worse in {found.worse}, same in {found.same} utterances"
+    )
+
+
+def breakdown_view(found: Breakdown) -> RenderableType:
+    """The worst glosses, pairs, deletions, insertions; errors by length and by place."""
+    glosses = Table(title=Text("glosses with most errors"), title_justify="left")
+    glosses.add_column("gloss", overflow="fold")
+    for name in ("support", "recall", "precision", "deleted", "inserted"):
+        glosses.add_column(name, justify="right")
+    for item in found.glosses[:SHOWN]:
+        if item.errors:
+            cells = (item.support, _share(item.recall), _share(item.precision), item.deleted, item.inserted)
+            glosses.add_row(visible(item.gloss), *map(str, cells))
+    lengths = Table(title=Text("by length of the reference"), title_justify="left")
+    lengths.add_column("glosses")
+    for name in ("utterances", "errors", "WER"):
+        lengths.add_column(name, justify="right")
+    for label, score in found.by_length:
+        lengths.add_row(label, str(len(score.utterances)), str(score.errors), percent(score.wer))
+    lines = [
+        _list("taken for another", [(f"{ref} > {hyp}", count) for ref, hyp, count in found.confusions]),
+        _list("deleted", found.deletions),
+        _list("inserted", found.insertions),
+    ]
+    if found.by_place:
+        parts = ", ".join(f"{label} {share:.1f} %" for label, share, _ in found.by_place)
+        lines.append(f"recognised by place in the sentence: {parts}")
+    return Group(Fitted(glosses), Fitted(lengths), Text("\n".join(lines)))
+
+
+def changes_view(changes) -> str:
+    """What each rule changed, its first examples, and how often."""
+    grouped: dict[tuple[str, str], list] = {}
+    for rule, side, *rest in changes:
+        grouped.setdefault((rule, side), []).append(rest)
+    lines = []
+    for (rule, side), found in grouped.items():
+        lines.append(f"{rule}, {side}: {len(found)} utterances changed")
+        for id, before, after in found[:SHOWN]:
+            lines.append(f"  {visible(id)}: {visible(before)}  ->  {visible(after) or '(nothing)'}")
+        if len(found) > SHOWN:
+            lines.append(f"  and {len(found) - SHOWN} more (--json has all)")
+    return "\n".join(lines) or "No rule changed anything."
+
+
+def _step(name: str, item) -> str:
+    """A step of one protocol's: `marks 0/3 -2`."""
+    ref, hyp = item.removed.get(name, (0, 0))
+    return f"{name} {ref}/{hyp}" + (f" {item.made[name]:+d}" if name in item.made else "")
+
+
+def _share(value: float) -> str:
+    return "n/a" if value != value else f"{100 * value:.1f} %"
+
+
+def _list(title: str, rows: list[tuple[str, int]]) -> str:
+    shown = ", ".join(f"{visible(name)} {count}" for name, count in rows[:SHOWN])
+    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    return f"{title}: {shown or 'none'}{more}"

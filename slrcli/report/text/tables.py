@@ -1,0 +1,104 @@
+"""Scores as tables for people."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from slrcli.report.text.alignment import percent, utterance_view, visible
+from slrcli.scoring.breakdown import calibration_error
+from slrcli.scoring.wer import Score
+
+HEADER = ("", "utterances", "glosses", "hits", "S", "D", "I", "errors", "WER")
+_UNKNOWN = "(unknown)"
+
+
+class Fitted:
+    """A table where the terminal is wide enough for it; else its rows as lines of text, so that nothing is cut off.
+
+    Args:
+        table: its first column names the rows.
+    """
+
+    def __init__(self, table: Table):
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if Measurement.get(console, options.update(max_width=10_000), self.table).minimum <= options.max_width:
+            yield self.table
+            return
+        names = [str(column.header) for column in self.table.columns]
+        yield Text(str(self.table.title or ""), style="bold")
+        for name, *cells in zip(*(column.cells for column in self.table.columns), strict=True):
+            told = ", ".join(f"{head} {cell}" for head, cell in zip(names[1:], cells, strict=True))
+            yield Text(f"{name}: {told}")
+
+
+def score_line(score: Score) -> str:
+    """The score in one line."""
+    return (
+        f"WER {percent(score.wer)}  (S {score.substitutions}, D {score.deletions}, I {score.insertions}; "
+        f"{score.ref_tokens} glosses in {len(score.utterances)} utterances)"
+    )
+
+
+def score_rows(score: Score, groups: Mapping[str, Score] | None = None) -> list[tuple[str, ...]]:
+    """The cells under `HEADER`: one row a group, then the row of all; names are safe to show."""
+    rows = [_row(visible(name) or _UNKNOWN, group) for name, group in (groups or {}).items()]
+    return [*rows, _row("all", score)]
+
+
+def score_table(
+    score: Score, groups: Mapping[str, Score] | None = None, title: str = "", group: str = "signer"
+) -> Fitted:
+    """A table of the score, split by `groups` (what `by_group` gives); `group` heads the names."""
+    table = Table(title=Text(title) if title else None, title_justify="left", show_footer=False)
+    table.add_column(group if groups else "", overflow="fold")
+    for name in HEADER[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    rows = score_rows(score, groups)
+    for index, row in enumerate(rows):
+        last = index == len(rows) - 1
+        table.add_row(*map(Text, row), style="bold" if last else "", end_section=index == len(rows) - 2)
+    return Fitted(table)
+
+
+def score_text(score: Score, groups: Mapping[str, Score] | None = None, group: str = "signer") -> str:
+    """The same table as plain text, columns padded with spaces."""
+    rows = [(group if groups else "", *HEADER[1:]), *score_rows(score, groups)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(_padded(row, widths) for row in rows)
+
+
+def worst_view(score: Score, count: int, signer_of: Mapping[str, str] | None = None) -> RenderableType:
+    """The alignments of the `count` utterances with the most errors, a blank line between them."""
+    parts: list[RenderableType] = []
+    for utterance in score.worst(count):
+        if parts:
+            parts.append(Text())
+        parts.append(utterance_view(utterance, (signer_of or {}).get(utterance.id, "")))
+    return Group(*parts)
+
+
+def calibration_text(rows: Sequence[tuple[float, float, int, float, float]]) -> str:
+    """Confidence against hits, one line a class, and the expected calibration error."""
+    lines = [
+        f"  {low:.1f} to {high:.1f}: {count} glosses, sure {100 * sure:.1f} %, right {100 * right:.1f} %"
+        for low, high, count, sure, right in rows
+    ]
+    return "\n".join(["confidences:", *lines, f"  calibration error {calibration_error(rows):.2f} points"])
+
+
+def _row(name: str, score: Score) -> tuple[str, ...]:
+    numbers = (score.ref_tokens, score.hits, score.substitutions, score.deletions, score.insertions, score.errors)
+    return name, str(len(score.utterances)), *map(str, numbers), percent(score.wer)
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
+    """The first column to the left, the numbers to the right."""
+    name, *numbers = row
+    cells = [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
+    return "  ".join([name + " " * (widths[0] - cell_len(name)), *cells])

@@ -1,0 +1,258 @@
+"""What `slr score` does: files of references and hypotheses in, scores under one protocol or all of them out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slrcli.console import Console
+from slrcli.errors import DataError, UsageError
+from slrcli.glosses.vocabulary import Vocabulary
+from slrcli.scoring.breakdown import Breakdown, breakdown, calibration
+from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get_protocols, removed_by_rule
+from slrcli.scoring.sclite import meanings, signer_of
+from slrcli.scoring.signature import signature
+from slrcli.scoring.stats import Comparison, Interval, compare, interval
+from slrcli.scoring.wer import Score, apart_text, by_signer
+from slrcli.transcripts import read_lines, read_segments
+
+BY = ("id", "line")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A pair of files under one protocol.
+
+    Attributes:
+        protocol: how it was scored.
+        score: the errors.
+        removed: rule -> tokens that it took from references and from hypotheses.
+        made: step -> errors that it makes, or hides where negative.
+        floor: the errors that even perfect recognition makes under this protocol.
+        signature: one line that says how the score was made.
+    """
+
+    protocol: Protocol
+    score: Score
+    removed: dict[str, tuple[int, int]]
+    made: dict[str, int]
+    floor: Score
+    signature: str
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What became of the files.
+
+    Attributes:
+        judged: the first system under each protocol that was asked for.
+        by_signer: its score by signer, under the first protocol; empty where the references name none.
+        intervals: '' is the whole by utterances, `signers` the whole by signers, other names are single signers.
+        breakdown: where its errors are.
+        calibration: its confidences against its hits; empty where the file has none or the protocol changed glosses.
+        others: further systems under the first protocol: name, score and comparison with the first.
+        left_out: ids that one side lacks and that were therefore not scored, because `partial` was asked for.
+        meanings: tokens that sclite itself would read otherwise than as text, with what it does.
+        changes: (rule, side, id, before, after) of every change, if it was asked for.
+    """
+
+    judged: tuple[Judged, ...]
+    by_signer: dict[str, Score]
+    intervals: dict[str, Interval]
+    breakdown: Breakdown
+    calibration: list[tuple[float, float, int, float, float]]
+    others: tuple[tuple[str, Score, Comparison], ...]
+    left_out: tuple[str, ...]
+    meanings: dict[str, str]
+    changes: tuple[tuple[str, str, str, str, str], ...] = ()
+
+    @property
+    def main(self) -> Judged:
+        """The first protocol's."""
+        return self.judged[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for `--json`."""
+        from slrcli.scoring.plain import score_result_dict
+
+        return score_result_dict(self)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One file: glosses, and what else it knows, by id."""
+
+    glosses: dict[str, list[str]]
+    signers: dict[str, str]
+    confidences: dict[str, tuple[float, ...]]
+
+
+def score_files(
+    console: Console,
+    reference: Path,
+    hypotheses: Sequence[Path],
+    protocol: str = "plain",
+    normaliser: str = "",
+    by: str = "id",
+    partial: bool = False,
+    formats: tuple[str, str] = ("auto", "auto"),
+    vocab: Path | None = None,
+    explain: bool = False,
+    seed: int = 1,
+    signers_from_ids: bool = False,
+) -> ScoreResult:
+    """Score one or more files of hypotheses against a file of references.
+
+    Args:
+        console: for warnings.
+        reference: file of references.
+        hypotheses: at least one file; each further one is compared with the first.
+        protocol: its name, or "all".
+        normaliser: takes the place of the protocol's, on both sides; "" leaves it.
+        by: "id", or "line" for files whose ids do not agree: the first with the first, and so on.
+        partial: whether ids that one side lacks are left out rather than refused.
+        formats: of the reference and of the hypotheses; "auto" goes by the suffix.
+        vocab: glosses that the system can say: the others are part of the floor.
+        explain: whether to keep every change that a rule made.
+        seed: of the bootstrap.
+        signers_from_ids: whether ids name signers, as sclite reads those of a trn file, whatever else the file says.
+
+    Raises:
+        SlrError: a file that cannot be read, no such protocol, or sides that do not hold the same utterances.
+    """
+    if by not in BY:
+        raise UsageError(f"there is no way to pair utterances called {by!r}", "--by", "use id or line")
+    protocols = get_protocols(protocol)
+    if normaliser:
+        if protocol == ALL:
+            fix = "leave one of the two options out"
+            raise UsageError("every protocol brings its own normaliser", "--protocol all --normaliser", fix)
+        protocols = [protocols[0].with_normaliser(normaliser)]
+    known = Vocabulary.load(vocab).glosses if vocab else None
+    ref = read_side(reference, formats[0], by)
+    systems = [read_side(path, formats[1], by) for path in hypotheses]
+    if not ref.glosses:
+        raise DataError("there is no utterance in the file", str(reference), "give a file of references")
+    left_out = agree(reference, ref, hypotheses, systems, by, partial)
+    signers = named_in_ids(reference, ref) if signers_from_ids else ref.signers
+    refs = {id: glosses for id, glosses in ref.glosses.items() if id not in left_out}
+    sides = [{id: system.glosses[id] for id in refs} for system in systems]
+    if left_out:
+        console.warn(f"{len(left_out)} utterances stand on one side alone and are not scored.")
+    judged = tuple(judge(item, refs, sides[0], known) for item in protocols)
+    main = judged[0]
+    rivals = [main.protocol.score(refs, side) for side in sides[1:]]
+    others = tuple(
+        (str(path), rival, compare(main.score, rival, seed=seed))
+        for path, rival in zip(hypotheses[1:], rivals, strict=True)
+    )
+    used = [gloss for side in (refs, *sides) for glosses in side.values() for gloss in glosses]
+    return ScoreResult(
+        judged,
+        by_signer(main.score, signers),
+        intervals_of(main.score, signers, seed),
+        breakdown(main.score),
+        calibration(main.score, systems[0].confidences),
+        others,
+        tuple(left_out),
+        meanings(used) if any("sclite" in item.protocol.name for item in judged) else {},
+        changes_of(main.protocol, refs, sides[0]) if explain else (),
+    )
+
+
+def read_side(path: Path, format: str, by: str) -> Side:
+    """One file, its utterances under their ids or their numbers."""
+    if by == "line":
+        return Side(read_lines(path, format), {}, {})
+    segments = read_segments(path, format)
+    return Side(
+        {item.id: list(item.glosses) for item in segments},
+        {item.id: item.signer for item in segments},
+        {item.id: item.confidences for item in segments if item.confidences},
+    )
+
+
+def named_in_ids(path: Path, side: Side) -> dict[str, str]:
+    """Utterance id -> the signer that it names.
+
+    Raises:
+        DataError: none of them names one.
+    """
+    signers = {id: signer_of(id) for id in side.glosses}
+    if not any(signers.values()):
+        fix = "ids should read signer-utterance or signer_utterance; or leave --signers-from-ids out"
+        raise DataError("no id names a signer", str(path), fix)
+    return signers
+
+
+def agree(
+    reference: Path, ref: Side, paths: Sequence[Path], systems: Sequence[Side], by: str, partial: bool
+) -> dict[str, None]:
+    """Ids that are not on every side, if a partial score was asked for; else they are an error.
+
+    Raises:
+        DataError: sides that do not hold the same utterances, or (partial or not) that share none.
+    """
+    apart: dict[str, None] = {}
+    for path, system in zip(paths, systems, strict=True):
+        missing = [id for id in ref.glosses if id not in system.glosses]
+        extra = [id for id in system.glosses if id not in ref.glosses]
+        if not (missing or extra):
+            continue
+        shared = len(ref.glosses) - len(missing)
+        if not partial or not shared:
+            raise apart_error(reference, path, missing, extra, shared, by)
+        apart |= dict.fromkeys([*missing, *extra])
+    if ref.glosses and not set(ref.glosses) - set(apart):
+        raise DataError("no utterance stands on every side", str(reference), "score the files one by one")
+    return apart
+
+
+def apart_error(reference: Path, path: Path, missing: list[str], extra: list[str], shared: int, by: str) -> DataError:
+    """What to say of two files that do not hold the same utterances."""
+    if by == "line":
+        fix = "check that both files hold one utterance a line, empty lines included"
+    elif shared:
+        fix = "complete the file, or score only what both sides hold with --partial"
+    else:
+        fix = "the ids have nothing in common: check the files, or pair them in their order with --by line"
+    what = apart_text(missing, extra, len(missing) + shared, len(extra) + shared, "references")
+    return DataError(what, f"{path} against {reference}", fix)
+
+
+def judge(
+    protocol: Protocol,
+    refs: Mapping[str, list[str]],
+    hyps: Mapping[str, list[str]],
+    known: Sequence[str] | None,
+    **made_by: str,
+) -> Judged:
+    """One pair of sides under one protocol; `known` is what the system can say, `made_by` goes into the signature."""
+    score = protocol.score(refs, hyps)
+    return Judged(
+        protocol,
+        score,
+        removed_by_rule(protocol, refs, hyps),
+        errors_by_step(protocol, refs, hyps),
+        protocol.floor(refs, known),
+        signature(protocol, score, refs, hyps, **made_by),
+    )
+
+
+def intervals_of(score: Score, signers: Mapping[str, str], seed: int) -> dict[str, Interval]:
+    """The interval of the whole (''), of the whole over signers (`signers`), and of each signer."""
+    found = {"": interval(score, seed=seed)}
+    if len(set(signers.values())) > 1:
+        found["signers"] = interval(score, signers, seed=seed)
+    found |= {f"signer {name}": interval(part, seed=seed) for name, part in by_signer(score, signers).items()}
+    return found
+
+
+def changes_of(
+    protocol: Protocol, refs: Mapping[str, list[str]], hyps: Mapping[str, list[str]]
+) -> tuple[tuple[str, str, str, str, str], ...]:
+    """Every change that a rule of the protocol's normaliser made."""
+    return tuple(
+        (change.rule, ("reference", "hypothesis")[side], id, " ".join(change.before), " ".join(change.after))
+        for side, id, change in changes(protocol, refs, hyps)
+    )

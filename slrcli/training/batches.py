@@ -1,0 +1,150 @@
+"""From clips to the batches of training: augmented, in buckets of like length; the statistics of the train split."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slrcli.config import AugmentConfig
+from slrcli.corpus.clips import Batch, Clips, collate
+from slrcli.ctc.paths import minimum_frames
+from slrcli.features.augment import augment
+from slrcli.features.recombine import Stock, require_signers
+from slrcli.models.frontend.frontend import Frontend
+from slrcli.parallel.distributed import share
+from slrcli.parallel.prefetch import ahead
+
+POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
+STD_FLOOR = 1e-6
+RECOMBINED = 1000  # behind the place of a clip, the stream of chance that its signs are exchanged by
+
+
+def bucketed(frames: Sequence[int], batch_size: int, rng: np.random.Generator) -> list[list[int]]:
+    """Every clip once, in batches of like length and random order.
+
+    Clips are shuffled, sorted by length within pools of `POOL_BATCHES` batches, cut, and the batches shuffled.
+    """
+    order = rng.permutation(len(frames))
+    pool = batch_size * POOL_BATCHES
+    batches = []
+    for start in range(0, len(order), pool):
+        part = sorted(order[start : start + pool].tolist(), key=lambda index: frames[index])
+        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+class TrainBatches:
+    """The train split as augmented batches, another order and other variations in every epoch.
+
+    Everything random of a clip follows from (seed, epoch, its place), not from the order of work, so an epoch can be
+    entered in the middle.
+
+    Args:
+        clips: the train split.
+        targets: gloss ids of each clip.
+        options: what is varied.
+        output_length: of the model, so that a shortened clip can still carry its glosses.
+        batch_size: utterances a batch.
+        seed: of everything random.
+        views: variants of each clip in a batch, which keep in step: the first of all clips, then the second of all.
+
+    Attributes:
+        pinned: whether batches come in pinned memory, as a CUDA device wants them.
+        stock: where signs to be exchanged come from; None until somebody has located them.
+
+    Raises:
+        DataError: signs are to be exchanged, and nothing says who signs.
+    """
+
+    pinned = False
+
+    def __init__(
+        self,
+        clips: Clips,
+        targets: Sequence[Sequence[int]],
+        options: AugmentConfig,
+        output_length: Callable[[int], int],
+        batch_size: int,
+        seed: int,
+        views: int = 1,
+    ):
+        self.clips, self.targets, self.options = clips, targets, options
+        self.batch_size, self.seed, self.views = batch_size, seed, views
+        self.stock: Stock | None = None
+        self._least = cache(lambda needed: least_frames(needed, output_length))
+        if options.recombine:
+            require_signers([item.signer for item in clips.utterances])
+
+    def __len__(self) -> int:
+        return -(-len(self.clips) // self.batch_size)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of epoch `number`, from the `start`-th on, made ahead by a thread."""
+        order = bucketed(self.clips.frames, self.batch_size, np.random.default_rng([self.seed, number]))
+        return ahead(self._make(indices, number) for indices in order[start:])
+
+    def _make(self, indices: Sequence[int], epoch: int) -> Batch:
+        own, weight = share(indices)
+        clips, targets = zip(*(self._sentence(index, epoch) for index in own), strict=True)
+        varied = [
+            self._variant(x, target, index, epoch, view)
+            for view in range(self.views)
+            for x, target, index in zip(clips, targets, own, strict=True)
+        ]
+        batch = collate(varied, targets * self.views, own * self.views)._replace(share=weight)
+        return batch.pinned() if self.pinned else batch
+
+    def _sentence(self, index: int, epoch: int) -> tuple[np.ndarray, Sequence[int]]:
+        """The clip and its gloss ids, perhaps with some of its signs exchanged."""
+        if self.stock is not None and self.options.recombine:
+            rng = np.random.default_rng([self.seed, epoch, index, RECOMBINED])
+            if rng.random() < self.options.recombine:
+                made = self.stock.recombined(index, self.clips.__getitem__, self.clips.layout, rng)
+                if made and len(made[0]) >= self._least(minimum_frames(made[1])):
+                    return made
+        return self.clips[index], self.targets[index]
+
+    def _variant(self, x: np.ndarray, target: Sequence[int], index: int, epoch: int, view: int) -> np.ndarray:
+        pace = np.random.default_rng([self.seed, epoch, index])
+        # counted from 1: zeros at the end of a seed count for nothing, and the first view would draw as the pace does
+        rest = np.random.default_rng([self.seed, epoch, index, 1 + view]) if self.views > 1 else None
+        return augment(x, self.clips.layout, self.options, pace, self._least(minimum_frames(target)), rest)
+
+
+def least_frames(needed: int, output_length: Callable[[int], int]) -> int:
+    """The fewest input frames from which the model makes `needed` output frames."""
+    frames = 1
+    while output_length(frames) < needed:
+        frames += 1
+    return frames
+
+
+def feature_statistics(
+    clips: Clips, frontend: Frontend, advance: Callable[[], None] = lambda: None
+) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation `[F]` of what the frontend makes of the clips, missing values left out.
+
+    One pass, one clip in memory at a time, sums in float64 about the first clip's mean. A column never seen gets
+    mean 0 and deviation 1.
+    """
+    count = torch.zeros(frontend.width, dtype=torch.float64)
+    shift = first = squares = None
+    for index in range(len(clips)):
+        x = torch.tensor(clips[index])[None]  # a copy: a clip may be a file that is mapped and not to be written to
+        values, known = frontend.raw(x, torch.tensor([x.shape[1]]))
+        values, known = values[0].double(), known[0]
+        if shift is None:
+            shift = torch.nan_to_num(values.nanmean(dim=0))
+            first, squares = torch.zeros_like(shift), torch.zeros_like(shift)
+        centred = torch.where(known, values - shift, 0.0)
+        count += known.sum(dim=0)
+        first += centred.sum(dim=0)
+        squares += centred.square().sum(dim=0)
+        advance()
+    seen = count.clamp(min=1)
+    mean = first / seen
+    std = (squares / seen - mean.square()).clamp(min=0).sqrt()
+    std = torch.where((count > 0) & (std > STD_FLOOR), std, torch.ones_like(std))
+    return (shift + mean).float(), std.float()

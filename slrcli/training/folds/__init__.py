@@ -1,0 +1,1 @@
+"""Several training runs that belong together: folds and seeds."""

@@ -1,0 +1,359 @@
+"""What `slr train --folds` and `--seeds` do: several ordinary runs, and what they say together."""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from slrcli.checkpoints.runs import BEST, CONFIG, LAST, PLAN, STATE, new_run, shown
+from slrcli.config import Config
+from slrcli.console import Console, finite
+from slrcli.corpus import Corpus
+from slrcli.corpus.folds import Fold, write_folds
+from slrcli.errors import EXIT_INTERRUPTED, EXIT_OK, CheckpointError, SlrError
+from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
+from slrcli.files import atomic_write_text
+from slrcli.parallel.side_by_side import side_by_side
+from slrcli.parallel.workers import usable_cores
+from slrcli.scoring.plain import score_dict
+from slrcli.scoring.spread import Summary, summarise
+from slrcli.scoring.stats import Interval, interval
+from slrcli.scoring.wer import Score, score
+from slrcli.training.folds.plan import ANNOTATIONS, Part, Plan, make_plan, read_plan
+from slrcli.training.run import TrainResult, check_options, resume, train, with_absolute_paths
+
+RESULT = "result.json"  # in the folder of a run that is finished and scored
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run makes of what it was not shown.
+
+    Attributes:
+        fold, seed: which run.
+        last: the score after the last epoch, which nothing has chosen.
+        best: the score after the epoch with the lowest WER on dev.
+        best_epoch: that epoch.
+        epochs: how many there were.
+        unseen: tokens that the vocabulary of the run lacks: errors for certain.
+        seconds: of training.
+        threads: of torch while it trained.
+        warnings: what was warned of while it trained out of sight.
+    """
+
+    fold: str
+    seed: int
+    last: Score
+    best: Score
+    best_epoch: int
+    epochs: int
+    unseen: int
+    seconds: float
+    threads: int
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def interval(self) -> Interval:
+        """Of the WER after the last epoch, over utterances."""
+        return interval(self.last)
+
+    def to_dict(self, utterances: bool = False) -> dict[str, Any]:
+        """Plain values, for JSON; with every utterance, if wanted."""
+        plain = {key: getattr(self, key) for key in PLAIN}
+        scores = {key: score_dict(getattr(self, key), utterances=utterances) for key in ("last", "best")}
+        return {**plain, "interval": asdict(self.interval), **scores}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Outcome":
+        """The opposite of `to_dict` with utterances."""
+        return cls(**{key: values[key] for key in PLAIN}, **{key: _scored(values[key]) for key in ("last", "best")})
+
+
+PLAIN = ("fold", "seed", "best_epoch", "epochs", "unseen", "seconds", "threads")
+
+
+@dataclass(frozen=True)
+class FoldsResult:
+    """How several runs ended.
+
+    Attributes:
+        folder: where they lie; None after a dry run.
+        plan: what was to be done.
+        outcomes: in the order of the plan; fewer than planned after an interruption.
+        interrupted: whether it was.
+    """
+
+    folder: Path | None
+    plan: Plan
+    outcomes: tuple[Outcome, ...] = ()
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_INTERRUPTED if self.interrupted else EXIT_OK
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return len(self.outcomes) == len(self.plan.runs)
+
+    def summary(self, which: str = "last") -> Summary:
+        """What the finished runs say together, after their `last` or `best` epoch."""
+        scores = {(item.fold, item.seed): getattr(item, which) for item in self.outcomes}
+        return summarise(scores, self.plan.by_signer, self.plan.config.run.seed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for `folds.json` and `--json`."""
+        summaries = {which: summary_dict(self.summary(which)) for which in ("last", "best")} if self.complete else None
+        runs = [{"run": self.plan.run_name(Part(item.fold), item.seed), **item.to_dict()} for item in self.outcomes]
+        return {**self.plan.to_dict(), "complete": self.complete, "runs": runs, "summary": summaries}
+
+
+def summary_dict(summary: Summary) -> dict[str, Any]:
+    """A summary as JSON can hold it."""
+    return {**asdict(summary), "pooled": summary.pooled}
+
+
+def train_folds(
+    config: Config,
+    console: Console,
+    folds: str = "",
+    splits: str = "",
+    seeds: str = "",
+    score_split: str = "",
+    jobs: int = 1,
+    dry_run: bool = False,
+) -> FoldsResult:
+    """Train every fold with every seed.
+
+    Args:
+        config: of all runs; `run.output_dir` is the folder that holds them.
+        console: progress and notes go there.
+        folds, splits, seeds, score_split: see `make_plan`.
+        jobs: runs at a time, each in a process of its own; 0: one for each core.
+        dry_run: the plan, and one batch of the first run; nothing is written.
+
+    Raises:
+        SlrError: options or data that allow no such runs, or what ends a run.
+    """
+    check_options(config)
+    config = with_absolute_paths(config)
+    jobs = jobs or usable_cores()
+    plan, corpus, made = make_plan(config, folds, splits, seeds, score_split, jobs, console)
+    for note in corpus.notes:
+        console.note(note)
+    for part in plan.parts if plan.folds else ():
+        console.note(f"fold {part.name}: {part.learnt} utterances to learn from, {part.held_out} held out")
+    if dry_run:
+        with tempfile.TemporaryDirectory() as place:
+            write_tables(plan, Path(place), corpus, made[:1])
+            train(plan.config_of(Path(place), plan.parts[0], plan.seeds[0]), console, dry_run=True)
+        console.result(f"dry run: {len(plan.runs)} runs in all")
+        return FoldsResult(None, plan)
+    folder = new_run(config.run.output_dir, f"{plan.folds.replace(':', '-')}-folds" if plan.folds else "seeds")
+    write_tables(plan, folder, corpus, made)
+    record(FoldsResult(folder, plan))
+    return run_all(folder, plan, jobs, console)
+
+
+def resume_folds(folder: Path, jobs: int, console: Console) -> FoldsResult:
+    """Go on with several runs: what is finished stays, what was begun goes on, the rest follows."""
+    plan = read_plan(folder)
+    return run_all(folder, plan, jobs or usable_cores(), console)
+
+
+def write_tables(plan: Plan, folder: Path, corpus: Corpus, made: list[Fold]) -> None:
+    """The annotation tables of all folds, where the runs will look for them."""
+    features = plan.config.data.features
+    write_folds(made, folder / ANNOTATIONS, corpus, Path(features) if features else None)
+
+
+def record(result: FoldsResult) -> None:
+    """Write down how far the runs have come."""
+    if result.folder is not None:
+        atomic_write_text(result.folder / PLAN, json.dumps(finite(result.to_dict()), indent=2) + "\n")
+
+
+def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResult:
+    """Do what is left of a plan, and write down what it comes to."""
+    console.note(f"{len(plan.runs)} runs in {shown(folder)}, {plan.threads} threads each")
+    found = {run: read_outcome(folder / plan.run_name(*run)) for run in plan.runs}
+    left = [run for run, outcome in found.items() if outcome is None]
+    if len(left) < len(found):
+        console.note(f"{len(found) - len(left)} of them are finished already.")
+    started = time.monotonic()
+
+    def done(run: tuple[Part, int], outcome: Outcome | None) -> None:
+        if outcome is None:
+            return
+        found[run] = outcome
+        record(result())
+        for warning in outcome.warnings:
+            console.warn(f"{plan.label(*run)}: {warning}")
+        ready = len(left) - sum(found[item] is None for item in left)
+        rest = (time.monotonic() - started) / ready * (len(left) - ready)
+        ahead = f"; {len(left) - ready} to go, about {duration(rest)}" if len(left) > ready else ""
+        console.note(f"{plan.label(*run)}: WER {outcome.last.wer:.2f} % after the last epoch{ahead}")
+
+    def result(interrupted: bool = False) -> FoldsResult:
+        outcomes = tuple(outcome for outcome in found.values() if outcome is not None)
+        return FoldsResult(folder, plan, outcomes, interrupted)
+
+    try:
+        with suppress(KeyboardInterrupt):
+            (one_by_one if jobs == 1 or len(left) < 2 else together)(folder, plan, left, jobs, done, console)
+    finally:
+        if not result().complete:
+            console.note(f"Go on with: slr train --resume {shown(folder)}")
+    ended = result(interrupted=not result().complete)
+    record(ended)
+    return ended
+
+
+def one_by_one(folder: Path, plan: Plan, left: list, jobs: int, done, console: Console) -> None:
+    """Run after run, in this process, before the user's eyes."""
+    with torch_threads(plan.threads):
+        for number, run in enumerate(left, 1):
+            console.heading(f"run {number} of {len(left)}: {plan.label(*run)}")
+            outcome = run_one(folder, plan, *run, console)
+            done(run, outcome)
+            if outcome is None:
+                return
+
+
+def together(folder: Path, plan: Plan, left: list, jobs: int, done, console: Console) -> None:
+    """Several runs at a time, in processes that say nothing; how far they are is read from what they write."""
+    folders = [folder / plan.run_name(*run) for run in left]
+    shown_epochs = epochs_in(folders)
+    total = len(left) * plan.config.optim.epochs - shown_epochs
+    with console.progress(f"training {len(left)} runs, {jobs} at a time", total) as task:
+
+        def tick() -> None:
+            nonlocal shown_epochs
+            now = epochs_in(folders)
+            task.advance(now - shown_epochs)
+            shown_epochs = now
+
+        side_by_side(
+            run_quietly, [(folder, plan, *run) for run in left], jobs, plan.threads,
+            lambda work, outcome: done(work[2:], outcome), tick,
+        )  # fmt: skip
+
+
+class Silent(Console):
+    """Says nothing and remembers what it was to warn of."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def run_quietly(folder: Path, plan: Plan, part: Part, seed: int) -> Outcome | None:
+    """`run_one` in a process of its own."""
+    return run_one(folder, plan, part, seed, Silent())
+
+
+def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> Outcome | None:
+    """Train one run to its end, from where it stands, and score it; None if that was interrupted.
+
+    Raises:
+        SlrError: as the run does, its name before the place.
+    """
+    run = folder / plan.run_name(part, seed)
+    try:
+        ended = train_on(folder, plan, part, seed, console)
+        if ended.stopped == "interrupted":
+            return None
+        outcome = assess(folder, plan, part, seed, console)
+    except SlrError as error:
+        error.where = f"{plan.label(part, seed)} ({shown(run)}): {error.where}"
+        raise
+    text = json.dumps(finite(outcome.to_dict(utterances=True))) + "\n"
+    atomic_write_text(run / RESULT, text)
+    return outcome
+
+
+def train_on(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> TrainResult:
+    """A new run, or the rest of one that was begun."""
+    run = folder / plan.run_name(part, seed)
+    if (run / LAST).is_file() and (run / STATE).is_file():
+        return resume(run, {"data": plan.data_of(folder, part)}, console, newest=False)
+    (run / CONFIG).unlink(missing_ok=True)  # stopped before its first epoch was saved: nothing to go on from
+    return train(plan.config_of(folder, part, seed), console, newest=False)
+
+
+def assess(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> Outcome:
+    """Score a finished run after its last and after its best epoch."""
+    run, config = folder / plan.run_name(part, seed), plan.config_of(folder, part, seed)
+
+    def at(name: str) -> EvalResult:
+        return evaluate_checkpoint(Silent(), run / name, config.data, plan.score_split, device=config.run.device)
+
+    last, best = at(LAST), at(BEST)
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    seconds = sum(json.loads(line)["seconds"] for line in lines)
+    warnings = tuple(console.warnings) if isinstance(console, Silent) else ()
+    return Outcome(
+        part.name, seed, last.score, best.score, best.meta.metrics["epoch"], last.meta.metrics["epoch"], last.oov,
+        round(seconds, 1), int(last.meta.versions["threads"]), warnings,
+    )  # fmt: skip
+
+
+def read_outcome(run: Path) -> Outcome | None:
+    """The outcome of a run that is finished, or None.
+
+    Raises:
+        CheckpointError: its file is damaged.
+    """
+    path = run / RESULT
+    if not path.is_file():
+        return None
+    try:
+        return Outcome.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        fix = "Remove the file: the run is scored again."
+        raise CheckpointError("The result of a run cannot be read.", str(path), fix) from error
+
+
+def _scored(values: dict[str, Any]) -> Score:
+    """The score that `score_dict` wrote with its utterances, counted anew."""
+    each = values["per_utterance"]
+    return score({item["id"]: item["ref"] for item in each}, {item["id"]: item["hyp"] for item in each})
+
+
+def epochs_in(folders: list[Path]) -> int:
+    """Epochs that runs have written down."""
+    found = 0
+    for folder in folders:
+        try:
+            found += (folder / "metrics.jsonl").read_bytes().count(b"\n")
+        except OSError:  # not begun
+            continue
+    return found
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch compute with so many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,152 @@
+"""What training starts from: the corpus, its vocabulary, the layout of its features, and what cannot be learnt from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slrcli.config import Config
+from slrcli.console import Console
+from slrcli.corpus import Corpus, Utterance
+from slrcli.corpus.opening import choose_layout, open_data, require_distinct, with_dev
+from slrcli.corpus.sentences import against_train
+from slrcli.corpus.utterances import SHOWN_IDS
+from slrcli.ctc.paths import minimum_frames
+from slrcli.errors import DataError, UsageError
+from slrcli.features.layout import Layout, layouts_of_width
+from slrcli.features.readers import feature_shape
+from slrcli.glosses.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Material:
+    """A corpus ready for training; its glosses are normalised as the vocabulary's are.
+
+    Attributes:
+        marks: split -> marks of its utterances with the glosses that the tables have (see `Utterance.mark`).
+    """
+
+    corpus: Corpus
+    vocabulary: Vocabulary
+    layout: Layout
+    marks: dict[str, tuple[str, ...]]
+
+    @property
+    def train(self) -> list[Utterance]:
+        """The utterances to learn from."""
+        return self.corpus.splits["train"]
+
+    @property
+    def dev(self) -> list[Utterance]:
+        """The utterances that choose the best epoch."""
+        return self.corpus.splits["dev"]
+
+    @property
+    def held_out(self) -> set[str]:
+        """Marks of the utterances that are not learnt from."""
+        others = {mark for name, marks in self.marks.items() if name != "train" for mark in marks}
+        return others - set(self.marks["train"])
+
+
+def gather(config: Config, console: Console, vocabulary: Vocabulary | None = None) -> Material:
+    """Open the corpus, take a dev split from train where there is none, build or load the vocabulary.
+
+    Args:
+        config: what to read and how.
+        console: where to say what was chosen.
+        vocabulary: one that is settled already, as when a run goes on.
+    """
+    corpus = open_data(config.data)
+    for note in corpus.notes:
+        console.note(note)
+    if not config.data.dev_share and not corpus.splits.get("dev") and config.optim.choose != "last":
+        what = "Where all of train is learnt from, no clip is left to choose an epoch by."
+        raise UsageError(what, "data.dev_share", "Add --set optim.choose=last, or give dev a share.")
+    corpus = with_dev(corpus, config.data.dev_share, config.run.seed, console)
+    for split in ("train", "dev"):
+        corpus.require_features(split)
+    require_distinct(corpus.split("dev"), "dev")
+    if vocabulary is None and config.data.vocab:
+        vocabulary = Vocabulary.load(Path(config.data.vocab))
+    if vocabulary is None:
+        vocabulary = Vocabulary.build(
+            [item.glosses for item in corpus.split("train")],
+            min_count=config.data.min_count,
+            normaliser=config.data.normaliser,
+            source=corpus.source,
+        )
+    layout = choose_layout(config.data.layout, corpus.split("train"))
+    others = [other.name for other in layouts_of_width(layout.width) if other.name != layout.name]
+    if config.data.layout == "auto" and others:
+        console.note(f"The features are taken for {layout.name}; --layout can say {', '.join(others)}, as wide as it.")
+    marks = {name: tuple(item.mark for item in utterances) for name, utterances in corpus.splits.items()}
+    corpus = corpus.normalised(vocabulary.normaliser)
+    if not any(item.glosses for item in corpus.split("dev")):
+        what = f"no utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored"
+        raise DataError(what, str(corpus.root), "run slr check data")
+    return Material(corpus, vocabulary, layout, marks)
+
+
+def learnable(
+    material: Material, config: Config, output_length: Callable[[int], int], console: Console
+) -> tuple[list[Utterance], list[list[int]]]:
+    """The training utterances that can be learnt from, and their gloss ids; the others are counted aloud.
+
+    Left out are empty annotations, clips beyond `max_frames`, and clips too short for their glosses (CTC needs one
+    output frame a gloss and one between equal neighbours). Glosses outside the vocabulary are an error, unless a
+    frequency threshold asked for their removal.
+
+    Raises:
+        DataError: glosses outside the vocabulary, or nothing is left.
+    """
+    threshold = max(config.data.min_count, material.vocabulary.min_count)
+    utterances, targets = [], []
+    left_out: dict[str, list[str]] = {}
+    dropped = 0
+    for item in material.train:
+        glosses = list(item.glosses)
+        if threshold > 1:
+            glosses = [gloss for gloss in glosses if gloss in material.vocabulary]
+            dropped += len(item.glosses) - len(glosses)
+        ids = material.vocabulary.encode(glosses)
+        frames = feature_shape(item.features)[0]
+        if not ids:
+            left_out.setdefault("have no glosses", []).append(item.id)
+        elif 0 < config.data.max_frames < frames:
+            left_out.setdefault(f"are longer than {config.data.max_frames} frames", []).append(item.id)
+        elif output_length(frames) < minimum_frames(ids):
+            left_out.setdefault("are too short for their glosses", []).append(item.id)
+        else:
+            utterances.append(replace(item, glosses=tuple(glosses)))
+            targets.append(ids)
+    if dropped:
+        console.warn(f"{dropped} rare glosses (min_count {threshold}) were left out of the annotations.")
+    for reason, ids in left_out.items():
+        some = ", ".join(ids[:SHOWN_IDS]) + (", ..." if len(ids) > SHOWN_IDS else "")
+        console.warn(f"{len(ids)} training utterances {reason} and are left out: {some}")
+    if not utterances:
+        root = material.corpus.root
+        raise DataError("there is nothing to train on", str(root), f"run slr check data --data-dir {root}")
+    return utterances, targets
+
+
+def tell_known(material: Material, console: Console) -> None:
+    """Say which share of dev's sentences stands in train, and warn where that is all of them.
+
+    Nothing is said of clips of single glosses, which are bound to recur, nor where dev is a part of train, which is
+    said elsewhere.
+    """
+    found = against_train(material.train, material.dev)
+    learnt = {item.id for item in material.train}
+    if not found.long or all(item.id in learnt for item in material.dev):
+        return
+    if found.all_known:
+        console.warn(
+            "All sentences of dev stand in train: the WER on dev measures known sentences only, which may be said by "
+            f"heart. On new ones: slr corpus {material.corpus.root} --split-by sentence --out DIR, or slr train "
+            "--folds sentence:5."
+        )
+    else:
+        console.note(
+            f"{found.known:,} of {found.utterances:,} dev utterances ({found.share:.0f} %) sign a sentence that stands "
+            "in train."
+        )

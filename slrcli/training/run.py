@@ -1,0 +1,359 @@
+"""What `slr train` does: corpus in, a run's folder with checkpoints, log and metrics out."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from slrcli.checkpoints.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
+from slrcli.checkpoints.meta import Meta, versions
+from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
+from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_toml
+from slrcli.console import Console, Task
+from slrcli.corpus.clips import Clips, tell_blind
+from slrcli.corpus.sentences import sentence_hashes
+from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
+from slrcli.files import atomic_write_text
+from slrcli.models.base import SignModel
+from slrcli.models.registry import build_model, read_options
+from slrcli.parallel import distributed
+from slrcli.recognition.from_checkpoint import Recogniser, choose_device
+from slrcli.training.batches import TrainBatches, feature_statistics
+from slrcli.training.guard import interruptible, memory_advice, require_precision
+from slrcli.training.loop import EpochEnd, Located, Placed, Step, Stopped, Trainer
+from slrcli.training.loss.teach import call_teacher, spike_offset, without_pace
+from slrcli.training.material import Material, gather, learnable, tell_known
+from slrcli.training.optim import learning_rate
+from slrcli.training.record import Record, numbers_of
+
+TEACHER = "teacher.json"
+WEIGHTS = "model."  # before the names of the weights in the training state
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended.
+
+    Attributes:
+        run: its folder; None after a dry run.
+        checkpoint: the best one; None where no epoch was finished.
+        metrics: of the best epoch.
+        epochs: how many were finished.
+        stopped: "", "patience" or "interrupted".
+    """
+
+    run: Path | None
+    checkpoint: Path | None
+    metrics: dict[str, Any]
+    epochs: int
+    stopped: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_INTERRUPTED if self.stopped == "interrupted" else 0
+
+
+def train(config: Config, console: Console, dry_run: bool = False, newest: bool = True) -> TrainResult:
+    """Train a new model.
+
+    Args:
+        config: resolved; `data.data_dir` is required.
+        console: progress and notes go there.
+        dry_run: one batch of each phase, nothing written.
+        newest: let `runs/latest` mean this run.
+
+    Raises:
+        SlrError: data, options or memory that do not allow it.
+    """
+
+    def begin() -> tuple[Config, Material, SignModel]:
+        check_options(config)
+        settled = without_pace(with_every_option(with_absolute_paths(config)), console)
+        return settled, *fresh(settled, console)
+
+    config, material, model = distributed.agreed(begin)
+    session = Session(config, material, model, console)
+    if not distributed.first():
+        return session.follow()
+    session.describe()
+    session.set_statistics(4 * config.optim.batch_size if dry_run else 0)
+    if dry_run:
+        return session.dry_run()
+    run = new_run(config.run.output_dir, config.model.arch)
+    if newest:
+        point_latest(run)
+    atomic_write_text(run / CONFIG, to_toml(config))
+    session.material.vocabulary.save(run / "vocab.json")
+    return session.run(run)
+
+
+def fresh(config: Config, console: Console) -> tuple[Material, SignModel]:
+    """The data of a run, and a new model for them on its device, whose weights the seed decides."""
+    torch.manual_seed(config.run.seed)
+    device = choose_device(config.run.device)
+    material = gather(config, console)
+    model = build_model(
+        config.model.arch, material.layout, len(material.vocabulary.tokens),
+        dropout=config.model.dropout, options=config.model.options,
+    )  # fmt: skip
+    model = model.to(device)
+    require_precision(model, config.run.precision)
+    return material, model
+
+
+def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, newest: bool = True) -> TrainResult:
+    """Go on with a run where it stopped, with its own settings but for those that `overrides` changes.
+
+    With `newest`, `runs/latest` means this run from now on.
+
+    Raises:
+        CheckpointError: the folder holds no run that can go on.
+    """
+    folder = run_folder(run)
+
+    def begin() -> tuple[Config, Material, SignModel]:
+        if not (folder / LAST).is_file() or not (folder / STATE).is_file():
+            what = "The folder holds no run to go on with."
+            raise CheckpointError(what, str(run), f"It should hold {LAST} and {STATE}.")
+        config = Config.from_dict(as_begun(read_toml(folder / CONFIG)), str(folder / CONFIG))
+        config = merge(config, overrides, "command line")
+        check_options(config)
+        config = with_absolute_paths(config)
+        model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
+        require_precision(model, config.run.precision)
+        material = gather(config, console, meta.vocabulary)
+        if meta.data_hash and meta.data_hash != material.corpus.hash:
+            console.warn("The annotations are not those that the run began with.")
+        if changed := differences(meta.versions):
+            console.warn(f"The run goes on, but not to the very same bits: {changed}.")
+        return config, replace(material, layout=meta.layout), model
+
+    config, material, model = distributed.agreed(begin)
+    session = Session(config, material, model, console)
+    session.restore(*load_state(folder / STATE))
+    if not distributed.first():
+        return session.follow()
+    if session.trainer.progress.epoch > config.optim.epochs:
+        console.note(f"The run is complete ({config.optim.epochs} epochs); --epochs N lets it go on further.")
+    else:
+        console.note(f"Going on with {shown(folder)} at epoch {session.trainer.progress.epoch}.")
+    atomic_write_text(folder / CONFIG, to_toml(config))
+    if newest:
+        point_latest(folder)
+    return session.run(folder)
+
+
+def differences(before: dict[str, str]) -> str:
+    """What the bits of a result depend on and what is no longer as it was: `threads 4, before 1`."""
+    now = versions()
+    return ", ".join(f"{name} {now[name]}, before {was}" for name, was in before.items() if now.get(name, was) != was)
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """The configuration with paths that mean the same from every directory, as it is written down."""
+    data = config.data
+    layout = str(Path(data.layout).resolve()) if data.layout.endswith(".toml") else data.layout
+    paths = {key: str(Path(value).resolve()) for key in ("data_dir", "annotations", "features", "vocab")
+             if (value := getattr(data, key))}  # fmt: skip
+    teacher = config.distill.teacher and str(run_folder(Path(config.distill.teacher)).resolve())
+    return replace(config, data=replace(data, layout=layout, **paths), distill=replace(config.distill, teacher=teacher))
+
+
+def with_every_option(config: Config) -> Config:
+    """The configuration with all options of its architecture written out, so that a checkpoint outlives a default."""
+    options = asdict(read_options(config.model.arch, config.model.options))
+    return replace(config, model=replace(config.model, options=options))
+
+
+def check_options(config: Config) -> None:
+    """UsageError for values that no run can use."""
+    optim = config.optim
+    if config.run.precision not in PRECISIONS:
+        raise UsageError(
+            f"There is no precision '{config.run.precision}'.", "--precision", f"Known: {', '.join(PRECISIONS)}."
+        )
+    if not 0 < optim.lr < float("inf"):
+        raise UsageError(f"--lr must be above 0, not {optim.lr}.", "--lr")
+    if not 0 <= config.model.dropout < 1:
+        raise UsageError(f"--dropout must be at least 0 and below 1, not {config.model.dropout}.", "--dropout")
+    learning_rate(0.0, optim)  # answers an unknown schedule
+    check_bounds(config)
+
+
+class Session:
+    """A model with its data, on the way through a run."""
+
+    def __init__(self, config: Config, material: Material, model: SignModel, console: Console):
+        self.config, self.material, self.model, self.console = config, material, model, console
+        model.gradient_checkpointing = config.run.gradient_checkpointing
+        utterances, targets = learnable(material, config, model.output_length, console)
+        kept = {**config.data.preparation, "cache_mb": config.run.cache_mb}
+        self.clips = Clips(utterances, material.layout, **kept)
+        self.dev = Clips(material.dev, material.layout, **kept)
+        learnt = {item.id for item in utterances}  # as they are annotated: rare glosses may be left out of `utterances`
+        self.sentences = sentence_hashes(item for item in material.train if item.id in learnt)
+        self.batches = TrainBatches(
+            self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
+            views=2 if config.loss.consistency else 1,
+        )  # fmt: skip
+        recogniser = Recogniser(model, material.vocabulary)
+        self.audit = call_teacher(config, material, self.clips, self.dev, recogniser.device, console)
+        teacher = self.audit and self.audit.teacher
+        self.trainer = Trainer(model, self.batches, self.dev, recogniser, config, teacher)
+
+    def describe(self) -> None:
+        """Say what is about to be trained on what."""
+        corpus, vocabulary, model = self.material.corpus, self.material.vocabulary, self.model
+        frames = sum(self.clips.frames)
+        self.console.note(
+            f"{corpus.format} corpus: {len(self.clips)} training utterances, {frames:,} frames; dev {len(self.dev)}; "
+            f"{vocabulary.size - 1} glosses; layout {self.material.layout.name}"
+        )
+        unknown = vocabulary.unknown([item.glosses for item in self.material.dev])
+        if unknown:
+            self.console.note(
+                f"{sum(unknown.values())} dev glosses are not in the vocabulary and are errors for certain."
+            )
+        tell_known(self.material, self.console)
+        size = model.parameter_count * 4 / 2**20
+        self.console.note(
+            f"{self.config.model.arch}: {model.parameter_count:,} parameters, {size:.2f} MB, on "
+            f"{self.trainer.device}, {'bf16' if self.trainer.half else 'fp32'}, seed {self.config.run.seed}"
+        )
+
+    def set_statistics(self, only_first: int = 0) -> None:
+        """Mean and deviation of the features, from train alone, into the model's frontend."""
+        clips = self.clips
+        if only_first:
+            clips = Clips(clips.utterances[:only_first], clips.layout, **self.config.data.preparation)
+        with self.console.progress("reading the statistics of train", len(clips)) as task:
+            frontend = self.model.frontend
+            device = self.trainer.device
+            statistics = feature_statistics(clips, frontend.cpu(), task.advance)
+            frontend.to(device).set_statistics(*(item.to(device) for item in statistics))
+        tell_blind(clips, "training", self.console)
+
+    def dry_run(self) -> TrainResult:
+        """One training step, one evaluated batch; proves that everything fits together and in memory."""
+        with memory_advice():
+            step = next(event for event in self.trainer.run() if isinstance(event, Step))
+            some = [self.dev[index] for index in range(min(4, len(self.dev)))]
+            hypotheses = self.trainer.recogniser.recognise(some)
+        self.console.result(f"dry run: loss {step.loss:.2f}, gradient norm {step.grad_norm:.2f}, {step.frames} frames")
+        self.console.result(f"dry run: {len(hypotheses)} dev clips decoded; nothing was written")
+        numbers = {"loss": step.loss, "grad_norm": step.grad_norm, "frames": step.frames, "decoded": len(hypotheses)}
+        return TrainResult(None, None, numbers, 0)
+
+    def follow(self) -> TrainResult:
+        """What every process but the first does: the same steps, and nothing written.
+
+        Raises:
+            SystemExit: another process is gone, which the first one says.
+        """
+        stopped = ""
+        with interruptible() as interrupted, memory_advice():
+            for event in self.trainer.run(interrupted):
+                stopped = event.reason if isinstance(event, Stopped) else stopped
+        if stopped == "lost":
+            raise SystemExit(EXIT_FAILURE)
+        return TrainResult(None, None, {}, self.trainer.progress.epoch - 1, stopped)
+
+    def run(self, folder: Path) -> TrainResult:
+        """Train to the end, writing as it goes."""
+        self.console.note(f"run: {shown(folder)}")
+        self._read_dev()
+        if self.audit:
+            atomic_write_text(folder / TEACHER, json.dumps(self.audit.facts, indent=2) + "\n")
+        steps = len(self.batches) * self.config.optim.epochs
+        record = Record(folder, self.console, self.trainer.progress.epoch)
+        stopped, finished = "", self.trainer.progress.epoch - 1
+        last: EpochEnd | None = None
+        with (
+            record,
+            interruptible() as interrupted,
+            memory_advice(),
+            self.console.progress("training", steps) as task,
+        ):
+            task.advance(finished * len(self.batches) + self.trainer.progress.step)
+            for event in self.trainer.run(interrupted):
+                if isinstance(event, Step):
+                    self._show(task, event, last)
+                elif isinstance(event, EpochEnd):
+                    last, finished = event, event.numbers.epoch
+                    metrics = numbers_of(event)
+                    self._save(folder, event.chosen, metrics)
+                    record.epoch(event, metrics)
+                elif isinstance(event, Located):
+                    record.say(
+                        f"before epoch {event.epoch} {event.share:.0%} of the signs of train were located, to be "
+                        f"exchanged ({event.seconds:.1f} s)"
+                    )
+                elif isinstance(event, Placed):
+                    record.say(
+                        f"from epoch {event.epoch} on frames learn their gloss; signs last "
+                        f"{event.decode.sign_frames:.1f} frames, by which clips are read ({event.seconds:.1f} s)"
+                    )
+                else:
+                    stopped = event.reason
+                    self._save_last(folder, {"epoch": finished})
+        if stopped == "lost":
+            where = f"epoch {self.trainer.progress.epoch}, after step {self.trainer.progress.step}"
+            fix = f"see what became of it, then go on from that very step: slr train --resume {shown(folder)}"
+            raise SlrError("one of the processes that train together is gone; all before it is saved", where, fix)
+        if stopped == "interrupted":
+            self.console.note(f"Stopped and saved. Go on with: slr train --resume {shown(folder)}")
+        elif stopped == "patience":
+            self.console.note(f"Stopped: no better WER on dev for {self.config.optim.patience} epochs.")
+        if self.audit and last and (offset := spike_offset(last.evaluation.hypotheses, self.audit.hypotheses)):
+            self.console.note(
+                f"On dev the student spikes {offset[0]:+.1f} frames from its teacher, {offset[1]:.1f} frames apart."
+            )
+        checkpoint = folder / BEST
+        return TrainResult(
+            folder, checkpoint if checkpoint.is_file() else None, self.trainer.progress.best, finished, stopped
+        )
+
+    def _show(self, task: Task, event: Step, last: EpochEnd | None) -> None:
+        rate = event.frames / max(event.seconds, 1e-9)
+        dev = f"  WER {last.numbers.wer:.1f} %  blank {last.numbers.blank_share:.0%}" if last else ""
+        task.advance()
+        task.describe(
+            f"epoch {event.epoch}/{self.config.optim.epochs}  loss {event.loss:.2f}{dev}  {rate:,.0f} frames/s"
+        )
+
+    def _read_dev(self) -> None:
+        """Read every dev clip once, so that a damaged one ends the run before its first epoch and not after it."""
+        with self.console.progress("reading dev", len(self.dev)) as task:
+            for index in range(len(self.dev)):
+                _ = self.dev[index]
+                task.advance()
+        tell_blind(self.dev, "dev", self.console)
+
+    def _save(self, folder: Path, chosen: bool, metrics: dict[str, Any]) -> None:
+        if chosen:
+            save_checkpoint(folder / BEST, self.trainer.recogniser.model, self._meta(metrics))
+        self._save_last(folder, metrics)
+
+    def _save_last(self, folder: Path, metrics: dict[str, Any]) -> None:
+        save_checkpoint(folder / LAST, self.trainer.recogniser.model, self._meta(metrics))
+        tensors, values = self.trainer.state()
+        weights = {f"{WEIGHTS}{name}": tensor for name, tensor in self.model.state_dict().items()}
+        save_state(folder / STATE, {**tensors, **weights}, values)
+
+    def restore(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+        """Go on where the state was written; it holds the weights too, so that they are of the same moment."""
+        weights = {name.removeprefix(WEIGHTS): item for name, item in tensors.items() if name.startswith(WEIGHTS)}
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError as error:
+            fix = "Start a new run, or put back the files that belong together."
+            raise CheckpointError(f"{STATE} and {LAST} are not of the same model.", "--resume", fix) from error
+        self.trainer.restore(tensors, values)
+
+    def _meta(self, metrics: dict[str, Any]) -> Meta:
+        material = self.material
+        facts = {"utterances": material.marks["train"], "sentences": self.sentences, "decode": self.trainer.decode}
+        return Meta(self.config, material.vocabulary, material.layout, metrics, material.corpus.hash, **facts)

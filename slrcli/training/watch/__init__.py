@@ -1,0 +1,1 @@
+"""What goes wrong with a run, said while it runs."""

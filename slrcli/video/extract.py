@@ -1,0 +1,218 @@
+"""What `slr extract` does: videos in, landmark files of the same folder structure out, and a manifest of it all."""
+
+import json
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slrcli.config import ExtractConfig, check_section
+from slrcli.console import Console, Task
+from slrcli.errors import DataError, SlrError
+from slrcli.features.layout import Layout, load_layout
+from slrcli.parallel.workers import in_processes, usable_cores
+from slrcli.video.holistic import Columns
+from slrcli.video.job import Job, Step, run_job, settings_of
+from slrcli.video.library import need_all
+from slrcli.video.manifest import Manifest
+from slrcli.video.sources import PREVIEW, Source, find_sources, fingerprint
+
+
+@dataclass
+class Extracted:
+    """What came of it.
+
+    Attributes:
+        folder: where the files are.
+        done: lines of the manifest for clips extracted now.
+        failed: clips and what stood in their way.
+        skipped: clips that were done before and have not changed.
+        seconds: that it took.
+    """
+
+    folder: Path
+    done: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[tuple[Path, SlrError]] = field(default_factory=list)
+    skipped: int = 0
+    seconds: float = 0.0
+
+    @property
+    def frames(self) -> int:
+        """Frames that were looked at now."""
+        return sum(entry["frames_looked_at"] for entry in self.done)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for `--json`."""
+        return {
+            "folder": str(self.folder),
+            "extracted": self.done,
+            "skipped": self.skipped,
+            "failed": [{"source": str(path), "error": str(error)} for path, error in self.failed],
+            "frames": self.frames,
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def extract(
+    console: Console,
+    paths: Sequence[Path],
+    out: Path,
+    options: ExtractConfig,
+    jobs: int = 0,
+    preview: bool = False,
+    overwrite: bool = False,
+    stop_on_error: bool = False,
+) -> Extracted:
+    """Extract videos and folders of pictures; one that fails does not stop the others unless that is wanted.
+
+    Args:
+        paths: videos, folders of pictures, and folders of either.
+        out: folder of the results; a clip keeps the place it had below the folder that was named.
+        options: how.
+        jobs: processes; 0: one for each core.
+        preview: draw some frames of every clip, beside its file.
+        overwrite: do again what is done, and replace files that are not in the manifest.
+        stop_on_error: stop at the first failure.
+
+    Raises:
+        UsageError: settings without meaning, or a layout of points that MediaPipe does not give.
+        DataError: no such path, or no clip in a folder.
+        DependencyError: the extra `video` is not installed, or does not exist for this Python.
+    """
+    check_section(options, "extract.")
+    layout = load_layout(options.layout)
+    Columns.of(layout)
+    need_all()
+    start = time.monotonic()
+    sources = find_sources(paths, without=out)
+    manifest = Manifest.of(out)
+    if manifest.damaged:
+        console.warn(f"{manifest.damaged} lines of {manifest.path} cannot be read; what they told of is done again.")
+    result = Extracted(out)
+    work = list(_plan(sources, out, layout, options, preview, overwrite, manifest, result))
+    if result.skipped:
+        console.note(f"{result.skipped} of {len(sources)} are done already and have not changed; --overwrite repeats.")
+    try:
+        _run(console, work, jobs or usable_cores(), manifest, result, stop_on_error)
+    finally:
+        if result.done or result.failed:
+            manifest.save()
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def _plan(
+    sources: Sequence[Source],
+    out: Path,
+    layout: Layout,
+    options: ExtractConfig,
+    preview: bool,
+    overwrite: bool,
+    manifest: Manifest,
+    result: Extracted,
+) -> Iterator[Job]:
+    """What is to be done; what is done already or cannot be is counted in `result`."""
+    taken: dict[Path, Path] = {}
+    for source in sources:
+        target = out / source.name.with_name(f"{source.name.name}.npz")
+        sheet = target.with_name(f"{source.name.name}{PREVIEW}") if preview else None
+        job = Job(source.path, target, layout, options, sheet)
+        name = str(target.relative_to(out))
+        if target in taken:
+            what = f"it would be written to where {taken[target]} goes: {target}"
+            result.failed.append((source.path, DataError(what, source.path, "extract it into a folder of its own")))
+            continue
+        taken[target] = source.path
+        known = manifest.is_done(name, target, fingerprint(source.path), settings_of(job))
+        if known and not overwrite and (sheet is None or sheet.is_file()):
+            result.skipped += 1
+        elif target.exists() and name not in manifest.entries and not overwrite and not _own(target, source.path):
+            what = "a file stands at its place that the manifest does not know"
+            result.failed.append((source.path, DataError(what, target, "name another folder, or use --overwrite")))
+        else:
+            yield job
+
+
+def _own(target: Path, source: Path) -> bool:
+    """Whether a file was extracted from a clip of this name: one that was done when the process was killed, before
+    the manifest could tell of it."""
+    try:
+        with np.load(target, allow_pickle=False) as archive:
+            return json.loads(str(archive["about"]))["source"] == source.name
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile):
+        return False
+
+
+def _run(
+    console: Console, work: list[Job], count: int, manifest: Manifest, result: Extracted, stop_on_error: bool
+) -> None:
+    for job, outcome in run_jobs(console, work, count):
+        manifest.add(_entry(job, outcome, result))
+        if isinstance(outcome, SlrError):
+            result.failed.append((job.source, outcome))
+            if stop_on_error:
+                return
+
+
+def run_jobs(console: Console, work: list[Job], count: int) -> Iterator[tuple[Job, dict[str, Any] | SlrError]]:
+    """Do jobs in `count` processes, with a progress bar over their frames; each with its facts or its error."""
+    if not work:
+        return
+    with console.progress("frames") as task:
+        meter = Meter(task, len(work))
+        with closing(in_processes(run_job, work, min(count, len(work)), meter.heard)) as outcomes:
+            for place, outcome in outcomes:
+                meter.done(work[place].source)
+                yield work[place], outcome
+
+
+def _entry(job: Job, outcome: dict[str, Any] | SlrError, result: Extracted) -> dict[str, Any]:
+    """The line of a clip in the manifest."""
+    entry = {
+        "target": str(job.target.relative_to(result.folder)),
+        "source": str(job.source),
+        "fingerprint": fingerprint(job.source),
+        "settings": settings_of(job),
+    }
+    if isinstance(outcome, SlrError):
+        return {**entry, "error": str(outcome)}
+    entry |= outcome
+    result.done.append(entry)
+    return entry
+
+
+class Meter:
+    """One progress bar over the frames of all clips; what the clips to come hold is guessed from those before.
+
+    Args:
+        task: the bar.
+        clips: how many there are.
+    """
+
+    def __init__(self, task: Task, clips: int):
+        self._task, self._clips = task, clips
+        self._frames: dict[Path, int] = {}
+        self._expected: dict[Path, int] = {}
+
+    def heard(self, step: Step) -> None:
+        """A process told how far its clip is."""
+        if step.source not in self._expected:
+            self._expected[step.source] = step.expected
+        self._move(step.source, step.frames)
+
+    def done(self, source: Path) -> None:
+        """A clip came to its end, well or not."""
+        self._expected[source] = max(self._expected.get(source, 0), self._frames.get(source, 0))
+        self._move(source, self._expected[source])
+
+    def _move(self, source: Path, frames: int) -> None:
+        before = self._frames.get(source, 0)
+        self._frames[source] = frames
+        known = sum(self._expected.values())
+        self._task.expect(round(known * self._clips / max(len(self._expected), 1)))
+        self._task.advance(frames - before)

@@ -1,0 +1,194 @@
+"""One clip: from its frames to an array of a layout, what was seen on the way, and the `.npz` that holds it.
+
+The file has the arrays
+
+    features    float32 [T, D]; NaN where a point is missing
+    timestamps  float64 [T]; seconds since the first frame
+    layout      the name of the layout
+    fps         frames a second, the mean of a variable rate
+    size        int [2]; width and height in pixels of what x and y are shares of
+    about       JSON text: source, frames, size of the picture, rotation, detection rates, settings, versions
+"""
+
+import io
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slrcli import __version__
+from slrcli.config import ExtractConfig
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout
+from slrcli.files import atomic_write_bytes
+from slrcli.video.frames import Frame, announced, read_frames
+from slrcli.video.holistic import PARTS, Columns, Holistic, in_square, seen
+from slrcli.video.timing import Evenly, frame_rate, variation
+
+FEW_HANDS = 0.3  # share of the frames below which hands were seen too seldom to tell signs
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """The landmarks of one clip.
+
+    Attributes:
+        features: float32 `[T, D]`, NaN where a point is missing.
+        times: float64 `[T]`, seconds since the first frame.
+        fps: frames a second of the array; the mean where they come unevenly.
+        size: width and height in pixels of the picture, upright.
+        shares_of: width and height of what x and y are shares of.
+        rotation: degrees clockwise by which the stored pictures were turned.
+        frames: frames that were looked at.
+        seen: for each part the share of these in which it was found.
+        notes: what a person should know.
+    """
+
+    features: np.ndarray
+    times: np.ndarray
+    fps: float
+    size: tuple[int, int]
+    shares_of: tuple[int, int]
+    rotation: int
+    frames: int
+    seen: dict[str, float]
+    notes: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the arrays, as plain values."""
+        return {
+            "frames": len(self.features),
+            "frames_looked_at": self.frames,
+            "fps": round(self.fps, 4),
+            "seconds": round(float(self.times[-1]), 4),
+            "size": list(self.size),
+            "rotation": self.rotation,
+            "seen": {part: round(share, 4) for part, share in self.seen.items()},
+            "notes": list(self.notes),
+        }
+
+
+@dataclass
+class _Course:
+    """What gathers while a clip is looked at."""
+
+    times: list[float] = field(default_factory=list)
+    points: list[np.ndarray] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+    frames: int = 0
+
+
+def extract(
+    path: Path,
+    layout: Layout,
+    options: ExtractConfig,
+    watch: Callable[[Frame, np.ndarray], None] = lambda frame, points: None,
+) -> Extraction:
+    """The landmarks of a video or of a folder of pictures.
+
+    Args:
+        path: the video or the folder.
+        layout: the array's; one of MediaPipe's points.
+        options: see `ExtractConfig`; its `layout` is not looked at.
+        watch: called with every frame that is looked at and its points `[543, 4]` in shares of the picture.
+
+    Raises:
+        DataError: the clip cannot be read to its end, its size changes, or nobody is seen in any frame.
+        UsageError: a layout of other points.
+        DependencyError: a library of the extra `video` is missing.
+    """
+    columns = Columns.of(layout)
+    course = _Course()
+    rate = announced(path, options.picture_fps).fps
+    evenly = Evenly(options.fps) if options.fps else None
+    size = rotation = None
+    with Holistic() as holistic, closing(read_frames(path, options.max_side, options.picture_fps)) as frames:
+        for frame in _thinned(frames, rate, options.fps):
+            if size not in (None, frame.size):
+                what = "the pictures change their size from {}x{} to {}x{}".format(*size, *frame.size)
+                raise DataError(what, path, "cut the video where they do")
+            size, rotation = frame.size, frame.rotation
+            points = holistic(frame.image)
+            watch(frame, points)
+            _note(course, frame.time, in_square(points, size) if options.square else points, evenly)
+            for part, there in seen(points).items():
+                course.counts[part] += there
+    if not any(course.counts.values()):
+        what = f"no person is seen in any of the {course.frames} frames"
+        raise DataError(what, path, "look at the video: is the signer in it, large enough, and upright?")
+    times = np.array(course.times)
+    shares = {part: count / course.frames for part, count in course.counts.items()}
+    return Extraction(
+        columns.complete(columns.positions(np.stack(course.points))),
+        times,
+        options.fps or frame_rate(times) or rate,
+        size,
+        (max(size),) * 2 if options.square else size,
+        rotation,
+        course.frames,
+        shares,
+        tuple(_notes(times, shares, rate, options)),
+    )
+
+
+def to_npz(found: Extraction, layout: Layout, about: dict[str, Any]) -> bytes:
+    """The file of one clip; see the module."""
+    stream = io.BytesIO()
+    np.savez(
+        stream,
+        features=found.features,
+        timestamps=found.times,
+        layout=np.array(layout.name),
+        fps=np.array(found.fps),
+        size=np.array(found.shares_of),
+        about=np.array(json.dumps(about, ensure_ascii=False)),
+    )
+    return stream.getvalue()
+
+
+def write_npz(path: Path, found: Extraction, layout: Layout, about: dict[str, Any]) -> int:
+    """Write the file of one clip at once or not at all; gives its size in bytes."""
+    data = to_npz(found, layout, about)
+    atomic_write_bytes(path, data)
+    return len(data)
+
+
+def library_versions() -> dict[str, str]:
+    """What the numbers depend on."""
+    names = ("mediapipe", "av", "numpy")
+    installed = {item.metadata["Name"]: item.version for item in map(metadata.distribution, names)}
+    return {"slrcli": __version__, "python": platform.python_version(), "platform": sys.platform, **installed}
+
+
+def _thinned(frames: Iterator[Frame], rate: float, wanted: float) -> Iterator[Frame]:
+    """Every n-th frame, as long as there are still as many a second as wanted."""
+    every = max(1, int(rate / wanted + 0.01)) if wanted else 1
+    return (frame for number, frame in enumerate(frames) if number % every == 0)
+
+
+def _note(course: _Course, time: float, points: np.ndarray, evenly: Evenly | None) -> None:
+    course.frames += 1
+    if evenly is None:
+        course.times.append(time)
+        course.points.append(points)
+        return
+    for row in evenly.push(time, points):
+        course.times.append(len(course.times) / evenly.fps)
+        course.points.append(row)
+
+
+def _notes(times: np.ndarray, shares: dict[str, float], rate: float, options: ExtractConfig) -> Iterator[str]:
+    uneven = variation(times)
+    if uneven:
+        yield f"{uneven}; --fps makes it even"
+    if options.fps > rate > 0:
+        yield f"the video has {rate:.4g} frames a second, fewer than the {options.fps:g} that are wanted"
+    if max(shares["left_hand"], shares["right_hand"]) < FEW_HANDS:
+        yield f"hands are seen in {max(shares['left_hand'], shares['right_hand']):.0%} of the frames at most"

@@ -1,0 +1,129 @@
+"""MediaPipe Holistic: one picture after the other -> 543 points, and from these a row of a layout.
+
+Complexity 1 is the one whose models lie in the wheel; nothing is downloaded. The network follows a person from picture
+to picture, so every clip needs a fresh one.
+"""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from slrcli.errors import UsageError
+from slrcli.features.augment import derivatives
+from slrcli.features.layout import Layout, list_layouts, load_layout
+from slrcli.features.layout.group import CONFIDENCES
+from slrcli.video.library import need
+
+COMPLEXITY = 1
+COORDINATES = ("x", "y", "z", "visibility")
+PARTS = {"pose": 33, "left_hand": 21, "right_hand": 21, "face": 468}
+POINTS = sum(PARTS.values())
+NAMES_OF = "mediapipe-1629"  # the layout that names all of them
+STARTS = {part: sum(list(PARTS.values())[:number]) for number, part in enumerate(PARTS)}
+
+
+class Holistic:
+    """Points of pictures that follow each other; to be used in a `with`.
+
+    Raises:
+        DependencyError: MediaPipe is not installed, or does not exist for this Python.
+    """
+
+    def __init__(self) -> None:
+        solution = need("mediapipe.python.solutions.holistic")
+        self._network = solution.Holistic(model_complexity=COMPLEXITY)
+
+    def __enter__(self) -> "Holistic":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._network.close()
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Points of the next picture.
+
+        Args:
+            image: uint8 `[height, width, 3]`, RGB, contiguous.
+
+        Returns:
+            Float32 `[543, 4]`: pose, left hand, right hand, face; x and y in shares of the picture, z on the scale of
+            x, visibility (1 for all but the pose). NaN where a part was not found.
+        """
+        found = self._network.process(image)
+        points = np.full((POINTS, len(COORDINATES)), np.nan, np.float32)
+        for part, count in PARTS.items():
+            marks: Any = getattr(found, f"{part}_landmarks")
+            if marks is not None:
+                own = points[STARTS[part] : STARTS[part] + count]
+                own[:, :3] = [(mark.x, mark.y, mark.z) for mark in marks.landmark[:count]]
+                own[:, 3] = [mark.visibility for mark in marks.landmark] if part == "pose" else 1.0
+        return points
+
+
+def seen(points: np.ndarray) -> dict[str, bool]:
+    """Which parts are there, of points `[543, 4]`."""
+    return {part: not np.isnan(points[start, 0]) for part, start in STARTS.items()}
+
+
+def in_square(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Points in shares of the square around a picture of `size` (width, height), which has it in its middle."""
+    width, height = size
+    side = max(width, height)
+    moved = points.copy()
+    moved[:, 0] = (points[:, 0] * width + (side - width) / 2) / side
+    moved[:, 1] = (points[:, 1] * height + (side - height) / 2) / side
+    moved[:, 2] = points[:, 2] * width / side  # depth is given on the scale of x
+    return moved
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Which point and coordinate stands in each of a layout's position columns.
+
+    Attributes:
+        layout: whose columns.
+        point, coordinate: places in `[543, 4]`, each int `[positions]`.
+    """
+
+    layout: Layout
+    point: np.ndarray
+    coordinate: np.ndarray
+
+    @classmethod
+    def of(cls, layout: Layout) -> "Columns":
+        """The columns of a layout.
+
+        Raises:
+            UsageError: the layout has something that MediaPipe does not give.
+        """
+        known = load_layout(NAMES_OF).by_name
+        points, coordinates = [], []
+        for group in layout.groups:
+            own = known.get(group.name)
+            names = set(own.points) if own else set()
+            if not names.issuperset(group.points) or not {*COORDINATES, *CONFIDENCES}.issuperset(group.coordinates):
+                what = (
+                    f"MediaPipe Holistic does not give what the layout {layout.name} wants in its group {group.name!r}"
+                )
+                raise UsageError(what, fix=f"videos become {', '.join(video_layouts())}, or a layout of their points")
+            for name in group.points:
+                for coordinate in group.coordinates:
+                    points.append(STARTS[group.name] + own.index(name))
+                    coordinates.append(COORDINATES.index("visibility" if coordinate in CONFIDENCES else coordinate))
+        return cls(layout, np.array(points), np.array(coordinates))
+
+    def positions(self, points: np.ndarray) -> np.ndarray:
+        """Points `[T, 543, 4]` as the layout's columns `[T, positions]`."""
+        return np.ascontiguousarray(points[:, self.point, self.coordinate])
+
+    def complete(self, positions: np.ndarray) -> np.ndarray:
+        """A clip's positions with their derivatives, `[T, D]`, where the layout stores any."""
+        count = self.layout.stored_derivatives
+        return np.hstack([positions, derivatives(positions, count)]) if count else positions
+
+
+def video_layouts() -> list[str]:
+    """Names of the shipped layouts that videos can be brought into."""
+    return [name for name in list_layouts() if name.startswith("mediapipe-")]

@@ -1,0 +1,40 @@
+"""Videos among what is decoded: the landmarks of each as a feature file, in the layout that the recogniser wants."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from slrcli.config import ExtractConfig
+from slrcli.console import Console
+from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.layout import Layout
+from slrcli.parallel.workers import usable_cores
+from slrcli.video.extract import run_jobs
+from slrcli.video.holistic import Columns, video_layouts
+from slrcli.video.job import Job
+from slrcli.video.library import need_all
+
+
+def landmarks_of(
+    console: Console, videos: Sequence[Path], layout: Layout, options: ExtractConfig | None, jobs: int, folder: Path
+) -> dict[Path, Path | SlrError]:
+    """For each video the feature file made of it in `folder`, or the error that stood in its way."""
+    try:
+        check_layout(layout)
+        need_all()
+    except SlrError as error:
+        return dict.fromkeys(videos, error)
+    work = [
+        Job(video, folder / f"{number}.npz", layout, options or ExtractConfig()) for number, video in enumerate(videos)
+    ]
+    outcomes = run_jobs(console, work, jobs or usable_cores())
+    return {job.source: found if isinstance(found, SlrError) else job.target for job, found in outcomes}
+
+
+def check_layout(layout: Layout) -> None:
+    """DataError where a checkpoint wants other points than MediaPipe finds in pictures."""
+    try:
+        Columns.of(layout)
+    except UsageError as error:
+        what = f"the checkpoint wants the layout {layout.name} ({layout.width} columns), which videos do not become"
+        fix = f"decode feature files of that layout, or train on {', '.join(video_layouts())}"
+        raise DataError(what, fix=fix) from error

@@ -1,0 +1,220 @@
+"""Files that were made to do harm, or came to it, among sound ones: named, counted, and no bar to the others."""
+
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.calling import slr
+
+from slrcli.errors import DataError
+from slrcli.features.readers import feature_shape, read_recording
+
+RNG = np.random.default_rng(0)
+
+
+def saved(array, save=np.save, **more) -> bytes:
+    stream = io.BytesIO()
+    save(stream, array, **more)
+    return stream.getvalue()
+
+
+def announced(shape: str, kind: str = "<f4") -> bytes:
+    """An `.npy` of a hundred bytes that says it has this shape."""
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + bytes(100)
+
+
+class Evil:
+    """Unpickled, it would leave a folder behind."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def archive(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    return stream.getvalue()
+
+
+@cache
+def bomb() -> bytes:
+    """An archive of a few kilobytes that unpacks to more than 64 MB."""
+    return archive({"features.npy": announced("(280000, 60)") + bytes(67_200_000)})
+
+
+def zoo(marker: Path) -> dict[str, tuple[bytes, str]]:
+    """Files by name, and what is to be said of them."""
+    good = RNG.normal(size=(20, 60)).astype(np.float32)
+    tensors = json.dumps({"features": {"dtype": "F32", "shape": [10**12, 60], "data_offsets": [0, 24 * 10**13]}})
+    evil = np.array([Evil(marker)], dtype=object)
+    return {
+        "cut.npy": (saved(good)[:900], "damaged or cut short"),
+        "no_frames.npy": (saved(good[:0]), "empty"),
+        "one_axis.npy": (saved(good[0]), "features are [frames, columns]"),
+        "four_axes.npy": (saved(good.reshape(2, 10, 20, 3)), "features are [frames, columns]"),
+        "nobody.npy": (saved(np.full((9, 60), np.nan, np.float32)), "nobody was seen"),
+        "zeros.npy": (saved(np.zeros((9, 1629), np.float32)), "nobody was seen"),
+        "words.npy": (saved(np.array([["a"]])), "not real numbers"),
+        "huge.npy": (announced("(1000000000000, 60)"), "more than 2 GB"),
+        "below_zero.npy": (announced("(-5, 60)"), "empty"),
+        "nested.npy": (announced("(" * 3000 + ")" * 3000), "damaged or cut short"),
+        "pickle.npy": (pickle.dumps(Evil(marker)), "damaged or cut short"),
+        "objects.npy": (saved(evil, allow_pickle=True), "never loaded"),
+        "objects.npz": (saved(evil, lambda stream, array: np.savez(stream, features=array)), "never loaded"),
+        "bomb.npz": (bomb(), "grows from"),
+        "thousands.npz": (archive({f"{number}.npy": b"" for number in range(1500)}), "holds 1,500 files"),
+        "outside.npz": (archive({"../outside.npy": b"junk", "/etc/outside.npy": b"junk"}), "damaged or cut short"),
+        "huge.safetensors": (struct.pack("<Q", len(tensors)) + tensors.encode() + bytes(99), "damaged or cut short"),
+        "header.safetensors": (struct.pack("<Q", 2**60) + b"{}", "damaged or cut short"),
+    }
+
+
+TEXTS = {
+    "cut.json": (b'{"instance_info": [', "damaged or cut short"),
+    "nested.json": (b"[" * 100_000, "nested deeper"),
+    "far.json": (b'[{"frame_id": 0, "instances": []}, {"frame_id": 1000000000000, "instances": []}]', "frame_id goes"),
+    "nobody.json": (b'[{"frame_id": 0, "instances": []}]', "nobody was seen"),
+    "empty.csv": (b"", "empty"),
+    "uneven.csv": (b"x\n1,2\n", "line 2 has 2 cells"),
+    "binary.csv": (b"\0\1\2" * 99, "no text file"),
+    "nobody.csv": (b"frame,a,b\n0,,\n1,,\n", "nobody was seen"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A folder with two sound clips, the zoo, and links that lead nowhere, in a circle, or to a device."""
+    place = tmp_path / "clips"
+    place.mkdir()
+    for name in ("a_sound.npy", "z_sound.npy"):
+        (place / name).write_bytes(saved(RNG.normal(size=(20, 60)).astype(np.float32)))
+    for name, (data, _) in zoo(tmp_path / "unpickled").items():
+        (place / name).write_bytes(data)
+    for name, target in (("circle.npy", "circle.npy"), ("nowhere.npy", "not_there"), ("device.npy", "/dev/zero")):
+        (place / name).symlink_to(target)
+    os.mkfifo(place / "pipe.npy")
+    return place
+
+
+def test_a_folder_of_them_is_converted_as_far_as_it_is_sound(folder, tmp_path):
+    result = slr("convert", folder, tmp_path / "out", "--to", "npy")
+    assert result.exit_code == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_sound.npy", "z_sound.npy"]
+    bad = len(list(folder.iterdir())) - 2
+    assert f"{bad} of {bad + 2} clips could not be converted" in result.stderr
+    told = json.loads(slr("convert", folder, tmp_path / "out", "--to", "npy", "--json").stdout)
+    reasons = {Path(item["source"]).name: item["error"] for item in told if "error" in item}
+    for name, (_, said) in zoo(tmp_path).items():
+        assert said in reasons[name] and len(reasons[name]) < 600, name
+    assert "symbolic links" in reasons["circle.npy"] and "no such feature file" in reasons["nowhere.npy"]
+    assert all("neither a file nor a folder" in reasons[name] for name in ("device.npy", "pipe.npy"))
+    assert not (tmp_path / "unpickled").exists() and not list((tmp_path / "out").rglob("outside*"))
+
+
+def test_the_first_of_them_ends_all_only_where_that_is_wanted(folder, tmp_path):
+    result = slr("convert", folder, tmp_path / "out", "--stop-on-error")
+    assert result.exit_code == 1 and result.stderr.count("Error:") == 1
+
+
+@pytest.mark.parametrize("name", list(TEXTS))
+def test_texts_by_themselves(tmp_path, name):
+    data, said = TEXTS[name]
+    (tmp_path / name).write_bytes(data)
+    result = slr("convert", tmp_path / name, tmp_path / "out.npy")
+    assert result.exit_code == 1 and said in result.stderr and name in result.stderr.replace("\n", "")
+    assert not (tmp_path / "out.npy").exists()
+
+
+def test_each_of_them_is_named_where_it_is_shown(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in sorted(folder.iterdir()):
+        result = slr("show", path, "--out", "page.html")
+        if path.name in ("a_sound.npy", "z_sound.npy", "nobody.npy", "zeros.npy"):
+            assert result.exit_code == 0  # what shows nobody is looked at to see that
+        else:
+            assert result.exit_code == 1 and "Error:" in result.stderr and path.name in result.stderr
+            assert "defect" not in result.stderr
+        (tmp_path / "page.html").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def corpus(folder, tmp_path) -> Path:
+    """The folder as the train split of a corpus, with a dev split that is sound."""
+    root = tmp_path / "corpus"
+    (root / "features" / "dev").mkdir(parents=True)
+    folder.rename(root / "features" / "train")
+    rows = ["id|folder|signer|annotation"]
+    for number, path in enumerate(sorted((root / "features" / "train").iterdir())):
+        renamed = path.rename(path.with_name(f"{number:02}_{path.name}"))
+        rows.append(f"{renamed.stem}|{renamed.stem}|s|{'AB'[number % 2]}")
+    circle = next((root / "features" / "train").glob("*circle.npy"))
+    circle.unlink()
+    circle.symlink_to(circle.name)
+    (root / "features" / "dev" / "d.npy").write_bytes(saved(RNG.normal(size=(20, 60)).astype(np.float32)))
+    (root / "annotations").mkdir()
+    (root / "annotations" / "train.corpus.csv").write_text("\n".join(rows) + "\n")
+    (root / "annotations" / "dev.corpus.csv").write_text("id|folder|signer|annotation\nd|d|s|A\n")
+    return root
+
+
+def test_a_corpus_with_them_is_summed_up_and_they_are_counted(corpus, tmp_path):
+    result = slr("corpus", corpus)
+    bad = len(list((corpus / "features" / "train").iterdir())) - 4  # two are sound, two can be read and show nobody
+    assert result.exit_code == 1 and f"{bad} feature files cannot be read" in " ".join(result.stderr.split())
+    assert "Utterances" in result.stdout and not (tmp_path / "unpickled").exists()
+
+
+def test_sentences_are_composed_of_what_is_sound(corpus, tmp_path):
+    options = ["--signs", "1", "1", "--split-by", "given", "--dev", "0", "--test", "0", "--sentences", "4"]
+    result = slr("compose", corpus, "--out", tmp_path / "composed", *options)
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 1 and "clips are left out; composed/manifest.json lists them all" in said
+    manifest = json.loads(next((tmp_path / "composed").rglob("manifest.json")).read_text())
+    assert "never loaded" in json.dumps(manifest["left_out"])
+    assert len(list((tmp_path / "composed" / "features").rglob("*.npy"))) >= 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("count = 1000000000000", "more than 100,000 points"),
+        ("count = -3", "no points"),
+        ("count = true", "count should be int"),
+        ("count = 3\nlimbs = [[0, 99]]", "unknown point"),
+        ('points = ["a", "a"]', "named twice"),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested deeper"),
+    ],
+)
+def test_layouts_that_were_made_to_do_harm_are_named(tmp_path, text, said):
+    head = '[[groups]]\nname = "p"\nkind = "pose"\ncoordinates = ["x", "y"]\n'
+    (tmp_path / "own.toml").write_text(f"{head}{text}\n")
+    result = slr("layout", tmp_path / "own.toml", "--picture", tmp_path / "own.svg")
+    assert result.exit_code in (1, 2) and said in " ".join(result.stderr.split()) and "own.toml" in result.stderr
+    assert not (tmp_path / "own.svg").exists()
+
+
+def test_a_layout_cannot_reach_for_other_files(tmp_path):
+    (tmp_path / "own.toml").write_text('like = "../../../../etc/passwd"\n')
+    result = slr("layout", tmp_path / "own.toml")
+    assert result.exit_code == 1 and "no shipped layout" in result.stderr
+
+
+def test_pipes_and_devices_are_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    for read in (read_recording, feature_shape):
+        with pytest.raises(DataError, match="neither a file nor a folder"):
+            read(tmp_path / "pipe.npz")
