@@ -48,7 +48,7 @@ def align(
     """
     from slrcli.recognition import align as workflow
     from slrcli.recognition.decode import open_recogniser
-    from slrcli.recognition.settings import Wanted
+    from slrcli.recognition.settings import DecoderOptions
     from slrcli.transcripts.outputs import plan_outputs
 
     if bool(file) == bool(data_dir or annotations):
@@ -61,7 +61,7 @@ def align(
         data = data_of(data_dir=data_dir, format=corpus_format, annotations=annotations, features=features)
         clips, fps = workflow.known_clips(console, data, split), fps or data.fps
     plan = plan_outputs(formats or (), out, [item.id for item in clips]) if formats or out else None
-    best_path = Wanted({"beam": 0})  # nothing is searched, whatever stands beside the checkpoint
+    best_path = DecoderOptions({"beam": 0})  # nothing is searched, whatever stands beside the checkpoint
     recogniser = open_recogniser(console, model, device or Config().run.device, best_path)
     outcomes = Outcomes(plan)
     for item in workflow.align(console, recogniser, clips, fps):

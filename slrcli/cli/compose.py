@@ -95,7 +95,7 @@ def show(console: Console, result: "Composed") -> None:
     from rich.text import Text
 
     from slrcli.console import visible
-    from slrcli.report.text.tables import Fitted
+    from slrcli.report.text.tables import ResponsiveTable
 
     table = Table("split", "sentences", "clips", "signers", "glosses", "types", "frames", box=None, pad_edge=False)
     for column in table.columns[1:]:
@@ -104,7 +104,7 @@ def show(console: Console, result: "Composed") -> None:
         row = (f"{count[str(column.header)]:,}" for column in table.columns[1:])
         table.add_row(Text(visible(split)), *row)
     console.result(f"Composed    {result.root} ({result.layout}), clips split by {result.split_by}")
-    console.result(Fitted(table))
+    console.result(ResponsiveTable(table))
     console.result(f"Rest        {100 * result.trimmed:.1f} % of the clips' frames were cut")
     if result.covered is not None:
         console.result(f"Text        {100 * result.covered:.1f} % of its glosses have clips")

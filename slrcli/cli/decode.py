@@ -19,7 +19,7 @@ from slrcli.cli.options.decoding import (
     LmWeight,
     Model,
     Nbest,
-    wanted_decoder,
+    decoder_options,
 )
 from slrcli.cli.options.outputs import Out, Outcomes, OutputFormats
 from slrcli.cli.stream import decode_stream
@@ -28,7 +28,7 @@ from slrcli.console import Console, visible
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from slrcli.recognition.decode import Means
+    from slrcli.recognition.decode import DecodeOptions
 
 
 def decode(
@@ -109,21 +109,21 @@ def decode(
 
     Example: slr decode --stream growing.npy --patience 5 --json
     """
-    from slrcli.recognition.decode import Means
+    from slrcli.recognition.decode import DecodeOptions
 
     extraction = extract_options(fps=fps, square=square, max_side=max_side, picture_fps=picture_fps)
-    wanted = wanted_decoder(
+    wanted = decoder_options(
         decoder, beam=beam, nbest=nbest, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
         hot_words=hot_word, hot_word_weight=hot_word_weight,
     )  # fmt: skip
-    means = Means(model, device or Config().run.device, extraction, jobs, wanted)
+    decode_options = DecodeOptions(model, device or Config().run.device, extraction, jobs, wanted)
     given = {"window": window, "hop": hop, "settle": settle, "drop": drop, "fps": fps, "patience": patience}
     options = LiveConfig(**{key: value for key, value in given.items() if value is not None})
     if stream:
         unfit = {"--camera": camera, "--pipe": pipe, "--format": formats, "--out": out}
         if others := [flag for flag, value in unfit.items() if value]:
             raise UsageError("a stream of frames is written as it comes", ", ".join(others), "leave it out")
-        return decode_stream(console, files or [], means, options)
+        return decode_stream(console, files or [], decode_options, options)
     if files == [Path("-")]:
         files, pipe = [], True
     if [bool(files), camera, pipe].count(True) != 1:
@@ -132,20 +132,20 @@ def decode(
         )
         raise UsageError(what, fix="name files or folders, or use --camera or --pipe")
     if files and (formats or out):
-        return write_files(console, files, means, formats or (), out)
+        return write_files(console, files, decode_options, formats or (), out)
     if formats or out:
         raise UsageError("--format and --out are for files; a stream is written as it comes", fix="leave them out")
     if files:
-        return decode_files(console, files, means)
-    return decode_live(console, camera_index if camera else None, raw, means, options)
+        return decode_files(console, files, decode_options)
+    return decode_live(console, camera_index if camera else None, raw, decode_options, options)
 
 
-def decode_files(console: Console, files: list[Path], means: "Means") -> int:
+def decode_files(console: Console, files: list[Path], decode_options: "DecodeOptions") -> int:
     """The glosses of files, a line each as they come; failures at the end."""
     from slrcli.recognition.decode import decode as run
 
     results = []
-    for item in run(console, files, means):
+    for item in run(console, files, decode_options):
         results.append(item)
         if item.error is None and not console.as_json:
             name = "" if len(files) == 1 and item.path == files[0] else visible(item.path, keep="") + "\t"
@@ -172,7 +172,9 @@ def ranked_lines(found) -> list[str]:
     ]
 
 
-def write_files(console: Console, files: list[Path], means: "Means", formats: Sequence[str], out: Path | None) -> int:
+def write_files(
+    console: Console, files: list[Path], decode_options: "DecodeOptions", formats: Sequence[str], out: Path | None
+) -> int:
     """The glosses of files, in formats that other programs open."""
     from slrcli.recognition.decode import clips, decode_with, open_for, timed
     from slrcli.recognition.timing import FrameRates, clip_ids
@@ -181,14 +183,16 @@ def write_files(console: Console, files: list[Path], means: "Means", formats: Se
     found = list(clips(files))
     ids = clip_ids(files, found)
     outcomes = Outcomes(plan_outputs(formats, out, ids))
-    with open_for(console, means, len(found)) as recogniser:
-        rates = FrameRates(console, means.extraction.fps, recogniser.meta.fps)
-        for id, item in zip(ids, decode_with(console, recogniser, found, means), strict=True):
+    with open_for(console, decode_options, len(found)) as recogniser:
+        rates = FrameRates(console, decode_options.extraction.fps, recogniser.meta.fps)
+        for id, item in zip(ids, decode_with(console, recogniser, found, decode_options), strict=True):
             outcomes.take(None if item.error else timed(item, id, rates), item.error)
     return outcomes.finish(console, "decoded")
 
 
-def decode_live(console: Console, camera: int | None, raw: str, means: "Means", options: LiveConfig) -> int:
+def decode_live(
+    console: Console, camera: int | None, raw: str, decode_options: "DecodeOptions", options: LiveConfig
+) -> int:
     """The glosses of a running stream, a line each as they become certain."""
     from slrcli.recognition.decode import open_recogniser
     from slrcli.recognition.live import Pace, live
@@ -197,12 +201,12 @@ def decode_live(console: Console, camera: int | None, raw: str, means: "Means", 
     from slrcli.video.library import need_all
 
     need_all()
-    recogniser = open_recogniser(console, means.model, means.device, means.decoder)
+    recogniser = open_recogniser(console, decode_options.model, decode_options.device, decode_options.decoder)
     check_layout(recogniser.meta.layout)
-    side = means.extraction.max_side
+    side = decode_options.extraction.max_side
     stream = streams.pipe(sys.stdin.buffer, raw, side) if camera is None else streams.camera(camera, side)
     found, pace = [], Pace()
-    for item in live(console, recogniser, stream, options, means.extraction, pace):
+    for item in live(console, recogniser, stream, options, decode_options.extraction, pace):
         found.append(item)
         if not console.as_json:
             console.result(f"{item.start:.2f}\t{item.end:.2f}\t{item.gloss}\t{item.confidence:.2f}")

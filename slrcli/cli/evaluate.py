@@ -14,7 +14,7 @@ from slrcli.cli.options.decoding import (
     InsertionBonus,
     Lm,
     LmWeight,
-    wanted_decoder,
+    decoder_options,
 )
 from slrcli.cli.options.processes import among_processes, several
 from slrcli.config import Config
@@ -109,7 +109,7 @@ def evaluate(
     if report:
         require_place(report / PAGE)
     data = data_of(data_dir=data_dir, format=format, annotations=annotations, features=features)
-    wanted = wanted_decoder(
+    wanted = decoder_options(
         decoder, jobs or usable_cores(), beam=beam, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
         hot_words=hot_word, hot_word_weight=hot_word_weight,
     )  # fmt: skip
@@ -140,8 +140,8 @@ def evaluate(
     from slrcli.report.text.scores import closing_lines, familiarity_lines, side_by_side
     from slrcli.report.text.tables import score_table, worst_view
 
-    score, main = result.score, result.judged[0]
-    for part in side_by_side(result.judged, score):
+    score, main = result.score, result.protocol_scores[0]
+    for part in side_by_side(result.protocol_scores, score):
         console.result(part)
     title = f"{result.split}, {len(score.utterances)} utterances, protocol {main.protocol.signature}"
     console.result(score_table(score, result.by_signer, title=title))

@@ -101,7 +101,7 @@ def show(console: Console, result: "Packed") -> None:
     from rich.text import Text
 
     from slrcli.console import visible
-    from slrcli.report.text.tables import Fitted
+    from slrcli.report.text.tables import ResponsiveTable
 
     table = Table("split", "clips", "frames", "MB", "from MB", "hash", box=None, pad_edge=False)
     for column in table.columns[1:5]:
@@ -110,7 +110,7 @@ def show(console: Console, result: "Packed") -> None:
         numbers = (f"{item.clips:,}", f"{item.frames:,}", *(f"{n / 1e6:,.1f}" for n in (item.bytes, item.source_bytes)))
         table.add_row(Text(visible(name)), *numbers, item.digest[:12])
     console.result(f"Packed      {result.root} ({result.layout})")
-    console.result(Fitted(table))
+    console.result(ResponsiveTable(table))
     splits = result.splits.values()
     if any(item.derived for item in splits):
         count = sum(item.derived for item in splits)

@@ -83,7 +83,7 @@ def show(console: Console, result, worst: int, details: bool, explain: bool) -> 
         )
     if explain:
         console.result(changes_view(result.changes))
-    for part in side_by_side(result.judged, main.score):
+    for part in side_by_side(result.protocol_scores, main.score):
         console.result(part)
     title = f"{main.protocol.signature}, {len(main.score.utterances)} utterances"
     console.result(score_table(main.score, result.by_signer, title=title))

@@ -9,12 +9,12 @@ from slrcli.console import Console
 from slrcli.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from slrcli.recognition.decode import Means
+    from slrcli.recognition.decode import DecodeOptions
 
 STDIN = Path("-")
 
 
-def decode_stream(console: Console, files: list[Path], means: "Means", options: LiveConfig) -> int:
+def decode_stream(console: Console, files: list[Path], decode_options: "DecodeOptions", options: LiveConfig) -> int:
     """The glosses of a stream of frames, a line each as they become certain."""
     from slrcli.recognition.decode import open_recogniser
     from slrcli.recognition.stream import growing, piped, stream_glosses
@@ -23,7 +23,7 @@ def decode_stream(console: Console, files: list[Path], means: "Means", options: 
         raise UsageError("only one stream can be decoded", "--stream", "name one file, or none for stdin")
     check_section(options, "live.")
     source = files[0] if files else STDIN
-    recogniser = open_recogniser(console, means.model, means.device, means.decoder)
+    recogniser = open_recogniser(console, decode_options.model, decode_options.device, decode_options.decoder)
     fps = options.fps or recogniser.meta.fps or FRAMES_PER_SECOND
     if source == STDIN:
         chunks, name = piped(sys.stdin.buffer), "stdin"

@@ -16,7 +16,7 @@ class Retired(NamedTuple):
 _NOTHING = "It made no corpus better."
 
 RETIRED: dict[str, Retired] = {
-    "optim.mean_from": Retired(1.0, f"{_NOTHING} optim.average keeps a running average."),
+    "optim.mean_from": Retired(1.0, f"{_NOTHING} optim.ema keeps a running average."),
     "loss.prior": Retired(0.0, _NOTHING),
     "loss.blank_penalty": Retired(0.0, _NOTHING),
     "distill.readings": Retired(4, "Four readings of the teacher always count."),

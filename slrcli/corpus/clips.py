@@ -12,7 +12,7 @@ from slrcli.console import Console
 from slrcli.corpus import Utterance
 from slrcli.corpus.utterances import SHOWN_IDS
 from slrcli.errors import DataError
-from slrcli.features.clip import check_width, is_blind, load_clip, padded
+from slrcli.features.clip import check_width, is_empty, load_clip, padded
 from slrcli.features.layout import Layout
 from slrcli.features.readers import feature_shape
 from slrcli.features.store import is_mapped
@@ -79,7 +79,7 @@ class Clips:
         self._room = cache_mb * 2**20
         self._kept: dict[int, np.ndarray] = {}
         self._frames: list[int] | None = None
-        self._blind: set[int] = set()
+        self._empty: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -92,9 +92,9 @@ class Clips:
         return self._frames
 
     @property
-    def blind(self) -> list[str]:
+    def empty(self) -> list[str]:
         """Ids of the clips that were read so far and in which nothing is seen at all."""
-        return [self.utterances[index].id for index in sorted(self._blind)]
+        return [self.utterances[index].id for index in sorted(self._empty)]
 
     def __getitem__(self, index: int) -> np.ndarray:
         """The clip as float32 `[T, D]`, NaN where a point is missing. Not to be changed in place.
@@ -105,8 +105,8 @@ class Clips:
         if index in self._kept:
             return self._kept[index]
         x = load_clip(self.utterances[index].features, self.layout, **self._preparation)
-        if is_blind(x):
-            self._blind.add(index)
+        if is_empty(x):
+            self._empty.add(index)
         if x.nbytes <= self._room and not is_mapped(x):
             self._room -= x.nbytes
             self._kept[index] = x
@@ -138,17 +138,17 @@ def by_length(frames: Sequence[int], batch_size: int) -> Iterator[list[int]]:
         yield order[start : start + batch_size]
 
 
-def tell_blind(clips: Clips, split: str, console: Console) -> None:
+def warn_empty(clips: Clips, split: str, console: Console) -> None:
     """Warn of clips of which nothing is seen, once they were read.
 
     Raises:
         DataError: that is all of them.
     """
-    blind = clips.blind
-    if not blind:
+    empty = clips.empty
+    if not empty:
         return
-    some = ", ".join(blind[:SHOWN_IDS]) + (", ..." if len(blind) > SHOWN_IDS else "")
-    if len(blind) == len(clips):
+    some = ", ".join(empty[:SHOWN_IDS]) + (", ..." if len(empty) > SHOWN_IDS else "")
+    if len(empty) == len(clips):
         fix = "look at one with slr show, and run slr check data"
         raise DataError(f"no person was seen in any of the {split} clips: all their values are missing", some, fix)
-    console.warn(f"No person was seen in {len(blind)} of {len(clips)} {split} clips (every value is missing): {some}")
+    console.warn(f"No person was seen in {len(empty)} of {len(clips)} {split} clips (every value is missing): {some}")

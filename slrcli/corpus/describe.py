@@ -7,7 +7,7 @@ from slrcli.config import HELD_OUT, DataConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus, open_corpus
 from slrcli.corpus.division import divide
-from slrcli.corpus.facts import feature_files, gather, told_rate, usual_layout
+from slrcli.corpus.facts import feature_files, read_facts, told_rate, usual_layout
 from slrcli.corpus.opening import named_layout, open_data
 from slrcli.corpus.summary import CorpusSummary, summarise
 from slrcli.corpus.write import write_division
@@ -51,7 +51,7 @@ def corpus_summary(
     paths = feature_files(corpus)
     layout = named_layout(data.layout, paths)
     with console.progress("Reading features", total=2 * len(paths)) as task:
-        files = gather(corpus, layout, seed, full, jobs, step=task.advance)
+        files = read_facts(corpus, layout, seed, full, jobs, step=task.advance)
     sound = [path for path, facts in files.items() if facts.problem is None]
     utterances = [item for items in corpus.splits.values() for item in items]
     usual = usual_layout(utterances, files, layout)

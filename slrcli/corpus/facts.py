@@ -12,7 +12,7 @@ from pathlib import Path
 from slrcli.corpus import Corpus, Utterance
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, guess_layout
-from slrcli.features.measure import Facts, look_at, look_at_all
+from slrcli.features.measure import Facts, read_all_stats, read_stats
 from slrcli.features.readers import frame_rate
 from slrcli.parallel.workers import usable_cores
 
@@ -29,7 +29,7 @@ def feature_files(corpus: Corpus) -> list[Path]:
     return list(dict.fromkeys(path for path in found if path is not None))
 
 
-def gather(
+def read_facts(
     corpus: Corpus,
     layout: Layout | None = None,
     seed: int = 1,
@@ -50,7 +50,7 @@ def gather(
     paths = feature_files(corpus)
     facts = {}
     for path in paths:
-        facts[path] = look_at(path, layout, fully=False)
+        facts[path] = read_stats(path, layout, fully=False)
         step(1)
     sound = [path for path in paths if facts[path].problem is None]
     chosen = sound if full else sample(corpus, {path: facts[path] for path in sound}, seed)
@@ -70,13 +70,13 @@ def read_through(paths: list[Path], layout: Layout | None, jobs: int) -> Iterato
     """
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     if jobs <= 1 or len(chunks) <= 1:
-        yield from ((chunk, look_at_all(chunk, layout, True)) for chunk in chunks)
+        yield from ((chunk, read_all_stats(chunk, layout, True)) for chunk in chunks)
         return
     # Spawned, not forked: torch has threads. An interruption is the parent's to answer.
     ignore = (signal.SIGINT, signal.SIG_IGN)
     pool = ProcessPoolExecutor(min(jobs, len(chunks)), get_context("spawn"), signal.signal, ignore)
     try:
-        work = [pool.submit(look_at_all, chunk, layout, True) for chunk in chunks]
+        work = [pool.submit(read_all_stats, chunk, layout, True) for chunk in chunks]
         for chunk, done in zip(chunks, work, strict=True):
             yield chunk, done.result()
     except BrokenProcessPool as error:

@@ -31,8 +31,8 @@ class Part:
         clips: utterances whose feature file could be read.
         frames: of these clips.
         lengths: fewest, median and most frames of a clip; None without clips.
-        presence: group of the layout -> share of the frames in which something of it is seen, of `looked_into` clips.
-        looked_into: clips whose numbers were read.
+        presence: group of the layout -> share of the frames in which something of it is seen, of `read_fully` clips.
+        read_fully: clips whose numbers were read.
     """
 
     split: str
@@ -47,7 +47,7 @@ class Part:
     frames: int = 0
     lengths: tuple[int, float, int] | None = None
     presence: Mapping[str, float] = field(default_factory=dict)
-    looked_into: int = 0
+    read_fully: int = 0
 
     def hours(self, fps: float) -> float:
         """How long the clips last."""
@@ -173,7 +173,7 @@ def part(
     counts = Counter(gloss for item in utterances for gloss in item.glosses)
     known = [files[item.features] for item in utterances if item.features in files]
     sound = [facts for facts in known if facts.problem is None]
-    seen = [facts for facts in sound if facts.looked_into and layout and facts.columns == layout.width]
+    seen = [facts for facts in sound if facts.read_fully and layout and facts.columns == layout.width]
     frames = sorted(facts.frames for facts in sound)
     groups = [group.name for group in layout.groups if group.spatial] if layout and seen else []
     middle = len(frames) // 2

@@ -24,7 +24,7 @@ SURE = 1e-4  # confidences are kept this far from 0 and 1, whose logits are infi
 STEPS = 100
 FLATTEST = 1e-3  # a scale of 0 or below would turn the order of the confidences over
 
-Judged = tuple[float, bool]  # a confidence, and whether the gloss was right
+Outcome = tuple[float, bool]  # a confidence, and whether the gloss was right
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,19 @@ class Calibration:
         return replace(hypothesis, confidences=tuple(sure), others=tuple(others))
 
 
-def fit(judged: Sequence[Judged]) -> tuple[float, float]:
+def fit(outcomes: Sequence[Outcome]) -> tuple[float, float]:
     """Scale and shift that make these glosses most probable.
 
     Raises:
         DataError: too few glosses.
     """
-    if len(judged) < NEEDED:
+    if len(outcomes) < NEEDED:
         raise DataError(
-            f"{len(judged)} recognised glosses are too few to calibrate on",
+            f"{len(outcomes)} recognised glosses are too few to calibrate on",
             fix=f"take a split in which at least {NEEDED} are recognised",
         )
-    x = _logit(np.array([value for value, _ in judged]))
-    right = np.array([hit for _, hit in judged])
+    x = _logit(np.array([value for value, _ in outcomes]))
+    right = np.array([hit for _, hit in outcomes])
     hits = int(right.sum())
     targets = np.where(right, (hits + 1) / (hits + 2), 1 / (len(right) - hits + 2))
     features = np.stack([x, np.ones_like(x)], axis=1)
@@ -84,18 +84,18 @@ def fit(judged: Sequence[Judged]) -> tuple[float, float]:
     return max(float(numbers[0]), FLATTEST), float(numbers[1])
 
 
-def held_out(judged: Sequence[Sequence[Judged]], folds: int = 5) -> list[list[Judged]]:
+def held_out(outcomes: Sequence[Sequence[Outcome]], folds: int = 5) -> list[list[Outcome]]:
     """The glosses of every utterance with the confidences that a fit to the other utterances gives them.
 
     Raises:
         DataError: too few glosses in what a fold leaves.
     """
-    result: list[list[Judged]] = []
+    result: list[list[Outcome]] = []
     maps = [
-        fit([pair for place, own in enumerate(judged) if place % folds != fold for pair in own])
+        fit([pair for place, own in enumerate(outcomes) if place % folds != fold for pair in own])
         for fold in range(folds)
     ]
-    for place, own in enumerate(judged):
+    for place, own in enumerate(outcomes):
         values = _mapped(np.array([value for value, _ in own]), *maps[place % folds])
         result.append([(float(value), hit) for value, (_, hit) in zip(values, own, strict=True)])
     return result

@@ -148,7 +148,7 @@ def best_row(table: np.ndarray, possible: np.ndarray, prior: np.ndarray) -> tupl
     return signs[::-1], float(best[-1])
 
 
-def parted(log_probs: np.ndarray, targets: Sequence[int]) -> list[tuple[int, int]]:
+def segment(log_probs: np.ndarray, targets: Sequence[int]) -> list[tuple[int, int]]:
     """Where each of a clip's glosses is, if every frame belongs to one of them: the best parting.
 
     What counts is each frame's probability of the gloss among all glosses, the blank left out, so that a model that

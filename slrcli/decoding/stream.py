@@ -12,7 +12,7 @@ from slrcli.glosses.vocabulary import BLANK
 
 
 @dataclass(frozen=True)
-class Spotted:
+class StreamEvent:
     """A gloss of a stream, which will not change any more.
 
     Attributes:
@@ -44,10 +44,10 @@ class Spotted:
 class StreamRecogniser(Protocol):
     """Anything that turns a stream of frames into glosses as they become certain."""
 
-    def push(self, frames: np.ndarray) -> list[Spotted]:
+    def push(self, frames: np.ndarray) -> list[StreamEvent]:
         """Take in the next frames `[n, D]`, NaN where a point is missing; the glosses that are certain now."""
 
-    def finish(self) -> list[Spotted]:
+    def finish(self) -> list[StreamEvent]:
         """No more frames come; the glosses that were open."""
 
 
@@ -80,7 +80,7 @@ class BestPathStream:
         self._run: _Run | None = None
         self._steps = 0
 
-    def push(self, log_probs: np.ndarray, came: int, length: int | None = None) -> list[Spotted]:
+    def push(self, log_probs: np.ndarray, came: int, length: int | None = None) -> list[StreamEvent]:
         """The glosses that are certain with these output frames.
 
         Args:
@@ -105,7 +105,7 @@ class BestPathStream:
             self._steps += 1
         return found
 
-    def finish(self, length: int) -> list[Spotted]:
+    def finish(self, length: int) -> list[StreamEvent]:
         """The gloss whose run the end of the stream, after `length` input frames, has ended."""
         return self._close(length, length)
 
@@ -118,11 +118,11 @@ class BestPathStream:
         if value > run.greatest:
             run.greatest, run.peak = value, self._steps
 
-    def _close(self, came: int, length: int | None) -> list[Spotted]:
+    def _close(self, came: int, length: int | None) -> list[StreamEvent]:
         run, self._run = self._run, None
         if run is None:
             return []
         start, end = input_span(run.first, run.last, self._stride, length)
         peak = input_frame(run.peak, self._stride, length)
         sure = self._confidence(run.total / (run.last - run.first + 1))
-        return [Spotted(self._vocab.decode([run.label])[0], start, end, sure, peak, came)]
+        return [StreamEvent(self._vocab.decode([run.label])[0], start, end, sure, peak, came)]

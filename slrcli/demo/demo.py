@@ -16,7 +16,7 @@ from slrcli.doctor.run import Examination
 from slrcli.errors import UsageError
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.findings import has_errors
-from slrcli.recognition.decode import Decoded, Means, decode
+from slrcli.recognition.decode import Decoded, DecodeOptions, decode
 from slrcli.training.adapt import settle
 from slrcli.training.run import TrainResult, train
 
@@ -99,7 +99,7 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     evaluation = evaluate_checkpoint(console, training.checkpoint, config.data, "test")
     console.heading("slr decode")
     clip = open_corpus(corpus).split("test")[0]
-    decoded = next(iter(decode(console, [clip.features], Means(training.checkpoint))))
+    decoded = next(iter(decode(console, [clip.features], DecodeOptions(training.checkpoint))))
     return DemoResult(
         folder, kept, vocabulary, findings, training, evaluation, decoded, clip.glosses, time.monotonic() - started
     )

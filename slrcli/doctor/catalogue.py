@@ -1,4 +1,4 @@
-"""Every code there is, found where checks and verdicts are registered, and the page that explains it."""
+"""Every code there is, found where checks and diagnostics are registered, and the page that explains it."""
 
 import importlib
 import pkgutil
@@ -9,14 +9,14 @@ from slrcli.config import nearest
 from slrcli.doctor.choice import full_code
 from slrcli.doctor.context import Checks
 from slrcli.errors import UsageError
-from slrcli.training.watch.verdicts import VERDICTS
+from slrcli.training.watch.diagnostics import DIAGNOSTICS
 
 PAGES = "pages"
 
 
 def catalogue() -> dict[str, str]:
-    """Code -> title of all checks and of the verdicts on training, in the order of the codes."""
-    titles = {verdict.code: verdict.title for verdict in VERDICTS}
+    """Code -> title of all checks and of the diagnostics on training, in the order of the codes."""
+    titles = {diagnostic.code: diagnostic.title for diagnostic in DIAGNOSTICS}
     for module in pkgutil.walk_packages(slrcli.doctor.__path__, f"{slrcli.doctor.__name__}."):
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, Checks):

@@ -15,7 +15,7 @@ from slrcli.config import DEFAULT_ARCH, SIZE_BUDGET_MB, DataConfig, resolve
 from slrcli.console import Console
 from slrcli.corpus import Corpus, find_tables
 from slrcli.corpus.distributions import Distribution
-from slrcli.corpus.facts import feature_files, gather
+from slrcli.corpus.facts import feature_files, read_facts
 from slrcli.corpus.opening import named_layout, open_data
 from slrcli.corpus.sentences import Sentences
 from slrcli.corpus.tables import inspect_table
@@ -244,7 +244,7 @@ def data_context(console: Console, data: DataConfig, seed: int, full: bool, jobs
     paths = feature_files(corpus)
     layout = named_layout(data.layout, paths)
     with console.progress("Reading features", total=2 * len(paths)) as task:
-        files = gather(corpus, layout, seed, full, jobs, step=task.advance)
+        files = read_facts(corpus, layout, seed, full, jobs, step=task.advance)
     return DataContext(
         corpus.normalised(normaliser),
         files,

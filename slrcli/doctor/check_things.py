@@ -24,7 +24,7 @@ from slrcli.evaluation.checkpoint import open_split
 from slrcli.glosses import get_normaliser
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.recognition.recogniser import ClipRecogniser
-from slrcli.recognition.settings import Wanted
+from slrcli.recognition.settings import DecoderOptions
 
 GLOSS_DICT = ".npy"  # suffix of the field's own kind of vocabulary
 METRICS, VOCABULARY = "metrics.jsonl", "vocab.json"
@@ -109,7 +109,7 @@ def open_dev(console: Console, checkpoint: Path, data: DataConfig) -> tuple[Clip
         SlrError: there is no dev, or features are missing or do not fit.
     """
     found = open_split(console, checkpoint, data, "dev", "auto")
-    settings = Wanted().settings(checkpoint, found.recogniser.meta)
+    settings = DecoderOptions().settings(checkpoint, found.recogniser.meta)
     alone = settings if settings.sign_frames else DecodeConfig()
     found.recogniser.decoder = make_decoder(alone, found.recogniser.vocabulary)
     return found.recogniser, found.clips

@@ -16,7 +16,7 @@ import numpy as np
 from slrcli.corpus.clips import Clips, by_length
 from slrcli.decoding.decoder import BestPath
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.decoding.segments import parted
+from slrcli.decoding.segments import segment
 from slrcli.errors import DataError
 from slrcli.evaluation.evaluate import EVAL_BATCH, encodable, evaluate
 from slrcli.features.clip import padded
@@ -151,7 +151,7 @@ def sign_spans_of(recogniser: ClipRecogniser, clips: Clips) -> dict[int, tuple[T
             if not (ids and clips.utterances[index].signer):
                 continue
             with suppress(DataError):  # too short for its glosses
-                cuts = [round(first * recogniser.stride) for first, _ in parted(table[:count], ids)] + [len(x)]
+                cuts = [round(first * recogniser.stride) for first, _ in segment(table[:count], ids)] + [len(x)]
                 start, stop = active(x[:, : clips.layout.positions], clips.layout, REST)
                 cuts[0], cuts[-1] = min(start, cuts[1] - SHORTEST), max(stop, cuts[-2] + SHORTEST)
                 takes = tuple(Take(index, max(first, 0), min(last, len(x))) for first, last in pairwise(cuts))

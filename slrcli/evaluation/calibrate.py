@@ -7,7 +7,7 @@ from typing import Any
 from slrcli.decoding.calibration import Calibration, fit, held_out, save_calibration
 from slrcli.evaluation.checkpoint import EvalResult
 from slrcli.files import file_hash
-from slrcli.scoring.breakdown import calibration_classes, calibration_error, judged_confidences
+from slrcli.scoring.breakdown import calibration_classes, calibration_error, confidence_outcomes
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ def calibrate(result: EvalResult) -> Calibrated:
         SlrError: the file cannot be written.
     """
     confidences = {id: item.confidences for id, item in result.evaluation.hypotheses.items()}
-    judged = judged_confidences(result.evaluation.score, confidences)
-    together = [pair for own in judged for pair in own]
+    outcomes = confidence_outcomes(result.evaluation.score, confidences)
+    together = [pair for own in outcomes for pair in own]
     scale, shift = fit(together)
-    others = [pair for own in held_out(judged) for pair in own]
+    others = [pair for own in held_out(outcomes) for pair in own]
     found = Calibration(scale, shift, result.decoder, file_hash(result.checkpoint), result.split, len(together))
     before, after = (calibration_error(calibration_classes(pairs)) for pairs in (together, others))
     path = save_calibration(result.checkpoint, found) if after < before else None

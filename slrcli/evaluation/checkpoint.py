@@ -12,17 +12,17 @@ from slrcli.checkpoints.runs import find_checkpoint, shown
 from slrcli.config import FRAMES_PER_SECOND, DataConfig
 from slrcli.console import Console
 from slrcli.corpus import default_split, split_name
-from slrcli.corpus.clips import Clips, tell_blind
+from slrcli.corpus.clips import Clips, warn_empty
 from slrcli.corpus.facts import told_rate
 from slrcli.corpus.opening import open_data, require_distinct, with_dev
 from slrcli.evaluation.evaluate import EVAL_BATCH, Evaluation, evaluate
 from slrcli.files import file_hash
-from slrcli.recognition.load import equip, load_recogniser
+from slrcli.recognition.load import attach_decoder, load_recogniser
 from slrcli.recognition.recogniser import ClipRecogniser
-from slrcli.recognition.settings import Wanted
+from slrcli.recognition.settings import DecoderOptions
 from slrcli.scoring.breakdown import Familiarity, breakdown, calibration, calibration_error, familiarity
 from slrcli.scoring.protocols import get_protocols
-from slrcli.scoring.score import Judged, intervals_of, judge
+from slrcli.scoring.score import ProtocolScore, intervals_of, score_protocol
 from slrcli.scoring.stats import Interval
 from slrcli.scoring.wer import Score, by_signer
 from slrcli.transcripts import format_of, write_transcripts
@@ -53,7 +53,7 @@ class EvalResult:
         signers: utterance id -> signer.
         oov: tokens of the references that the vocabulary lacks: errors for certain.
         written: where hypotheses were written.
-        judged: the same hypotheses under the protocols that were asked for, `plain` if none was.
+        protocol_scores: the same hypotheses under the protocols that were asked for, `plain` if none was.
         decoder: its signature.
         fps: frames a second of the clips.
     """
@@ -66,7 +66,7 @@ class EvalResult:
     signers: dict[str, str]
     oov: int
     written: tuple[Path, ...] = ()
-    judged: tuple[Judged, ...] = ()
+    protocol_scores: tuple[ProtocolScore, ...] = ()
     decoder: str = "greedy"
     fps: float = FRAMES_PER_SECOND
 
@@ -83,7 +83,7 @@ class EvalResult:
     @property
     def score(self) -> Score:
         """The errors under the first protocol."""
-        return self.judged[0].score
+        return self.protocol_scores[0].score
 
     @cached_property
     def calibration(self) -> list[tuple[float, float, int, float, float]]:
@@ -107,7 +107,7 @@ class EvalResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
-        from slrcli.scoring.plain import breakdown_dict, familiarity_dict, intervals_dict, judged_dict, score_dict
+        from slrcli.scoring.plain import breakdown_dict, familiarity_dict, intervals_dict, protocol_dict, score_dict
 
         scores = score_dict(self.score, self.by_signer, utterances=True)
         rows = [{**row, "seen": self.seen[row["id"]]} for row in scores["per_utterance"]]
@@ -122,8 +122,8 @@ class EvalResult:
             "oov_tokens": self.oov,
             "blank_share": self.evaluation.blank_share,
             "ctc_loss": self.evaluation.loss,
-            "signature": self.judged[0].signature,
-            "protocols": [judged_dict(item) for item in self.judged],
+            "signature": self.protocol_scores[0].signature,
+            "protocols": [protocol_dict(item) for item in self.protocol_scores],
             "intervals": intervals_dict(self.intervals),
             "breakdown": breakdown_dict(breakdown(self.score)),
             "calibration": [list(row) for row in self.calibration],
@@ -147,7 +147,7 @@ def evaluate_checkpoint(
     protocol: str = "plain",
     calibrated: bool = True,
     fitting: str = "",
-    decoder: Wanted | None = None,
+    decoder: DecoderOptions | None = None,
 ) -> EvalResult:
     """Score a checkpoint on a split of a corpus.
 
@@ -172,10 +172,10 @@ def evaluate_checkpoint(
     found = open_split(console, checkpoint, data, split, device, fitting)
     path, recogniser, name, clips = found.path, found.recogniser, found.split, found.clips
     with ExitStack() as stack:
-        signature = equip(console, recogniser, path, decoder or Wanted(), stack, calibrated)
+        signature = attach_decoder(console, recogniser, path, decoder or DecoderOptions(), stack, calibrated)
         with console.progress(f"recognising {name}", len(clips)) as task:
             evaluation = evaluate(recogniser, clips, batch_size, task.advance)
-    tell_blind(clips, name, console)
+    warn_empty(clips, name, console)
     vocabulary, utterances = recogniser.vocabulary, clips.utterances
     oov = sum(vocabulary.unknown([item.glosses for item in utterances]).values())
     signers = {item.id: item.signer for item in utterances}
@@ -185,8 +185,8 @@ def evaluate_checkpoint(
         write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
     refs, hyps = evaluation.references, evaluation.glosses
     made_by = {"decoder": signature, "checkpoint": file_hash(path), "split": name}
-    judged = tuple(judge(item, refs, hyps, vocabulary.glosses, **made_by) for item in protocols)
-    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, judged, signature, fps)
+    protocol_scores = tuple(score_protocol(item, refs, hyps, vocabulary.glosses, **made_by) for item in protocols)
+    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, protocol_scores, signature, fps)
 
 
 def open_split(

@@ -13,7 +13,7 @@ from slrcli.ctc.loss import ctc_loss
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.glosses.vocabulary import BLANK
 from slrcli.parallel import distributed
-from slrcli.parallel.prefetch import ahead
+from slrcli.parallel.prefetch import prefetch
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.scoring.wer import Score, score
 
@@ -70,7 +70,7 @@ def evaluate(
     plan = list(by_length(clips.frames, batch_size))[distributed.rank() :: distributed.size()]
     made = (collate([clips[i] for i in part], [targets[i] or () for i in part], part) for part in plan)
     own = Part()
-    for batch in ahead(made):
+    for batch in prefetch(made):
         log_probs, lengths = recogniser.log_probs(batch.x.numpy(), batch.lengths.numpy())
         names = [clips.utterances[index].id for index in batch.index]
         found = recogniser.hypotheses(log_probs, lengths, batch.lengths.numpy(), names)

@@ -16,7 +16,7 @@ from slrcli.evaluation.checkpoint import open_split
 from slrcli.evaluation.evaluate import EVAL_BATCH
 from slrcli.features.clip import padded
 from slrcli.recognition.recogniser import ClipRecogniser
-from slrcli.recognition.settings import DECODER_FILE, Wanted, write_decoder
+from slrcli.recognition.settings import DECODER_FILE, DecoderOptions, write_decoder
 from slrcli.scoring.protocols import Protocol, get_protocols
 from slrcli.scoring.wer import Score
 
@@ -77,7 +77,7 @@ def tune(
     checkpoint: Path | None,
     data: DataConfig,
     split: str = "",
-    wanted: Wanted | None = None,
+    wanted: DecoderOptions | None = None,
     batch_size: int = EVAL_BATCH,
     device: str = "auto",
     protocol: str = "plain",
@@ -95,9 +95,11 @@ def tune(
     Raises:
         SlrError: as `evaluate_checkpoint`, and settings that cannot be.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or DecoderOptions()
     found = open_split(console, checkpoint, data, split or "dev", device, "--tune")
-    base = Wanted({"nbest": 1, **wanted.given}, wanted.file, wanted.jobs).settings(found.path, found.recogniser.meta)
+    base = DecoderOptions({"nbest": 1, **wanted.given}, wanted.file, wanted.jobs).settings(
+        found.path, found.recogniser.meta
+    )
     decoder_signature(base)  # a language model that is not there should not cost the recogniser's time
     clips = found.clips
     with console.progress(f"recognising {found.split}", len(clips)) as task:
@@ -154,7 +156,7 @@ class _Material:
 class _Search:
     """Settings tried one after the other; none twice."""
 
-    def __init__(self, material: _Material, protocol: Protocol, wanted: Wanted):
+    def __init__(self, material: _Material, protocol: Protocol, wanted: DecoderOptions):
         self._material, self._protocol = material, protocol
         self._fixed, self._jobs = set(wanted.given), wanted.jobs
         self.tried: dict[DecodeConfig, Tried] = {}

@@ -24,7 +24,7 @@ def load_clip(path: Path, layout: Layout, max_gap: int = 5, hands: bool = False)
     return prepare(x, layout, max_gap, hands)
 
 
-def is_blind(x: np.ndarray) -> bool:
+def is_empty(x: np.ndarray) -> bool:
     """Whether every value of a clip `[T, D]` is missing; a look at one frame settles it for nearly all clips."""
     return bool(np.isnan(x[len(x) // 2]).all() and np.isnan(x).all())
 

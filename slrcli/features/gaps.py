@@ -6,7 +6,7 @@ from slrcli.features.landmarks import fill_gaps, prepare
 from slrcli.features.layout import Layout
 
 
-class RunningGaps:
+class StreamingGaps:
     """A clip that comes in parts, prepared: what all parts together give is what `prepare` gives of the whole clip.
 
     A frame is handed on once it is settled. It waits where a point has just gone missing, until that point is seen

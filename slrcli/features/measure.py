@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from slrcli.errors import DataError
+from slrcli.features.handedness import hand_side, shoulder_side, shoulder_width
 from slrcli.features.hands import hand_tracks, on_tracks
 from slrcli.features.landmarks import missing_share, prepare
 from slrcli.features.layout import Layout, guess_layout
 from slrcli.features.readers import feature_header, read_features
-from slrcli.features.sides import hand_side, shoulder_side, shoulder_width
 
 # Numbers that programs write where they saw nothing. Zero is told apart: a layout may say that it means missing.
 PLACEHOLDERS = (-1.0, -99.0, -999.0, -9999.0, 999.0, 9999.0)
@@ -35,14 +35,14 @@ class Facts:
         problem: why it cannot be read; None if it can.
         first, ends: hashes of the first of its numbers, and of those in the middle and at the end; equal arrays have
             equal ones. `ends` is empty where they cannot be had without reading all.
-        looked_into: whether the numbers were read, not the header alone; what follows is known only then.
+        read_fully: whether the numbers were read, not the header alone; what follows is known only then.
         digest: hash of the numbers.
         missing: share of the positions that are missing (NaN, infinite, or zero where the layout says so).
         infinite: how many numbers are infinite.
         missing_points: share of the points that are missing, by group of the layout.
         absent: share of the frames in which all points of a group are missing, by group.
         handless: share of the frames in which no hand is seen, of groups that are hands; 0 without such a group.
-        blind: share of the frames in which everything is missing.
+        empty: share of the frames in which everything is missing.
         zeros: share of the points (of a generic layout: of the frames) whose coordinates are all exactly zero, where
             the layout does not say that zero means missing.
         placeholders: the same of points whose coordinates are all one number that stands for nothing, such as -999.
@@ -51,7 +51,7 @@ class Facts:
         magnitude: median of the absolute positions, in the axes that are measured.
         scale: of the body: distance of the shoulders, else the median deviation of the columns.
         speed: mean change from frame to frame, in deviations of the columns.
-        shoulder_side, hand_side: see `sides`; NaN where it cannot be told.
+        shoulder_side, hand_side: see `handedness`; NaN where it cannot be told.
         one_hand: share of the frames in which both slots of two hands without a body hold one hand; 0 in other layouts.
         slot_changes: how often such slots change places.
         differences: for each stored block of differences that can be checked, the cosine between it and the
@@ -65,14 +65,14 @@ class Facts:
     problem: DataError | None = None
     first: bytes = b""
     ends: bytes = b""
-    looked_into: bool = False
+    read_fully: bool = False
     digest: str = ""
     missing: float = 0.0
     infinite: int = 0
     missing_points: dict[str, float] = field(default_factory=dict)
     absent: dict[str, float] = field(default_factory=dict)
     handless: float = 0.0
-    blind: float = 0.0
+    empty: float = 0.0
     zeros: float = 0.0
     placeholders: float = 0.0
     repeated: float = 0.0
@@ -94,20 +94,20 @@ class Facts:
         return self.frames > 1 and self.frozen == self.frames
 
 
-def look_at(path: Path, layout: Layout | None, fully: bool) -> Facts:
+def read_stats(path: Path, layout: Layout | None, fully: bool) -> Facts:
     """The facts of one file, `fully` or from its header alone."""
     try:
         header = feature_header(path, layout)
         first, ends = (hashlib.blake2b(part, digest_size=16).digest() if part else b"" for part in header.sample)
         facts = Facts(header.frames, header.columns, header.stored_as, first=first, ends=ends)
-        return look_into(facts, read_features(path, layout), layout) if fully else facts
+        return add_array_stats(facts, read_features(path, layout), layout) if fully else facts
     except DataError as problem:
         return Facts(problem=problem)
 
 
-def look_at_all(paths: Iterable[Path], layout: Layout | None, fully: bool) -> list[Facts]:
+def read_all_stats(paths: Iterable[Path], layout: Layout | None, fully: bool) -> list[Facts]:
     """The facts of several files, in their order: the work of one process."""
-    return [look_at(path, layout, fully) for path in paths]
+    return [read_stats(path, layout, fully) for path in paths]
 
 
 def digest(x: np.ndarray) -> str:
@@ -115,7 +115,7 @@ def digest(x: np.ndarray) -> str:
     return hashlib.blake2b(repr(x.shape).encode() + x.tobytes(), digest_size=16).hexdigest()
 
 
-def look_into(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
+def add_array_stats(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
     """`facts` with those that only the numbers `x [T, D]` tell.
 
     Args:
@@ -136,14 +136,14 @@ def look_into(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
     moving = spread[spread > 0]
     return replace(
         facts,
-        looked_into=True,
+        read_fully=True,
         digest=digest(x),
         missing=float(1 - seen.mean()),
         infinite=int(np.isinf(x).sum()),
         missing_points={group.name: missing_share(prepared, group) for group in layout.groups},
         absent={group.name: float((~seen[:, group.start : group.stop]).all(axis=1).mean()) for group in layout.groups},
         handless=handless(seen, layout),
-        blind=float((~seen.any(axis=1)).mean()),
+        empty=float((~seen.any(axis=1)).mean()),
         zeros=0.0 if layout.zero_is_missing else share_of(x, layout, (0.0,)),
         placeholders=share_of(x, layout, PLACEHOLDERS),
         repeated=repeated,

@@ -67,7 +67,7 @@ def require_signers(signers: Sequence[str]) -> None:
         )
 
 
-class Stock:
+class SignBank:
     """The signs of all clips, by who signs them.
 
     Args:

@@ -17,8 +17,8 @@ from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
 from slrcli.models.layers.blocks import require_centred
-from slrcli.models.layers.frames import Dropout, FrameConv1d, keep
-from slrcli.models.layers.heads import UnitClassifier
+from slrcli.models.layers.frames import Dropout, FrameConv1d, apply_mask
+from slrcli.models.layers.heads import NormalisedClassifier
 from slrcli.models.layers.masked import halved, mask
 
 
@@ -77,7 +77,7 @@ class Conformer(SignModel):
         self.stem = Stem(frontend.width, width, dropout)
         self.layers = nn.ModuleList(Layer(options, dropout) for _ in range(options.layers))
         self.norm = nn.LayerNorm(width)
-        self.classifier = UnitClassifier(width, vocab_size, options.scale, options.blank_bias)
+        self.classifier = NormalisedClassifier(width, vocab_size, options.scale, options.blank_bias)
         self.heads_after = {round(i * options.layers / (options.inner + 1)) for i in range(1, options.inner + 1)}
 
     @property
@@ -121,7 +121,7 @@ class Stem(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x `[B, T, inputs]`, 0 in the padding, lengths `[B]` -> `[B, ceil(ceil(T / 2) / 2), width]`."""
         x = F.silu(self.first_norm(self.first(x)))
-        x = keep(x, mask(halved(lengths), x.shape[1]))
+        x = apply_mask(x, mask(halved(lengths), x.shape[1]))
         return self.dropout(F.silu(self.second_norm(self.second(x))))
 
 
@@ -160,7 +160,7 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """x `[B, T, C]`, valid bool `[B, T]` -> `[B, T, C]`."""
-        x = keep(F.glu(self.gate(self.norm(x)), dim=2), valid)
+        x = apply_mask(F.glu(self.gate(self.norm(x)), dim=2), valid)
         return self.mix(F.silu(self.inner_norm(self.over_time(x))))
 
 

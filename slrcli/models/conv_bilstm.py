@@ -16,7 +16,7 @@ from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
 from slrcli.models.layers.blocks import ConvBlock, ConvBlocks, require_centred
 from slrcli.models.layers.frames import Dropout
-from slrcli.models.layers.heads import UnitClassifier
+from slrcli.models.layers.heads import NormalisedClassifier
 from slrcli.models.layers.masked import BiLSTM
 
 CONVOLUTIONS = 2
@@ -30,7 +30,7 @@ class ConvBiLSTMOptions:
         width: channels of the convolutions, and of the two directions of the LSTMs together; even.
         layers: bidirectional LSTM layers.
         kernel: frames that a convolution sees, odd.
-        halvings: of the two convolutions so many are followed by pooling by 2, which leaves T / 2 ** halvings frames.
+        strides: of the two convolutions so many are followed by pooling by 2, which leaves T / 2 ** strides frames.
             With fewer, more output frames fall on a short sign.
         scale: initial factor from a feature's length along a class's direction to its score.
         blank_bias: initial score of the blank against the glosses'. Below 0 it shortens the phase in which
@@ -41,7 +41,7 @@ class ConvBiLSTMOptions:
     width: int = 192
     layers: int = 2
     kernel: int = 5
-    halvings: int = CONVOLUTIONS
+    strides: int = CONVOLUTIONS
     scale: float = 4.0
     blank_bias: float = -2.0
     frontend: FrontendOptions = field(default_factory=FrontendOptions)
@@ -54,15 +54,15 @@ class ConvBiLSTMOptions:
         require_centred(self.kernel)
         if self.layers < 1:
             raise UsageError(f"There cannot be {self.layers} layers.", "layers", "Make it 1 or more.")
-        if not 0 <= self.halvings <= CONVOLUTIONS:
+        if not 0 <= self.strides <= CONVOLUTIONS:
             fix = f"Use 0 to {CONVOLUTIONS}."
-            raise UsageError(f"{CONVOLUTIONS} convolutions cannot halve {self.halvings} times.", "halvings", fix)
+            raise UsageError(f"{CONVOLUTIONS} convolutions cannot halve {self.strides} times.", "strides", fix)
 
 
 class ConvBiLSTMLayers(nn.Module):
     """The layers behind the frontend, as attributes of whatever module has them."""
 
-    def furnish(self, inputs: int, vocab_size: int, dropout: float, options: ConvBiLSTMOptions) -> None:
+    def build(self, inputs: int, vocab_size: int, dropout: float, options: ConvBiLSTMOptions) -> None:
         """Make the layers.
 
         Args:
@@ -74,14 +74,14 @@ class ConvBiLSTMLayers(nn.Module):
         width = options.width
         self.project = nn.Linear(inputs, width)
         self.blocks = ConvBlocks(
-            ConvBlock(width, width, options.kernel, dropout, pool=place < options.halvings)
+            ConvBlock(width, width, options.kernel, dropout, pool=place < options.strides)
             for place in range(CONVOLUTIONS)
         )
         self.recurrence = BiLSTM(width, width // 2, options.layers, dropout)
         self.dropout = Dropout(dropout)
-        self.classifier = UnitClassifier(width, vocab_size, options.scale, options.blank_bias)
+        self.classifier = NormalisedClassifier(width, vocab_size, options.scale, options.blank_bias)
 
-    def read(self, x: Tensor, lengths: Tensor, stage: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
+    def encode(self, x: Tensor, lengths: Tensor, stage: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
         """Log-probabilities of the last head and of the inner one, each `[B, T', V]`.
 
         Args:
@@ -108,8 +108,8 @@ class ConvBiLSTM(ConvBiLSTMLayers, SignModel):
 
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: ConvBiLSTMOptions):
         super().__init__(frontend, vocab_size)
-        self.furnish(frontend.width, vocab_size, dropout, options)
+        self.build(frontend.width, vocab_size, dropout, options)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
-        last, inner = self.read(self.frontend(x, lengths), lengths, self.stage)
+        last, inner = self.encode(self.frontend(x, lengths), lengths, self.stage)
         return Output(last, self.output_length(lengths), (inner,))

@@ -41,7 +41,7 @@ class Member(ConvBiLSTMLayers):
 
     def __init__(self, inputs: int, vocab_size: int, dropout: float, options: EnsembleOptions):
         super().__init__()
-        self.furnish(inputs, vocab_size, dropout, options)
+        self.build(inputs, vocab_size, dropout, options)
 
 
 class Ensemble(SignModel):
@@ -63,6 +63,6 @@ class Ensemble(SignModel):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
         x = self.frontend(x, lengths)
-        read = [member.read(x, lengths, self.stage) for member in self.members]
-        last, inner = (tuple(heads) for heads in zip(*read, strict=True))
+        encoded = [member.encode(x, lengths, self.stage) for member in self.members]
+        last, inner = (tuple(heads) for heads in zip(*encoded, strict=True))
         return Output(log_softmax(torch.stack(last).mean(dim=0)), self.output_length(lengths), inner, last)

@@ -19,7 +19,7 @@ from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
 from slrcli.models.layers.frames import Dropout, FrameConv1d
-from slrcli.models.layers.heads import UnitClassifier
+from slrcli.models.layers.heads import NormalisedClassifier
 from slrcli.models.layers.masked import halved
 
 STRIDE = 4  # frames a step
@@ -96,7 +96,7 @@ class Streaming(SignModel):
         # On auslan, a network without it that waits for nothing did not leave the phase in which all is blank.
         self.norm = nn.LayerNorm(width)
         self.dropout = Dropout(dropout)
-        self.classifier = UnitClassifier(width, vocab_size, options.scale, options.blank_bias)
+        self.classifier = NormalisedClassifier(width, vocab_size, options.scale, options.blank_bias)
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
         return halved(halved(frames))

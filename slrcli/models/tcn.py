@@ -23,7 +23,7 @@ from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
 from slrcli.models.layers.blocks import ConvBlock, ConvBlocks, require_centred
 from slrcli.models.layers.frames import Dropout
-from slrcli.models.layers.heads import UnitClassifier
+from slrcli.models.layers.heads import NormalisedClassifier
 from slrcli.models.layers.masked import mask
 
 LEAST_CONVOLUTIONS = 2  # before the inner head, pooled or not: with fewer it would see a part of a sign
@@ -88,7 +88,7 @@ class TCN(SignModel):
         )
         self.recurrence = Context(options.width, options.dilations, dropout)
         self.dropout = Dropout(dropout)
-        self.classifier = UnitClassifier(options.width, vocab_size, options.scale, options.blank_bias)
+        self.classifier = NormalisedClassifier(options.width, vocab_size, options.scale, options.blank_bias)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
         local = self.stage(self._convolve, self.frontend(x, lengths), lengths)

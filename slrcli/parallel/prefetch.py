@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 DEPTH = 4  # batches made while the model computes
 
 
-def ahead(items: Iterator[Item], depth: int = DEPTH) -> Iterator[Item]:
+def prefetch(items: Iterator[Item], depth: int = DEPTH) -> Iterator[Item]:
     """The same items, made by a thread up to `depth` ahead; what fails there is raised here."""
     waiting: queue.Queue = queue.Queue(depth)
     stop = threading.Event()

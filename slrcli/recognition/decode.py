@@ -16,11 +16,11 @@ from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError
 from slrcli.features.readers import SUFFIXES, clips_below
 from slrcli.features.store import is_store
-from slrcli.parallel.prefetch import ahead
+from slrcli.parallel.prefetch import prefetch
 from slrcli.parallel.workers import usable_cores
-from slrcli.recognition.load import equip, load_recogniser
+from slrcli.recognition.load import attach_decoder, load_recogniser
 from slrcli.recognition.recogniser import ClipRecogniser
-from slrcli.recognition.settings import Wanted
+from slrcli.recognition.settings import DecoderOptions
 from slrcli.recognition.timing import FrameRates
 from slrcli.transcripts.outputs import TimedClip
 from slrcli.video.sources import is_source, sources_below
@@ -30,7 +30,7 @@ DECODE_BATCH = 8
 
 
 @dataclass(frozen=True)
-class Means:
+class DecodeOptions:
     """What clips are decoded with.
 
     Attributes:
@@ -45,7 +45,7 @@ class Means:
     device: str = "auto"
     extraction: ExtractConfig = field(default_factory=ExtractConfig)
     jobs: int = 0
-    decoder: Wanted = field(default_factory=Wanted)
+    decoder: DecoderOptions = field(default_factory=DecoderOptions)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Decoded:
         return {"start_seconds": round(clip.second(start), 3), "end_seconds": round(clip.second(end), 3)}
 
 
-def decode(console: Console, paths: Sequence[Path], means: Means) -> Iterator[Decoded]:
+def decode(console: Console, paths: Sequence[Path], decode_options: DecodeOptions) -> Iterator[Decoded]:
     """Decode files and the clips of folders, in the order given; a file that fails does not stop the others.
 
     Args:
@@ -108,19 +108,23 @@ def decode(console: Console, paths: Sequence[Path], means: Means) -> Iterator[De
         SlrError: no checkpoint, or a folder without clips.
     """
     files = list(clips(paths))
-    with open_for(console, means, len(files)) as recogniser:
-        yield from decode_with(console, recogniser, files, means)
+    with open_for(console, decode_options, len(files)) as recogniser:
+        yield from decode_with(console, recogniser, files, decode_options)
 
 
 @contextmanager
-def open_for(console: Console, means: Means, count: int) -> Iterator[ClipRecogniser]:
+def open_for(console: Console, decode_options: DecodeOptions, count: int) -> Iterator[ClipRecogniser]:
     """The recogniser of so many clips; where they are many and searched, on several cores until the block ends."""
-    jobs = min(means.jobs or usable_cores(), DECODE_BATCH) if count > DECODE_BATCH else 1
+    jobs = min(decode_options.jobs or usable_cores(), DECODE_BATCH) if count > DECODE_BATCH else 1
     with ExitStack() as stack:
-        yield open_recogniser(console, means.model, means.device, replace(means.decoder, jobs=jobs), stack)
+        yield open_recogniser(
+            console, decode_options.model, decode_options.device, replace(decode_options.decoder, jobs=jobs), stack
+        )
 
 
-def decode_with(console: Console, recogniser: ClipRecogniser, files: Sequence[Path], means: Means) -> Iterator[Decoded]:
+def decode_with(
+    console: Console, recogniser: ClipRecogniser, files: Sequence[Path], decode_options: DecodeOptions
+) -> Iterator[Decoded]:
     """Decode clips with a recogniser, in the order given; see `decode`."""
     with tempfile.TemporaryDirectory(prefix="slr-") as folder:
         videos = list(dict.fromkeys(file for file in files if is_source(file)))
@@ -128,27 +132,33 @@ def decode_with(console: Console, recogniser: ClipRecogniser, files: Sequence[Pa
         if videos:
             from slrcli.video.landmarks import landmarks_of  # nothing else needs all that looks at videos
 
-            found = landmarks_of(console, videos, recogniser.meta.layout, means.extraction, means.jobs, Path(folder))
+            found = landmarks_of(
+                console, videos, recogniser.meta.layout, decode_options.extraction, decode_options.jobs, Path(folder)
+            )
         with console.progress("decoding", len(files)) as task:
             parts = (files[start : start + DECODE_BATCH] for start in range(0, len(files), DECODE_BATCH))
-            for part in ahead((read(recogniser, part, found) for part in parts), depth=1):
+            for part in prefetch((read(recogniser, part, found) for part in parts), depth=1):
                 yield from recognised(recogniser, part, found)
                 task.advance(len(part.files))
 
 
 def open_recogniser(
-    console: Console, model: Path | None, device: str, decoder: Wanted | None = None, stack: ExitStack | None = None
+    console: Console,
+    model: Path | None,
+    device: str,
+    decoder: DecoderOptions | None = None,
+    stack: ExitStack | None = None,
 ) -> ClipRecogniser:
     """The recogniser of a checkpoint or run with its decoder; the newest one, where none is named, is named aloud.
 
     Args:
-        stack: see `equip`.
+        stack: see `attach_decoder`.
     """
     checkpoint = find_checkpoint(model)
     if model is None:
         console.note(f"model: {shown(checkpoint)} (the newest run)")
     recogniser = load_recogniser(checkpoint, device)
-    equip(console, recogniser, checkpoint, decoder or Wanted(), stack)
+    attach_decoder(console, recogniser, checkpoint, decoder or DecoderOptions(), stack)
     return recogniser
 
 

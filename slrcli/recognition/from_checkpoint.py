@@ -15,7 +15,7 @@ from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.streaming import Streaming
 from slrcli.parallel import distributed
 from slrcli.recognition.recogniser import ClipRecogniser
-from slrcli.recognition.streaming import RunningRecogniser
+from slrcli.recognition.streaming import StreamingRecogniser
 
 LONG_CLIP = 4096  # frames; a multiple of any usual stride
 
@@ -77,7 +77,7 @@ class Recogniser(ClipRecogniser):
         """See `ClipRecogniser`."""
         return next(frames for frames in range(1, LONG_CLIP) if self.model.output_length(frames) > 0)
 
-    def running(self) -> RunningRecogniser | None:
+    def running(self) -> StreamingRecogniser | None:
         """See `ClipRecogniser`; what `streaming` made can, unless its frontend or its preparation needs whole clips."""
         if not (isinstance(self.model, Streaming) and self.model.frontend.runs):
             return None
@@ -85,7 +85,7 @@ class Recogniser(ClipRecogniser):
             return None
         sure = {"confidence": self.calibration.of} if self.calibration else {}
         max_gap = self.meta.config.data.max_gap
-        return RunningRecogniser(self.model.eval(), self.vocabulary, self.stride, max_gap, **sure)
+        return StreamingRecogniser(self.model.eval(), self.vocabulary, self.stride, max_gap, **sure)
 
     @torch.inference_mode()
     def posteriors(self, batch: Batch) -> Output:

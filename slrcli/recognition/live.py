@@ -9,7 +9,7 @@ import numpy as np
 
 from slrcli.config import ExtractConfig, LiveConfig
 from slrcli.console import Console
-from slrcli.decoding.stream import Spotted, StreamRecogniser
+from slrcli.decoding.stream import StreamEvent, StreamRecogniser
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.stream import stream_recogniser
 from slrcli.video.frames import Frame
@@ -105,7 +105,7 @@ def live(
 
 def glosses(
     console: Console, rows: Iterator[np.ndarray], recogniser: StreamRecogniser, pace: Pace
-) -> Iterator[Spotted]:
+) -> Iterator[StreamEvent]:
     """What a stream recogniser makes of rows `[n, D]` as they come, telling the pace every few seconds."""
     told = 0.0
     try:

@@ -14,7 +14,7 @@ from slrcli.decoding.cores import ManyCores
 from slrcli.decoding.decoder import decoder_signature, make_decoder
 from slrcli.errors import DependencyError
 from slrcli.recognition.recogniser import ClipRecogniser
-from slrcli.recognition.settings import DECODER_FILE, Wanted
+from slrcli.recognition.settings import DECODER_FILE, DecoderOptions
 
 EXPORTED = ".onnx"
 
@@ -37,11 +37,11 @@ def load_recogniser(path: Path, device: str = "auto") -> ClipRecogniser:
     return Recogniser.from_checkpoint(path, choose_device(device))
 
 
-def equip(
+def attach_decoder(
     console: Console,
     recogniser: ClipRecogniser,
     checkpoint: Path,
-    wanted: Wanted,
+    wanted: DecoderOptions,
     stack: ExitStack | None = None,
     calibrated: bool = True,
 ) -> str:

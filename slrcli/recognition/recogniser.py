@@ -12,7 +12,7 @@ from slrcli.decoding.decoder import BestPath, Decoder, make_decoder
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.stream import StreamRecogniser
 from slrcli.errors import DataError
-from slrcli.features.clip import is_blind, load_clip, padded
+from slrcli.features.clip import is_empty, load_clip, padded
 from slrcli.glosses.vocabulary import Vocabulary
 
 
@@ -42,7 +42,7 @@ class ClipRecogniser:
     def load(self, path: Path) -> np.ndarray:
         """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""
         clip = load_clip(path, self.meta.layout, **self.meta.config.data.preparation)
-        if is_blind(clip):
+        if is_empty(clip):
             what = f"no person was seen in {Path(path).name}: every value of its {len(clip):,} frames is missing"
             raise DataError(what, path, "look at it with slr show, and extract it again")
         return clip

@@ -15,7 +15,7 @@ SECTION = "decode"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DecoderOptions:
     """What was said about the decoder.
 
     Attributes:

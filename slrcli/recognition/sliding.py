@@ -10,7 +10,7 @@ import numpy as np
 
 from slrcli.config import LiveConfig
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.decoding.stream import Spotted
+from slrcli.decoding.stream import StreamEvent
 
 JITTER = 0.4  # seconds that a gloss may move between two windows; the same sign made again comes later than that
 
@@ -35,9 +35,9 @@ class SlidingWindow:
         self._kept: list[np.ndarray] = []  # the last frames, at most a window
         self._count = self._looked = 0  # frames that came, and how many had come at the last look
         self._certain = 0  # up to this frame all is said
-        self._said: list[Spotted] = []  # as far as it reaches into the last window
+        self._said: list[StreamEvent] = []  # as far as it reaches into the last window
 
-    def push(self, frames: np.ndarray) -> list[Spotted]:
+    def push(self, frames: np.ndarray) -> list[StreamEvent]:
         """See `StreamRecogniser`. However the frames are parted, the glosses are the same."""
         found = []
         for row in frames:
@@ -47,11 +47,11 @@ class SlidingWindow:
                 found += self._look(self._count - self._settle)
         return found
 
-    def finish(self) -> list[Spotted]:
+    def finish(self) -> list[StreamEvent]:
         """See `StreamRecogniser`."""
         return self._look(self._count)
 
-    def _look(self, certain: int) -> list[Spotted]:
+    def _look(self, certain: int) -> list[StreamEvent]:
         """The new glosses of the window that ends now, as far as they end up to the frame `certain`."""
         self._looked = self._count
         del self._kept[: -self._window]
@@ -61,7 +61,7 @@ class SlidingWindow:
         found = self._recognise(np.stack(self._kept))
         peaks = [first + peak for peak in found.peaks] or [None] * len(found.glosses)
         seen = [
-            Spotted(gloss, first + start, first + end, confidence, peak, self._count)
+            StreamEvent(gloss, first + start, first + end, confidence, peak, self._count)
             for gloss, (start, end), confidence, peak in zip(
                 found.glosses, found.spans, found.confidences, peaks, strict=True
             )
@@ -74,7 +74,7 @@ class SlidingWindow:
         return new
 
 
-def unsaid(said: Sequence[Spotted], seen: Sequence[Spotted], reach: float) -> list[Spotted]:
+def unsaid(said: Sequence[StreamEvent], seen: Sequence[StreamEvent], reach: float) -> list[StreamEvent]:
     """What a window has beyond what was said before.
 
     The two are aligned as a whole, in their order: the same gloss at about the same time is one and the same, as many
@@ -93,7 +93,7 @@ def unsaid(said: Sequence[Spotted], seen: Sequence[Spotted], reach: float) -> li
     return [item for item in seen[after:] if matched or item.middle >= latest]
 
 
-def _aligned(said: Sequence[Spotted], seen: Sequence[Spotted], reach: float) -> list[tuple[int, int]]:
+def _aligned(said: Sequence[StreamEvent], seen: Sequence[StreamEvent], reach: float) -> list[tuple[int, int]]:
     """Pairs of places (in `said`, in `seen`), both rising, of the greatest total worth."""
     best = np.zeros((len(said) + 1, len(seen) + 1))
     for i in reversed(range(len(said))):
@@ -113,7 +113,7 @@ def _aligned(said: Sequence[Spotted], seen: Sequence[Spotted], reach: float) -> 
     return pairs
 
 
-def _worth(one: Spotted, other: Spotted, reach: float) -> float:
+def _worth(one: StreamEvent, other: StreamEvent, reach: float) -> float:
     """How good it is to take two for the same: 0 not at all, 2 in the same place, always more than 1 between."""
     apart = abs(one.middle - other.middle)
     return 2 - apart / max(reach, 1) if one.gloss == other.gloss and apart < reach else 0.0

@@ -12,7 +12,7 @@ import numpy as np
 from slrcli.config import LiveConfig, check_live
 from slrcli.console import Console
 from slrcli.decoding.decoder import BestPath
-from slrcli.decoding.stream import Spotted, StreamRecogniser
+from slrcli.decoding.stream import StreamEvent, StreamRecogniser
 from slrcli.errors import DataError
 from slrcli.features.landmarks import prepare
 from slrcli.features.rows import AnyRows
@@ -42,7 +42,7 @@ class Told:
     end_seconds: float
 
     @classmethod
-    def of(cls, item: Spotted, fps: float) -> "Told":
+    def of(cls, item: StreamEvent, fps: float) -> "Told":
         """A gloss with its seconds."""
         seconds = round(item.start / fps, 3), round(item.end / fps, 3)
         return cls(item.gloss, item.start, item.end, item.peak, round(item.confidence, 4), item.latency, *seconds)

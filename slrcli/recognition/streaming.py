@@ -6,13 +6,13 @@ import numpy as np
 import torch
 
 from slrcli.decoding.hypothesis import Decodes
-from slrcli.decoding.stream import BestPathStream, Spotted
-from slrcli.features.gaps import RunningGaps
-from slrcli.models.frontend.past import Past
+from slrcli.decoding.stream import BestPathStream, StreamEvent
+from slrcli.features.gaps import StreamingGaps
+from slrcli.models.frontend.cache import Cache
 from slrcli.models.streaming import Streaming
 
 
-class RunningRecogniser:
+class StreamingRecogniser:
     """A `StreamRecogniser` made of a streaming network; its glosses are those of the best path of the whole clip.
 
     A gloss ends with its last step of 4 frames. It is told with the next step, which takes 4 frames, after the
@@ -37,12 +37,12 @@ class RunningRecogniser:
         self._model = model
         self._device = next(model.parameters()).device
         self._width = model.frontend.layout.width
-        self._gaps = RunningGaps(model.frontend.layout, max_gap)
-        self._past, self._stream = Past(), model.start()
+        self._gaps = StreamingGaps(model.frontend.layout, max_gap)
+        self._cache, self._stream = Cache(), model.start()
         self._decoder = BestPathStream(vocabulary, stride, confidence)
         self._came = 0
 
-    def push(self, frames: np.ndarray) -> list[Spotted]:
+    def push(self, frames: np.ndarray) -> list[StreamEvent]:
         """See `StreamRecogniser`. However the frames are parted, the glosses are the same.
 
         Derivatives that the layout stores are not used, so the positions alone will do.
@@ -56,7 +56,7 @@ class RunningRecogniser:
         return self._decoder.push(self._answers(self._gaps.push(frames)), self._came)
 
     @torch.inference_mode()
-    def finish(self) -> list[Spotted]:
+    def finish(self) -> list[StreamEvent]:
         """See `StreamRecogniser`."""
         last = self._answers(self._gaps.finish()), self._model.finish(self._stream).float().cpu().numpy()
         found = [item for part in last for item in self._decoder.push(part, self._came, self._came)]
@@ -68,4 +68,4 @@ class RunningRecogniser:
         if not len(frames):
             return np.zeros((0, self._model.vocab_size), np.float32)
         x = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)
-        return self._model.step(self._model.frontend.step(x, self._past), self._stream).float().cpu().numpy()
+        return self._model.step(self._model.frontend.step(x, self._cache), self._stream).float().cpu().numpy()

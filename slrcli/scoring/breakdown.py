@@ -158,10 +158,10 @@ def calibration(
         score: as aligned; an utterance whose hypothesis was changed by a protocol is left out.
         confidences: utterance id -> one confidence in [0, 1] a gloss of its hypothesis.
     """
-    return calibration_classes([pair for own in judged_confidences(score, confidences) for pair in own])
+    return calibration_classes([pair for own in confidence_outcomes(score, confidences) for pair in own])
 
 
-def judged_confidences(score: Score, confidences: Mapping[str, Sequence[float]]) -> list[list[tuple[float, bool]]]:
+def confidence_outcomes(score: Score, confidences: Mapping[str, Sequence[float]]) -> list[list[tuple[float, bool]]]:
     """For each utterance its recognised glosses, as confidence and whether it is a hit; see `calibration`."""
     found = []
     for item in score.utterances:
@@ -171,10 +171,10 @@ def judged_confidences(score: Score, confidences: Mapping[str, Sequence[float]])
     return found
 
 
-def calibration_classes(judged: Sequence[tuple[float, bool]]) -> list[tuple[float, float, int, float, float]]:
+def calibration_classes(outcomes: Sequence[tuple[float, bool]]) -> list[tuple[float, float, int, float, float]]:
     """Glosses, each with its confidence and whether it is a hit, in the classes of `calibration`."""
     classes: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
-    for value, hit in judged:
+    for value, hit in outcomes:
         classes[min(int(max(value, 0.0) * BINS), BINS - 1)].append((value, hit))
     return [
         (number / BINS, (number + 1) / BINS, len(part), _mean(v for v, _ in part), _mean(h for _, h in part))

@@ -42,7 +42,7 @@ def breakdown_dict(found: Breakdown) -> dict[str, Any]:
     )
 
 
-def judged_dict(item) -> dict[str, Any]:
+def protocol_dict(item) -> dict[str, Any]:
     """One protocol's score as JSON can hold it."""
     return {
         "protocol": item.protocol.signature,
@@ -66,7 +66,7 @@ def score_result_dict(result) -> dict[str, Any]:
             "protocol": main.protocol.signature,
             **score_dict(main.score, result.by_signer, utterances=True),
             "intervals": intervals_dict(result.intervals),
-            "protocols": [judged_dict(item) for item in result.judged],
+            "protocols": [protocol_dict(item) for item in result.protocol_scores],
             "others": [
                 {"name": name, **score_dict(score), "comparison": asdict(found)} for name, score, found in result.others
             ],

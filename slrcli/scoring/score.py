@@ -20,7 +20,7 @@ BY = ("id", "line")
 
 
 @dataclass(frozen=True)
-class Judged:
+class ProtocolScore:
     """A pair of files under one protocol.
 
     Attributes:
@@ -45,7 +45,7 @@ class ScoreResult:
     """What became of the files.
 
     Attributes:
-        judged: the first system under each protocol that was asked for.
+        protocol_scores: the first system under each protocol that was asked for.
         by_signer: its score by signer, under the first protocol; empty where the references name none.
         intervals: '' is the whole by utterances, `signers` the whole by signers, other names are single signers.
         breakdown: where its errors are.
@@ -56,7 +56,7 @@ class ScoreResult:
         changes: (rule, side, id, before, after) of every change, if it was asked for.
     """
 
-    judged: tuple[Judged, ...]
+    protocol_scores: tuple[ProtocolScore, ...]
     by_signer: dict[str, Score]
     intervals: dict[str, Interval]
     breakdown: Breakdown
@@ -67,9 +67,9 @@ class ScoreResult:
     changes: tuple[tuple[str, str, str, str, str], ...] = ()
 
     @property
-    def main(self) -> Judged:
+    def main(self) -> ProtocolScore:
         """The first protocol's."""
-        return self.judged[0]
+        return self.protocol_scores[0]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
@@ -139,8 +139,8 @@ def score_files(
     sides = [{id: system.glosses[id] for id in refs} for system in systems]
     if left_out:
         console.warn(f"{len(left_out)} utterances stand on one side alone and are not scored.")
-    judged = tuple(judge(item, refs, sides[0], known) for item in protocols)
-    main = judged[0]
+    protocol_scores = tuple(score_protocol(item, refs, sides[0], known) for item in protocols)
+    main = protocol_scores[0]
     rivals = [main.protocol.score(refs, side) for side in sides[1:]]
     others = tuple(
         (str(path), rival, compare(main.score, rival, seed=seed))
@@ -148,14 +148,14 @@ def score_files(
     )
     used = [gloss for side in (refs, *sides) for glosses in side.values() for gloss in glosses]
     return ScoreResult(
-        judged,
+        protocol_scores,
         by_signer(main.score, signers),
         intervals_of(main.score, signers, seed),
         breakdown(main.score),
         calibration(main.score, systems[0].confidences),
         others,
         tuple(left_out),
-        meanings(used) if any("sclite" in item.protocol.name for item in judged) else {},
+        meanings(used) if any("sclite" in item.protocol.name for item in protocol_scores) else {},
         changes_of(main.protocol, refs, sides[0]) if explain else (),
     )
 
@@ -220,16 +220,16 @@ def apart_error(reference: Path, path: Path, missing: list[str], extra: list[str
     return DataError(what, f"{path} against {reference}", fix)
 
 
-def judge(
+def score_protocol(
     protocol: Protocol,
     refs: Mapping[str, list[str]],
     hyps: Mapping[str, list[str]],
     known: Sequence[str] | None,
     **made_by: str,
-) -> Judged:
+) -> ProtocolScore:
     """One pair of sides under one protocol; `known` is what the system can say, `made_by` goes into the signature."""
     score = protocol.score(refs, hyps)
-    return Judged(
+    return ProtocolScore(
         protocol,
         score,
         removed_by_rule(protocol, refs, hyps),

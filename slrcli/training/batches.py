@@ -11,10 +11,10 @@ from slrcli.config import AugmentConfig
 from slrcli.corpus.clips import Batch, Clips, collate
 from slrcli.ctc.paths import minimum_frames
 from slrcli.features.augment import augment
-from slrcli.features.recombine import Stock, require_signers
+from slrcli.features.recombine import SignBank, require_signers
 from slrcli.models.frontend.frontend import Frontend
 from slrcli.parallel.distributed import share
-from slrcli.parallel.prefetch import ahead
+from slrcli.parallel.prefetch import prefetch
 
 POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
 STD_FLOOR = 1e-6
@@ -52,7 +52,7 @@ class TrainBatches:
 
     Attributes:
         pinned: whether batches come in pinned memory, as a CUDA device wants them.
-        stock: where signs to be exchanged come from; None until somebody has located them.
+        sign_bank: where signs to be exchanged come from; None until somebody has located them.
 
     Raises:
         DataError: signs are to be exchanged, and nothing says who signs.
@@ -72,7 +72,7 @@ class TrainBatches:
     ):
         self.clips, self.targets, self.options = clips, targets, options
         self.batch_size, self.seed, self.views = batch_size, seed, views
-        self.stock: Stock | None = None
+        self.sign_bank: SignBank | None = None
         self._least = cache(lambda needed: least_frames(needed, output_length))
         if options.recombine:
             require_signers([item.signer for item in clips.utterances])
@@ -83,7 +83,7 @@ class TrainBatches:
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number`, from the `start`-th on, made ahead by a thread."""
         order = bucketed(self.clips.frames, self.batch_size, np.random.default_rng([self.seed, number]))
-        return ahead(self._make(indices, number) for indices in order[start:])
+        return prefetch(self._make(indices, number) for indices in order[start:])
 
     def _make(self, indices: Sequence[int], epoch: int) -> Batch:
         own, weight = share(indices)
@@ -98,10 +98,10 @@ class TrainBatches:
 
     def _sentence(self, index: int, epoch: int) -> tuple[np.ndarray, Sequence[int]]:
         """The clip and its gloss ids, perhaps with some of its signs exchanged."""
-        if self.stock is not None and self.options.recombine:
+        if self.sign_bank is not None and self.options.recombine:
             rng = np.random.default_rng([self.seed, epoch, index, RECOMBINED])
             if rng.random() < self.options.recombine:
-                made = self.stock.recombined(index, self.clips.__getitem__, self.clips.layout, rng)
+                made = self.sign_bank.recombined(index, self.clips.__getitem__, self.clips.layout, rng)
                 if made and len(made[0]) >= self._least(minimum_frames(made[1])):
                     return made
         return self.clips[index], self.targets[index]

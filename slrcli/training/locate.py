@@ -8,12 +8,12 @@ import numpy as np
 
 from slrcli.corpus.clips import Batch, Clips, by_length, collate
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.decoding.segments import Lengths, parted
+from slrcli.decoding.segments import Lengths, segment
 from slrcli.errors import DataError
 from slrcli.evaluation.evaluate import EVAL_BATCH
 from slrcli.features.motion import active
 from slrcli.features.recombine import lateness, sign_spans
-from slrcli.parallel.prefetch import ahead
+from slrcli.parallel.prefetch import prefetch
 from slrcli.recognition.from_checkpoint import Recogniser
 
 SURE = 0.5  # mean probability of a gloss over its frames from which on its place is believed
@@ -65,7 +65,7 @@ def locate(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]
 def _batches(clips: Clips, targets: Sequence[Sequence[int]]) -> Iterator[Batch]:
     plan = by_length(clips.frames, EVAL_BATCH)
     made = (collate([clips[index] for index in part], [targets[index] for index in part], part) for part in plan)
-    yield from ahead(made)
+    yield from prefetch(made)
 
 
 def sign_lengths(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]]) -> Lengths:
@@ -79,7 +79,7 @@ def sign_lengths(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequenc
         log_probs, lengths = recogniser.local_log_probs(batch.x.numpy(), batch.lengths.numpy())
         for row, index in enumerate(batch.index):
             with suppress(DataError):  # too short for its glosses
-                spans = parted(log_probs[row, : lengths[row]], targets[index])
+                spans = segment(log_probs[row, : lengths[row]], targets[index])
                 found += [(stop - first) * recogniser.stride for first, stop in spans]
     if not found:
         raise DataError("no clip is long enough to be parted among its glosses", "loss.frames", "leave it at 0")

@@ -17,19 +17,19 @@ from slrcli.corpus.clips import Batch, Clips
 from slrcli.decoding.decoder import make_decoder
 from slrcli.errors import SlrError
 from slrcli.evaluation.evaluate import Evaluation, evaluate
-from slrcli.features.recombine import Stock
+from slrcli.features.recombine import SignBank
 from slrcli.findings import Finding
 from slrcli.models.base import Output, SignModel
 from slrcli.parallel import distributed
 from slrcli.recognition.from_checkpoint import Recogniser
-from slrcli.training.average import Average
 from slrcli.training.batches import TrainBatches
+from slrcli.training.ema import EMA
 from slrcli.training.locate import due, first_epoch, locate, sign_lengths
-from slrcli.training.loss.objective import Objective, Teacher
+from slrcli.training.loss.criterion import Criterion, Teacher
 from slrcli.training.optim import learning_rate, make_optimiser
+from slrcli.training.watch.diagnostics import NOT_FINITE_FIX, not_finite
 from slrcli.training.watch.history import EpochNumbers
-from slrcli.training.watch.monitor import Monitor
-from slrcli.training.watch.verdicts import NOT_FINITE_FIX, not_finite
+from slrcli.training.watch.monitor import RunDiagnostics
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class EpochEnd:
 
 
 @dataclass(frozen=True)
-class Located:
+class SignsLocated:
     """The signs of the training clips have been located, so that they can be exchanged from this epoch on."""
 
     epoch: int
@@ -69,7 +69,7 @@ class Located:
 
 
 @dataclass(frozen=True)
-class Placed:
+class FramewiseBegun:
     """From this epoch on frames learn which gloss they belong to, and clips are read by `decode`; what was best before
     was read otherwise, and the best is chosen among what follows."""
 
@@ -86,7 +86,7 @@ class Stopped:
     reason: str
 
 
-Event = Step | EpochEnd | Located | Placed | Stopped
+Event = Step | EpochEnd | SignsLocated | FramewiseBegun | Stopped
 
 
 class NotFiniteError(SlrError):
@@ -111,7 +111,7 @@ class Progress:
     best: dict[str, Any] = field(default_factory=dict)  # numbers of the epoch that is chosen
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
     history: list[dict[str, Any]] = field(default_factory=list)  # numbers of all epochs
-    said: list[str] = field(default_factory=list)  # codes of the verdicts that were given
+    said: list[str] = field(default_factory=list)  # codes of the diagnostics that were given
     signs: list[float] = field(default_factory=list)  # median length and spread, once frames learn their gloss
     begun: int = 0  # epochs before that
 
@@ -143,13 +143,13 @@ class Trainer:
         teacher: Teacher | None = None,
     ):
         self.model, self.batches, self.dev, self.recogniser, self.config = model, batches, dev, recogniser, config
-        self.average = Average(model, config.optim.average) if config.optim.average else None
-        if self.average:
-            self.recogniser = Recogniser(self.average.model, recogniser.vocabulary, recogniser.meta)
+        self.ema = EMA(model, config.optim.ema) if config.optim.ema else None
+        if self.ema:
+            self.recogniser = Recogniser(self.ema.model, recogniser.vocabulary, recogniser.meta)
         self.device = recogniser.device
         self._network: nn.Module = model
         batches.pinned = self.device.type == "cuda"
-        self.objective = Objective(config, teacher)
+        self.criterion = Criterion(config, teacher)
         self.optimiser = make_optimiser(model, config.optim, self.device)
         self.progress = Progress()
         precision = config.run.precision
@@ -170,7 +170,7 @@ class Trainer:
         while progress.epoch <= self.config.optim.epochs:
             if self._location_due():
                 yield self._locate()
-            if self._placing_due():
+            if self._framewise_due():
                 yield self._place()
             self.model.train()
             for batch in self.batches.epoch(progress.epoch, progress.step):
@@ -224,28 +224,28 @@ class Trainer:
             and due(progress.epoch, self.config.optim.epochs, options.recombine_from)
         )
 
-    def _locate(self) -> Located:
+    def _locate(self) -> SignsLocated:
         started = time.perf_counter()
         spans = locate(self.recogniser, self.batches.clips, self.batches.targets)
         self._put_in_stock(spans)
-        return Located(self.progress.epoch, float((spans[:, 1] > 0).mean()), time.perf_counter() - started)
+        return SignsLocated(self.progress.epoch, float((spans[:, 1] > 0).mean()), time.perf_counter() - started)
 
     def _put_in_stock(self, spans: np.ndarray) -> None:
         signers = [item.signer for item in self.batches.clips.utterances]
-        self.batches.stock = Stock(signers, self.batches.targets, spans)
+        self.batches.sign_bank = SignBank(signers, self.batches.targets, spans)
 
-    def _placing_due(self) -> bool:
+    def _framewise_due(self) -> bool:
         options = self.config.loss
         begins = first_epoch(self.config.optim.epochs, options.frames_from)
         return options.frames > 0 and not self.progress.signs and self.progress.epoch >= begins
 
-    def _place(self) -> Placed:
+    def _place(self) -> FramewiseBegun:
         started, progress = time.perf_counter(), self.progress
         lengths = sign_lengths(self.recogniser, self.batches.clips, self.batches.targets)
         progress.signs, progress.begun = [lengths.frames, lengths.spread], progress.epoch - 1
         progress.best_wer = progress.best_loss = float("inf")
         progress.epochs_since_best = 0
-        return Placed(progress.epoch, self._read_by_lengths(), time.perf_counter() - started)
+        return FramewiseBegun(progress.epoch, self._read_by_lengths(), time.perf_counter() - started)
 
     @property
     def decode(self) -> DecodeConfig:
@@ -257,7 +257,7 @@ class Trainer:
 
     def _read_by_lengths(self) -> DecodeConfig:
         self.recogniser.decoder = make_decoder(self.decode, self.recogniser.vocabulary)
-        self.objective.placing = True
+        self.criterion.framewise = True
         return self.decode
 
     def _step(self, batch: Batch) -> Step:
@@ -275,8 +275,8 @@ class Trainer:
         value, frames, *others = self._of_all(batch, found)
         self._require_finite(value, norm, batch)
         self.optimiser.step()
-        if self.average:
-            self.average.update(self.model)
+        if self.ema:
+            self.ema.update(self.model)
         seconds = time.perf_counter() - started
         progress.step += 1
         parts = {f"{TERM}{name}": value for name, value in zip(list(terms)[1:], others, strict=True)}
@@ -295,7 +295,7 @@ class Trainer:
         """The sum to be learnt from, and its terms."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             output = Output(*self._network(batch.x, batch.lengths))
-        return self.objective(output, batch)
+        return self.criterion(output, batch)
 
     def _require_finite(self, loss: float, norm: float, batch: Batch) -> None:
         if loss == loss and abs(loss) != float("inf") and norm == norm and norm != float("inf"):
@@ -337,7 +337,7 @@ class Trainer:
         warmup = min(optim.warmup_epochs, optim.epochs / 4)
         # what is learnt frame by frame has another loss: the epochs before are not to be compared with
         epochs = map(EpochNumbers.from_dict, progress.history[progress.begun :])
-        monitor = Monitor(self.config.model.arch, warmup, epochs, progress.said)
+        monitor = RunDiagnostics(self.config.model.arch, warmup, epochs, progress.said)
         findings = monitor.observe(numbers)
         progress.history.append(finite(asdict(numbers)))
         progress.said = monitor.said
@@ -350,10 +350,10 @@ class Trainer:
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
         for number, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
-        if self.average:
-            tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in self.average.state().items()}
-        if self.batches.stock:
-            tensors[SIGNS] = torch.from_numpy(self.batches.stock.spans)
+        if self.ema:
+            tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in self.ema.state().items()}
+        if self.batches.sign_bank:
+            tensors[SIGNS] = torch.from_numpy(self.batches.sign_bank.spans)
         return tensors, {"progress": asdict(self.progress), "batches": len(self.batches)}
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -374,8 +374,8 @@ class Trainer:
                 _, number, key = name.split(".", 2)
                 state.setdefault(int(number), {})[key] = tensor
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
-        if self.average:
-            self.average.restore(below(AVERAGE, tensors) or self.model.state_dict())
+        if self.ema:
+            self.ema.restore(below(AVERAGE, tensors) or self.model.state_dict())
         if SIGNS in tensors and len(tensors[SIGNS]) == sum(map(len, self.batches.targets)):  # else the glosses changed
             self._put_in_stock(tensors[SIGNS].numpy())
         torch.set_rng_state(tensors["random"])

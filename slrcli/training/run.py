@@ -12,7 +12,7 @@ from slrcli.checkpoints.meta import Meta, versions
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
 from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_toml
 from slrcli.console import Console, Task
-from slrcli.corpus.clips import Clips, tell_blind
+from slrcli.corpus.clips import Clips, warn_empty
 from slrcli.corpus.sentences import sentence_hashes
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
 from slrcli.files import atomic_write_text
@@ -21,10 +21,10 @@ from slrcli.models.registry import build_model, read_options
 from slrcli.parallel import distributed
 from slrcli.recognition.from_checkpoint import Recogniser, choose_device
 from slrcli.training.batches import TrainBatches, feature_statistics
+from slrcli.training.data import TrainingData, learnable, load_training_data, tell_known
 from slrcli.training.guard import interruptible, memory_advice, require_precision
-from slrcli.training.loop import EpochEnd, Located, Placed, Step, Stopped, Trainer
-from slrcli.training.loss.teach import call_teacher, spike_offset, without_pace
-from slrcli.training.material import Material, gather, learnable, tell_known
+from slrcli.training.loop import EpochEnd, FramewiseBegun, SignsLocated, Step, Stopped, Trainer
+from slrcli.training.loss.teach import load_teacher, spike_offset, without_pace
 from slrcli.training.optim import learning_rate
 from slrcli.training.record import Record, numbers_of
 
@@ -69,13 +69,13 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
         SlrError: data, options or memory that do not allow it.
     """
 
-    def begin() -> tuple[Config, Material, SignModel]:
+    def begin() -> tuple[Config, TrainingData, SignModel]:
         check_options(config)
         settled = without_pace(with_every_option(with_absolute_paths(config)), console)
         return settled, *fresh(settled, console)
 
-    config, material, model = distributed.agreed(begin)
-    session = Session(config, material, model, console)
+    config, data, model = distributed.agreed(begin)
+    session = Session(config, data, model, console)
     if not distributed.first():
         return session.follow()
     session.describe()
@@ -86,22 +86,22 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
     if newest:
         point_latest(run)
     atomic_write_text(run / CONFIG, to_toml(config))
-    session.material.vocabulary.save(run / "vocab.json")
+    session.data.vocabulary.save(run / "vocab.json")
     return session.run(run)
 
 
-def fresh(config: Config, console: Console) -> tuple[Material, SignModel]:
+def fresh(config: Config, console: Console) -> tuple[TrainingData, SignModel]:
     """The data of a run, and a new model for them on its device, whose weights the seed decides."""
     torch.manual_seed(config.run.seed)
     device = choose_device(config.run.device)
-    material = gather(config, console)
+    data = load_training_data(config, console)
     model = build_model(
-        config.model.arch, material.layout, len(material.vocabulary.tokens),
+        config.model.arch, data.layout, len(data.vocabulary.tokens),
         dropout=config.model.dropout, options=config.model.options,
     )  # fmt: skip
     model = model.to(device)
     require_precision(model, config.run.precision)
-    return material, model
+    return data, model
 
 
 def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, newest: bool = True) -> TrainResult:
@@ -114,7 +114,7 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
     """
     folder = run_folder(run)
 
-    def begin() -> tuple[Config, Material, SignModel]:
+    def begin() -> tuple[Config, TrainingData, SignModel]:
         if not (folder / LAST).is_file() or not (folder / STATE).is_file():
             what = "The folder holds no run to go on with."
             raise CheckpointError(what, str(run), f"It should hold {LAST} and {STATE}.")
@@ -124,15 +124,15 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
         config = with_absolute_paths(config)
         model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
         require_precision(model, config.run.precision)
-        material = gather(config, console, meta.vocabulary)
-        if meta.data_hash and meta.data_hash != material.corpus.hash:
+        data = load_training_data(config, console, meta.vocabulary)
+        if meta.data_hash and meta.data_hash != data.corpus.hash:
             console.warn("The annotations are not those that the run began with.")
         if changed := differences(meta.versions):
             console.warn(f"The run goes on, but not to the very same bits: {changed}.")
-        return config, replace(material, layout=meta.layout), model
+        return config, replace(data, layout=meta.layout), model
 
-    config, material, model = distributed.agreed(begin)
-    session = Session(config, material, model, console)
+    config, data, model = distributed.agreed(begin)
+    session = Session(config, data, model, console)
     session.restore(*load_state(folder / STATE))
     if not distributed.first():
         return session.follow()
@@ -186,38 +186,38 @@ def check_options(config: Config) -> None:
 class Session:
     """A model with its data, on the way through a run."""
 
-    def __init__(self, config: Config, material: Material, model: SignModel, console: Console):
-        self.config, self.material, self.model, self.console = config, material, model, console
+    def __init__(self, config: Config, data: TrainingData, model: SignModel, console: Console):
+        self.config, self.data, self.model, self.console = config, data, model, console
         model.gradient_checkpointing = config.run.gradient_checkpointing
-        utterances, targets = learnable(material, config, model.output_length, console)
+        utterances, targets = learnable(data, config, model.output_length, console)
         kept = {**config.data.preparation, "cache_mb": config.run.cache_mb}
-        self.clips = Clips(utterances, material.layout, **kept)
-        self.dev = Clips(material.dev, material.layout, **kept)
+        self.clips = Clips(utterances, data.layout, **kept)
+        self.dev = Clips(data.dev, data.layout, **kept)
         learnt = {item.id for item in utterances}  # as they are annotated: rare glosses may be left out of `utterances`
-        self.sentences = sentence_hashes(item for item in material.train if item.id in learnt)
+        self.sentences = sentence_hashes(item for item in data.train if item.id in learnt)
         self.batches = TrainBatches(
             self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
             views=2 if config.loss.consistency else 1,
         )  # fmt: skip
-        recogniser = Recogniser(model, material.vocabulary)
-        self.audit = call_teacher(config, material, self.clips, self.dev, recogniser.device, console)
+        recogniser = Recogniser(model, data.vocabulary)
+        self.audit = load_teacher(config, data, self.clips, self.dev, recogniser.device, console)
         teacher = self.audit and self.audit.teacher
         self.trainer = Trainer(model, self.batches, self.dev, recogniser, config, teacher)
 
     def describe(self) -> None:
         """Say what is about to be trained on what."""
-        corpus, vocabulary, model = self.material.corpus, self.material.vocabulary, self.model
+        corpus, vocabulary, model = self.data.corpus, self.data.vocabulary, self.model
         frames = sum(self.clips.frames)
         self.console.note(
             f"{corpus.format} corpus: {len(self.clips)} training utterances, {frames:,} frames; dev {len(self.dev)}; "
-            f"{vocabulary.size - 1} glosses; layout {self.material.layout.name}"
+            f"{vocabulary.size - 1} glosses; layout {self.data.layout.name}"
         )
-        unknown = vocabulary.unknown([item.glosses for item in self.material.dev])
+        unknown = vocabulary.unknown([item.glosses for item in self.data.dev])
         if unknown:
             self.console.note(
                 f"{sum(unknown.values())} dev glosses are not in the vocabulary and are errors for certain."
             )
-        tell_known(self.material, self.console)
+        tell_known(self.data, self.console)
         size = model.parameter_count * 4 / 2**20
         self.console.note(
             f"{self.config.model.arch}: {model.parameter_count:,} parameters, {size:.2f} MB, on "
@@ -234,7 +234,7 @@ class Session:
             device = self.trainer.device
             statistics = feature_statistics(clips, frontend.cpu(), task.advance)
             frontend.to(device).set_statistics(*(item.to(device) for item in statistics))
-        tell_blind(clips, "training", self.console)
+        warn_empty(clips, "training", self.console)
 
     def dry_run(self) -> TrainResult:
         """One training step, one evaluated batch; proves that everything fits together and in memory."""
@@ -286,12 +286,12 @@ class Session:
                     metrics = numbers_of(event)
                     self._save(folder, event.chosen, metrics)
                     record.epoch(event, metrics)
-                elif isinstance(event, Located):
+                elif isinstance(event, SignsLocated):
                     record.say(
                         f"before epoch {event.epoch} {event.share:.0%} of the signs of train were located, to be "
                         f"exchanged ({event.seconds:.1f} s)"
                     )
-                elif isinstance(event, Placed):
+                elif isinstance(event, FramewiseBegun):
                     record.say(
                         f"from epoch {event.epoch} on frames learn their gloss; signs last "
                         f"{event.decode.sign_frames:.1f} frames, by which clips are read ({event.seconds:.1f} s)"
@@ -330,7 +330,7 @@ class Session:
             for index in range(len(self.dev)):
                 _ = self.dev[index]
                 task.advance()
-        tell_blind(self.dev, "dev", self.console)
+        warn_empty(self.dev, "dev", self.console)
 
     def _save(self, folder: Path, chosen: bool, metrics: dict[str, Any]) -> None:
         if chosen:
@@ -354,6 +354,6 @@ class Session:
         self.trainer.restore(tensors, values)
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
-        material = self.material
-        facts = {"utterances": material.marks["train"], "sentences": self.sentences, "decode": self.trainer.decode}
-        return Meta(self.config, material.vocabulary, material.layout, metrics, material.corpus.hash, **facts)
+        data = self.data
+        facts = {"utterances": data.marks["train"], "sentences": self.sentences, "decode": self.trainer.decode}
+        return Meta(self.config, data.vocabulary, data.layout, metrics, data.corpus.hash, **facts)

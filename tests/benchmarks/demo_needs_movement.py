@@ -25,8 +25,8 @@ from slrcli.models.frontend.frontend import Frontend, FrontendOptions
 from slrcli.models.registry import build_model
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.batches import TrainBatches, feature_statistics
+from slrcli.training.data import gather, learnable
 from slrcli.training.loop import Trainer
-from slrcli.training.material import gather, learnable
 
 WIDTH = 384
 STRIDE = 4

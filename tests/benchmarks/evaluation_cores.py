@@ -24,8 +24,8 @@ from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.evaluation.checkpoint import OpenSplit, open_split
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.parallel.workers import usable_cores
-from slrcli.recognition.load import equip
-from slrcli.recognition.settings import Wanted
+from slrcli.recognition.load import attach_decoder
+from slrcli.recognition.settings import DecoderOptions
 
 TIE = 1e-4  # of log-probabilities
 BATCHES = (1, 4, 16, 64)
@@ -50,7 +50,9 @@ def measured(found: OpenSplit, beam: int, jobs: int, batch: int) -> tuple[float,
     torch.set_num_threads(jobs)
     wall, used = time.perf_counter(), spent()
     with ExitStack() as stack:
-        equip(Console(quiet=True), found.recogniser, found.path, Wanted({"beam": beam}, None, jobs), stack)
+        attach_decoder(
+            Console(quiet=True), found.recogniser, found.path, DecoderOptions({"beam": beam}, None, jobs), stack
+        )
         evaluation = evaluate(found.recogniser, found.clips, batch)
     wall = time.perf_counter() - wall
     return wall, (spent() - used) / wall, evaluation.hypotheses

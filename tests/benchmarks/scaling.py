@@ -23,7 +23,7 @@ from slrcli.features.layout import load_layout
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.base import Output, SignModel
 from slrcli.models.registry import build_model
-from slrcli.training.loss.objective import Objective
+from slrcli.training.loss.criterion import Criterion
 
 CLASSES = 1296
 FRAMES_A_GLOSS = 12
@@ -51,7 +51,7 @@ def batch_of(clips: int, frames: int, width: int) -> Batch:
 def costs(model: SignModel, clips: int, frames: int, width: int, vocabulary: Vocabulary) -> tuple[float, float, float]:
     """Microseconds a frame of a training step without its loss, of the loss forth and back, and of decoding."""
     batch, times = batch_of(clips, frames, width), 2 if clips * frames > 1000 else 4
-    objective = Objective(Config())
+    criterion = Criterion(Config())
 
     def step() -> None:
         model.train()
@@ -59,7 +59,7 @@ def costs(model: SignModel, clips: int, frames: int, width: int, vocabulary: Voc
         sum(item.mean() for item in (output.log_probs, *output.aux)).backward()
 
     def loss() -> None:
-        objective(Output(given, lengths), batch)[0].backward()
+        criterion(Output(given, lengths), batch)[0].backward()
 
     def decode() -> None:
         model.eval()

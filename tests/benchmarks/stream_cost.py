@@ -16,7 +16,7 @@ import torch
 from slrcli.features.layout import load_layout
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.registry import build_model
-from slrcli.recognition.streaming import RunningRecogniser
+from slrcli.recognition.streaming import StreamingRecogniser
 
 LASTS = 40.0  # ms
 LAYOUTS = ("kinect-20", "mediapipe-225", "mediapipe-1629")
@@ -38,7 +38,7 @@ def costs(name: str, count: int, chunk: int) -> np.ndarray:
     layout = load_layout(name)
     vocabulary = Vocabulary(("<blank>", *map(str, range(1, CLASSES))), (0,) * CLASSES)
     model = build_model("streaming", layout, CLASSES).eval()
-    stream = RunningRecogniser(model, vocabulary, 4.0, 5)
+    stream = StreamingRecogniser(model, vocabulary, 4.0, 5)
     spent = []
     x = frames_of(WARM_UP + count, layout.width)
     for start in range(0, len(x), chunk):

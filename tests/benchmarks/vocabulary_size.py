@@ -45,9 +45,9 @@ from slrcli.models.base import Output
 from slrcli.models.registry import build_model
 from slrcli.scoring.align import DELETION, HIT
 from slrcli.scoring.wer import score
-from slrcli.training.average import Average
 from slrcli.training.batches import TrainBatches
-from slrcli.training.loss.objective import Objective
+from slrcli.training.ema import EMA
+from slrcli.training.loss.criterion import Criterion
 from slrcli.training.optim import make_optimiser
 from slrcli.transcripts import read_transcripts
 
@@ -170,15 +170,15 @@ def step_costs(side: Side, steps: int) -> None:
     clips = Clips(utterances, meta.layout, cache_mb=4096)
     targets = [meta.vocabulary.encode(item.glosses) for item in utterances]
     batches = TrainBatches(clips, targets, config.augment, model.output_length, config.optim.batch_size, 1)
-    optimiser, average = make_optimiser(model, config.optim, torch.device("cpu")), Average(model, config.optim.average)
-    objective, spent, frames = Objective(config), Counter(), 0
+    optimiser, average = make_optimiser(model, config.optim, torch.device("cpu")), EMA(model, config.optim.ema)
+    criterion, spent, frames = Criterion(config), Counter(), 0
     model.train()
     for batch in list(batches.epoch(1)):
         frames += int(batch.lengths.sum())
         marks = [time.process_time()]
         output = Output(*model(batch.x, batch.lengths))
         marks.append(time.process_time())
-        loss, _ = objective(output, batch)
+        loss, _ = criterion(output, batch)
         marks.append(time.process_time())
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -84,11 +84,11 @@ def test_sentence_folds_depend_on_the_seed_and_not_on_the_order(utterances, k, r
     if len({item.glosses for item in utterances}) < k:
         return
 
-    def parted(some, seed):
+    def segment(some, seed):
         return {frozenset(item.glosses for item in fold.held_out) for fold in sentence_folds(some, k, seed)}
 
     shuffled = random.sample(utterances, len(utterances))
-    assert parted(utterances, 1) == parted(shuffled, 1)
+    assert segment(utterances, 1) == segment(shuffled, 1)
 
 
 def test_another_seed_draws_other_sentences():

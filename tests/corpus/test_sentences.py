@@ -21,7 +21,7 @@ from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.language import estimate
 from slrcli.models.registry import build_model
 from slrcli.scoring.protocols import PROTOCOLS
-from slrcli.training.material import Material
+from slrcli.training.data import TrainingData
 from slrcli.training.run import Session
 
 LAYOUT = generic_layout(4)
@@ -73,7 +73,7 @@ def test_only_what_was_learnt_from_is_recorded(tmp_path):
     config = Config(model=ModelConfig(options={"width": 8, "dilations": [1]}))
     corpus = Corpus("test", tmp_path, {"train": [*utterances, short, without], "dev": utterances[:2]})
     model = build_model("tcn", LAYOUT, len(vocabulary), options=config.model.options)
-    session = Session(config, Material(corpus, vocabulary, LAYOUT, {"train": ()}), model, Console())
+    session = Session(config, TrainingData(corpus, vocabulary, LAYOUT, {"train": ()}), model, Console())
     assert session._meta({}).sentences == tuple(sorted({hashed(*item.glosses) for item in utterances}))
 
 
@@ -84,7 +84,7 @@ def test_a_sentence_counts_as_annotated_though_rare_glosses_were_left_out(tmp_pa
     config = Config(data=DataConfig(min_count=2), model=ModelConfig(options={"width": 8, "dilations": [1]}))
     corpus = Corpus("test", tmp_path, {"train": [*utterances, rare], "dev": utterances[:2]})
     model = build_model("tcn", LAYOUT, len(vocabulary), options=config.model.options)
-    meta = Session(config, Material(corpus, vocabulary, LAYOUT, {"train": ()}), model, Console())._meta({})
+    meta = Session(config, TrainingData(corpus, vocabulary, LAYOUT, {"train": ()}), model, Console())._meta({})
     assert meta.saw(("LEFT", "ONCE")) and not meta.saw(("ONCE", "LEFT"))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.calling import slr
 
-from slrcli.features.clip import is_blind
+from slrcli.features.clip import is_empty
 
 COLUMNS = 6
 
@@ -82,8 +82,8 @@ def test_evaluation_counts_them_as_well(trained, monkeypatch):
 
 def test_a_single_value_is_enough_to_have_seen_something():
     x = np.full((9, COLUMNS), np.nan, np.float32)
-    assert is_blind(x)
+    assert is_empty(x)
     for frame in (0, 4, 8):
         seen = x.copy()
         seen[frame, 2] = 0
-        assert not is_blind(seen)
+        assert not is_empty(seen)

@@ -13,7 +13,7 @@ from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError
 from slrcli.evaluation.calibrate import calibrate
 from slrcli.files import file_hash
-from slrcli.scoring.breakdown import calibration, calibration_classes, calibration_error, judged_confidences
+from slrcli.scoring.breakdown import calibration, calibration_classes, calibration_error, confidence_outcomes
 from slrcli.scoring.wer import score
 
 
@@ -81,7 +81,7 @@ def test_too_few_glosses_are_refused():
 def test_confidences_are_paired_with_hits_and_counted_in_classes():
     refs, hyps = {"a": ["A", "B"], "b": ["C"]}, {"a": ["A", "X"], "b": ["C", "C"]}
     sure = {"a": (0.9, 0.2), "b": (0.95, 0.94)}
-    found = judged_confidences(score(refs, hyps), sure)
+    found = confidence_outcomes(score(refs, hyps), sure)
     assert [sorted(own) for own in found] == [[(0.2, False), (0.9, True)], sorted(found[1])]
     assert sum(hit for _, hit in found[1]) == 1
     assert calibration(score(refs, hyps), sure) == calibration_classes([pair for own in found for pair in own])

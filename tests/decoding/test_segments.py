@@ -21,12 +21,12 @@ from slrcli.cli import app
 from slrcli.config import DecodeConfig, LossConfig
 from slrcli.decoding.cores import Tokens
 from slrcli.decoding.decoder import BestPath, decoder_signature, make_decoder
-from slrcli.decoding.segments import EVEN, EVEN_SPREAD, LEAST, WIDER, Lengths, SegmentSearch, best_row, parted
+from slrcli.decoding.segments import EVEN, EVEN_SPREAD, LEAST, WIDER, Lengths, SegmentSearch, best_row, segment
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.models.base import Output
 from slrcli.recognition.from_checkpoint import Recogniser
-from slrcli.recognition.settings import Wanted, read_decoder, write_decoder
-from slrcli.training.loop import EpochEnd, Placed, Step
+from slrcli.recognition.settings import DecoderOptions, read_decoder, write_decoder
+from slrcli.training.loop import EpochEnd, FramewiseBegun, Step
 from slrcli.training.loss.framewise import UNKNOWN, frame_labels, framewise_loss
 from slrcli.training.watch.history import EpochNumbers
 
@@ -160,7 +160,7 @@ def test_glosses_are_parted_in_the_best_of_all_ways(seed, targets, frames):
             return [(start, frames)] if frames - start >= LEAST else []
         return [(start, *rest) for cut in range(start + LEAST, frames) for rest in ways(cut, count - 1)]
 
-    spans = parted(table, targets)
+    spans = segment(table, targets)
     assert all(before[1] == after[0] for before, after in pairwise(spans))
     found = value([spans[0][0], *(stop for _, stop in spans)])
     assert found == pytest.approx(max(map(value, ways(0, len(targets)))), abs=1e-9)
@@ -170,13 +170,13 @@ def test_a_spike_is_asked_for_all_of_its_sign():
     table = said((0, 6), (1, 1), (0, 12), (2, 1), (0, 4), sure=0.98)
     table[:10, 1] += 1.0  # what little is left beside the blank tells the signs apart
     table[10:, 2] += 1.0
-    assert parted(table, [1, 2]) == [(0, 10), (10, 24)]
+    assert segment(table, [1, 2]) == [(0, 10), (10, 24)]
 
 
 def test_a_clip_too_short_to_be_parted_is_refused():
     with pytest.raises(DataError, match="3 glosses"):
-        parted(drawn(0, 5), [1, 2, 3])
-    assert parted(drawn(0, 6), [1, 2, 3]) == [(0, 2), (2, 4), (4, 6)]
+        segment(drawn(0, 5), [1, 2, 3])
+    assert segment(drawn(0, 6), [1, 2, 3]) == [(0, 2), (2, 4), (4, 6)]
 
 
 def test_lengths_are_the_median_and_the_deviation_of_logarithms():
@@ -199,11 +199,11 @@ def test_what_a_run_wrote_down_holds_until_a_search_or_the_best_path_is_asked_fo
     write_decoder(tmp_path / "decode.toml", own)
     assert read_decoder(tmp_path / "decode.toml") == own
     checkpoint = tmp_path / "best.safetensors"
-    assert Wanted().settings(checkpoint, None) == own
-    assert Wanted({"insertion_bonus": -1.0}).settings(checkpoint, None) == replace(own, insertion_bonus=-1.0)
-    assert Wanted({"beam": 0}).settings(checkpoint, None) == DecodeConfig()
+    assert DecoderOptions().settings(checkpoint, None) == own
+    assert DecoderOptions({"insertion_bonus": -1.0}).settings(checkpoint, None) == replace(own, insertion_bonus=-1.0)
+    assert DecoderOptions({"beam": 0}).settings(checkpoint, None) == DecodeConfig()
     for search in ({"beam": 8}, {"lm": "some.arpa"}, {"nbest": 2}, {"hot_words": ("A",)}):
-        assert Wanted(search).settings(checkpoint, None) == DecodeConfig(**search)
+        assert DecoderOptions(search).settings(checkpoint, None) == DecodeConfig(**search)
 
 
 # Learning
@@ -235,16 +235,16 @@ def utterances(tmp_path):
 def placing(utterances, epochs=6, frames=1.0, begins=0.5):
     trainer = trainer_on(utterances, epochs=epochs)
     trainer.config = replace(trainer.config, loss=LossConfig(frames=frames, frames_from=begins))
-    trainer.objective.loss = trainer.config.loss
+    trainer.criterion.loss = trainer.config.loss
     return trainer
 
 
 def test_frames_are_learnt_from_their_epoch_on_and_the_best_is_chosen_anew(utterances):
     trainer = placing(utterances, epochs=20)
     events = [event for event in trainer.run() if not isinstance(event, Step)]
-    at = next(i for i, event in enumerate(events) if isinstance(event, Placed))
+    at = next(i for i, event in enumerate(events) if isinstance(event, FramewiseBegun))
     placed, epochs = events[at], [event for event in events if isinstance(event, EpochEnd)]
-    assert placed.epoch == 11 and sum(isinstance(event, Placed) for event in events) == 1
+    assert placed.epoch == 11 and sum(isinstance(event, FramewiseBegun) for event in events) == 1
     assert 12 <= placed.decode.sign_frames <= 18  # a sign and its pause are 16 frames, and 4 come after the last
     assert epochs[10].improved and "frames" in epochs[10].terms and "frames" not in epochs[9].terms
     assert trainer.recogniser.decoder.__class__ is SegmentSearch

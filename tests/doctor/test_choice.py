@@ -17,7 +17,7 @@ from slrcli.doctor.choice import Choice, full_code
 from slrcli.doctor.context import Checks, Context, error, note, warning
 from slrcli.doctor.run import NothingWanted, examine
 from slrcli.errors import UsageError
-from slrcli.training.watch.verdicts import VERDICTS
+from slrcli.training.watch.diagnostics import DIAGNOSTICS
 
 THREE = Checks()
 
@@ -106,7 +106,7 @@ def test_codes_that_pages_mention_exist():
 
 
 def test_the_catalogue_holds_checks_and_verdicts():
-    assert {verdict.code for verdict in VERDICTS} <= set(catalogue())
+    assert {diagnostic.code for diagnostic in DIAGNOSTICS} <= set(catalogue())
     assert {"SLR-M01", "SLR-D01", "SLR-V01", "SLR-C01", "SLR-E01", "SLR-O01"} <= set(catalogue())
 
 

@@ -9,14 +9,14 @@ from slrcli.corpus.distributions import BINS, distribution
 from slrcli.doctor.data.motion import rate_factors
 from slrcli.doctor.data.splits import shifts
 from slrcli.doctor.data.tables import longest_run, plain
+from slrcli.features.handedness import hand_side, shoulder_side, shoulder_width
 from slrcli.features.layout import Layout, generic_layout, load_layout
-from slrcli.features.measure import Facts, cosine, differences, frozen_frames, look_into, moments, share_of
-from slrcli.features.sides import hand_side, shoulder_side, shoulder_width
+from slrcli.features.measure import Facts, add_array_stats, cosine, differences, frozen_frames, moments, share_of
 from slrcli.report.text.histograms import BLOCKS, PLAIN, bars, draw
 
 
 def moved(x, layout=None):
-    return look_into(Facts(*x.shape, "float32"), x.astype(np.float32), layout)
+    return add_array_stats(Facts(*x.shape, "float32"), x.astype(np.float32), layout)
 
 
 def test_moments_are_those_of_what_is_seen():

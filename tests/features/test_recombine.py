@@ -21,12 +21,12 @@ from slrcli.ctc.paths import minimum_frames
 from slrcli.errors import DataError
 from slrcli.features.augment import augment, derivatives
 from slrcli.features.layout import generic_layout
-from slrcli.features.recombine import BRIDGE, LONGEST, Stock, lateness, sign_spans
+from slrcli.features.recombine import BRIDGE, LONGEST, SignBank, lateness, sign_spans
 from slrcli.models.registry import build_model
 from slrcli.training import locate as locating
 from slrcli.training.batches import TrainBatches, least_frames
 from slrcli.training.locate import due, locate
-from slrcli.training.loop import Located, Step
+from slrcli.training.loop import SignsLocated, Step
 
 LAYOUT = generic_layout(4)
 STILL = AugmentConfig(**{**NO_VARIATION, "recombine": 1.0})
@@ -60,9 +60,9 @@ class World:
             self.clips.append(x)
         self.spans = np.array(spans, np.int32)
 
-    def stock(self, **changes) -> Stock:
+    def sign_bank(self, **changes) -> SignBank:
         given = {"signers": self.signers, "targets": self.targets, "spans": self.spans, **changes}
-        return Stock(given["signers"], given["targets"], given["spans"])
+        return SignBank(given["signers"], given["targets"], given["spans"])
 
     def read(self, x: np.ndarray) -> tuple[list[int], set[str]]:
         """The glosses of a clip by what its frames say, and who signs them; every sign has to be there as a whole."""
@@ -81,8 +81,10 @@ def world() -> World:
     return World()
 
 
-def made(world: World, index: int, seed: int = 0, stock: Stock | None = None):
-    return (stock or world.stock()).recombined(index, world.clips.__getitem__, LAYOUT, np.random.default_rng(seed))
+def made(world: World, index: int, seed: int = 0, sign_bank: SignBank | None = None):
+    return (sign_bank or world.sign_bank()).recombined(
+        index, world.clips.__getitem__, LAYOUT, np.random.default_rng(seed)
+    )
 
 
 def some(world: World, seed: int):
@@ -131,29 +133,29 @@ def test_the_generator_decides(world):
 
 
 def test_nothing_is_exchanged_where_there_is_nothing_to_exchange_for(world):
-    alone = Stock(["ann"], [[1]], np.array([[0, 3]], np.int32))
+    alone = SignBank(["ann"], [[1]], np.array([[0, 3]], np.int32))
     clip = [np.zeros((3, 4), np.float32)]
     assert all(alone.recombined(0, clip.__getitem__, LAYOUT, np.random.default_rng(seed)) is None for seed in range(20))
-    nowhere = world.stock(spans=np.zeros_like(world.spans))
-    assert made(world, 0, stock=nowhere) is None
-    nobody = world.stock(signers=[""] * len(world.signers))
-    assert made(world, 0, stock=nobody) is None
+    nowhere = world.sign_bank(spans=np.zeros_like(world.spans))
+    assert made(world, 0, sign_bank=nowhere) is None
+    nobody = world.sign_bank(signers=[""] * len(world.signers))
+    assert made(world, 0, sign_bank=nobody) is None
 
 
 def test_a_clip_without_a_signer_neither_gives_nor_takes(world):
     signers = ["" if signer == "bob" else signer for signer in world.signers]
-    stock = world.stock(signers=signers)
+    sign_bank = world.sign_bank(signers=signers)
     for index in range(len(signers)):
-        found = made(world, index, stock=stock)
+        found = made(world, index, sign_bank=sign_bank)
         assert found is None or (signers[index] and "bob" not in world.read(found[0])[1])
-    assert all(made(world, index, stock=stock) is None for index, signer in enumerate(signers) if not signer)
+    assert all(made(world, index, sign_bank=sign_bank) is None for index, signer in enumerate(signers) if not signer)
 
 
 def test_a_sign_whose_place_is_not_known_stays_and_is_not_lent(world):
     spans = world.spans.copy()
     hidden = np.random.default_rng(3).random(len(spans)) < 0.5
     spans[hidden] = 0
-    stock, first = world.stock(spans=spans), np.cumsum([0, *map(len, world.targets)])
+    sign_bank, first = world.sign_bank(spans=spans), np.cumsum([0, *map(len, world.targets)])
     of_hidden = {
         world.clips[clip][world.spans[number, 0]].tobytes()
         for clip, target in enumerate(world.targets)
@@ -161,7 +163,7 @@ def test_a_sign_whose_place_is_not_known_stays_and_is_not_lent(world):
         if hidden[number]
     }
     for index, x in enumerate(world.clips):
-        found = made(world, index, 4, stock)
+        found = made(world, index, 4, sign_bank)
         if found is None:
             continue
         own, new = ({row.tobytes() for row in rows} & of_hidden for rows in (x, found[0]))
@@ -170,16 +172,16 @@ def test_a_sign_whose_place_is_not_known_stays_and_is_not_lent(world):
 
 def test_a_clip_never_becomes_much_longer_than_it_was():
     clips = [np.ones((10, 4), np.float32), np.ones((400, 4), np.float32), np.ones((395, 4), np.float32)]
-    stock = Stock(["ann"] * 3, [[1]] * 3, np.array([[0, 10], [0, 400], [0, 395]], np.int32))
-    drawn = [stock.recombined(0, clips.__getitem__, LAYOUT, np.random.default_rng(seed)) for seed in range(10)]
+    sign_bank = SignBank(["ann"] * 3, [[1]] * 3, np.array([[0, 10], [0, 400], [0, 395]], np.int32))
+    drawn = [sign_bank.recombined(0, clips.__getitem__, LAYOUT, np.random.default_rng(seed)) for seed in range(10)]
     assert all(item is None for item in drawn)
-    longer = stock.recombined(2, clips.__getitem__, LAYOUT, np.random.default_rng(0))
+    longer = sign_bank.recombined(2, clips.__getitem__, LAYOUT, np.random.default_rng(0))
     assert longer is not None and len(longer[0]) <= LONGEST * 400
 
 
 def test_spans_that_are_not_of_these_glosses_are_refused(world):
     with pytest.raises(ValueError, match="glosses have spans"):
-        world.stock(spans=world.spans[1:])
+        world.sign_bank(spans=world.spans[1:])
 
 
 # Missing points, derivatives
@@ -195,7 +197,7 @@ def test_what_is_missing_in_a_sign_stays_missing_and_nothing_else_goes(world):
         column |= {row[3:].tobytes(): gone for row in clip}
         clips.append(x)
     for index, *_ in some(world, 1):
-        y, _ = world.stock().recombined(index, clips.__getitem__, LAYOUT, np.random.default_rng(1))
+        y, _ = world.sign_bank().recombined(index, clips.__getitem__, LAYOUT, np.random.default_rng(1))
         parts = [column.get(row[3:].tobytes()) for row in y]
         for row, gone in zip(y, parts, strict=True):
             if gone is not None:
@@ -211,7 +213,7 @@ def test_what_is_missing_in_a_sign_stays_missing_and_nothing_else_goes(world):
 def test_stored_derivatives_are_those_of_the_new_positions(world):
     layout = replace(LAYOUT, stored_derivatives=2)
     clips = [np.hstack([x, derivatives(x, 2)]) for x in world.clips]
-    y, _ = world.stock().recombined(some(world, 1)[0][0], clips.__getitem__, layout, np.random.default_rng(1))
+    y, _ = world.sign_bank().recombined(some(world, 1)[0][0], clips.__getitem__, layout, np.random.default_rng(1))
     assert y.shape[1] == 12
     np.testing.assert_array_equal(y[:, 4:], derivatives(y[:, :4], 2))
 
@@ -242,7 +244,7 @@ def clips_of(batch):
 @pytest.mark.parametrize("cache_mb", [0, 10])
 def test_targets_of_a_batch_are_what_its_clips_say(world, tmp_path, cache_mb):
     batches = batches_of(world, tmp_path, cache_mb=cache_mb)
-    batches.stock = world.stock()
+    batches.sign_bank = world.sign_bank()
     other = 0
     for batch in batches.epoch(1):
         for index, x, target in clips_of(batch):
@@ -253,7 +255,7 @@ def test_targets_of_a_batch_are_what_its_clips_say(world, tmp_path, cache_mb):
 
 def test_an_epoch_of_recombined_clips_can_be_entered_in_the_middle(world, tmp_path):
     one, two = batches_of(world, tmp_path), batches_of(world, tmp_path)
-    one.stock = two.stock = world.stock()
+    one.sign_bank = two.sign_bank = world.sign_bank()
     whole, rest = list(one.epoch(3)), list(two.epoch(3, start=2))
     assert all(
         torch.equal(a.x, b.x) and torch.equal(a.targets, b.targets) for a, b in zip(whole[2:], rest, strict=True)
@@ -263,7 +265,7 @@ def test_an_epoch_of_recombined_clips_can_be_entered_in_the_middle(world, tmp_pa
 
 def test_views_of_a_clip_are_views_of_the_same_sentence(world, tmp_path):
     batches = batches_of(world, tmp_path, replace(STILL, recombine=0.5), views=2)
-    batches.stock = world.stock()
+    batches.sign_bank = world.sign_bank()
     for batch in batches.epoch(1):
         half, glosses = len(batch.lengths) // 2, int(batch.target_lengths[: len(batch.lengths) // 2].sum())
         assert torch.equal(batch.x[:half], batch.x[half:])
@@ -272,7 +274,7 @@ def test_views_of_a_clip_are_views_of_the_same_sentence(world, tmp_path):
 
 def test_as_many_clips_are_recombined_as_asked_for(world, tmp_path):
     batches = batches_of(world, tmp_path, replace(STILL, recombine=0.3))
-    batches.stock = world.stock()
+    batches.sign_bank = world.sign_bank()
     same = [
         np.array_equal(batch.x[row, : batch.lengths[row]].numpy(), world.clips[index])
         for epoch in range(1, 21)
@@ -286,7 +288,7 @@ def test_as_many_clips_are_recombined_as_asked_for(world, tmp_path):
 def test_switched_off_every_clip_is_varied_as_if_there_were_no_signs(world, tmp_path, located):
     options = AugmentConfig()
     batches = batches_of(world, tmp_path, options, output_length=lambda frames: -(-frames // 4))
-    batches.stock = world.stock() if located else None
+    batches.sign_bank = world.sign_bank() if located else None
     for batch in batches.epoch(2):
         for row, index in enumerate(batch.index):
             least = least_frames(minimum_frames(world.targets[index]), lambda frames: -(-frames // 4))
@@ -297,7 +299,7 @@ def test_switched_off_every_clip_is_varied_as_if_there_were_no_signs(world, tmp_
 def test_a_sentence_too_short_for_its_glosses_is_not_made(tmp_path):
     world = World(longest=4)
     batches = batches_of(world, tmp_path, output_length=lambda frames: frames // 8)
-    batches.stock = world.stock()
+    batches.sign_bank = world.sign_bank()
     kept = 0
     for batch in batches.epoch(1):
         for index, x, target in clips_of(batch):
@@ -318,7 +320,7 @@ def test_no_gradient_reaches_what_is_missing_in_a_recombined_clip(world):
     clips = [np.where(np.random.default_rng(i).random(x.shape) < 0.2, np.nan, x).astype(np.float32)
              for i, x in enumerate(world.clips)]  # fmt: skip
     index = some(world, 0)[0][0]
-    y, target = world.stock().recombined(index, clips.__getitem__, LAYOUT, np.random.default_rng(0))
+    y, target = world.sign_bank().recombined(index, clips.__getitem__, LAYOUT, np.random.default_rng(0))
     torch.manual_seed(0)
     model = build_model("conv-bilstm", LAYOUT, 6, dropout=0.0, options={"width": 16, "layers": 1})
     x = torch.from_numpy(y)[None].requires_grad_()
@@ -416,10 +418,12 @@ def test_a_trained_recogniser_finds_the_signs_where_they_are(trained):
 def test_recombined_signs_of_a_trained_recogniser_are_still_what_they_are_called(trained):
     batches = trained.batches
     spans = locate(trained.recogniser, batches.clips, batches.targets)
-    stock = Stock([item.signer for item in batches.clips.utterances], batches.targets, spans)
+    sign_bank = SignBank([item.signer for item in batches.clips.utterances], batches.targets, spans)
     right = total = 0
     for index in range(len(batches.clips)):
-        x, target = stock.recombined(index, batches.clips.__getitem__, batches.clips.layout, np.random.default_rng(7))
+        x, target = sign_bank.recombined(
+            index, batches.clips.__getitem__, batches.clips.layout, np.random.default_rng(7)
+        )
         # by the bumps themselves: in which column the clip is high, run by run
         high = np.where(x[:, :3].max(axis=1) > 1, x[:, :3].argmax(axis=1), -1)
         runs = [int(a) for a, b in zip(high, [-1, *high], strict=False) if a != b and a >= 0]
@@ -445,8 +449,8 @@ def test_a_recombining_run_resumes_to_the_same_bits(utterances, tmp_path, monkey
     monkeypatch.setattr(locating, "SURE", 0.0)
     whole = recombining(utterances)
     events = list(whole.run())
-    assert [event.epoch for event in events if isinstance(event, Located)] == [2, 3, 4]
-    assert all(event.share > 0.9 for event in events if isinstance(event, Located))
+    assert [event.epoch for event in events if isinstance(event, SignsLocated)] == [2, 3, 4]
+    assert all(event.share > 0.9 for event in events if isinstance(event, SignsLocated))
 
     resumed = stopped_and_resumed(lambda: recombining(utterances), stop_after, tmp_path)
     a, b = weights(whole), weights(resumed)
@@ -465,7 +469,7 @@ def test_signs_of_other_annotations_are_not_taken_over(utterances, monkeypatch):
     assert len(tensors["signs"]) == sum(map(len, first.batches.targets))
     other = recombining([replace(item, glosses=item.glosses[:1]) for item in utterances], epochs=2)
     other.restore(tensors, values)
-    assert other.batches.stock is None
+    assert other.batches.sign_bank is None
 
 
 def test_before_its_time_and_without_it_a_run_is_the_same_to_the_bit(utterances):

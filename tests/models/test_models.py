@@ -364,9 +364,9 @@ def test_an_ensemble_of_nobody_is_refused():
         make("ensemble", options={"members": 0})
 
 
-@pytest.mark.parametrize(("halvings", "length"), [(0, 37), (1, 19), (2, 10)])
-def test_convolutions_halve_time_as_often_as_asked(halvings, length):
-    model = settled(make("conv-bilstm", options={"width": 16, "halvings": halvings}))
+@pytest.mark.parametrize(("strides", "length"), [(0, 37), (1, 19), (2, 10)])
+def test_convolutions_halve_time_as_often_as_asked(strides, length):
+    model = settled(make("conv-bilstm", options={"width": 16, "strides": strides}))
     with torch.no_grad():
         together = model(clips(), LENGTHS)
         alone = model(clips()[2:3, :22], LENGTHS[2:3])
@@ -377,7 +377,7 @@ def test_convolutions_halve_time_as_often_as_asked(halvings, length):
 
 def test_two_convolutions_cannot_halve_three_times():
     with pytest.raises(UsageError, match="halve 3 times"):
-        make("conv-bilstm", options={"halvings": 3})
+        make("conv-bilstm", options={"strides": 3})
 
 
 @pytest.mark.parametrize("arch", ["conv-bilstm", "conformer"])

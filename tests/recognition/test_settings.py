@@ -13,7 +13,7 @@ from support.calling import slr as call
 
 from slrcli.config import DecodeConfig
 from slrcli.errors import UsageError
-from slrcli.recognition.settings import Wanted, read_decoder, write_decoder
+from slrcli.recognition.settings import DecoderOptions, read_decoder, write_decoder
 
 GLOSSES = ("LEFT", "RIGHT", "STOP")
 QUICK = ("--epochs", 3, "--batch-size", 4, "--lr", "3e-3", "--warmup-epochs", 1)
@@ -210,7 +210,7 @@ def test_a_mistake_in_what_is_asked_for_is_told_in_three_lines(slr, options, mes
 def test_a_damaged_file_of_settings_is_refused(tmp_path, text, message):
     (tmp_path / "decode.toml").write_text(text)
     with pytest.raises(UsageError, match=message):
-        Wanted().settings(tmp_path / "best.safetensors", None)
+        DecoderOptions().settings(tmp_path / "best.safetensors", None)
 
 
 def test_settings_come_back_as_they_were_written_with_the_model_found_from_the_files_folder(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slrcli.config import LiveConfig, check_live
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.decoding.stream import Spotted
+from slrcli.decoding.stream import StreamEvent
 from slrcli.errors import UsageError
 from slrcli.recognition.sliding import SlidingWindow, unsaid
 
@@ -92,8 +92,8 @@ def test_a_window_of_nothing_says_nothing():
     assert window.push(np.zeros((3, 2), np.float32)) == [] and window.finish() == []
 
 
-def spotted(*items: tuple[str, int]) -> list[Spotted]:
-    return [Spotted(gloss, start, start + 10, 1.0) for gloss, start in items]
+def spotted(*items: tuple[str, int]) -> list[StreamEvent]:
+    return [StreamEvent(gloss, start, start + 10, 1.0) for gloss, start in items]
 
 
 def test_a_repeated_sign_is_told_from_one_that_moved():

@@ -14,19 +14,19 @@ from slrcli.console import Console
 from slrcli.decoding.calibration import Calibration
 from slrcli.decoding.decoder import make_decoder
 from slrcli.decoding.greedy import greedy
-from slrcli.decoding.stream import BestPathStream, Spotted
+from slrcli.decoding.stream import BestPathStream, StreamEvent
 from slrcli.errors import SlrError
-from slrcli.features.gaps import RunningGaps
+from slrcli.features.gaps import StreamingGaps
 from slrcli.features.landmarks import prepare
 from slrcli.features.layout import generic_layout, list_layouts, load_layout
-from slrcli.models.frontend import running
+from slrcli.models.frontend import streaming
+from slrcli.models.frontend.cache import Cache
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.frontend.past import Past
 from slrcli.models.registry import build_model
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.sliding import SlidingWindow
 from slrcli.recognition.stream import stream_recogniser
-from slrcli.recognition.streaming import RunningRecogniser
+from slrcli.recognition.streaming import StreamingRecogniser
 
 SPATIAL = [name for name in list_layouts()[:-1] if name != "mediapipe-6516"]
 FEW = ["kinect-20", "mediapipe-225", "generic-5"]  # metres, turned; shares of the picture; numbers without a place
@@ -67,7 +67,7 @@ def test_what_comes_later_changes_nothing(name):
 @given(cuts=cuts, frames=st.integers(1, 70), seed=st.integers(0, 99), derivatives=st.integers(0, 3))
 def test_a_clip_normalised_in_parts_is_the_clip_normalised_at_once(name, cuts, frames, seed, derivatives):
     frontend = Frontend(load_layout(name), replace(CAUSAL, derivatives=derivatives))
-    x, past = torch.from_numpy(clip(name, frames, seed)), Past()
+    x, past = torch.from_numpy(clip(name, frames, seed)), Cache()
     at_once = frontend(x[None], torch.tensor([frames]))[0]
     parts = [frontend.step(part, past) for part in parts_of(x, cuts) if len(part)]
     torch.testing.assert_close(torch.cat(parts), at_once, atol=1e-5, rtol=1e-5)
@@ -76,7 +76,7 @@ def test_a_clip_normalised_in_parts_is_the_clip_normalised_at_once(name, cuts, f
 
 @torch.no_grad()
 def test_a_signer_who_comes_nearer_is_measured_anew(monkeypatch):
-    monkeypatch.setattr(running, "MEMORY", 20)
+    monkeypatch.setattr(streaming, "MEMORY", 20)
     layout = load_layout("kinect-20")
     x = torch.from_numpy(clip("kinect-20", 30, missing=0.0))
     still = torch.cat([x[:1].expand(40, -1), x[:1].expand(40, -1) * 2])[None]
@@ -101,7 +101,7 @@ def test_one_absurd_frame_is_forgotten_and_nothing_becomes_infinite():
 
 def test_a_frontend_of_whole_clips_takes_no_parts():
     with pytest.raises(ValueError, match="whole clips"):
-        Frontend(load_layout("kinect-20")).step(torch.zeros(1, 60), Past())
+        Frontend(load_layout("kinect-20")).step(torch.zeros(1, 60), Cache())
     assert Frontend(generic_layout(5)).runs and not Frontend(load_layout("kinect-20")).runs
 
 
@@ -114,7 +114,7 @@ def test_gaps_are_filled_in_parts_as_in_the_whole_clip(cuts, frames, seed, max_g
     x = rng.normal(size=(frames, 3)).astype(np.float32)
     x[rng.random(x.shape) < share] = np.nan
     x[rng.random(x.shape) < 0.02] = np.inf
-    gaps = RunningGaps(layout, max_gap)
+    gaps = StreamingGaps(layout, max_gap)
     found = np.concatenate([*(gaps.push(part) for part in parts_of(x, cuts)), gaps.finish()])
     np.testing.assert_array_equal(found, prepare(x, layout, max_gap))
 
@@ -125,22 +125,23 @@ def test_no_frame_waits_for_longer_than_a_gap_may_be(seed, max_gap):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(80, 2)).astype(np.float32)
     x[np.repeat(rng.random(20) < 0.5, 4)] = np.nan
-    gaps, out = RunningGaps(generic_layout(2), max_gap), 0
+    gaps, out = StreamingGaps(generic_layout(2), max_gap), 0
     for came, row in enumerate(x, 1):
         out += len(gaps.push(row[None]))
         assert came - max_gap <= out <= came
     assert (
-        RunningGaps(generic_layout(2), max_gap).push(x[~np.isnan(x).any(axis=1)]).shape[0] == (~np.isnan(x[:, 0])).sum()
+        StreamingGaps(generic_layout(2), max_gap).push(x[~np.isnan(x).any(axis=1)]).shape[0]
+        == (~np.isnan(x[:, 0])).sum()
     )
 
 
 def test_frames_in_which_a_point_stays_missing_do_not_wait():
     x = np.full((30, 2), np.nan, np.float32)
     x[:, 0] = 1
-    gaps = RunningGaps(generic_layout(2), 5)
+    gaps = StreamingGaps(generic_layout(2), 5)
     assert [len(gaps.push(row[None])) for row in x] == [1] * 30  # never seen: nothing to begin a line at
     x[3, 1] = 1
-    gaps = RunningGaps(generic_layout(2), 5)
+    gaps = StreamingGaps(generic_layout(2), 5)
     assert [len(gaps.push(row[None])) for row in x[:12]] == [1, 1, 1, 1, 0, 0, 0, 0, 0, 6, 1, 1]
 
 
@@ -169,7 +170,7 @@ def test_a_gloss_is_certain_when_its_run_has_ended():
     stream = BestPathStream(VOCABULARY, 4.0)
     told = [stream.push(row[None], 4 * (step + 1)) for step, row in enumerate(log_probs)]
     assert [[item.gloss for item in items] for items in told] == [[], [], [], ["B"], [], ["C"]]
-    assert told[3] == [Spotted("B", 4, 12, pytest.approx(0.9), 6, 16)] and told[3][0].latency == 4
+    assert told[3] == [StreamEvent("B", 4, 12, pytest.approx(0.9), 6, 16)] and told[3][0].latency == 4
     assert [item.gloss for item in stream.finish(24)] == ["D"]
 
 
@@ -178,7 +179,7 @@ def test_a_model_that_gives_nan_is_no_gloss():
         BestPathStream(VOCABULARY, 4.0).push(np.full((1, 6), np.nan), 4)
 
 
-def streamed(recogniser: Recogniser, parts) -> list[Spotted]:
+def streamed(recogniser: Recogniser, parts) -> list[StreamEvent]:
     stream = recogniser.running()
     return [item for part in parts for item in stream.push(part)] + stream.finish()
 
@@ -245,7 +246,7 @@ def test_stored_derivatives_may_be_left_out():
 def test_a_search_and_networks_of_whole_clips_get_windows(capsys):
     console, options = Console(), LiveConfig()
     model = recogniser("kinect-20")
-    assert isinstance(stream_recogniser(console, model, 30.0, options), RunningRecogniser)
+    assert isinstance(stream_recogniser(console, model, 30.0, options), StreamingRecogniser)
     model.decoder = make_decoder(DecodeConfig(beam=5), VOCABULARY)
     assert isinstance(stream_recogniser(console, model, 30.0, options), SlidingWindow)
     whole = recogniser("kinect-20", causal=False)

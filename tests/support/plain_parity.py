@@ -74,7 +74,7 @@ def _trainer(corpus, layout, precision: str, width: float) -> Trainer:
     torch.manual_seed(1)
     config = Config(
         model=ModelConfig(arch="mobilenetv3", dropout=0.0),
-        optim=OptimConfig(lr=LR, weight_decay=0.0, clip_norm=0.0, warmup_epochs=0, epochs=EPOCHS, average=0.0),
+        optim=OptimConfig(lr=LR, weight_decay=0.0, clip_norm=0.0, warmup_epochs=0, epochs=EPOCHS, ema=0.0),
         augment=AugmentConfig(**NO_VARIATION),
         run=RunConfig(precision=precision),
     )

@@ -3,13 +3,13 @@
 import torch
 from torch import nn
 
-from slrcli.training.average import SOON, Average
+from slrcli.training.ema import EMA, SOON
 
 
 def test_the_average_is_the_weighted_sum_of_what_was_seen():
     torch.manual_seed(1)
     model = nn.Linear(3, 2)
-    average = Average(model, 0.7)
+    average = EMA(model, 0.7)
     expected = model.weight.detach().clone()
     for step in range(1, 9):
         with torch.no_grad():
@@ -23,7 +23,7 @@ def test_the_average_is_the_weighted_sum_of_what_was_seen():
 
 def test_running_statistics_are_taken_over_as_they_are():
     model = nn.BatchNorm1d(4)
-    average = Average(model, 0.99)
+    average = EMA(model, 0.99)
     model(torch.randn(16, 4))
     average.update(model)
     assert torch.equal(average.model.running_mean, model.running_mean) and int(average.model.num_batches_tracked) == 1
@@ -32,12 +32,12 @@ def test_running_statistics_are_taken_over_as_they_are():
 def test_restored_averages_go_on_as_if_nothing_had_happened():
     torch.manual_seed(2)
     model = nn.Linear(3, 2)
-    first = Average(model, 0.9)
+    first = EMA(model, 0.9)
     for _ in range(3):
         with torch.no_grad():
             model.weight.mul_(1.1)
         first.update(model)
-    second = Average(nn.Linear(3, 2), 0.9)
+    second = EMA(nn.Linear(3, 2), 0.9)
     second.restore({name: tensor.clone() for name, tensor in first.state().items()})
     for average in (first, second):
         average.update(model)

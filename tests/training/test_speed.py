@@ -18,7 +18,7 @@ from slrcli.corpus.clips import Clips
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.features.layout import load_layout
 from slrcli.models.registry import ARCHITECTURES, build_model
-from slrcli.recognition.decode import DECODE_BATCH, Means, decode_with, read, recognised
+from slrcli.recognition.decode import DECODE_BATCH, DecodeOptions, decode_with, read, recognised
 from slrcli.recognition.from_checkpoint import Recogniser
 
 LAYOUT = "mediapipe-225"
@@ -80,7 +80,7 @@ def test_to_open_a_checkpoint_loads_nothing_of_torchs_compiler(tmp_path):
 
 
 def agree(one, other):
-    """Same glosses, unless the two readings are as probable as each other."""
+    """Same glosses, unless the two hypotheses are as probable as each other."""
     for id, item in one.items():
         assert item.glosses == other[id].glosses or abs(item.score - other[id].score) < TIED, id
 
@@ -121,7 +121,7 @@ def test_files_are_read_while_others_are_recognised_and_come_in_order(tmp_path):
                 pass  # the second batch must come in while the first is at work
             return super().recognise(clips, names)
 
-    found = list(decode_with(Console(quiet=True), Watched(model, meta.vocabulary, meta), files, Means()))
+    found = list(decode_with(Console(quiet=True), Watched(model, meta.vocabulary, meta), files, DecodeOptions()))
     assert [item.path for item in found] == files
     assert [item.error is not None for item in found] == [file.name == "broken.npy" for file in files]
     assert [count for kind, count in order if kind == "recognised"] == [8, 7, 3]

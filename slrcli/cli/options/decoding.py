@@ -8,7 +8,7 @@ import typer
 from slrcli.cli.options.common import option
 
 if TYPE_CHECKING:
-    from slrcli.recognition.settings import Wanted
+    from slrcli.recognition.settings import DecoderOptions
 
 PANEL = "Beam search"
 
@@ -43,11 +43,11 @@ DecoderFile = Annotated[
 ]
 
 
-def wanted_decoder(file: Path | None = None, jobs: int = 1, **values: Any) -> "Wanted":
+def decoder_options(file: Path | None = None, jobs: int = 1, **values: Any) -> "DecoderOptions":
     """What was said about the decoder; `values` are settings of `DecodeConfig`, None where nothing was said."""
-    from slrcli.recognition.settings import Wanted
+    from slrcli.recognition.settings import DecoderOptions
 
     given = {key: value for key, value in values.items() if value not in (None, [])}
     if "lm" in given:
         given["lm"] = str(given["lm"])
-    return Wanted(given, file, jobs)
+    return DecoderOptions(given, file, jobs)

@@ -64,9 +64,9 @@ class DataContext(Context):
         return readable(chosen, self.files)
 
     @cached_property
-    def looked_into(self) -> list[tuple[Utterance, Facts]]:
+    def read_fully(self) -> list[tuple[Utterance, Facts]]:
         """Utterances whose numbers were read."""
-        return [(item, facts) for item, facts in self.readable() if facts.looked_into]
+        return [(item, facts) for item, facts in self.readable() if facts.read_fully]
 
     @cached_property
     def sentences(self) -> tuple[Sentences, ...]:
@@ -82,7 +82,7 @@ class DataContext(Context):
     def comparable(self) -> list[tuple[Utterance, Facts]]:
         """Utterances whose numbers were read and mean the same: those of the usual width."""
         layout = self.usual_layout
-        return [(item, facts) for item, facts in self.looked_into if facts.columns == layout.width] if layout else []
+        return [(item, facts) for item, facts in self.read_fully if facts.columns == layout.width] if layout else []
 
     def column_name(self, column: int) -> str:
         """`17 (pose.nose y)`: a column of the usual layout by its number, from 0, and by what the layout calls it."""

@@ -17,7 +17,7 @@ from slrcli.findings import Finding
 FILE_CHECKS = Checks()
 
 MOSTLY_MISSING = 0.5  # share of a group's points; Kinect and glove corpora have 0, MediaPipe's hands 5 to 40 %
-MOSTLY_BLIND = 0.5  # share of a clip's frames in which nothing at all was seen
+MOSTLY_EMPTY = 0.5  # share of a clip's frames in which nothing at all was seen
 OFTEN_ZERO = 0.02  # share of points at exactly zero: measurements hit it by chance much more rarely
 
 
@@ -48,7 +48,7 @@ def readable(context: DataContext) -> Iterator[Finding]:
     for what, broken in kinds.items():
         count = many(len(broken), "feature file")
         yield error(f"{count} cannot be used: {what}", some([path for path, _ in broken]), broken[0][1].fix)
-    looked = sum(facts.looked_into for facts in context.files.values())
+    looked = sum(facts.read_fully for facts in context.files.values())
     if context.files:
         all_read = looked >= len(context.files) - sum(map(len, kinds.values()))
         sample = "" if all_read else " (a sample; of the others the header; --full reads all)"
@@ -100,7 +100,7 @@ def stored_type(context: DataContext) -> Iterator[Finding]:
 @FILE_CHECKS.add("SLR-D06", "no value is infinite")
 def infinite(context: DataContext) -> Iterator[Finding]:
     """Infinity is no way to say that a point is missing, and means that something was divided by zero."""
-    bad = [(item, facts) for item, facts in context.looked_into if facts.infinite]
+    bad = [(item, facts) for item, facts in context.read_fully if facts.infinite]
     if bad:
         total = sum(facts.infinite for _, facts in bad)
         yield error(
@@ -113,7 +113,7 @@ def infinite(context: DataContext) -> Iterator[Finding]:
 @FILE_CHECKS.add("SLR-D07", "points are mostly there")
 def missing(context: DataContext) -> Iterator[Finding]:
     """Share of the points that are missing, altogether and by group, over the frames of all clips."""
-    seen = [facts for _, facts in context.looked_into]
+    seen = [facts for _, facts in context.read_fully]
     if not seen:
         return
     groups: dict[str, list[Facts]] = {}
@@ -139,14 +139,14 @@ def missing(context: DataContext) -> Iterator[Finding]:
 @FILE_CHECKS.add("SLR-D08", "every clip shows something")
 def something_seen(context: DataContext) -> Iterator[Finding]:
     """Clips in which every value of every frame is missing, and yet glosses stand beside them; or nearly so."""
-    blind = [item for item, facts in context.looked_into if facts.missing == 1.0]
-    if blind:
+    empty = [item for item, facts in context.read_fully if facts.missing == 1.0]
+    if empty:
         yield error(
-            f"in {many(len(blind), 'clip')} nothing was seen: every value is missing",
-            ids(blind),
+            f"in {many(len(empty), 'clip')} nothing was seen: every value is missing",
+            ids(empty),
             "extract them again, or take them out of the table",
         )
-    partly = [(item, facts.blind) for item, facts in context.looked_into if MOSTLY_BLIND < facts.blind < 1.0]
+    partly = [(item, facts.empty) for item, facts in context.read_fully if MOSTLY_EMPTY < facts.empty < 1.0]
     if partly:
         yield warning(
             f"in most frames of {many(len(partly), 'clip')} nothing was seen",

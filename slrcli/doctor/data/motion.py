@@ -69,7 +69,7 @@ def lengths(item: Utterance, frames: int) -> str:
 @MOTION_CHECKS.add("SLR-D25", "clips move", needs=("SLR-D08",))
 def moving(context: DataContext) -> Iterator[Finding]:
     """Clips of one frame over and over, and long runs of identical frames: a stuck camera, a padded array."""
-    still = [item for item, facts in context.looked_into if facts.still and facts.missing < 1]
+    still = [item for item, facts in context.read_fully if facts.still and facts.missing < 1]
     if still:
         yield error(
             f"{many(len(still), 'clip does', 'clips do')} not move: all frames are the same",
@@ -78,7 +78,7 @@ def moving(context: DataContext) -> Iterator[Finding]:
         )
     stuck = [
         (item, facts)
-        for item, facts in context.looked_into
+        for item, facts in context.read_fully
         if not facts.still and facts.frozen >= max(FROZEN_FRAMES, FROZEN_SHARE * facts.frames)
     ]
     if stuck:
@@ -87,7 +87,7 @@ def moving(context: DataContext) -> Iterator[Finding]:
             some([f"{item.id} ({facts.frozen} of {facts.frames} frames)" for item, facts in stuck]),
             "look for padding at the end, or for frames that the extraction copied",
         )
-    shares = [facts.repeated for _, facts in context.looked_into]
+    shares = [facts.repeated for _, facts in context.read_fully]
     if shares:
         yield note(f"{np.mean(shares):.1%} of the frames equal the one before them")
 

@@ -142,7 +142,7 @@ def promised(context: DataContext) -> str:
 def alike(context: DataContext) -> Iterator[Finding]:
     """Shift of the columns' means between train and the other splits, in deviations of train.
 
-    Means are those of clips, and medians of them are compared, so that a few odd clips count for nothing.
+    DecodeOptions are those of clips, and medians of them are compared, so that a few odd clips count for nothing.
     """
     clips = {name: [] for name in context.corpus.splits}
     for item, facts in context.comparable:

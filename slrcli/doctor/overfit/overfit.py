@@ -15,9 +15,9 @@ from slrcli.doctor.overfit.checks import OVERFIT_CHECKS, OverfitContext, Point
 from slrcli.doctor.run import Examination, examine
 from slrcli.evaluation.evaluate import Evaluation, evaluate
 from slrcli.training.batches import TrainBatches
+from slrcli.training.data import TrainingData, learnable
 from slrcli.training.guard import interruptible, memory_advice
 from slrcli.training.loop import EpochEnd, NotFiniteError, Step
-from slrcli.training.material import Material, learnable
 from slrcli.training.run import Session, check_options, fresh
 
 CANDIDATES = 4  # times as many utterances as wanted are looked at, since some may be too short for their glosses
@@ -29,7 +29,7 @@ class OverfitResult:
     """What came of it.
 
     Attributes:
-        examination: the verdict.
+        examination: the diagnostic.
         points: the evaluations on the way.
         losses: of every step.
         utterances: ids of those that were to be learnt.
@@ -72,7 +72,7 @@ def overfit(config: Config, options: OverfitConfig, console: Console, choice: Ch
         config: as for training; variation, dropout, decay and warm-up are turned off.
         options: how many utterances, and the bounds.
         console: progress and notes go there.
-        choice: which verdicts are wanted.
+        choice: which diagnostics are wanted.
 
     Raises:
         SlrError: data, options or memory that do not allow it.
@@ -82,29 +82,29 @@ def overfit(config: Config, options: OverfitConfig, console: Console, choice: Ch
     config = merge(config, OVERFIT_FIXED, "slr check overfit")
     config = merge(config, {"optim": {"epochs": epochs, "batch_size": options.utterances}}, "slr check overfit")
     check_options(config)
-    material, model = fresh(config, console)
-    chosen = handful(material, config, options.utterances, model.output_length, console)
-    few = replace(material.corpus, splits={"train": chosen, "dev": chosen})
-    session = Session(config, replace(material, corpus=few), model, console)
+    data, model = fresh(config, console)
+    chosen = handful(data, config, options.utterances, model.output_length, console)
+    few = replace(data.corpus, splits={"train": chosen, "dev": chosen})
+    session = Session(config, replace(data, corpus=few), model, console)
     trainer, old = session.trainer, session.batches
     trainer.batches = WholeSet(old.clips, old.targets, old.options, model.output_length, len(chosen), old.seed)
     session.describe()
     session.set_statistics()
     context, seconds = attempt(session, options, console)
-    layout = material.layout
+    layout = data.layout
     context.model = ModelContext(model, layout.width, model.vocab_size, layout, seed=config.run.seed)
-    subject = f"{config.model.arch} on {len(chosen)} utterances of {material.corpus.root}"
+    subject = f"{config.model.arch} on {len(chosen)} utterances of {data.corpus.root}"
     examination = examine(subject, context, OVERFIT_CHECKS, choice=choice)
     ids = tuple(item.id for item in chosen)
     return OverfitResult(examination, tuple(context.points), tuple(context.losses), ids, seconds)
 
 
-def handful(material: Material, config: Config, count: int, output_length, console: Console) -> list[Utterance]:
+def handful(data: TrainingData, config: Config, count: int, output_length, console: Console) -> list[Utterance]:
     """So many utterances of train, drawn by the seed from those that can be learnt from."""
-    train = list(material.train)
+    train = list(data.train)
     random.Random(config.run.seed).shuffle(train)
-    some = replace(material.corpus, splits={**material.corpus.splits, "train": train[: CANDIDATES * count]})
-    return learnable(replace(material, corpus=some), config, output_length, console)[0][:count]
+    some = replace(data.corpus, splits={**data.corpus.splits, "train": train[: CANDIDATES * count]})
+    return learnable(replace(data, corpus=some), config, output_length, console)[0][:count]
 
 
 def attempt(session: Session, options: OverfitConfig, console: Console) -> tuple[OverfitContext, float]:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from slrcli.features.layout import Layout
 from slrcli.features.layout.group import AXES, Group
+from slrcli.models.frontend.cache import Cache
 from slrcli.models.frontend.columns import Columns, nearest, pick, sums_around
-from slrcli.models.frontend.past import Past
 
 SMALLEST_SCALE = 1e-6  # in the layout's own unit; below it a body has no size
 SHORTEST_BONE = 1e-4  # in sizes of the body; below it a bone points nowhere
@@ -126,23 +126,23 @@ class Origin:
         self.turn_frames = turn_frames if layout.turn else 0
         self.measured = len(layout.measured_axes)
 
-    def normalise(self, parts: dict[str, "Points"], frames: Tensor, past: Past) -> dict[str, Columns]:
+    def normalise(self, parts: dict[str, "Points"], frames: Tensor, cache: Cache) -> dict[str, Columns]:
         """Centre, turn and scale `parts` in place.
 
         Args:
             parts: the points of each group.
             frames: which frames are no padding, bool `[B, T]`.
-            past: what came before; only who looks at no clip as a whole uses it.
+            cache: what came before; only who looks at no clip as a whole uses it.
 
         Returns:
             For each group with an anchor, where that is against the body `[B, T, 3]`, and whether it is known `[B, T]`.
         """
-        middle, spread = self._cloud(parts, past)
+        middle, spread = self._cloud(parts, cache)
         across = self._across(parts) if self.shoulders else None
-        scale = self._scale(across, spread, past)
-        turn = self._turn(across, past) if self.turn_frames else None
+        scale = self._scale(across, spread, cache)
+        turn = self._turn(across, cache) if self.turn_frames else None
         middle = middle.expand(-1, frames.shape[1], -1)
-        body = self._anchor("body", parts[self.body.name], middle, past).values if self.body else middle
+        body = self._anchor("body", parts[self.body.name], middle, cache).values if self.body else middle
         away = scale
         if self.in_picture:
             body, away = torch.zeros_like(body), torch.ones_like(scale)
@@ -150,19 +150,19 @@ class Origin:
         for group in self.groups:
             anchor = body
             if group.anchor:
-                anchor, known = self._anchor(f"anchor of {group.name}", parts[group.name], middle, past)
+                anchor, known = self._anchor(f"anchor of {group.name}", parts[group.name], middle, cache)
                 place = _turned((anchor - body).unsqueeze(2) / away, turn).squeeze(2)
                 places[group.name] = Columns(place, known)
-            parts[group.name].move(anchor, self._size(parts[group.name], scale, past), turn)
+            parts[group.name].move(anchor, self._size(parts[group.name], scale, cache), turn)
         return places
 
-    def _anchor(self, name: str, part: "Points", middle: Tensor, past: Past) -> Columns:
+    def _anchor(self, name: str, part: "Points", middle: Tensor, cache: Cache) -> Columns:
         """A group's anchor in every frame `[B, T, 3]`, another frame's where it is not known, and where it is."""
         anchor, known = part.mean_of(part.group.anchor)
-        held, there = self._held(name, anchor, known, past)
+        held, there = self._held(name, anchor, known, cache)
         return Columns(torch.where(there.unsqueeze(2), held, middle), known)
 
-    def _held(self, name: str, values: Tensor, known: Tensor, past: Past) -> Columns:
+    def _held(self, name: str, values: Tensor, known: Tensor, cache: Cache) -> Columns:
         """`values [B, T, C]`, where they are not `known [B, T]` those of a frame that has them; and if there is one."""
         return Columns(nearest(values, known), known.any(dim=1, keepdim=True))
 
@@ -171,41 +171,41 @@ class Origin:
         (first, there), (second, also) = (parts[group.name].mean_of((point,)) for group, point in self.shoulders)
         return Columns(second - first, there & also)
 
-    def _scale(self, across: Columns | None, spread: Tensor, past: Past) -> Tensor:
+    def _scale(self, across: Columns | None, spread: Tensor, cache: Cache) -> Tensor:
         """What a body measures, `[B, 1, 1, 1]`: the mean distance of its shoulders, else the spread of its points."""
         if across is not None:
-            width = self._width(across, past)
+            width = self._width(across, cache)
             spread = torch.where(width > SMALLEST_SCALE, width, spread)
         return torch.where(spread > SMALLEST_SCALE, spread, 1.0)[..., None, None]
 
-    def _size(self, part: "Points", scale: Tensor, past: Past) -> Tensor:
+    def _size(self, part: "Points", scale: Tensor, cache: Cache) -> Tensor:
         """What a hand is measured by, `[B, 1, 1, 1]`: the mean length of its palm; all else by the body's `scale`."""
         palm = self.palms.get(part.group.name)
         if palm is None:
             return scale
         (first, there), (second, also) = part.mean_of(part.group.anchor), part.mean_of(palm)
-        length = self._width(Columns(second - first, there & also), past, f"palm of {part.group.name}")
+        length = self._width(Columns(second - first, there & also), cache, f"palm of {part.group.name}")
         length = length[..., None, None]
         return torch.where(length > SMALLEST_SCALE, length, scale)
 
-    def _width(self, across: Columns, past: Past, name: str = "width") -> Tensor:
+    def _width(self, across: Columns, cache: Cache, name: str = "width") -> Tensor:
         """Mean distance of the shoulders `[B, 1]`; 0 where they are never seen."""
         width = torch.where(across.known, across.values[..., : self.measured].norm(dim=2), 0.0)
         return width.sum(dim=1, keepdim=True) / across.known.sum(dim=1, keepdim=True).clamp(min=1)
 
-    def _turn(self, across: Columns, past: Past) -> tuple[Tensor, Tensor]:
+    def _turn(self, across: Columns, cache: Cache) -> tuple[Tensor, Tensor]:
         """Cosine and sine of the angle from the x axis to the shoulders around each frame, each `[B, T, 1]`."""
-        x, _, z = self._held("turn", self._around(across, past), across.known, past).values.split(1, dim=2)
+        x, _, z = self._held("turn", self._around(across, cache), across.known, cache).values.split(1, dim=2)
         length = (x * x + z * z).sqrt()
         level = length > SMALLEST_SCALE
         length = torch.where(level, length, 1.0)
         return torch.where(level, x / length, 1.0), torch.where(level, z / length, 0.0)
 
-    def _around(self, across: Columns, past: Past) -> Tensor:
+    def _around(self, across: Columns, cache: Cache) -> Tensor:
         """For every frame the sum of the ways between the shoulders about it, `[B, T, 3]`."""
         return sums_around(across.values, across.known, self.turn_frames)
 
-    def _cloud(self, parts: dict[str, "Points"], past: Past) -> tuple[Tensor, Tensor]:
+    def _cloud(self, parts: dict[str, "Points"], cache: Cache) -> tuple[Tensor, Tensor]:
         """Mean of all points of a clip, `[B, 1, 3]`, and their root mean square distance from it, `[B, 1]`."""
         spaces = [parts[group.name].space() for group in self.groups]
         points = torch.cat([values.flatten(1, 2) for values, _ in spaces], dim=1)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from slrcli.models.frontend.past import Past
+from slrcli.models.frontend.cache import Cache
 
 NOWHERE = 1 << 30  # a frame number further off than any clip is long
 
@@ -18,7 +18,7 @@ class Columns(NamedTuple):
     known: Tensor
 
 
-def differences(positions: Columns, count: int, past: Past) -> list[Columns]:
+def differences(positions: Columns, count: int, cache: Cache) -> list[Columns]:
     """The first `count` differences over time: each frame less the one before it, and again.
 
     Where the n-th difference has too few frames before it (the first n), it is 0 and known with the position.
@@ -26,14 +26,14 @@ def differences(positions: Columns, count: int, past: Past) -> list[Columns]:
     Args:
         positions: of the frames at hand.
         count: how many differences.
-        past: what came before.
+        cache: what came before.
     """
     blocks, (values, known) = [], positions
-    frame = past.frames + torch.arange(values.shape[1], device=values.device)
+    frame = cache.frames + torch.arange(values.shape[1], device=values.device)
     for order in range(1, count + 1):
         first = (frame < order).view(1, -1, 1)
-        earlier = past.before(f"difference {order}", values, 1)[:, :-1]
-        there = past.before(f"difference {order} known", known, 1)[:, :-1]
+        earlier = cache.before(f"difference {order}", values, 1)[:, :-1]
+        there = cache.before(f"difference {order} known", known, 1)[:, :-1]
         values = torch.where(first, 0.0, values - earlier)
         known = known & (first | there)
         blocks.append(Columns(values, known))

@@ -13,7 +13,7 @@ With `body`, points are moved and scaled so that place, size and facing of the s
   frames around it, lie along x.
 
 With `causal`, all that is taken from the clip as a whole comes from the frames so far, so that a clip can be
-normalised while it goes on (`slrcli.models.frontend.running`).
+normalised while it goes on (`slrcli.models.frontend.streaming`).
 
 A clip without shoulders is scaled by the spread of its points, one without an anchor centred on their mean. Distances
 count depth only where it is measured (metres). Groups of kind `features` pass unchanged. Visibilities stay as
@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from slrcli.features.layout import Layout
 from slrcli.features.layout.group import AXES, CONFIDENCES, Group
 from slrcli.models.frontend.body import Origin, Points, select
+from slrcli.models.frontend.cache import Cache
 from slrcli.models.frontend.columns import Columns, differences, join, pick
-from slrcli.models.frontend.past import Past
-from slrcli.models.frontend.running import RunningOrigin
+from slrcli.models.frontend.streaming import StreamingOrigin
 from slrcli.models.layers.masked import mask
 
 LIMIT = 10.0  # standardised values beyond so many deviations say no more
@@ -102,7 +102,7 @@ class Frontend(nn.Module):
         self.selected, columns = select(layout, self.options.keep)
         everything = len(columns) == layout.positions
         self.register_buffer("columns", None if everything else torch.tensor(columns))
-        origin = RunningOrigin if self.options.causal else Origin
+        origin = StreamingOrigin if self.options.causal else Origin
         placed = self.options.body and layout.spatial
         self.origin = origin(layout, self.selected, self.options.turn_frames) if placed else None
         stored = everything and self.origin is None and self.options.derivatives <= layout.stored_derivatives
@@ -139,22 +139,22 @@ class Frontend(nn.Module):
             x: float32 `[B, T, D]`, NaN where a point is missing.
             lengths: frames of each clip, int64 `[B]`.
         """
-        return self._standardised(*self._columns(x, lengths, Past()))
+        return self._standardised(*self._columns(x, lengths, Cache()))
 
-    def step(self, frames: Tensor, past: Past) -> Tensor:
+    def step(self, frames: Tensor, cache: Cache) -> Tensor:
         """The next frames of a clip as `forward` would make them of the whole, float32 `[T, F]`.
 
         Args:
             frames: float32 `[T, D]`, NaN where a point is missing; T is 1 or more.
-            past: a fresh one at the beginning of a clip; it is brought up to date.
+            cache: a fresh one at the beginning of a clip; it is brought up to date.
 
         Raises:
             ValueError: the frontend looks at whole clips.
         """
         if not self.runs:
             raise ValueError("this frontend looks at whole clips; only a causal one can take a clip in parts")
-        found = self._columns(frames.unsqueeze(0), torch.tensor([len(frames)], device=frames.device), past)
-        past.frames += len(frames)
+        found = self._columns(frames.unsqueeze(0), torch.tensor([len(frames)], device=frames.device), cache)
+        cache.frames += len(frames)
         return self._standardised(*found)[0]
 
     def _standardised(self, values: Tensor, known: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ class Frontend(nn.Module):
             The features `[B, T, F]`, NaN where nothing is known and in the padding; and where something is known,
             bool `[B, T, F]`.
         """
-        values, known = self._columns(x, lengths, Past())
+        values, known = self._columns(x, lengths, Cache())
         known = known & values.isfinite()
         return torch.where(known, values, torch.nan), known
 
@@ -180,11 +180,11 @@ class Frontend(nn.Module):
             return []
         return [AXES.index(axis) for axis in group.axes if axis in self.layout.measured_axes]
 
-    def _mean(self, part: Points, past: Past) -> Tensor:
+    def _mean(self, part: Points, cache: Cache) -> Tensor:
         """Mean of the known values of each column over the clip, `[B, 1, P, C]`; with `causal` up to each frame."""
         if self.options.causal:
             sums, counts = (
-                past.totals(f"{name} of {part.group.name}", value)
+                cache.totals(f"{name} of {part.group.name}", value)
                 for name, value in (("sum", part.values), ("count", part.known.to(part.values.dtype)))
             )
             return (sums / counts.clamp(min=1)).to(part.values.dtype)
@@ -213,7 +213,7 @@ class Frontend(nn.Module):
             widths["presence"] = len(self.selected)
         return widths
 
-    def _columns(self, x: Tensor, lengths: Tensor, past: Past) -> "Columns":
+    def _columns(self, x: Tensor, lengths: Tensor, cache: Cache) -> "Columns":
         """All columns before standardising, `[B, T, F]`."""
         frames = mask(lengths, x.shape[1])
         x = x[..., : self.layout.positions + self.stored]
@@ -223,10 +223,10 @@ class Frontend(nn.Module):
         x = torch.where(known, x, 0.0)
         parts = {group.name: Points.of(group, x, known) for group, *_ in self.selected}
         presence = [part.known.to(x.dtype).mean(dim=(2, 3)) for part in parts.values()]
-        places = self.origin.normalise(parts, frames, past) if self.origin else {}
+        places = self.origin.normalise(parts, frames, cache) if self.origin else {}
         if self.options.centre:
             for part in (part for part in parts.values() if part.group.kind == "features"):
-                part.values = part.values - self._mean(part, past)
+                part.values = part.values - self._mean(part, cache)
 
         positions, confidences = ({kind: [] for kind in self.kinds} for _ in range(2))
         for group, kept, bones in self.selected:
@@ -243,7 +243,7 @@ class Frontend(nn.Module):
             blocks.append(Columns(x[..., self.layout.positions :], known[..., self.layout.positions :]))
         elif self.options.derivatives:
             moving = join([block for kind in self.kinds for block in positions[kind]])
-            blocks += differences(moving, self.options.derivatives, past)
+            blocks += differences(moving, self.options.derivatives, cache)
         if self.options.presence:
             blocks.append(Columns(torch.stack(presence, dim=2), frames.unsqueeze(2).expand(-1, -1, len(presence))))
         return join(blocks)

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slrcli.errors import UsageError
-from slrcli.models.layers.frames import Dropout, FrameConv1d, halve, keep
+from slrcli.models.layers.frames import Dropout, FrameConv1d, apply_mask, halve
 from slrcli.models.layers.masked import MaskedBatchNorm1d, halved, mask
 
 
@@ -33,7 +33,7 @@ class ConvBlock(nn.Module):
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """x `[B, T, inputs]`, zero in the padding, valid bool `[B, T]` -> `[B, T', outputs]`, zero in the padding."""
         x = self.norm(self.conv(x).transpose(1, 2), valid.unsqueeze(1)).transpose(1, 2)
-        x = keep(self.dropout(F.relu(x)), valid)
+        x = apply_mask(self.dropout(F.relu(x)), valid)
         return halve(x) if self.pool else x  # nothing is below the zeros of the padding
 
     def output_length(self, frames: Tensor | int) -> Tensor | int:
@@ -46,7 +46,7 @@ class ConvBlocks(nn.ModuleList):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x `[B, T, inputs]`, lengths int64 `[B]` -> `[B, T', outputs]`, zero in the padding."""
-        x = keep(x, mask(lengths, x.shape[1]))
+        x = apply_mask(x, mask(lengths, x.shape[1]))
         for block in self:
             x = block(x, mask(lengths, x.shape[1]))
             lengths = block.output_length(lengths)

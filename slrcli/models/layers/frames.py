@@ -12,7 +12,7 @@ from torch import Tensor, nn
 BYTE = 256
 
 
-def keep(x: Tensor, valid: Tensor) -> Tensor:
+def apply_mask(x: Tensor, valid: Tensor) -> Tensor:
     """x `[B, T, C]`, finite, with zeros where `valid`, bool `[B, T]`, is false (a product is faster than a fill)."""
     return x * valid.unsqueeze(2).to(x.dtype)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from slrcli.ctc.paths import BLANK
 
 
-class UnitClassifier(nn.Module):
+class NormalisedClassifier(nn.Module):
     """Scores by the length of a feature along each class's direction: weights of unit length, one learnt factor.
 
     Args:

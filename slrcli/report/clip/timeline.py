@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slrcli.features.handedness import shoulder_width
 from slrcli.features.layout import Layout
-from slrcli.features.sides import shoulder_width
 from slrcli.features.speed import speed
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from slrcli.console import visible
 from slrcli.corpus.sentences import ORDER
 from slrcli.corpus.summary import CorpusSummary, Part
-from slrcli.report.text.tables import Fitted
+from slrcli.report.text.tables import ResponsiveTable
 
 SENTENCE_HEAD = f"""\
 Different sentences, utterances whose sentence stands in train, and the perplexity
@@ -32,7 +32,7 @@ def headline(summary: CorpusSummary) -> Iterator[str]:
     yield f"Features    {layout}{whole.frames:,} frames, {length}"
 
 
-def size_table(summary: CorpusSummary, parts: Sequence[Part]) -> Fitted:
+def size_table(summary: CorpusSummary, parts: Sequence[Part]) -> ResponsiveTable:
     """Counts and lengths, one row a part."""
     signed = parts[0].signer is not None
     clips = any(item.clips for item in parts)
@@ -47,10 +47,10 @@ def size_table(summary: CorpusSummary, parts: Sequence[Part]) -> Fitted:
             lengths = [f"{number:,.0f}" for number in item.lengths] if item.lengths else ["-"] * 3
             row += [f"{item.frames:,}", f"{item.hours(summary.fps):.2f}", *lengths]
         table.add_row(*(Text(visible(cell)) for cell in row))
-    return Fitted(table)
+    return ResponsiveTable(table)
 
 
-def presence_table(parts: Sequence[Part]) -> Fitted | None:
+def presence_table(parts: Sequence[Part]) -> ResponsiveTable | None:
     """The share of frames in which each group of points is seen, one row a part; None where nothing is known."""
     parts = [item for item in parts if item.presence]
     if not parts:
@@ -59,13 +59,13 @@ def presence_table(parts: Sequence[Part]) -> Fitted | None:
     signed = any(item.signer for item in parts)
     table = _table(["split", *(["signer"] if signed else []), "clips read", *groups], 2 if signed else 1)
     for item in parts:
-        row = [item.split, *([item.signer or ""] if signed else []), f"{item.looked_into:,}"]
+        row = [item.split, *([item.signer or ""] if signed else []), f"{item.read_fully:,}"]
         row += [f"{100 * item.presence[name]:.1f} %" for name in groups]
         table.add_row(*(Text(visible(cell)) for cell in row))
-    return Fitted(table)
+    return ResponsiveTable(table)
 
 
-def sentence_table(summary: CorpusSummary) -> Fitted:
+def sentence_table(summary: CorpusSummary) -> ResponsiveTable:
     """How many different sentences each split has, which share train holds, and how well their order is foretold."""
     table = _table(["split", "sentences", "in train", "share", "perplexity", "glosses of train"], 1)
     for item in summary.sentences:
@@ -73,7 +73,7 @@ def sentence_table(summary: CorpusSummary) -> Fitted:
         row += ["-"] * 2 if item.known is None else [f"{item.known:,} of {item.utterances:,}", f"{item.share:.0f} %"]
         row += ["-" if item.perplexity is None else f"{item.perplexity:.1f}", f"{item.vocabulary:,}"]
         table.add_row(*(Text(visible(cell)) for cell in row))
-    return Fitted(table)
+    return ResponsiveTable(table)
 
 
 def overlap_lines(summary: CorpusSummary) -> Iterator[str]:

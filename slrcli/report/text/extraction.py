@@ -7,13 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from slrcli.console import visible
-from slrcli.report.text.tables import Fitted
+from slrcli.report.text.tables import ResponsiveTable
 
 MOST_ROWS = 20
 PARTS = {"pose": "body", "left_hand": "left hand", "right_hand": "right hand", "face": "face"}
 
 
-def extraction_table(entries: Sequence[dict[str, Any]]) -> Fitted:
+def extraction_table(entries: Sequence[dict[str, Any]]) -> ResponsiveTable:
     """Clips with their frames and how often each part was seen: all of them, or those where hands were seen least.
 
     Args:
@@ -32,7 +32,7 @@ def extraction_table(entries: Sequence[dict[str, Any]]) -> Fitted:
     if len(entries) > 1:
         table.add_section()
         table.add_row(*_total(entries))
-    return Fitted(table)
+    return ResponsiveTable(table)
 
 
 def _cells(entry: dict[str, Any]) -> list[Text | str]:

@@ -7,11 +7,11 @@ from rich.table import Table
 
 from slrcli.report.text.alignment import percent, visible
 from slrcli.report.text.scores import interval_text
-from slrcli.report.text.tables import Fitted
+from slrcli.report.text.tables import ResponsiveTable
 from slrcli.scoring.spread import Spread, Summary
 
 
-def folds_table(outcomes: Sequence, head: str, optimistic: bool) -> Fitted:
+def folds_table(outcomes: Sequence, head: str, optimistic: bool) -> ResponsiveTable:
     """One row a run.
 
     Args:
@@ -30,7 +30,7 @@ def folds_table(outcomes: Sequence, head: str, optimistic: bool) -> Fitted:
         cells = [len(score.utterances), score.ref_tokens, item.unseen, percent(score.wer)]
         cells += [interval_text(item.interval), percent(item.best.wer), item.best_epoch, f"{item.seconds / 60:.1f}"]
         table.add_row(*((visible(item.fold), str(item.seed)) if head else (str(item.seed),)), *map(str, cells))
-    return Fitted(table)
+    return ResponsiveTable(table)
 
 
 def summary_lines(last: Summary, best: Summary, head: str, optimistic: bool) -> list[str]:

@@ -6,10 +6,10 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from slrcli.report.text.alignment import percent
-from slrcli.report.text.tables import Fitted
+from slrcli.report.text.tables import ResponsiveTable
 
 
-def parity_table(rows: Sequence) -> Fitted:
+def parity_table(rows: Sequence) -> ResponsiveTable:
     """One row a form of the model.
 
     Args:
@@ -25,4 +25,4 @@ def parity_table(rows: Sequence) -> Fitted:
         if on_dev:
             cells += [f"{row.dev_difference:.1g}", percent(row.wer), f"{row.milliseconds:.1f}"]
         table.add_row(*cells)
-    return Fitted(table)
+    return ResponsiveTable(table)

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from slrcli.report.text.alignment import percent, visible
-from slrcli.report.text.tables import Fitted, score_line
+from slrcli.report.text.tables import ResponsiveTable, score_line
 from slrcli.scoring.breakdown import Breakdown, Familiarity
 from slrcli.scoring.stats import Comparison, Interval
 from slrcli.scoring.wer import Score
@@ -32,11 +32,11 @@ def interval_lines(intervals: dict[str, Interval]) -> list[str]:
     return lines
 
 
-def protocol_table(judged, plain: Score) -> Fitted:
+def protocol_table(protocol_scores, plain: Score) -> ResponsiveTable:
     """One row a protocol.
 
     Args:
-        judged: what `slrcli.scoring.score` made of each.
+        protocol_scores: what `slrcli.scoring.score` made of each.
         plain: the score under the protocol `plain`, which the last columns but one are measured against.
     """
     table = Table(
@@ -45,31 +45,31 @@ def protocol_table(judged, plain: Score) -> Fitted:
     table.add_column("protocol", overflow="fold")
     for name in ("glosses", "S", "D", "I", "errors", "WER", "ref out", "hyp out", "vs plain", "floor"):
         table.add_column(name, justify="right", no_wrap=True)
-    for item in judged:
+    for item in protocol_scores:
         score = item.score
         out = [sum(pair[side] for pair in item.removed.values()) for side in (0, 1)]
         cells = [score.ref_tokens, score.substitutions, score.deletions, score.insertions, score.errors]
         cells += [percent(score.wer), *out, f"{score.errors - plain.errors:+d}", item.floor.errors]
         table.add_row(visible(item.protocol.signature), *map(str, cells))
-    return Fitted(table)
+    return ResponsiveTable(table)
 
 
-def protocol_notes(judged) -> str:
+def protocol_notes(protocol_scores) -> str:
     """What the table's columns mean, and the tokens that each rule takes."""
     lines = [
         "ref out, hyp out: tokens that the rules take away. vs plain: errors more or fewer than the plain edit",
         "distance of the untouched files. floor: errors of perfect recognition, the reference as hypothesis.",
         "Steps: tokens that each takes from references/hypotheses, and the errors that it makes (+) or hides (-).",
     ]
-    for item in judged:
+    for item in protocol_scores:
         steps = ", ".join(_step(name, item) for name in dict.fromkeys([*item.removed, *item.made]))
         lines.append(f"{item.protocol.signature}: {item.protocol.description}" + (f" Steps: {steps}." if steps else ""))
     return "\n".join(lines)
 
 
-def side_by_side(judged, plain: Score) -> list[RenderableType]:
+def side_by_side(protocol_scores, plain: Score) -> list[RenderableType]:
     """Several protocols as a table with its notes; nothing for a single one."""
-    return [protocol_table(judged, plain), protocol_notes(judged)] if len(judged) > 1 else []
+    return [protocol_table(protocol_scores, plain), protocol_notes(protocol_scores)] if len(protocol_scores) > 1 else []
 
 
 def closing_lines(main, intervals: dict[str, Interval]) -> list[str]:
@@ -137,7 +137,7 @@ def breakdown_view(found: Breakdown) -> RenderableType:
     if found.by_place:
         parts = ", ".join(f"{label} {share:.1f} %" for label, share, _ in found.by_place)
         lines.append(f"recognised by place in the sentence: {parts}")
-    return Group(Fitted(glosses), Fitted(lengths), Text("\n".join(lines)))
+    return Group(ResponsiveTable(glosses), ResponsiveTable(lengths), Text("\n".join(lines)))
 
 
 def changes_view(changes) -> str:

@@ -16,7 +16,7 @@ HEADER = ("", "utterances", "glosses", "hits", "S", "D", "I", "errors", "WER")
 _UNKNOWN = "(unknown)"
 
 
-class Fitted:
+class ResponsiveTable:
     """A table where the terminal is wide enough for it; else its rows as lines of text, so that nothing is cut off.
 
     Args:
@@ -53,7 +53,7 @@ def score_rows(score: Score, groups: Mapping[str, Score] | None = None) -> list[
 
 def score_table(
     score: Score, groups: Mapping[str, Score] | None = None, title: str = "", group: str = "signer"
-) -> Fitted:
+) -> ResponsiveTable:
     """A table of the score, split by `groups` (what `by_group` gives); `group` heads the names."""
     table = Table(title=Text(title) if title else None, title_justify="left", show_footer=False)
     table.add_column(group if groups else "", overflow="fold")
@@ -63,7 +63,7 @@ def score_table(
     for index, row in enumerate(rows):
         last = index == len(rows) - 1
         table.add_row(*map(Text, row), style="bold" if last else "", end_section=index == len(rows) - 2)
-    return Fitted(table)
+    return ResponsiveTable(table)
 
 
 def score_text(score: Score, groups: Mapping[str, Score] | None = None, group: str = "signer") -> str:

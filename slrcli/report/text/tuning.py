@@ -4,10 +4,10 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from slrcli.report.text.alignment import percent
-from slrcli.report.text.tables import Fitted
+from slrcli.report.text.tables import ResponsiveTable
 
 
-def tuned_table(found) -> Fitted:
+def tuned_table(found) -> ResponsiveTable:
     """One row for all settings that were tried, in order; the chosen one is marked.
 
     Args:
@@ -22,4 +22,4 @@ def tuned_table(found) -> Fitted:
         numbers = (f"{options.lm_weight if options.lm else 0:g}", f"{options.insertion_bonus:g}")
         cells = [beam, *(numbers if options.width else ("", "")), str(item.score.errors), percent(item.score.wer)]
         table.add_row(*cells, "chosen" if item is found.best else "")
-    return Fitted(table)
+    return ResponsiveTable(table)

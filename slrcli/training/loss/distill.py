@@ -7,7 +7,7 @@ compared is therefore a choice (`BLANKS`):
 * `symmetric`: those in which the teacher says a gloss, and the blank frame before and after each run of them, so that a
   spike is learnt with both of its edges (after arXiv:2506.01503).
 
-Beside its frames a teacher has readings: whole labellings, of which the likeliest of a beam search stand for all (Kim
+Beside its frames a teacher has hypotheses: whole labellings, of which the likeliest of a beam search stand for all (Kim
 and Rush 2016, arXiv:1606.07947), each with its share of their probability.
 """
 
@@ -23,8 +23,8 @@ from slrcli.models.layers.masked import mask
 from slrcli.parallel.distributed import portion
 
 BLANKS = ("all", "symmetric")
-BEAM = 10  # prefixes that the search for a teacher's readings keeps, where not more readings are wanted
-READINGS = 4  # labellings of a clip that count, at most
+BEAM = 10  # prefixes that the search for a teacher's hypotheses keeps, where not more hypotheses are wanted
+NBEST = 4  # labellings of a clip that count, at most
 
 
 def distillation(student: Tensor, teacher: Tensor, lengths: Tensor, blanks: str, temperature: float) -> Tensor:
@@ -49,7 +49,7 @@ def distillation(student: Tensor, teacher: Tensor, lengths: Tensor, blanks: str,
     return temperature**2 * torch.where(compared, apart, 0.0).sum() / portion(compared.sum(), len(lengths)).clamp(min=1)
 
 
-def sequence_loss(output: Output, teacher: Tensor, lengths: Tensor, readings: int = READINGS) -> Tensor:
+def sequence_loss(output: Output, teacher: Tensor, lengths: Tensor, hypotheses: int = NBEST) -> Tensor:
     """The CTC loss a gloss of the teacher's likeliest labellings, weighted by their probabilities, the clips' mean.
 
     A labelling for which the student has too few frames counts nothing.
@@ -58,11 +58,11 @@ def sequence_loss(output: Output, teacher: Tensor, lengths: Tensor, readings: in
         output: the student's.
         teacher: log-probabilities `[B, S, V]`.
         lengths: its frames of each clip, int64 `[B]`.
-        readings: labellings a clip, at most; their probabilities are made to sum to one.
+        hypotheses: labellings a clip, at most; their probabilities are made to sum to one.
     """
     rows, labels, counts, shares = [], [], [], []
     for row, (table, frames) in enumerate(zip(teacher.double().cpu().numpy(), lengths.tolist(), strict=True)):
-        found = prefix_beam_search(table[:frames], max(BEAM, readings))[:readings]
+        found = prefix_beam_search(table[:frames], max(BEAM, hypotheses))[:hypotheses]
         scores = torch.tensor([item.log_prob for item in found], dtype=torch.float64)
         rows += [row] * len(found)
         labels += [gloss for item in found for gloss in item.ids]

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slrcli.ctc.paths import BLANK
-from slrcli.decoding.segments import parted
+from slrcli.decoding.segments import segment
 from slrcli.errors import DataError
 from slrcli.models.base import Output
 from slrcli.parallel.distributed import portion
@@ -24,7 +24,7 @@ UNKNOWN = -100  # label of frames of which nothing is learnt: padding, and clips
 def frame_labels(output: Output, targets: Tensor, target_lengths: Tensor) -> Tensor:
     """Which class each output frame belongs to, int64 `[B, T']`.
 
-    A clip is parted among its glosses (`parted`); the frame where the next one begins is the transition to it, blank,
+    A clip is parted among its glosses (`segment`); the frame where the next one begins is the transition to it, blank,
     which also keeps two like neighbours apart.
 
     Args:
@@ -37,7 +37,9 @@ def frame_labels(output: Output, targets: Tensor, target_lengths: Tensor) -> Ten
     own = targets.cpu().split(target_lengths.tolist())
     for row, (table, frames, ids) in enumerate(zip(tables, output.lengths.tolist(), own, strict=True)):
         with suppress(DataError):  # too short
-            for place, ((first, stop), gloss) in enumerate(zip(parted(table[:frames], ids.tolist()), ids, strict=True)):
+            for place, ((first, stop), gloss) in enumerate(
+                zip(segment(table[:frames], ids.tolist()), ids, strict=True)
+            ):
                 labels[row, first:stop] = gloss
                 if place:
                     labels[row, first] = BLANK

@@ -19,9 +19,9 @@ from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import UsageError
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.scoring.align import align
-from slrcli.training.loss.objective import Teacher
+from slrcli.training.data import TrainingData
+from slrcli.training.loss.criterion import Teacher
 from slrcli.training.loss.teacher import CheckpointTeacher, StoredTeacher
-from slrcli.training.material import Material
 
 HOPELESS = 90.0  # WER in percent above which nothing can be learnt from a teacher
 
@@ -58,8 +58,8 @@ def without_pace(config: Config, console: Console) -> Config:
     return replace(config, augment=augment)
 
 
-def call_teacher(
-    config: Config, material: Material, clips: Clips, dev: Clips, device: torch.device, console: Console
+def load_teacher(
+    config: Config, data: TrainingData, clips: Clips, dev: Clips, device: torch.device, console: Console
 ) -> Audit | None:
     """The run's teacher, after a look at how well it reads dev; None where there is none.
 
@@ -68,7 +68,7 @@ def call_teacher(
         CheckpointError: there is no such teacher, or it is damaged.
         UsageError: it makes so many errors that nothing can be learnt from it.
     """
-    name, vocabulary = config.distill.teacher, material.vocabulary
+    name, vocabulary = config.distill.teacher, data.vocabulary
     if not name:
         return None
     folder = stored_folder(name)
@@ -80,7 +80,7 @@ def call_teacher(
         return Audit(StoredTeacher(folder, vocabulary, clips, device), {}, {"teacher": str(folder)})
     path = find_checkpoint(Path(name))
     teacher = CheckpointTeacher(path, vocabulary, clips.layout, device)
-    require_untaught(teacher.recogniser.meta, material.held_out, path, console)
+    require_untaught(teacher.recogniser.meta, data.held_out, path, console)
     with console.progress("auditing the teacher on dev", len(dev)) as task:
         found = evaluate(teacher.recogniser, dev, advance=task.advance)
     console.note(

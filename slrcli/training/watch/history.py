@@ -1,4 +1,4 @@
-"""The numbers of a run's epochs, and what verdicts ask of them."""
+"""The numbers of a run's epochs, and what diagnostics ask of them."""
 
 import math
 from collections.abc import Mapping, Sequence

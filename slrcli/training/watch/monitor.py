@@ -1,10 +1,10 @@
-"""What the numbers of an epoch mean: milestones on the way, and named verdicts when training goes wrong."""
+"""What the numbers of an epoch mean: milestones on the way, and named diagnostics when training goes wrong."""
 
 from collections.abc import Iterable
 
 from slrcli.findings import Finding
+from slrcli.training.watch.diagnostics import DIAGNOSTICS
 from slrcli.training.watch.history import EpochNumbers, History
-from slrcli.training.watch.verdicts import VERDICTS
 
 # Loss and WER (percent) that a run should be below after so many epochs, as the forerunner's documents state them;
 # its last line says "later", which is taken as epoch 100.
@@ -24,8 +24,8 @@ def milestone(numbers: EpochNumbers) -> str:
     return ""
 
 
-class Monitor:
-    """Watches a run, and says each verdict once.
+class RunDiagnostics:
+    """Watches a run, and says each diagnostic once.
 
     Args:
         arch: the architecture that is trained.
@@ -44,7 +44,7 @@ class Monitor:
         """What this epoch gives cause to say, and has not been said before."""
         self.epochs.append(numbers)
         history = History(self.epochs, self.arch, self.warmup)
-        judged = (verdict.judge(history) for verdict in VERDICTS if verdict.code not in self.said)
+        judged = (diagnostic.judge(history) for diagnostic in DIAGNOSTICS if diagnostic.code not in self.said)
         found = [finding for finding in judged if finding is not None]
         self.said += [finding.code for finding in found]
         return found

@@ -30,13 +30,13 @@ from support.planted_corpora import (
 
 from slrcli.corpus import facts as corpus_facts
 from slrcli.corpus import open_corpus
-from slrcli.corpus.facts import gather, mean_over_frames
+from slrcli.corpus.facts import mean_over_frames, read_facts
 from slrcli.doctor.data.checks import DATA_CHECKS
 from slrcli.doctor.data.context import DataContext
 from slrcli.doctor.data.motion import SHIPPED_STRIDE, too_short
 from slrcli.doctor.run import examine
 from slrcli.features.layout import load_layout
-from slrcli.features.measure import look_at
+from slrcli.features.measure import read_stats
 from slrcli.findings import Level
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.layers.masked import halved
@@ -113,7 +113,7 @@ def test_the_stored_type_is_read_from_archives_too(tmp_path, keys):
     for save in (np.savez, np.savez_compressed):
         arrays = {key: clip().astype("float16" if key == keys[-1] else "float64") for key in keys}
         save(tmp_path / "clip.npz", **arrays)
-        facts = look_at(tmp_path / "clip.npz", None, fully=True)
+        facts = read_stats(tmp_path / "clip.npz", None, fully=True)
         assert (facts.frames, facts.columns, facts.stored_as, facts.problem) == (40, D, "float16", None)
 
 
@@ -247,9 +247,9 @@ def test_of_many_files_the_headers_and_a_seeded_sample_are_read(corpus, monkeypa
     monkeypatch.setattr(corpus_facts, "READ_BYTES", 3 * 40 * D * 4)
     monkeypatch.setattr(corpus_facts, "AT_LEAST", 1)
     opened = open_corpus(corpus)
-    first, again = gather(opened), gather(opened)
-    others = [gather(opened, seed=seed) for seed in (2, 3, 4)]
-    chosen = [{path for path, facts in files.items() if facts.looked_into} for files in (first, again, *others)]
+    first, again = read_facts(opened), read_facts(opened)
+    others = [read_facts(opened, seed=seed) for seed in (2, 3, 4)]
+    chosen = [{path for path, facts in files.items() if facts.read_fully} for files in (first, again, *others)]
     assert len(chosen[0]) == 3 and chosen[0] == chosen[1] and any(one != chosen[0] for one in chosen[2:])
     assert {path.parent.name for path in chosen[0]} == {"train", "dev", "test"}  # every split has its turn
     assert all(facts.frames == 40 and facts.stored_as == "float32" for facts in first.values())
@@ -287,7 +287,7 @@ def test_the_number_of_processes_changes_nothing(corpus, monkeypatch):
     alone, together = (look(corpus, full=True, jobs=jobs) for jobs in (1, 3))
     assert alone == together and errors(alone) == {"SLR-D06"}
     seen = []
-    facts = gather(open_corpus(corpus), full=True, jobs=2, step=seen.append)
+    facts = read_facts(open_corpus(corpus), full=True, jobs=2, step=seen.append)
     assert sum(seen) == 2 * len(facts) == 16
 
 
@@ -295,7 +295,7 @@ def test_a_file_that_two_utterances_name_is_read_once(corpus):
     opened = open_corpus(corpus)
     train = opened.split("train")
     shared = [replace(item, features=train[0].features) for item in train]
-    assert list(gather(replace(opened, splits={"train": shared}))) == [train[0].features]
+    assert list(read_facts(replace(opened, splits={"train": shared}))) == [train[0].features]
 
 
 def test_what_is_known_of_a_clip_with_holes(tmp_path):
@@ -303,7 +303,7 @@ def test_what_is_known_of_a_clip_with_holes(tmp_path):
     x[:5, 0] = np.nan
     x[0, 1] = np.inf
     np.save(tmp_path / "x.npy", x)
-    facts = look_at(tmp_path / "x.npy", None, fully=True)
+    facts = read_stats(tmp_path / "x.npy", None, fully=True)
     assert (facts.frames, facts.columns, facts.infinite) == (10, 4, 1)
     assert facts.missing == pytest.approx(6 / 40)
 

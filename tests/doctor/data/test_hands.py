@@ -8,7 +8,7 @@ from support.calling import slr
 from support.planted_corpora import look, noted, said, sound_corpus, warnings
 from support.planted_hands import HANDS, signing, swapped
 
-from slrcli.features.measure import Facts, look_into
+from slrcli.features.measure import Facts, add_array_stats
 from slrcli.findings import Level
 
 SIGNERS = {"t1": "ann", "t2": "ann", "t3": "bob", "t4": "bob"}
@@ -91,6 +91,6 @@ def test_layouts_with_a_body_have_no_such_numbers(tmp_path):
 
 def test_speed_and_spread_are_those_of_hands_on_their_tracks():
     x = signing(50)
-    whole, mixed = (look_into(Facts(*y.shape), y, HANDS) for y in (x, swapped(x, slice(0, 50, 3))))
+    whole, mixed = (add_array_stats(Facts(*y.shape), y, HANDS) for y in (x, swapped(x, slice(0, 50, 3))))
     assert mixed.slot_changes > 10 and mixed.speed == whole.speed
     assert np.array_equal(mixed.spread, whole.spread) and np.array_equal(mixed.centre, whole.centre)

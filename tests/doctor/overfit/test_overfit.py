@@ -1,4 +1,4 @@
-"""`slr check overfit`: sound set-ups pass in seconds, each fault has its own verdict, curves are drawn truly."""
+"""`slr check overfit`: sound set-ups pass in seconds, each fault has its own diagnostic, curves are drawn truly."""
 
 import json
 import subprocess
@@ -127,18 +127,18 @@ def test_success_counts_only_where_the_network_keeps_time(arch, codes):
 # Verdicts from numbers
 
 
-def verdict(losses, wer=90.0, emission=80.0, broken="", blank=0.5):
+def diagnostic(losses, wer=90.0, emission=80.0, broken="", blank=0.5):
     points = [Point(len(losses), 1.0, losses[-1], wer, emission, blank)]
     return examine("", OverfitContext(list(losses), points, 5.0, 1e-3, "120 seconds", broken), OVERFIT_CHECKS)
 
 
 FALLING = [10 * 0.97**n for n in range(60)]
 OUTCOMES = {
-    "SLR-O01": (verdict([10.0, 8.0, *[3.0] * 40], emission=0.0, wer=100.0, blank=1.0), "all blank (100.0%"),
-    "SLR-O02": (verdict([10.0, 8.0, *[3.0] * 40]), "the loss went from 10.00 to 3.00"),
-    "SLR-O03": (verdict(FALLING), "too slowly"),
-    "SLR-O04": (verdict([5.0, *[9.0] * 20]), "from 5.00 to 9.00"),
-    "SLR-O06": (verdict([10 * 0.8**n for n in range(60)], wer=20.0), "evaluation errs"),
+    "SLR-O01": (diagnostic([10.0, 8.0, *[3.0] * 40], emission=0.0, wer=100.0, blank=1.0), "all blank (100.0%"),
+    "SLR-O02": (diagnostic([10.0, 8.0, *[3.0] * 40]), "the loss went from 10.00 to 3.00"),
+    "SLR-O03": (diagnostic(FALLING), "too slowly"),
+    "SLR-O04": (diagnostic([5.0, *[9.0] * 20]), "from 5.00 to 9.00"),
+    "SLR-O06": (diagnostic([10 * 0.8**n for n in range(60)], wer=20.0), "evaluation errs"),
 }
 
 
@@ -153,12 +153,12 @@ def test_every_verdict_is_among_those_that_are_planted():
 
 
 def test_a_loss_that_is_no_number_is_told_with_the_utterances():
-    found = verdict([5.0], broken="SLR-T10 the loss is nan, utterances u1")
+    found = diagnostic([5.0], broken="SLR-T10 the loss is nan, utterances u1")
     assert errors(found) == {"SLR-O04"} and "u1" in said(found, "SLR-O04").what
 
 
 def test_success_is_a_note():
-    assert verdict(FALLING, wer=4.0).passed and not verdict(FALLING, wer=5.1).passed
+    assert diagnostic(FALLING, wer=4.0).passed and not diagnostic(FALLING, wer=5.1).passed
 
 
 # The command

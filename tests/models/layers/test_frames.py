@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from slrcli.models.layers.frames import Dropout, FrameConv1d, halve, keep
+from slrcli.models.layers.frames import Dropout, FrameConv1d, apply_mask, halve
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_halving_takes_the_larger_of_each_pair(frames):
 
 def test_what_is_kept_is_kept_and_the_rest_is_zero():
     x, valid = torch.randn(2, 3, 4), torch.tensor([[True, True, False], [True, False, False]])
-    kept = keep(x, valid)
+    kept = apply_mask(x, valid)
     assert torch.equal(kept[valid], x[valid]) and not kept[~valid].any()
 
 

@@ -14,8 +14,8 @@ from slrcli.corpus.clips import Batch
 from slrcli.ctc.loss import ctc_loss
 from slrcli.errors import DataError, UsageError
 from slrcli.models.base import Output
+from slrcli.training.loss.criterion import Criterion, disagreement
 from slrcli.training.loss.distill import BLANKS, at_frames, distillation, frames_compared, sequence_loss
-from slrcli.training.loss.objective import Objective, disagreement
 from slrcli.training.loss.teacher import columns_of, in_order
 
 CPU = torch.device("cpu")
@@ -36,8 +36,8 @@ def batch(*targets: tuple[int, ...], frames: int = 12) -> Batch:
 
 def total(log_probs: torch.Tensor, loss: LossConfig, of: Batch, aux=(), **more) -> tuple[torch.Tensor, dict]:
     config = Config(optim=OptimConfig(aux_weight=0.5), loss=loss, distill=more.pop("distill", DistillConfig()))
-    objective = Objective(config, more.pop("teacher", None))
-    return objective(Output(log_probs, torch.full((len(log_probs),), log_probs.shape[1]), aux), of)
+    criterion = Criterion(config, more.pop("teacher", None))
+    return criterion(Output(log_probs, torch.full((len(log_probs),), log_probs.shape[1]), aux), of)
 
 
 def test_nothing_but_ctc_without_anything_else():
@@ -164,7 +164,7 @@ def test_weights_of_teacher_and_annotations():
 
 def test_unknown_rules_name_the_known_ones():
     with pytest.raises(UsageError, match="symmetric"):
-        Objective(Config(distill=DistillConfig(blanks="none")))
+        Criterion(Config(distill=DistillConfig(blanks="none")))
 
 
 class Glosses:

@@ -1,4 +1,4 @@
-"""The verdicts on a run: each is found where it should be, once, and sound runs are left in peace."""
+"""The diagnostics on a run: each is found where it should be, once, and sound runs are left in peace."""
 
 import json
 from dataclasses import asdict, replace
@@ -15,9 +15,9 @@ from slrcli.findings import Level
 from slrcli.scoring.wer import score
 from slrcli.training.loop import EpochEnd, NotFiniteError
 from slrcli.training.record import Record, numbers_of
+from slrcli.training.watch.diagnostics import DIAGNOSTICS
 from slrcli.training.watch.history import EpochNumbers, History
-from slrcli.training.watch.monitor import Monitor, milestone
-from slrcli.training.watch.verdicts import VERDICTS
+from slrcli.training.watch.monitor import RunDiagnostics, milestone
 
 HISTORIES = Path(__file__).parent / "histories"
 NUMBERS = EpochNumbers(20, 2.4, 2.5, 69.0, 90.0, 40, 60, 0.7, 1.0, 2.0, 0.1, 0.1, 1.5, 1e-3)
@@ -30,7 +30,7 @@ def history_of(name):
 
 def judged(epochs, arch="mobilenetv3", warmup=1.0):
     """Code -> the finding, over a whole run; fails where one is said twice."""
-    monitor, found = Monitor(arch, warmup), {}
+    monitor, found = RunDiagnostics(arch, warmup), {}
     for numbers in epochs:
         for finding in monitor.observe(numbers):
             assert finding.code not in found, f"{finding.code} is said twice"
@@ -73,7 +73,7 @@ BESIDE = {  # a fault that is truly two, or whose way there is another
 
 
 def test_every_verdict_has_a_planted_fault():
-    assert {verdict.code for verdict in VERDICTS} == set(PLANTED)
+    assert {diagnostic.code for diagnostic in DIAGNOSTICS} == set(PLANTED)
 
 
 @pytest.mark.parametrize("code", PLANTED)

@@ -23,7 +23,7 @@ from slrcli.training.loss.framewise import frame_labels, framewise_loss
 Teacher = Callable[[Batch], tuple[Tensor, Tensor]]  # a batch -> log-probabilities [B, S, V], frames of each clip [B]
 
 
-class Objective:
+class Criterion:
     """The loss of a batch, term by term.
 
     Args:
@@ -42,7 +42,7 @@ class Objective:
         if self.distill.blanks not in BLANKS:
             raise UsageError(f"There is no rule '{self.distill.blanks}'.", "distill.blanks",
                              f"Known: {', '.join(BLANKS)}.")  # fmt: skip
-        self.placing = False
+        self.framewise = False
 
     def __call__(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum to be learnt from, and its terms before weighting: `ctc` (the last head) and those that are on."""
@@ -55,7 +55,7 @@ class Objective:
         if output.aux:
             terms["inner"] = mean_of(ctc, output.aux)
             total = total + self.optim.aux_weight * terms["inner"]
-        if self.placing:
+        if self.framewise:
             framewise = partial(framewise_loss, labels=frame_labels(output, batch.targets, batch.target_lengths))
             own = terms["frames"] = mean_of(framewise, output.learnt)
             if output.aux:

@@ -18,7 +18,7 @@ from slrcli.glosses.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """A corpus ready for training; its glosses are normalised as the vocabulary's are.
 
     Attributes:
@@ -47,7 +47,7 @@ class Material:
         return others - set(self.marks["train"])
 
 
-def gather(config: Config, console: Console, vocabulary: Vocabulary | None = None) -> Material:
+def load_training_data(config: Config, console: Console, vocabulary: Vocabulary | None = None) -> TrainingData:
     """Open the corpus, take a dev split from train where there is none, build or load the vocabulary.
 
     Args:
@@ -83,11 +83,11 @@ def gather(config: Config, console: Console, vocabulary: Vocabulary | None = Non
     if not any(item.glosses for item in corpus.split("dev")):
         what = f"no utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored"
         raise DataError(what, str(corpus.root), "run slr check data")
-    return Material(corpus, vocabulary, layout, marks)
+    return TrainingData(corpus, vocabulary, layout, marks)
 
 
 def learnable(
-    material: Material, config: Config, output_length: Callable[[int], int], console: Console
+    data: TrainingData, config: Config, output_length: Callable[[int], int], console: Console
 ) -> tuple[list[Utterance], list[list[int]]]:
     """The training utterances that can be learnt from, and their gloss ids; the others are counted aloud.
 
@@ -98,16 +98,16 @@ def learnable(
     Raises:
         DataError: glosses outside the vocabulary, or nothing is left.
     """
-    threshold = max(config.data.min_count, material.vocabulary.min_count)
+    threshold = max(config.data.min_count, data.vocabulary.min_count)
     utterances, targets = [], []
     left_out: dict[str, list[str]] = {}
     dropped = 0
-    for item in material.train:
+    for item in data.train:
         glosses = list(item.glosses)
         if threshold > 1:
-            glosses = [gloss for gloss in glosses if gloss in material.vocabulary]
+            glosses = [gloss for gloss in glosses if gloss in data.vocabulary]
             dropped += len(item.glosses) - len(glosses)
-        ids = material.vocabulary.encode(glosses)
+        ids = data.vocabulary.encode(glosses)
         frames = feature_shape(item.features)[0]
         if not ids:
             left_out.setdefault("have no glosses", []).append(item.id)
@@ -124,25 +124,25 @@ def learnable(
         some = ", ".join(ids[:SHOWN_IDS]) + (", ..." if len(ids) > SHOWN_IDS else "")
         console.warn(f"{len(ids)} training utterances {reason} and are left out: {some}")
     if not utterances:
-        root = material.corpus.root
+        root = data.corpus.root
         raise DataError("there is nothing to train on", str(root), f"run slr check data --data-dir {root}")
     return utterances, targets
 
 
-def tell_known(material: Material, console: Console) -> None:
+def tell_known(data: TrainingData, console: Console) -> None:
     """Say which share of dev's sentences stands in train, and warn where that is all of them.
 
     Nothing is said of clips of single glosses, which are bound to recur, nor where dev is a part of train, which is
     said elsewhere.
     """
-    found = against_train(material.train, material.dev)
-    learnt = {item.id for item in material.train}
-    if not found.long or all(item.id in learnt for item in material.dev):
+    found = against_train(data.train, data.dev)
+    learnt = {item.id for item in data.train}
+    if not found.long or all(item.id in learnt for item in data.dev):
         return
     if found.all_known:
         console.warn(
             "All sentences of dev stand in train: the WER on dev measures known sentences only, which may be said by "
-            f"heart. On new ones: slr corpus {material.corpus.root} --split-by sentence --out DIR, or slr train "
+            f"heart. On new ones: slr corpus {data.corpus.root} --split-by sentence --out DIR, or slr train "
             "--folds sentence:5."
         )
     else:

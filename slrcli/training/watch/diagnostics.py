@@ -1,4 +1,4 @@
-"""The verdicts on a run: each looks at the epochs so far and says what is wrong, under a code of its own.
+"""The diagnostics on a run: each looks at the epochs so far and says what is wrong, under a code of its own.
 
 Thresholds were held against seven histories of real runs, sound and failed ones; see the tests.
 """
@@ -33,8 +33,8 @@ OVERFIT = "slr check overfit --data-dir DIR"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One verdict.
+class Diagnostic:
+    """One diagnostic.
 
     Attributes:
         code: stable name, such as `SLR-T01`.
@@ -47,20 +47,20 @@ class Verdict:
     function: Callable[[History], Finding | None]
 
     def judge(self, history: History) -> Finding | None:
-        """What is wrong, under this verdict's code, or None."""
+        """What is wrong, under this diagnostic's code, or None."""
         finding = self.function(history)
         return finding and replace(finding, code=self.code)
 
 
-VERDICTS: list[Verdict] = []
+DIAGNOSTICS: list[Diagnostic] = []
 
 
-def verdict(code: str, title: str) -> Callable:
+def diagnostic(code: str, title: str) -> Callable:
     """Registers the function below it."""
 
-    def register(function: Callable[[History], Finding | None]) -> Verdict:
-        VERDICTS.append(Verdict(code, title, function))
-        return VERDICTS[-1]
+    def register(function: Callable[[History], Finding | None]) -> Diagnostic:
+        DIAGNOSTICS.append(Diagnostic(code, title, function))
+        return DIAGNOSTICS[-1]
 
     return register
 
@@ -69,7 +69,7 @@ def _say(history: History, what: str, fix: str, level: Level = Level.WARNING) ->
     return Finding(level, "", what, f"epoch {history.now.epoch}", fix)
 
 
-@verdict("SLR-T01", "something other than blanks comes out")
+@diagnostic("SLR-T01", "something other than blanks comes out")
 def all_blank(history: History) -> Finding | None:
     """Nearly nothing is emitted after the epochs in which that is usual: the plateau of CTC."""
     now = history.now
@@ -84,7 +84,7 @@ def all_blank(history: History) -> Finding | None:
     return _say(history, what, f"Raise --lr, shorten the warm-up, and see whether it can learn: {OVERFIT}.")
 
 
-@verdict("SLR-T02", "more than a few glosses are emitted")
+@diagnostic("SLR-T02", "more than a few glosses are emitted")
 def few_glosses(history: History) -> Finding | None:
     """The same two or three glosses for every clip."""
     now = history.now
@@ -96,7 +96,7 @@ def few_glosses(history: History) -> Finding | None:
     return _say(history, what, fix)
 
 
-@verdict("SLR-T03", "the WER is below 80 % after 20 epochs")
+@diagnostic("SLR-T03", "the WER is below 80 % after 20 epochs")
 def stuck(history: History) -> Finding | None:
     """The best WER of a long run is still bad."""
     now, best = history.now, history.best
@@ -112,7 +112,7 @@ def stuck(history: History) -> Finding | None:
     return _say(history, what, fix)
 
 
-@verdict("SLR-T04", "about as many glosses come out as are signed")
+@diagnostic("SLR-T04", "about as many glosses come out as are signed")
 def too_few(history: History) -> Finding | None:
     """Train is learnt, yet on dev most glosses are swallowed by the blank."""
     now = history.now
@@ -130,7 +130,7 @@ def too_few(history: History) -> Finding | None:
     return _say(history, what, fix)
 
 
-@verdict("SLR-T05", "not many more glosses come out than are signed")
+@diagnostic("SLR-T05", "not many more glosses come out than are signed")
 def too_many(history: History) -> Finding | None:
     """Glosses are made up, or stutter."""
     now = history.now
@@ -141,7 +141,7 @@ def too_many(history: History) -> Finding | None:
     return _say(history, what, fix)
 
 
-@verdict("SLR-T06", "no single gloss stands for most others")
+@diagnostic("SLR-T06", "no single gloss stands for most others")
 def dominant(history: History) -> Finding | None:
     """Several glosses are emitted, but mostly one."""
     now = history.now
@@ -156,7 +156,7 @@ def dominant(history: History) -> Finding | None:
     return _say(history, what, fix)
 
 
-@verdict("SLR-T07", "blanks stand between the glosses")
+@diagnostic("SLR-T07", "blanks stand between the glosses")
 def no_blank(history: History) -> Finding | None:
     """Hardly a frame is blank, so that a gloss cannot be told from its repetition."""
     now = history.now
@@ -167,7 +167,7 @@ def no_blank(history: History) -> Finding | None:
     return _say(history, what, fix)
 
 
-@verdict("SLR-T08", "the gradient does not explode")
+@diagnostic("SLR-T08", "the gradient does not explode")
 def exploding(history: History) -> Finding | None:
     """The gradient is far beyond what it was."""
     now, before = history.now, [item.grad_norm for item in history.epochs[:-1]]
@@ -181,7 +181,7 @@ def exploding(history: History) -> Finding | None:
     return _say(history, what, "Lower --lr, or clip harder (--set optim.clip_norm=1).")
 
 
-@verdict("SLR-T09", "the gradient does not vanish")
+@diagnostic("SLR-T09", "the gradient does not vanish")
 def vanishing(history: History) -> Finding | None:
     """There is much to learn and nothing to learn it by."""
     now = history.now
@@ -191,7 +191,7 @@ def vanishing(history: History) -> Finding | None:
     return _say(history, what, "Run slr check model: dead activations or a layer cut off from the loss.")
 
 
-@verdict("SLR-T10", "loss and gradient are finite")
+@diagnostic("SLR-T10", "loss and gradient are finite")
 def not_finite(history: History) -> Finding | None:
     """A record of an epoch without numbers; a run of ours ends before it, with the ids of the utterances."""
     if math.isfinite(history.now.loss) and math.isfinite(history.now.grad_norm):
@@ -202,7 +202,7 @@ def not_finite(history: History) -> Finding | None:
 NOT_FINITE_FIX = "check these utterances with slr check data; lower --lr; use --precision fp32"
 
 
-@verdict("SLR-T11", "the WER of dev follows the loss")
+@diagnostic("SLR-T11", "the WER of dev follows the loss")
 def contradiction(history: History) -> Finding | None:
     """Train is learnt, and nothing of it helps on dev."""
     now = history.now
@@ -221,7 +221,7 @@ def contradiction(history: History) -> Finding | None:
     return _say(history, what, fix)
 
 
-@verdict("SLR-T12", "the loss does not rise again")
+@diagnostic("SLR-T12", "the loss does not rise again")
 def too_high(history: History) -> Finding | None:
     """The loss on train is far above where it was, or above where the run began, and stays there."""
     now, earlier = history.now, history.epochs[:-2]
@@ -236,7 +236,7 @@ def too_high(history: History) -> Finding | None:
     return _say(history, what, f"The learning rate is too high{rate}: try a third of it.")
 
 
-@verdict("SLR-T13", "the loss falls")
+@diagnostic("SLR-T13", "the loss falls")
 def too_low(history: History) -> Finding | None:
     """The loss on train hardly moves from where it began, though the warm-up is over."""
     now, first = history.now, history.epochs[0]
@@ -260,7 +260,7 @@ def _dev_loss_rises(history: History) -> bool:
     )
 
 
-@verdict("SLR-T14", "the loss of dev falls with that of train")
+@diagnostic("SLR-T14", "the loss of dev falls with that of train")
 def dev_loss_alone(history: History) -> Finding | None:
     """The loss on dev rises while its WER still falls: sure of its errors, but still getting better."""
     now, lowest = history.now, history.lowest_dev_loss
@@ -273,7 +273,7 @@ def dev_loss_alone(history: History) -> Finding | None:
     return _say(history, what, "Go on: the WER chooses the best checkpoint.", Level.NOTE)
 
 
-@verdict("SLR-T15", "training does not overfit")
+@diagnostic("SLR-T15", "training does not overfit")
 def overfitting(history: History) -> Finding | None:
     """The loss on dev rises, that on train falls, and the WER has not got better for a while."""
     now, lowest, best = history.now, history.lowest_dev_loss, history.best

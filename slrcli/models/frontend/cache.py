@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class Past:
+class Cache:
     """What was before the frames at hand. A fresh one is the beginning of a clip.
 
     Whoever looks back keeps what it needs under a name of its own, and asks once for each part of the clip. What comes

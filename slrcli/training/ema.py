@@ -14,7 +14,7 @@ STEPS = "steps"  # name of the count beside the weights
 SOON = 10.0  # steps: after n of them the window is about n / 10 long, until it has its full length
 
 
-class Average:
+class EMA:
     """The averaged twin of a model.
 
     Args:
