@@ -205,12 +205,13 @@ def decode_live(
     check_layout(recogniser.meta.layout)
     side = decode_options.extraction.max_side
     stream = streams.pipe(sys.stdin.buffer, raw, side) if camera is None else streams.camera(camera, side)
-    found, pace = [], Pace()
+    found, pace, fps = [], Pace(), options.fps or stream.fps
     for item in live(console, recogniser, stream, options, decode_options.extraction, pace):
         found.append(item)
         if not console.as_json:
-            console.result(f"{item.start:.2f}\t{item.end:.2f}\t{item.gloss}\t{item.confidence:.2f}")
+            start, end = item.seconds(fps)
+            console.result(f"{start:.2f}\t{end:.2f}\t{item.gloss}\t{item.confidence:.2f}")
             console.flush()
     if console.as_json:
-        console.json({"glosses": [item.to_dict() for item in found], **pace.to_dict()})
+        console.json({"glosses": [item.to_dict(fps) for item in found], **pace.to_dict()})
     return EXIT_OK

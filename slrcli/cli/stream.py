@@ -31,9 +31,9 @@ def decode_stream(console: Console, files: list[Path], decode_options: "DecodeOp
         chunks, name = growing(source, options.patience), str(source)
     for item in stream_glosses(console, recogniser, chunks, name, fps, options):
         if console.as_json:
-            console.json_line(item.to_dict())
+            console.json_line(item.to_dict(fps))
             continue
-        seconds = f"{item.start_seconds:.2f}\t{item.end_seconds:.2f}"
+        seconds = "\t".join(f"{value:.2f}" for value in item.seconds(fps))
         console.result(f"{seconds}\t{item.gloss}\t{item.confidence:.2f}\t{item.latency}")
         console.flush()
     return EXIT_OK

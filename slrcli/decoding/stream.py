@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from slrcli.glosses.vocabulary import BLANK
 
 @dataclass(frozen=True)
 class StreamEvent:
-    """A gloss of a stream, which will not change any more.
+    """A gloss of a running stream, final: it will not change any more.
 
     Attributes:
         gloss: its name.
@@ -39,6 +39,19 @@ class StreamEvent:
     def latency(self) -> int:
         """Frames that came after its end before it was told."""
         return self.told - self.end
+
+    def seconds(self, fps: float) -> tuple[float, float]:
+        """Start and end in seconds of a stream of `fps` frames per second."""
+        return self.start / fps, self.end / fps
+
+    def to_dict(self, fps: float) -> dict[str, Any]:
+        """Plain values, for `--json`: frames, the end exclusive, and seconds, both rounded."""
+        start, end = (round(value, 3) for value in self.seconds(fps))
+        return {
+            "gloss": self.gloss, "start": self.start, "end": self.end, "peak": self.peak,
+            "confidence": round(self.confidence, 4), "latency": self.latency,
+            "start_seconds": start, "end_seconds": end,
+        }  # fmt: skip
 
 
 class StreamRecogniser(Protocol):

@@ -56,20 +56,6 @@ class Pace:
         )
 
 
-@dataclass(frozen=True)
-class Heard:
-    """A gloss of the stream with its times in seconds."""
-
-    gloss: str
-    start: float
-    end: float
-    confidence: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for `--json`."""
-        return asdict(self)
-
-
 def live(
     console: Console,
     recogniser: ClipRecogniser,
@@ -77,7 +63,7 @@ def live(
     options: LiveConfig,
     extraction: ExtractConfig,
     pace: Pace,
-) -> Iterator[Heard]:
+) -> Iterator[StreamEvent]:
     """The glosses of a stream until it ends; an interruption (Ctrl-C) is such an end.
 
     Args:
@@ -98,8 +84,7 @@ def live(
         holistic(np.zeros((64, 64, 3), np.uint8))  # it goes on setting itself up, aloud, until its first picture
     with holistic:
         rows = even_rows(stream, hushed(holistic), columns, fps, extraction, options.drop, pace)
-        for item in glosses(console, rows, recognised, pace):
-            yield Heard(item.gloss, item.start / fps, item.end / fps, item.confidence)
+        yield from glosses(console, rows, recognised, pace)
     console.note(str(pace))
 
 

@@ -3,9 +3,8 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,35 +20,6 @@ from slrcli.recognition.sliding import SlidingWindow
 
 MOST_BYTES = 1 << 16  # read at once
 LOOK_EVERY = 0.05  # seconds between two looks at a file that has not grown
-
-
-@dataclass(frozen=True)
-class Told:
-    """A gloss of a stream as it is told: frames, the end exclusive, and seconds.
-
-    Attributes:
-        latency: frames that came after its end before it was certain.
-        peak: the frame where it is likeliest; None where that is not known.
-    """
-
-    gloss: str
-    start: int
-    end: int
-    peak: int | None
-    confidence: float
-    latency: int
-    start_seconds: float
-    end_seconds: float
-
-    @classmethod
-    def of(cls, item: StreamEvent, fps: float) -> "Told":
-        """A gloss with its seconds."""
-        seconds = round(item.start / fps, 3), round(item.end / fps, 3)
-        return cls(item.gloss, item.start, item.end, item.peak, round(item.confidence, 4), item.latency, *seconds)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for `--json`."""
-        return asdict(self)
 
 
 def stream_recogniser(
@@ -88,7 +58,7 @@ def stream_recogniser(
 
 def stream_glosses(
     console: Console, recogniser: ClipRecogniser, chunks: Iterator[bytes], name: str, fps: float, options: LiveConfig
-) -> Iterator[Told]:
+) -> Iterator[StreamEvent]:
     """The glosses of a stream until it ends; an interruption (Ctrl-C) is such an end.
 
     Args:
@@ -107,13 +77,11 @@ def stream_glosses(
     last = np.zeros((0, recogniser.meta.layout.width), np.float32)
     try:
         for data in chunks:
-            for item in stream.push(rows.feed(data)):
-                yield Told.of(item, fps)
+            yield from stream.push(rows.feed(data))
         last = rows.close()
     except KeyboardInterrupt:
         console.note()
-    for item in [*stream.push(last), *stream.finish()]:
-        yield Told.of(item, fps)
+    yield from [*stream.push(last), *stream.finish()]
 
 
 def piped(file: BinaryIO) -> Iterator[bytes]:
