@@ -25,7 +25,7 @@ from slrcli.config.commands import (
     check_pack,
 )
 from slrcli.config.resolve import ARCH_SETTINGS, PRESETS, help_of, resolve, to_toml
-from slrcli.config.retired import as_begun
+from slrcli.config.retired import as_begun, renamed
 from slrcli.config.sections import (
     DEFAULT_ARCH,
     DEV_SHARE,
@@ -95,6 +95,7 @@ __all__ = [
     "nearest",
     "read_assignments",
     "read_toml",
+    "renamed",
     "resolve",
     "sections_of",
     "to_toml",

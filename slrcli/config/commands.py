@@ -31,7 +31,7 @@ OVERFIT_FIXED = {
         "schedule": "constant",
         "weight_decay": 0.0,
         "patience": 0,
-        "average": 0.0,
+        "ema": 0.0,
     },
     "loss": {"frames": 0.0, "consistency": 0.0},
     "distill": {"teacher": ""},

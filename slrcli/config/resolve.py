@@ -39,7 +39,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "warmup_epochs": 5.0,
             "batch_size": 4,
             "epochs": 100,
-            "average": 0.0,
+            "ema": 0.0,
         },
         "augment": NO_AUGMENTATION,
     },

@@ -1,4 +1,7 @@
-"""Settings that there once were: what was written with them still loads, who asks for one is told why it is gone."""
+"""Settings that were removed or renamed: what was written with them still loads.
+
+Asking for a removed one is an error that says why it went; a renamed one is read under its new name.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -16,7 +19,7 @@ class Retired(NamedTuple):
 _NOTHING = "It made no corpus better."
 
 RETIRED: dict[str, Retired] = {
-    "optim.mean_from": Retired(1.0, f"{_NOTHING} optim.ema keeps a running average."),
+    "optim.mean_from": Retired(1.0, f"{_NOTHING} optim.ema keeps an EMA of the weights."),
     "loss.prior": Retired(0.0, _NOTHING),
     "loss.blank_penalty": Retired(0.0, _NOTHING),
     "distill.readings": Retired(4, "Four readings of the teacher always count."),
@@ -26,6 +29,19 @@ RETIRED: dict[str, Retired] = {
     "augment.finger_drop": Retired(0.0, f"{_NOTHING} augment.point_drop leaves points out."),
     "augment.face_drop": Retired(0.0, f"{_NOTHING} augment.point_drop leaves points out."),
 }
+
+
+RENAMED: dict[str, str] = {"optim.average": "ema", "model.options.halvings": "strides"}
+
+
+def renamed(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a section under the names that its settings have now, those of tables within it as well."""
+    return {
+        RENAMED.get(f"{section}.{key}", key): renamed(f"{section}.{key}", value)
+        if isinstance(value, Mapping)
+        else value
+        for key, value in values.items()
+    }
 
 
 def without_retired(section: str, values: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -80,10 +80,9 @@ class OptimConfig:
     epochs: int = setting(40, "Passes over the train split.", least=1)
     batch_size: int = setting(4, "Utterances a step.", least=1)
     clip_norm: float = setting(5.0, "Largest norm of the gradient; 0 does not clip.", least=0)
-    average: float = setting(
-        0.998, "Evaluate and keep a running average of the weights: share that a step leaves; 0 averages nothing.",
-        least=0, most=0.99999,
-    )  # fmt: skip
+    ema: float = setting(
+        0.998, "EMA decay of the weights that are evaluated and kept, per step; 0: no EMA.", least=0, most=0.99999
+    )
     aux_weight: float = setting(0.5, "Weight of the CTC loss of inner heads, where the architecture has them.", least=0)
     choose: str = setting(
         "best", "The epoch that best.safetensors holds: best (the lowest WER on dev) or last (dev is only watched)."

@@ -6,7 +6,7 @@ from dataclasses import field, fields, is_dataclass, replace
 from types import UnionType
 from typing import Any, get_args, get_origin
 
-from slrcli.config.retired import without_retired
+from slrcli.config.retired import renamed, without_retired
 from slrcli.errors import UsageError
 
 
@@ -26,7 +26,7 @@ def merge(config: Any, sections: Mapping[str, Any], where: str) -> Any:
             raise UsageError(f"There is no section [{section}].", where, nearest(section, known))
         if not isinstance(values, Mapping):
             raise UsageError(f"[{section}] is a section and wants key = value lines.", where)
-        values = without_retired(section, values, where)
+        values = without_retired(section, renamed(section, values), where)
         part = getattr(config, section)
         config = replace(config, **{section: merge_section(part, values, f"{where}, [{section}]")})
     return config

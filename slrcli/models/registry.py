@@ -6,7 +6,7 @@ To add one: a file beside this one with a `SignModel` and its options, and a lin
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from slrcli.config import merge_section, nearest
+from slrcli.config import merge_section, nearest, renamed
 from slrcli.errors import UsageError
 from slrcli.features.layout import Layout
 from slrcli.models.base import SignModel
@@ -84,4 +84,6 @@ def find_architecture(name: str) -> Architecture:
 
 def read_options(arch: str, options: Mapping[str, Any] | None = None) -> Any:
     """The architecture's options, defaults where `options` says nothing; UsageError for unknown names and values."""
-    return merge_section(find_architecture(arch).options(), options or {}, f"options of {arch}")
+    return merge_section(
+        find_architecture(arch).options(), renamed("model.options", options or {}), f"options of {arch}"
+    )

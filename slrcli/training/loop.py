@@ -29,7 +29,7 @@ from slrcli.training.loss.criterion import Criterion, Teacher
 from slrcli.training.optim import learning_rate, make_optimiser
 from slrcli.training.watch.diagnostics import NOT_FINITE_FIX, not_finite
 from slrcli.training.watch.history import EpochNumbers
-from slrcli.training.watch.monitor import RunDiagnostics
+from slrcli.training.watch.run_diagnostics import RunDiagnostics
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ class Trainer:
         teacher: whose posteriors to learn from as well.
 
     Attributes:
-        average: the running average of the weights, where one is asked for.
-        recogniser: what is evaluated and kept: the average, else the model itself.
+        EMA: the running EMA of the weights, where one is asked for.
+        recogniser: what is evaluated and kept: the EMA, else the model itself.
     """
 
     def __init__(

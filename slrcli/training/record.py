@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from slrcli.console import Console, finite
 from slrcli.files import atomic_write_text
 from slrcli.training.loop import EpochEnd
-from slrcli.training.watch.monitor import milestone
+from slrcli.training.watch.run_diagnostics import milestone
 
 
 class Record:

@@ -170,7 +170,7 @@ def step_costs(side: Side, steps: int) -> None:
     clips = Clips(utterances, meta.layout, cache_mb=4096)
     targets = [meta.vocabulary.encode(item.glosses) for item in utterances]
     batches = TrainBatches(clips, targets, config.augment, model.output_length, config.optim.batch_size, 1)
-    optimiser, average = make_optimiser(model, config.optim, torch.device("cpu")), EMA(model, config.optim.ema)
+    optimiser, ema = make_optimiser(model, config.optim, torch.device("cpu")), EMA(model, config.optim.ema)
     criterion, spent, frames = Criterion(config), Counter(), 0
     model.train()
     for batch in list(batches.epoch(1)):
@@ -184,7 +184,7 @@ def step_costs(side: Side, steps: int) -> None:
         loss.backward()
         marks.append(time.process_time())
         optimiser.step()
-        average.update(model)
+        ema.update(model)
         marks.append(time.process_time())
         for name, first, last in zip(("forward", "loss", "backward", "weights"), marks, marks[1:], strict=False):
             spent[f"step: {name}, us/frame"] += last - first

@@ -7,6 +7,7 @@ import pytest
 from slrcli.config import PRESETS, Config, help_of, merge, resolve, to_toml
 from slrcli.config.retired import CAME_LATER, RETIRED, as_begun
 from slrcli.errors import UsageError
+from slrcli.models.registry import read_options
 
 
 def test_toml_round_trip_keeps_every_value():
@@ -27,7 +28,7 @@ def test_the_documented_defaults_of_training_stand():
     assert (optim.warmup_epochs, Config().model.dropout) == (1.0, 0.2)
     theirs = resolve(preset="forerunner").optim
     assert (theirs.lr, theirs.weight_decay, theirs.batch_size, theirs.epochs) == (3e-4, 1e-4, 4, 100)
-    assert (theirs.warmup_epochs, theirs.average) == (5.0, 0.0)
+    assert (theirs.warmup_epochs, theirs.ema) == (5.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,15 @@ def test_settings_that_were_removed_are_refused_where_they_are_on_and_passed_ove
             resolve(**asked)
     # what was trained with it is used as before
     assert Config.from_dict({section: {key: on}}, trained=True) == Config.from_dict({}, trained=True)
+
+
+def test_settings_that_were_renamed_are_read_under_their_new_names(tmp_path):
+    file = tmp_path / "old.toml"
+    file.write_text('[optim]\naverage = 0.5\n\n[model]\narch = "conv-bilstm"\noptions.halvings = 1\n')
+    config = resolve(file=file)
+    assert config.optim.ema == 0.5
+    assert config.model.options == {"strides": 1}
+    assert read_options("ensemble", {"halvings": 1}).strides == 1
 
 
 @pytest.mark.parametrize("name", CAME_LATER)

@@ -17,7 +17,7 @@ from slrcli.training.loop import EpochEnd, NotFiniteError
 from slrcli.training.record import Record, numbers_of
 from slrcli.training.watch.diagnostics import DIAGNOSTICS
 from slrcli.training.watch.history import EpochNumbers, History
-from slrcli.training.watch.monitor import RunDiagnostics, milestone
+from slrcli.training.watch.run_diagnostics import RunDiagnostics, milestone
 
 HISTORIES = Path(__file__).parent / "histories"
 NUMBERS = EpochNumbers(20, 2.4, 2.5, 69.0, 90.0, 40, 60, 0.7, 1.0, 2.0, 0.1, 0.1, 1.5, 1e-3)
