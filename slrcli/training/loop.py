@@ -129,7 +129,7 @@ class Trainer:
         teacher: whose posteriors to learn from as well.
 
     Attributes:
-        EMA: the running EMA of the weights, where one is asked for.
+        ema: the EMA of the weights, where one is asked for.
         recogniser: what is evaluated and kept: the EMA, else the model itself.
     """
 

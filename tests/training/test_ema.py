@@ -1,4 +1,4 @@
-"""The running ema of the weights, against its definition."""
+"""The EMA of the weights, against its definition."""
 
 import torch
 from torch import nn
