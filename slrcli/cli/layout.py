@@ -11,7 +11,7 @@ from slrcli.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from slrcli.features.layout import Layout
-    from slrcli.features.layout.group import Group
+    from slrcli.features.layout.layout import Group
 
 
 def layout(

@@ -146,7 +146,7 @@ def train(
     if resume is None:
         if lookahead is not None:
             settings = [f"model.options.lookahead={lookahead}", *(settings or ())]
-        from slrcli.training.adapt import settle
+        from slrcli.training.data import settle
 
         settled = in_each(lambda: settle(console, chosen, preset, config, settings or ()))
         if lookahead is not None and settled.model.arch != "streaming":

@@ -25,7 +25,6 @@ from slrcli.config.commands import (
     check_pack,
 )
 from slrcli.config.resolve import ARCH_SETTINGS, PRESETS, help_of, resolve, to_toml
-from slrcli.config.retired import as_begun, renamed
 from slrcli.config.sections import (
     DEFAULT_ARCH,
     DEV_SHARE,
@@ -44,8 +43,19 @@ from slrcli.config.sections import (
     RunConfig,
     check_bounds,
 )
-from slrcli.config.text import read_assignments, read_toml, sections_of
-from slrcli.config.values import changed_settings, check_section, merge, merge_section, nearest, versioned
+from slrcli.config.values import (
+    as_begun,
+    changed_settings,
+    check_section,
+    merge,
+    merge_section,
+    nearest,
+    read_assignments,
+    read_toml,
+    renamed,
+    sections_of,
+    versioned,
+)
 
 __all__ = [
     "ARCH_SETTINGS",

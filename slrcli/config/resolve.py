@@ -7,8 +7,7 @@ from typing import Any
 
 from slrcli.config.commands import OF_ONE_COMMAND
 from slrcli.config.sections import DEFAULT_ARCH, NO_AUGMENTATION, Config
-from slrcli.config.text import read_assignments, read_toml
-from slrcli.config.values import merge, nearest
+from slrcli.config.values import merge, nearest, read_assignments, read_toml
 from slrcli.errors import UsageError
 
 # Settings under which an architecture learns, where they differ from the defaults. Used when the user names

@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from slrcli.config.retired import as_begun, without_all_retired
-from slrcli.config.values import check_section, merge, setting
+from slrcli.config.values import as_begun, check_section, merge, setting, without_all_retired
 from slrcli.errors import UsageError
 
 DEFAULT_ARCH = "tcn"

@@ -1,13 +1,90 @@
-"""Single settings: a field with its description and bounds, values checked and put over it, hints at known names."""
+"""Settings as values: how a section's are declared, merged, checked and read from text.
+
+Settings that were removed or renamed are known here as well: what was written with them still loads. Asking for a
+removed one is an error that says why it went; a renamed one is read under its new name.
+"""
 
 import difflib
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import field, fields, is_dataclass, replace
+from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
-from slrcli.config.retired import renamed, without_retired
 from slrcli.errors import UsageError
+
+
+class Retired(NamedTuple):
+    """`off` is the value at which the setting did nothing, `reason` why it went."""
+
+    off: Any
+    reason: str
+
+
+_NOTHING = "It made no corpus better."
+
+RETIRED: dict[str, Retired] = {
+    "optim.mean_from": Retired(1.0, f"{_NOTHING} optim.ema keeps an EMA of the weights."),
+    "loss.prior": Retired(0.0, _NOTHING),
+    "loss.blank_penalty": Retired(0.0, _NOTHING),
+    "distill.readings": Retired(4, "Four readings of the teacher always count."),
+    "augment.turn": Retired(0.0, _NOTHING),
+    "augment.noise": Retired(0.0, _NOTHING),
+    "augment.hand_drop": Retired(0.0, f"{_NOTHING} augment.point_drop leaves points out."),
+    "augment.finger_drop": Retired(0.0, f"{_NOTHING} augment.point_drop leaves points out."),
+    "augment.face_drop": Retired(0.0, f"{_NOTHING} augment.point_drop leaves points out."),
+}
+
+
+RENAMED: dict[str, str] = {"optim.average": "ema", "model.options.halvings": "strides"}
+
+
+def renamed(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a section under the names that its settings have now, those of tables within it as well."""
+    return {
+        RENAMED.get(f"{section}.{key}", key): renamed(f"{section}.{key}", value)
+        if isinstance(value, Mapping)
+        else value
+        for key, value in values.items()
+    }
+
+
+def without_retired(section: str, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The values of a section that is still to be used, less the retired settings that were off.
+
+    Raises:
+        UsageError: a retired setting that is on; nothing does any more what it asks for.
+    """
+    for key, value in values.items():
+        gone = RETIRED.get(f"{section}.{key}")
+        if gone and (isinstance(value, bool) or value != gone.off):
+            fix = f"{gone.reason} Leave it out."
+            raise UsageError(f"The setting '{section}.{key}' was removed.", where, fix)
+    return {key: value for key, value in values.items() if f"{section}.{key}" not in RETIRED}
+
+
+# Settings that came later, with what was done before: what was trained without them was trained so.
+CAME_LATER: dict[str, Any] = {"data.assign_hands": False}
+
+
+def as_begun(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of a run as they were when it began: settings that came later stand there as what was done then."""
+    told = dict(sections)
+    for name, before in CAME_LATER.items():
+        section, key = name.split(".")
+        told[section] = {key: before, **told.get(section, {})}
+    return told
+
+
+def without_all_retired(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of what was trained long ago, less all retired settings: they have done what they did."""
+    return {
+        section: {key: value for key, value in values.items() if f"{section}.{key}" not in RETIRED}
+        if isinstance(values, Mapping)
+        else values
+        for section, values in sections.items()
+    }
 
 
 def setting(default: Any, text: str, least: float | None = None, most: float | None = None) -> Any:
@@ -123,3 +200,52 @@ def versioned(kind: str, name: str, known: Mapping[str, Any], fix: str, also: st
     if version and version != str(found.version):
         raise UsageError(f"the {kind} {name} is asked for, and this version of slr has {found.signature}", fix=fix)
     return found
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        UsageError: the file is missing or is not TOML; the message carries line and column.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError("The configuration file cannot be read.", str(path), error.strerror or "") from error
+    except RecursionError as error:
+        raise UsageError("The configuration file is nested deeper than any settings.", str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The configuration file is not TOML: {error}.", str(path)) from error
+
+
+def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Sections from `section.key=value` texts, the values as TOML writes them; a bare word is a string.
+
+    Raises:
+        UsageError: a text without `=` or without a section.
+    """
+    values: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        *tables, key = name.strip().split(".")
+        if not equals or not tables or not key:
+            fix = "Write it as section.key=value, such as optim.schedule=linear."
+            raise UsageError(f"'{text}' sets nothing.", "--set", fix)
+        try:
+            parsed = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed = value.strip()
+        values[name.strip()] = parsed
+    return sections_of(values)
+
+
+def sections_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables from values by their dotted names: `{"optim.lr": 1e-3}` becomes `{"optim": {"lr": 1e-3}}`."""
+    sections: dict[str, Any] = {}
+    for name, value in values.items():
+        *tables, key = name.split(".")
+        table = sections
+        for part in tables:
+            table = table.setdefault(part, {})
+        table[key] = value
+    return sections

@@ -17,7 +17,7 @@ from slrcli.errors import UsageError
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.findings import has_errors
 from slrcli.recognition.decode import Decoded, DecodeOptions, decode
-from slrcli.training.adapt import settle
+from slrcli.training.data import settle
 from slrcli.training.run import TrainResult, train
 
 # What fits under three minutes on two cores, training included.

@@ -12,7 +12,7 @@ import numpy as np
 
 from slrcli.config import AugmentConfig
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import AXES, Group
+from slrcli.features.layout.layout import AXES, Group
 
 
 def augment(

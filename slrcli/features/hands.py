@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import Group
+from slrcli.features.layout.layout import Group
 
 ONE_HAND = 0.35  # mean distance of two detections' points, in sizes of a hand, below which they are the same hand
 FARTHEST = 4.0  # in sizes of a hand: further movement between two frames costs no more

@@ -8,7 +8,7 @@ import numpy as np
 
 from slrcli.features.hands import assign_hands
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import Group
+from slrcli.features.layout.layout import Group
 
 MAX_GAP = 5  # frames; what moves for longer than this unseen is not on a straight line
 

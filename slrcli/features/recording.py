@@ -14,7 +14,7 @@ from slrcli.errors import DataError
 from slrcli.features.augment import derivatives
 from slrcli.features.landmarks import zeros_to_nan
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import CONFIDENCES, Group
+from slrcli.features.layout.layout import CONFIDENCES, Group
 
 Size = tuple[int, int]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import Group
+from slrcli.features.layout.layout import Group
 
 
 def speed(x: np.ndarray, layout: Layout, groups: Sequence[Group] = ()) -> np.ndarray:

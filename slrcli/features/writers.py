@@ -14,7 +14,7 @@ import numpy as np
 
 from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import CONFIDENCES, Group
+from slrcli.features.layout.layout import CONFIDENCES, Group
 from slrcli.features.readers import parquet, pose
 from slrcli.features.readers.common import need
 from slrcli.features.readers.pose_names import component_of

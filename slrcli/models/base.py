@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from slrcli.models.frontend.frontend import Frontend
-from slrcli.models.layers.masked import statistics_held
+from slrcli.models.layers import statistics_held
 
 INNER_SHARE = 0.8  # of inner heads in where a gloss is; a little of the last keeps to what it recognises
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend
-from slrcli.models.layers.masked import BiLSTM, channel_mask, masked_mean
+from slrcli.models.layers import BiLSTM, channel_mask, masked_mean
 from slrcli.models.mobilenetv3 import (
     BLOCKS,
     HIDDEN,

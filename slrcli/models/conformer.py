@@ -16,10 +16,7 @@ from torch import Tensor, nn
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.layers.blocks import require_centred
-from slrcli.models.layers.frames import Dropout, FrameConv1d, apply_mask
-from slrcli.models.layers.heads import NormalisedClassifier
-from slrcli.models.layers.masked import halved, mask
+from slrcli.models.layers import Dropout, FrameConv1d, NormalisedClassifier, apply_mask, halved, mask, require_centred
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,7 @@ from torch import Tensor, nn
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.layers.blocks import ConvBlock, ConvBlocks, require_centred
-from slrcli.models.layers.frames import Dropout
-from slrcli.models.layers.heads import NormalisedClassifier
-from slrcli.models.layers.masked import BiLSTM
+from slrcli.models.layers import BiLSTM, ConvBlock, ConvBlocks, Dropout, NormalisedClassifier, require_centred
 
 CONVOLUTIONS = 2
 

@@ -20,8 +20,7 @@ from slrcli.ctc.paths import BLANK
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.layers.frames import Dropout
-from slrcli.models.layers.masked import BiLSTM, MaskedBatchNorm1d, MaskedConv1d, SqueezeExcite, channel_mask, halved
+from slrcli.models.layers import BiLSTM, Dropout, MaskedBatchNorm1d, MaskedConv1d, SqueezeExcite, channel_mask, halved
 
 ENCODED = {"pose": 64, "hand": 128, "face": 64, "temporal": 128, "features": 256}  # channels of each block of columns
 ENCODED_OTHERWISE = 64

@@ -18,9 +18,7 @@ from torch import Tensor, nn
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.layers.frames import Dropout, FrameConv1d
-from slrcli.models.layers.heads import NormalisedClassifier
-from slrcli.models.layers.masked import halved
+from slrcli.models.layers import Dropout, FrameConv1d, NormalisedClassifier, halved
 
 STRIDE = 4  # frames a step
 

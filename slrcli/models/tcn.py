@@ -21,10 +21,7 @@ from torch import Tensor, nn
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.layers.blocks import ConvBlock, ConvBlocks, require_centred
-from slrcli.models.layers.frames import Dropout
-from slrcli.models.layers.heads import NormalisedClassifier
-from slrcli.models.layers.masked import mask
+from slrcli.models.layers import ConvBlock, ConvBlocks, Dropout, NormalisedClassifier, mask, require_centred
 
 LEAST_CONVOLUTIONS = 2  # before the inner head, pooled or not: with fewer it would see a part of a sign
 CONTEXT_KERNEL = 3

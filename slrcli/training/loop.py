@@ -23,10 +23,9 @@ from slrcli.models.base import Output, SignModel
 from slrcli.parallel import distributed
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.batches import TrainBatches
-from slrcli.training.ema import EMA
 from slrcli.training.locate import due, first_epoch, locate, sign_lengths
 from slrcli.training.loss.criterion import Criterion, Teacher
-from slrcli.training.optim import learning_rate, make_optimiser
+from slrcli.training.optim import EMA, learning_rate, make_optimiser
 from slrcli.training.watch.diagnostics import NOT_FINITE_FIX, not_finite
 from slrcli.training.watch.history import EpochNumbers
 from slrcli.training.watch.run_diagnostics import RunDiagnostics

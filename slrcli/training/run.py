@@ -1,17 +1,22 @@
 """What `slr train` does: corpus in, a run's folder with checkpoints, log and metrics out."""
 
+import importlib.util
 import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
+from torch import nn
 
 from slrcli.checkpoints.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
 from slrcli.checkpoints.meta import Meta, versions
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
 from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_toml
-from slrcli.console import Console, Task
+from slrcli.console import Console, Task, finite
 from slrcli.corpus.clips import Clips, warn_empty
 from slrcli.corpus.sentences import sentence_hashes
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
@@ -22,11 +27,127 @@ from slrcli.parallel import distributed
 from slrcli.recognition.from_checkpoint import Recogniser, choose_device
 from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.data import TrainingData, learnable, load_training_data, tell_known
-from slrcli.training.guard import interruptible, memory_advice, require_precision
 from slrcli.training.loop import EpochEnd, FramewiseBegun, SignsLocated, Step, Stopped, Trainer
 from slrcli.training.loss.teach import load_teacher, spike_offset, without_pace
 from slrcli.training.optim import learning_rate
-from slrcli.training.record import Record, numbers_of
+from slrcli.training.watch.run_diagnostics import milestone
+
+MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or --precision bf16."
+
+
+def require_precision(model: nn.Module, precision: str) -> None:
+    """SlrError where a model with LSTMs is to learn in bf16 on a processor whose kernels have none; asked by trying."""
+    lstm = next((part for part in model.modules() if isinstance(part, nn.LSTM)), None)
+    if precision != "bf16" or lstm is None or next(model.parameters()).device.type != "cpu":
+        return
+    try:
+        with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
+            probe = nn.LSTM(lstm.input_size, lstm.hidden_size, batch_first=True)
+            probe(torch.ones(1, 2, lstm.input_size))[0].float().sum().backward()
+    except RuntimeError as error:
+        fix = "use --precision fp32, or an architecture without them: --arch tcn"
+        raise SlrError("This processor computes no LSTM in bf16.", "--precision bf16", fix) from error
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C (or the signal to end) stop the run after its step, and the second one end everything.
+
+    Where several processes work together their launcher sends signals after the terminal's: those are one. It also
+    tells those to end that outlive another; they stay deaf to it to their end, or their last word would be lost.
+    """
+    pressed = False
+
+    def press(*_: object) -> None:
+        nonlocal pressed
+        if pressed and distributed.size() == 1:
+            raise KeyboardInterrupt
+        pressed = True
+
+    try:
+        before = {kind: signal.signal(kind, press) for kind in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: whoever runs us there handles interruptions
+        yield lambda: False
+        return
+    try:
+        yield lambda: pressed
+    finally:
+        if distributed.size() == 1:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+
+@contextmanager
+def memory_advice() -> Iterator[None]:
+    """Turn running out of memory into advice."""
+    try:
+        yield
+    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+        raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
+    except RuntimeError as error:
+        if "allocate memory" in str(error) or "out of memory" in str(error):
+            raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
+        raise
+
+
+class Record:
+    """What a run writes down as it goes: `training.log` for people, `metrics.jsonl` for programs, TensorBoard's
+    events where that is installed."""
+
+    def __init__(self, folder: Path, console: Console, epoch: int = 1):
+        self._folder, self._console, self._epoch = folder, console, epoch
+
+    def __enter__(self) -> "Record":
+        metrics = self._folder / "metrics.jsonl"
+        if metrics.is_file():  # epochs that were written down but not saved will come again
+            lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line)["epoch"] < self._epoch]
+            atomic_write_text(metrics, "".join(kept))
+        self._log: TextIO = open(self._folder / "training.log", "a", encoding="utf-8")
+        self._metrics: TextIO = open(self._folder / "metrics.jsonl", "a", encoding="utf-8")
+        self._board: Any = None
+        if importlib.util.find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(self._folder / "tensorboard"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in (self._log, self._metrics, self._board):
+            if file is not None:
+                file.close()
+
+    def epoch(self, event: EpochEnd, metrics: dict[str, Any]) -> None:
+        """Write an epoch's `metrics` and show them."""
+        numbers = event.numbers
+        self._metrics.write(json.dumps(metrics, allow_nan=False) + "\n")
+        self._metrics.flush()
+        if self._board is not None:
+            for name, value in metrics.items():
+                if name != "epoch" and value is not None:
+                    self._board.add_scalar(name, value, numbers.epoch)
+        self.say(
+            f"epoch {numbers.epoch:3d}  loss {numbers.loss:6.3f}  dev loss {numbers.dev_loss:6.3f}  "
+            f"WER {numbers.wer:6.2f} %  blank {numbers.blank_share:4.0%}  emitted {numbers.emission:3.0f} %  "
+            f"{event.frames_per_second:7,.0f} frames/s  {event.seconds:5.1f} s{'  best' if event.improved else ''}"
+        )
+        if passed := milestone(numbers):
+            self.say(passed)
+        for finding in event.findings:
+            self.say(f"{finding.code} {finding.what}. {finding.fix}")
+
+    def say(self, line: str) -> None:
+        """One line, to the log and to whoever watches."""
+        self._console.note(line)
+        self._log.write(line + "\n")
+        self._log.flush()
+
+
+def numbers_of(event: EpochEnd) -> dict[str, Any]:
+    """The numbers of an epoch as plain values, for metrics and checkpoints; what is not a number is None."""
+    rates = {"frames_per_second": round(event.frames_per_second), "seconds": round(event.seconds, 2)}
+    return finite({**asdict(event.numbers), **event.terms, **rates})
+
 
 TEACHER = "teacher.json"
 WEIGHTS = "model."  # before the names of the weights in the training state

@@ -13,7 +13,7 @@ import numpy as np
 from slrcli.errors import UsageError
 from slrcli.features.augment import derivatives
 from slrcli.features.layout import Layout, list_layouts, load_layout
-from slrcli.features.layout.group import CONFIDENCES
+from slrcli.features.layout.layout import CONFIDENCES
 from slrcli.video.library import need
 
 COMPLEXITY = 1

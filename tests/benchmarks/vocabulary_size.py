@@ -46,9 +46,8 @@ from slrcli.models.registry import build_model
 from slrcli.scoring.align import DELETION, HIT
 from slrcli.scoring.wer import score
 from slrcli.training.batches import TrainBatches
-from slrcli.training.ema import EMA
 from slrcli.training.loss.criterion import Criterion
-from slrcli.training.optim import make_optimiser
+from slrcli.training.optim import EMA, make_optimiser
 from slrcli.transcripts import read_transcripts
 
 CLASSES = (0, 1, 5, 20, 100)  # the largest count in train of each class but the last

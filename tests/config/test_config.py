@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from slrcli.config import PRESETS, Config, help_of, merge, resolve, to_toml
-from slrcli.config.retired import CAME_LATER, RETIRED, as_begun
+from slrcli.config.values import CAME_LATER, RETIRED, as_begun
 from slrcli.errors import UsageError
 from slrcli.models.registry import read_options
 

@@ -9,7 +9,7 @@ from slrcli.decoding.hypothesis import input_span
 from slrcli.errors import UsageError
 from slrcli.features.layout import generic_layout, list_layouts, load_layout
 from slrcli.glosses.vocabulary import Vocabulary
-from slrcli.models.layers.masked import MaskedBatchNorm1d, mask
+from slrcli.models.layers import MaskedBatchNorm1d, mask
 from slrcli.models.registry import ARCHITECTURES, build_model, read_options
 from slrcli.recognition.from_checkpoint import Recogniser
 

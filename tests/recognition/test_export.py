@@ -22,7 +22,7 @@ from slrcli.features.hands import free_hands
 from slrcli.features.layout import generic_layout, load_layout
 from slrcli.files import file_hash
 from slrcli.glosses.vocabulary import Vocabulary
-from slrcli.models.layers.masked import MaskedBatchNorm1d
+from slrcli.models.layers import MaskedBatchNorm1d
 from slrcli.models.registry import build_model
 from slrcli.recognition.export import largest_difference
 from slrcli.recognition.from_checkpoint import Recogniser

@@ -20,7 +20,7 @@ from slrcli.features.gaps import StreamingGaps
 from slrcli.features.landmarks import prepare
 from slrcli.features.layout import generic_layout, list_layouts, load_layout
 from slrcli.models.frontend import streaming
-from slrcli.models.frontend.cache import Cache
+from slrcli.models.frontend.columns import Cache
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
 from slrcli.models.registry import build_model
 from slrcli.recognition.from_checkpoint import Recogniser

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from slrcli.doctor.model.cost import TIMED
-from slrcli.models.layers.masked import channel_mask, mask, masked_mean
+from slrcli.models.layers import channel_mask, mask, masked_mean
 from support.planted_models import CLASSES, COLUMNS, FAULTS, Sound
 
 # Time before the recurrence

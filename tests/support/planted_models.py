@@ -7,7 +7,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from slrcli.doctor.model.probe import ModelContext
 from slrcli.findings import Level
-from slrcli.models.layers.masked import BiLSTM, mask
+from slrcli.models.layers import BiLSTM, mask
 
 COLUMNS, CLASSES = 6, 11
 

@@ -17,7 +17,7 @@ class FirstStep(BaseException):
 
 
 def way(arguments: list[str]) -> dict[str, set[str]]:
-    """File, relative to the package -> names of the functions that `slr ARGUMENTS` calls in it before the first step."""
+    """File, relative to the package -> functions that `slr ARGUMENTS` calls in it before the first step."""
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
     from slrcli.cli import app

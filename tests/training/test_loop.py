@@ -14,9 +14,9 @@ from slrcli.errors import CheckpointError, SlrError
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.features.layout import generic_layout
 from slrcli.models.registry import build_model
-from slrcli.training.guard import require_precision
 from slrcli.training.loop import EpochEnd, Step, Stopped
 from slrcli.training.optim import learning_rate
+from slrcli.training.run import require_precision
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_learning_rate_rises_then_falls_as_the_cosine_does():
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
 )
 def test_running_out_of_memory_is_answered_with_the_flags_that_help(error):
-    from slrcli.training.guard import memory_advice
+    from slrcli.training.run import memory_advice
 
     with pytest.raises(SlrError) as caught, memory_advice():
         raise error

@@ -71,7 +71,7 @@ def overfit(
     )  # fmt: skip
     from slrcli.doctor.overfit.overfit import overfit as learn_by_heart
     from slrcli.errors import EXIT_FAILURE, EXIT_OK
-    from slrcli.training.adapt import settle
+    from slrcli.training.data import settle
 
     settled = settle(console, given, preset, config, settings or (), sections=("model",))
     bounds = OverfitConfig(utterances, seconds, steps)

@@ -17,11 +17,11 @@ from slrcli.doctor.context import Context
 from slrcli.doctor.model import layers
 from slrcli.errors import SlrError
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import AXES
+from slrcli.features.layout.layout import AXES
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.base import Output
 from slrcli.models.frontend.frontend import Frontend
-from slrcli.models.layers.masked import BiLSTM
+from slrcli.models.layers import BiLSTM
 
 BATCH = (61, 17, 40)  # frames of the clips of an ordinary batch: an odd number, all different
 FITTED = (64,) * 8  # of those that statistics are taken from

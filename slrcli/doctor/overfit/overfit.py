@@ -16,9 +16,8 @@ from slrcli.doctor.run import Examination, examine
 from slrcli.evaluation.evaluate import Evaluation, evaluate
 from slrcli.training.batches import TrainBatches
 from slrcli.training.data import TrainingData, learnable
-from slrcli.training.guard import interruptible, memory_advice
 from slrcli.training.loop import EpochEnd, NotFiniteError, Step
-from slrcli.training.run import Session, check_options, fresh
+from slrcli.training.run import Session, check_options, fresh, interruptible, memory_advice
 
 CANDIDATES = 4  # times as many utterances as wanted are looked at, since some may be too short for their glosses
 STEPS_AN_EPOCH = 5  # steps from one evaluation to the next

@@ -3,8 +3,10 @@
 `values` reads what stands in such a file, `group` is a group of points, `layout` the whole.
 """
 
-from slrcli.features.layout.group import AXES, CONFIDENCES, Group
 from slrcli.features.layout.layout import (
+    AXES,
+    CONFIDENCES,
+    Group,
     Layout,
     generic_layout,
     guess_layout,

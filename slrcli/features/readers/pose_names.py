@@ -3,7 +3,7 @@
 import re
 
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.layout.group import Group
+from slrcli.features.layout.layout import Group
 
 COMPONENTS_BY_EXTRACTOR = {
     "mediapipe": {

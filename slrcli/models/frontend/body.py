@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import AXES, Group
-from slrcli.models.frontend.cache import Cache
-from slrcli.models.frontend.columns import Columns, nearest, pick, sums_around
+from slrcli.features.layout.layout import AXES, Group
+from slrcli.models.frontend.columns import Cache, Columns, nearest, pick, sums_around
 
 SMALLEST_SCALE = 1e-6  # in the layout's own unit; below it a body has no size
 SHORTEST_BONE = 1e-4  # in sizes of the body; below it a bone points nowhere

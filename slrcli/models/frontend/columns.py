@@ -1,12 +1,13 @@
-"""Columns of a batch with a mask of what is known beside them, and what is computed of them along time."""
+"""Columns of a batch with a mask of what is known beside them, and what is computed of them along time.
+
+`Cache` is what a causal network has seen of a clip so far, so that a clip may come in parts.
+"""
 
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from slrcli.models.frontend.cache import Cache
 
 NOWHERE = 1 << 30  # a frame number further off than any clip is long
 
@@ -16,6 +17,69 @@ class Columns(NamedTuple):
 
     values: Tensor
     known: Tensor
+
+
+class Cache:
+    """What was before the frames at hand. A fresh one is the beginning of a clip.
+
+    Whoever looks back keeps what it needs under a name of its own, and asks once for each part of the clip. What comes
+    in parts gives what comes at once: sums go on in the same order, in double precision.
+
+    Attributes:
+        frames: how many came in the parts before; the frontend counts them.
+    """
+
+    def __init__(self):
+        self.frames = 0
+        self._kept: dict[str, Tensor] = {}
+
+    def before(self, name: str, values: Tensor, count: int) -> Tensor:
+        """`values [B, T, ...]` and in front of them the `count` frames before, `[B, count + T, ...]`.
+
+        Zeros (false) stand before the first frame of a clip.
+        """
+        earlier = self._kept.get(name)
+        if earlier is None:
+            earlier = values.new_zeros((values.shape[0], count, *values.shape[2:]))
+        joined = torch.cat([earlier, values], dim=1)
+        self._kept[name] = joined[:, joined.shape[1] - count :]
+        return joined
+
+    def totals(self, name: str, values: Tensor) -> Tensor:
+        """Sums `[B, T, ...]` of all values from the clip's first frame to each, float64 where the device has it."""
+        values = values if values.device.type == "mps" else values.double()
+        total = self._kept.get(name)
+        if total is not None:
+            values = torch.cat([total, values], dim=1)
+        sums = values.cumsum(dim=1)
+        self._kept[name] = sums[:, -1:]
+        return sums if total is None else sums[:, 1:]
+
+    def sums(self, name: str, values: Tensor, frames: int) -> Tensor:
+        """Sums `[B, T, ...]` over each frame and the `frames - 1` before it; see `totals`."""
+        totals = self.totals(name, values)
+        return totals - self.before(f"{name} before", totals, frames)[:, : values.shape[1]]
+
+    def latest(self, name: str, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """For each frame the last known of `values [B, T, C]` up to it, and whether there is any, bool `[B, T]`.
+
+        Args:
+            name: under which the last one is kept.
+            values: anything where they are not known.
+            known: bool `[B, T]`.
+        """
+        last, there = self._kept.get(name), self._kept.get(f"{name} known")
+        values = torch.cat([torch.zeros_like(values[:, :1]) if last is None else last, values], dim=1)
+        known = torch.cat([torch.zeros_like(known[:, :1]) if there is None else there, known], dim=1)
+        number = known.long().cumsum(dim=1)  # of the last known frame; 0: none
+        here = torch.arange(known.shape[1], device=known.device).expand_as(number)
+        # By number, where each known frame stands; what is unknown goes to the end, which nobody reads.
+        table = F.pad(torch.zeros_like(number), (0, 2))
+        table = table.scatter(1, torch.where(known, number, known.shape[1] + 1), here)
+        place = table.gather(1, number).unsqueeze(2).expand_as(values)
+        held, there = values.gather(1, place), number > 0
+        self._kept[name], self._kept[f"{name} known"] = held[:, -1:], there[:, -1:]
+        return held[:, 1:], there[:, 1:]
 
 
 def differences(positions: Columns, count: int, cache: Cache) -> list[Columns]:

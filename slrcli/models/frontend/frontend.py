@@ -26,12 +26,11 @@ import torch
 from torch import Tensor, nn
 
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import AXES, CONFIDENCES, Group
+from slrcli.features.layout.layout import AXES, CONFIDENCES, Group
 from slrcli.models.frontend.body import Origin, Points, select
-from slrcli.models.frontend.cache import Cache
-from slrcli.models.frontend.columns import Columns, differences, join, pick
+from slrcli.models.frontend.columns import Cache, Columns, differences, join, pick
 from slrcli.models.frontend.streaming import StreamingOrigin
-from slrcli.models.layers.masked import mask
+from slrcli.models.layers import mask
 
 LIMIT = 10.0  # standardised values beyond so many deviations say no more
 RAW_LIMIT = 1e4  # keeps unstandardised values finite in what follows

@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slrcli.models.frontend.body import Origin, Points
-from slrcli.models.frontend.cache import Cache
-from slrcli.models.frontend.columns import Columns
+from slrcli.models.frontend.columns import Cache, Columns
 
 MEMORY = 250  # frames over which size and middle are taken; a signer may come nearer, and another one take the place
 LARGEST = 1e6  # no body measures as much in any unit, and what does would never leave the running sums

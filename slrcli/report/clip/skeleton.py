@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import Group
+from slrcli.features.layout.layout import Group
 
 MARGIN = 0.06  # of the larger side, around everything
 OUTLIERS = 0.5  # percent of the positions that may lie outside on either side

@@ -7,7 +7,7 @@ import numpy as np
 
 from slrcli.console import visible
 from slrcli.features.layout import Layout
-from slrcli.features.layout.group import Group
+from slrcli.features.layout.layout import Group
 from slrcli.report.clip.skeleton import drawing_order, first_numbers
 from slrcli.report.sheet.rest import at_rest
 from slrcli.report.sheet.spread import grid, places

@@ -9,7 +9,7 @@ import numpy as np
 
 from slrcli.features.anatomy import hand_points, placed_points
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.layout.group import Group
+from slrcli.features.layout.layout import Group
 
 Place = tuple[float, float]
 

@@ -16,7 +16,7 @@ from slrcli.corpus.clips import Batch
 from slrcli.ctc.loss import ctc_loss
 from slrcli.errors import UsageError
 from slrcli.models.base import Output
-from slrcli.models.layers.masked import mask
+from slrcli.models.layers import mask
 from slrcli.training.loss.distill import BLANKS, at_frames, distillation, sequence_loss
 from slrcli.training.loss.framewise import frame_labels, framewise_loss
 

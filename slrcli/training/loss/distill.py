@@ -19,7 +19,7 @@ from slrcli.ctc.loss import ctc_loss
 from slrcli.ctc.paths import BLANK
 from slrcli.decoding.prefixes import prefix_beam_search
 from slrcli.models.base import Output
-from slrcli.models.layers.masked import mask
+from slrcli.models.layers import mask
 from slrcli.parallel.distributed import portion
 
 BLANKS = ("all", "symmetric")

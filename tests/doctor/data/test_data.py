@@ -39,7 +39,7 @@ from slrcli.features.layout import load_layout
 from slrcli.features.measure import read_stats
 from slrcli.findings import Level
 from slrcli.glosses.vocabulary import Vocabulary
-from slrcli.models.layers.masked import halved
+from slrcli.models.layers import halved
 
 
 @pytest.fixture

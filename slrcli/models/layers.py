@@ -1,4 +1,4 @@
-"""Building blocks that never see padding.
+"""Layers that several architectures share: convolutions by frames, blocks that never see padding, the last layer.
 
 A batch holds clips of differing length, filled up with zeros at the end. What a clip gives must not depend on what it
 is batched with, so everything here that looks across frames takes the clips' lengths, or the mask made of them, into
@@ -6,15 +6,62 @@ account. Sequences are `[B, C, T]` with a mask `[B, 1, T]` in the convolutional 
 `[B]` in the recurrent ones.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from slrcli.models.layers.frames import Dropout
+from slrcli.ctc.paths import BLANK
+from slrcli.errors import UsageError
 from slrcli.parallel.distributed import summed
+
+BYTE = 256
+
+
+def apply_mask(x: Tensor, valid: Tensor) -> Tensor:
+    """x `[B, T, C]`, finite, with zeros where `valid`, bool `[B, T]`, is false (a product is faster than a fill)."""
+    return x * valid.unsqueeze(2).to(x.dtype)
+
+
+class FrameConv1d(nn.Conv1d):
+    """A convolution over time of `[B, T, C]`; parameters as in `nn.Conv1d`, zeros as its padding."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x `[B, T, inputs]` -> `[B, steps, outputs]`."""
+        stride, padding, dilation = (1, *self.stride), (0, *self.padding), (1, *self.dilation)
+        return _over_row(F.conv2d, x, self.weight.unsqueeze(2), self.bias, stride, padding, dilation, self.groups)
+
+
+def halve(x: Tensor) -> Tensor:
+    """The larger of each pair of frames, the odd last one alone: `[B, T, C]` -> `[B, ceil(T / 2), C]`."""
+    return _over_row(F.max_pool2d, x, (1, 2), ceil_mode=True)
+
+
+def _over_row(function: Callable[..., Tensor], x: Tensor, *args, **kwargs) -> Tensor:
+    """`function` of x `[B, T, C]` seen as pictures of one row whose channels lie last in memory.
+
+    Torch convolves these faster than sequences `[B, C, T]`, and pools them ten times faster.
+    """
+    return function(x.transpose(1, 2).unsqueeze(2), *args, **kwargs).squeeze(2).transpose(1, 2)
+
+
+class Dropout(nn.Dropout):
+    """Zeroes a share of the values and scales the others. On a processor one random byte decides about each value.
+
+    The share is then rounded to 1/256, and the scale is that of the rounded share. Torch's own draws a number of
+    double precision for each value, which took a tenth of a training step.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        dropped = round(self.p * BYTE)
+        if not self.training or x.device.type != "cpu" or not 0 < dropped < BYTE:
+            return super().forward(x)
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
+        noise = words.view(torch.uint8)[: x.numel()].view(x.shape)
+        return x * (noise >= dropped).to(x.dtype).mul_(BYTE / (BYTE - dropped))
 
 
 def mask(lengths: Tensor, frames: int) -> Tensor:
@@ -155,3 +202,79 @@ class BiLSTM(nn.Module):
                 x = self.dropout(x)
             x = torch.cat([ahead(x)[0], reverse(back(reverse(x, lengths))[0], lengths)], dim=2)
         return x
+
+
+class NormalisedClassifier(nn.Module):
+    """Scores by the length of a feature along each class's direction: weights of unit length, one learnt factor.
+
+    Args:
+        inputs: channels of a feature.
+        classes: the blank included.
+        scale: initial factor.
+        blank_bias: initial score of the blank against the glosses'.
+    """
+
+    def __init__(self, inputs: int, classes: int, scale: float, blank_bias: float):
+        super().__init__()
+        weight = torch.empty(classes, inputs)
+        # Without memory (a checkpoint fills it) nothing is drawn; to try would load half of torch's compiler.
+        self.weight = nn.Parameter(weight if weight.is_meta else weight.normal_())
+        self.scale = nn.Parameter(torch.tensor(float(scale)))
+        self.bias = nn.Parameter(torch.zeros(classes))
+        with torch.no_grad():
+            self.bias[BLANK] = blank_bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x `[..., inputs]` -> scores `[..., classes]`."""
+        return F.linear(x, self.scale * F.normalize(self.weight, dim=1), self.bias)
+
+
+def require_centred(kernel: int, unit: str = "frames") -> None:
+    """UsageError for a convolution that has no middle, and so would move time.
+
+    Args:
+        kernel: how many it sees.
+        unit: of what.
+    """
+    if kernel < 1 or kernel % 2 == 0:
+        raise UsageError(f"A convolution cannot be centred on {kernel} {unit}.", "kernel", "Make it odd.")
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation, ReLU and dropout, and perhaps the larger of each pair of frames."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, dropout: float, dilation: int = 1, pool: bool = False):
+        super().__init__()
+        around = dilation * (kernel // 2)
+        self.conv = FrameConv1d(inputs, outputs, kernel, padding=around, dilation=dilation, bias=False)
+        self.norm = MaskedBatchNorm1d(outputs)
+        self.dropout = Dropout(dropout)
+        self.pool = pool
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """x `[B, T, inputs]`, zero in the padding, valid bool `[B, T]` -> `[B, T', outputs]`, zero in the padding."""
+        x = self.norm(self.conv(x).transpose(1, 2), valid.unsqueeze(1)).transpose(1, 2)
+        x = apply_mask(self.dropout(F.relu(x)), valid)
+        return halve(x) if self.pool else x  # nothing is below the zeros of the padding
+
+    def output_length(self, frames: Tensor | int) -> Tensor | int:
+        """T' of T frames: all, or half of them, rounded up."""
+        return halved(frames) if self.pool else frames
+
+
+class ConvBlocks(nn.ModuleList):
+    """Blocks one after the other, each of which sees the clips' ends."""
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x `[B, T, inputs]`, lengths int64 `[B]` -> `[B, T', outputs]`, zero in the padding."""
+        x = apply_mask(x, mask(lengths, x.shape[1]))
+        for block in self:
+            x = block(x, mask(lengths, x.shape[1]))
+            lengths = block.output_length(lengths)
+        return x
+
+    def output_length(self, frames: Tensor | int) -> Tensor | int:
+        """T' of T frames, halved and rounded up once for each block that pools."""
+        for block in self:
+            frames = block.output_length(frames)
+        return frames

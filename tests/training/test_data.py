@@ -11,7 +11,7 @@ from slrcli.config import Facts, choices
 from slrcli.console import Console
 from slrcli.corpus.settings import told
 from slrcli.errors import SlrError
-from slrcli.training.adapt import measure, settle
+from slrcli.training.data import measure, settle
 
 LAYOUT = """
 [[groups]]
