@@ -226,17 +226,20 @@ class Trainer:
     def _locate(self) -> SignsLocated:
         started = time.perf_counter()
         spans = locate(self.recogniser, self.batches.clips, self.batches.targets)
-        self._put_in_stock(spans)
+        self._fill_sign_bank(spans)
         return SignsLocated(self.progress.epoch, float((spans[:, 1] > 0).mean()), time.perf_counter() - started)
 
-    def _put_in_stock(self, spans: np.ndarray) -> None:
+    def _fill_sign_bank(self, spans: np.ndarray) -> None:
         signers = [item.signer for item in self.batches.clips.utterances]
         self.batches.sign_bank = SignBank(signers, self.batches.targets, spans)
 
     def _framewise_due(self) -> bool:
-        options = self.config.loss
-        begins = first_epoch(self.config.optim.epochs, options.frames_from)
-        return options.frames > 0 and not self.progress.signs and self.progress.epoch >= begins
+        options, progress = self.config.loss, self.progress
+        return (
+            options.frames > 0
+            and not progress.signs
+            and progress.epoch >= first_epoch(self.config.optim.epochs, options.frames_from)
+        )
 
     def _place(self) -> FramewiseBegun:
         started, progress = time.perf_counter(), self.progress
@@ -376,7 +379,7 @@ class Trainer:
         if self.ema:
             self.ema.restore(below(AVERAGE, tensors) or self.model.state_dict())
         if SIGNS in tensors and len(tensors[SIGNS]) == sum(map(len, self.batches.targets)):  # else the glosses changed
-            self._put_in_stock(tensors[SIGNS].numpy())
+            self._fill_sign_bank(tensors[SIGNS].numpy())
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)

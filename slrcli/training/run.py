@@ -321,7 +321,9 @@ class Session:
             views=2 if config.loss.consistency else 1,
         )  # fmt: skip
         recogniser = Recogniser(model, data.vocabulary)
-        self.audit = load_teacher(config, data, self.clips, self.dev, recogniser.device, console)
+        self.audit = None
+        if config.distill.teacher:
+            self.audit = load_teacher(config, data, self.clips, self.dev, recogniser.device, console)
         teacher = self.audit and self.audit.teacher
         self.trainer = Trainer(model, self.batches, self.dev, recogniser, config, teacher)
 

@@ -139,11 +139,6 @@ def test_bilstm_agrees_with_torchs_on_packed_sequences(layers):
     torch.testing.assert_close(own(x, LENGTHS)[valid], expected[valid])
 
 
-@pytest.fixture(autouse=True)
-def seed():
-    torch.manual_seed(0)
-
-
 @pytest.mark.parametrize(
     "kernel, stride, padding, groups", [(5, 1, 2, 1), (3, 2, 1, 1), (4, 2, 0, 1), (7, 1, 3, 6), (1, 1, 0, 1)]
 )

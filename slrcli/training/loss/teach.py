@@ -60,8 +60,8 @@ def without_pace(config: Config, console: Console) -> Config:
 
 def load_teacher(
     config: Config, data: TrainingData, clips: Clips, dev: Clips, device: torch.device, console: Console
-) -> Audit | None:
-    """The run's teacher, after a look at how well it reads dev; None where there is none.
+) -> Audit:
+    """The run's teacher, after a look at how well it reads dev.
 
     Raises:
         DataError: it does not fit the corpus, or has learnt from utterances that the student is not to know.
@@ -69,8 +69,6 @@ def load_teacher(
         UsageError: it makes so many errors that nothing can be learnt from it.
     """
     name, vocabulary = config.distill.teacher, data.vocabulary
-    if not name:
-        return None
     folder = stored_folder(name)
     if folder is not None:
         if config.augment.recombine:
