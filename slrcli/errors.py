@@ -1,5 +1,7 @@
 """What a user can do wrong, said so that a user can put it right, and the exit codes of the command line."""
 
+from pathlib import Path
+
 EXIT_OK = 0
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -17,7 +19,7 @@ class SlrError(Exception):
 
     exit_code = EXIT_FAILURE
 
-    def __init__(self, what: str, where: str = "", fix: str = ""):
+    def __init__(self, what: str, where: str | Path = "", fix: str = ""):
         super().__init__(what)
         self.what = what
         self.where = str(where)
