@@ -110,6 +110,7 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
 
     running_mean: Tensor
     running_var: Tensor
+    num_batches_tracked: Tensor
     momentum: float
     follow = True
 

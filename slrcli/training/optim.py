@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from slrcli.config import OptimConfig
 from slrcli.errors import UsageError
+from slrcli.models.base import SignModel
 
 SCHEDULES = ("cosine", "linear", "constant")
 
@@ -59,7 +60,7 @@ class EMA:
         steps: updates so far.
     """
 
-    def __init__(self, model: nn.Module, decay: float):
+    def __init__(self, model: SignModel, decay: float):
         self.model = copy.deepcopy(model).eval()
         self.decay = decay
         self.steps = 0
