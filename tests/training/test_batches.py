@@ -10,7 +10,7 @@ from slrcli.corpus.clips import Clips, collate
 from slrcli.errors import DataError
 from slrcli.features.layout import generic_layout
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.parallel.prefetch import ahead
+from slrcli.parallel.prefetch import prefetch
 from slrcli.training import batches as data
 from slrcli.training.batches import TrainBatches, bucketed, feature_statistics, least_frames
 
@@ -97,11 +97,11 @@ def test_what_fails_in_the_thread_is_raised_outside():
         raise DataError("broken")
 
     with pytest.raises(DataError, match="broken"):
-        list(ahead(broken()))
+        list(prefetch(broken()))
 
 
 def test_a_reader_that_stops_early_leaves_no_thread_waiting():
-    stream = ahead(iter(range(1000)))
+    stream = prefetch(iter(range(1000)))
     assert next(stream) == 0
     stream.close()
 
