@@ -12,7 +12,9 @@ from slrcli.console import Console
 
 def score(
     console: Console,
-    reference: Annotated[Path, typer.Argument(metavar="REF", help="References: stm, ctm, trn, csv, tsv, jsonl, txt.")],
+    reference: Annotated[
+        Path, typer.Argument(metavar="REF", help="References: txt, stm, ctm, trn, csv, tsv, jsonl, eaf, srt, vtt.")
+    ],
     hypotheses: Annotated[
         list[Path], typer.Argument(metavar="HYP...", help="Hypotheses; a second system is compared with the first.")
     ],

@@ -25,7 +25,7 @@ from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.score import ProtocolScore, intervals_of, score_protocol
 from slrcli.scoring.stats import Interval
 from slrcli.scoring.wer import Score, by_signer
-from slrcli.transcripts import format_of, write_transcripts
+from slrcli.transcripts import TimedClip, format_of, write_transcripts
 
 UNKNOWN_SENTENCES = "The checkpoint does not say which sentences it learnt from, so that known ones are not told apart"
 
@@ -168,7 +168,7 @@ def evaluate_checkpoint(
     """
     protocols = get_protocols(protocol)
     for file in outputs:
-        format_of(file)  # a mistake in a name should not cost the whole evaluation
+        format_of(file, many=True)  # a mistake in a name should not cost the whole evaluation
     found = open_split(console, checkpoint, data, split, device, fitting)
     path, recogniser, name, clips = found.path, found.recogniser, found.split, found.clips
     with ExitStack() as stack:
@@ -181,8 +181,10 @@ def evaluate_checkpoint(
     signers = {item.id: item.signer for item in utterances}
     paths = [item.features for item in utterances]
     fps = fps or data.fps or told_rate(paths) or recogniser.meta.fps or FRAMES_PER_SECOND
+    found = zip(utterances, clips.frames, strict=True)
+    timed = {u.id: TimedClip(u.id, n, evaluation.hypotheses[u.id], fps, signer=u.signer) for u, n in found}
     for file in outputs:
-        write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
+        write_transcripts(file, timed)
     refs, hyps = evaluation.references, evaluation.glosses
     made_by = {"decoder": signature, "checkpoint": file_hash(path), "split": name}
     protocol_scores = tuple(score_protocol(item, refs, hyps, vocabulary.glosses, **made_by) for item in protocols)

@@ -9,12 +9,14 @@ from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, SlrError
 
 if TYPE_CHECKING:
-    from slrcli.transcripts.outputs import OutputPlan, TimedClip
+    from slrcli.transcripts import OutputPlan, TimedClip
 
 OutputFormats = Annotated[
     list[str] | None,
     typer.Option(
-        "--format", "-f", help="txt, jsonl, ctm, csv (all clips in a file), eaf, srt, vtt (a file a clip); repeatable."
+        "--format",
+        "-f",
+        help="txt, stm, ctm, trn, csv, tsv, jsonl (all clips in a file), eaf, srt, vtt (a file per clip); repeatable.",
     ),
 ]
 Out = Annotated[
