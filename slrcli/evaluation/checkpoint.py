@@ -23,7 +23,7 @@ from slrcli.recognition.settings import DecoderOptions
 from slrcli.scoring.breakdown import Familiarity, breakdown, calibration, calibration_error, familiarity
 from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.score import ProtocolScore, intervals_of, score_protocol
-from slrcli.scoring.stats import Interval
+from slrcli.scoring.stats import Interval, intervals_dict
 from slrcli.scoring.wer import Score, by_signer
 from slrcli.transcripts import TimedClip, format_of, write_transcripts
 
@@ -107,9 +107,7 @@ class EvalResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
-        from slrcli.scoring.plain import breakdown_dict, familiarity_dict, intervals_dict, protocol_dict, score_dict
-
-        scores = score_dict(self.score, self.by_signer, utterances=True)
+        scores = self.score.to_dict(self.by_signer, utterances=True)
         rows = [{**row, "seen": self.seen[row["id"]]} for row in scores["per_utterance"]]
         return {
             "checkpoint": str(self.checkpoint),
@@ -123,14 +121,14 @@ class EvalResult:
             "blank_share": self.evaluation.blank_share,
             "ctc_loss": self.evaluation.loss,
             "signature": self.protocol_scores[0].signature,
-            "protocols": [protocol_dict(item) for item in self.protocol_scores],
+            "protocols": [item.to_dict() for item in self.protocol_scores],
             "intervals": intervals_dict(self.intervals),
-            "breakdown": breakdown_dict(breakdown(self.score)),
+            "breakdown": breakdown(self.score).to_dict(),
             "calibration": [list(row) for row in self.calibration],
             "calibration_error": calibration_error(self.calibration),
             **scores,
             "per_utterance": rows,
-            **familiarity_dict(self.familiarity),
+            **(self.familiarity.to_dict() if self.familiarity else {"seen": None, "unseen": None}),
             "hypotheses": {id: " ".join(glosses) for id, glosses in self.evaluation.glosses.items()},
         }
 

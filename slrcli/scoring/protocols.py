@@ -13,7 +13,7 @@ from slrcli.config import versioned
 from slrcli.errors import UsageError
 from slrcli.glosses import Change, Normaliser, get_normaliser
 from slrcli.glosses.rules import without_repeats
-from slrcli.scoring.align import Alignment, align, align_sclite, align_vac
+from slrcli.scoring.align import Alignment, align_jiwer, align_sclite, align_vac
 from slrcli.scoring.wer import Score, UtteranceScore, require_same_ids, scored, total
 
 Glosses = Sequence[str]
@@ -52,7 +52,7 @@ class Protocol:
     normaliser: str = "none@1"
     on_ref: bool = False
     on_hyp: bool = False
-    aligner: Callable[[Glosses, Glosses], Alignment] = align
+    aligner: Callable[[Glosses, Glosses], Alignment] = align_jiwer
     fold_case: bool = False
     merge_repeats: bool = False
     fill_empty: bool = False
@@ -196,7 +196,7 @@ def errors_by_step(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> 
 PROTOCOLS: dict[str, Protocol] = {
     item.name: item
     for item in (
-        Protocol("plain", 1, "Edit distance over tokens as they stand; what jiwer counts."),
+        Protocol("plain", 1, "Edit distance over tokens as they stand; counted by jiwer."),
         Protocol("sclite", 1, "NIST sclite: weights 3/3/4, ASCII case folded.", aligner=align_sclite, fold_case=True),
         Protocol(
             "phoenix2014-sclite",

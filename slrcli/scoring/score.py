@@ -1,18 +1,18 @@
 """What `slr score` does: files of references and hypotheses in, scores under one protocol or all of them out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from slrcli.console import Console
+from slrcli.console import Console, finite
 from slrcli.errors import DataError, UsageError
 from slrcli.glosses.vocabulary import Vocabulary
-from slrcli.scoring.breakdown import Breakdown, breakdown, calibration
+from slrcli.scoring.breakdown import Breakdown, breakdown, calibration, calibration_error
 from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get_protocols, removed_by_rule
 from slrcli.scoring.sclite import meanings, signer_of
 from slrcli.scoring.signature import signature
-from slrcli.scoring.stats import Comparison, Interval, compare, interval
+from slrcli.scoring.stats import Comparison, Interval, compare, interval, intervals_dict
 from slrcli.scoring.wer import Score, apart_text, by_signer
 from slrcli.transcripts import read_lines, read_segments
 
@@ -38,6 +38,19 @@ class ProtocolScore:
     made: dict[str, int]
     floor: Score
     signature: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON can hold them."""
+        return {
+            "protocol": self.protocol.signature,
+            "description": self.protocol.description,
+            "normaliser": self.protocol.normaliser,
+            "signature": self.signature,
+            "removed": {rule: {"ref": ref, "hyp": hyp} for rule, (ref, hyp) in self.removed.items()},
+            "errors_by_step": self.made,
+            "floor_errors": self.floor.errors,
+            **self.score.to_dict(),
+        }
 
 
 @dataclass(frozen=True)
@@ -73,9 +86,25 @@ class ScoreResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
-        from slrcli.scoring.plain import score_result_dict
-
-        return score_result_dict(self)
+        main = self.main
+        changes = [dict(zip(("rule", "side", "id", "before", "after"), change, strict=True)) for change in self.changes]
+        others = [{"name": name, **score.to_dict(), "comparison": asdict(found)} for name, score, found in self.others]
+        return finite(
+            {
+                "signature": main.signature,
+                "protocol": main.protocol.signature,
+                **main.score.to_dict(self.by_signer, utterances=True),
+                "intervals": intervals_dict(self.intervals),
+                "protocols": [item.to_dict() for item in self.protocol_scores],
+                "others": others,
+                "breakdown": self.breakdown.to_dict(),
+                "calibration": [list(row) for row in self.calibration],
+                "calibration_error": calibration_error(self.calibration),
+                "left_out": list(self.left_out),
+                "sclite_meanings": self.meanings,
+                "changes": changes,
+            }
+        )
 
 
 @dataclass(frozen=True)
