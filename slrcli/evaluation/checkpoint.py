@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slrcli.checkpoints.learnt import require_unlearnt
 from slrcli.checkpoints.meta import Meta
@@ -24,8 +24,12 @@ from slrcli.scoring.breakdown import Familiarity, breakdown, calibration, calibr
 from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.score import ProtocolScore, intervals_of, score_protocol
 from slrcli.scoring.stats import Interval, intervals_dict
+from slrcli.scoring.table import frame_of, table_rows
 from slrcli.scoring.wer import Score, by_signer
 from slrcli.transcripts import TimedClip, format_of, write_transcripts
+
+if TYPE_CHECKING:
+    import pandas
 
 UNKNOWN_SENTENCES = "The checkpoint does not say which sentences it learnt from, so that known ones are not told apart"
 
@@ -104,6 +108,18 @@ class EvalResult:
     def familiarity(self) -> Familiarity | None:
         """The errors parted by whether the sentence was learnt from; None where the checkpoint does not say."""
         return familiarity(self.score, self.seen, self.meta.config.run.seed) if self.meta.sentences else None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per utterance under the first protocol; see `slrcli.scoring.table`."""
+        return table_rows(self.score, self.signers)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """The same as a data frame.
+
+        Raises:
+            DependencyError: pandas is not installed.
+        """
+        return frame_of(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""

@@ -196,7 +196,7 @@ def errors_by_step(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> 
 PROTOCOLS: dict[str, Protocol] = {
     item.name: item
     for item in (
-        Protocol("plain", 1, "Edit distance over tokens as they stand; counted by jiwer."),
+        Protocol("plain", 1, "Edit distance over tokens as they stand; what jiwer counts."),
         Protocol("sclite", 1, "NIST sclite: weights 3/3/4, ASCII case folded.", aligner=align_sclite, fold_case=True),
         Protocol(
             "phoenix2014-sclite",

@@ -1,9 +1,9 @@
 """What `slr score` does: files of references and hypotheses in, scores under one protocol or all of them out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slrcli.console import Console, finite
 from slrcli.errors import DataError, UsageError
@@ -13,8 +13,12 @@ from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get
 from slrcli.scoring.sclite import meanings, signer_of
 from slrcli.scoring.signature import signature
 from slrcli.scoring.stats import Comparison, Interval, compare, interval, intervals_dict
+from slrcli.scoring.table import frame_of, table_rows
 from slrcli.scoring.wer import Score, apart_text, by_signer
 from slrcli.transcripts import read_lines, read_segments
+
+if TYPE_CHECKING:
+    import pandas
 
 BY = ("id", "line")
 
@@ -67,6 +71,7 @@ class ScoreResult:
         left_out: ids that one side lacks and that were therefore not scored, because `partial` was asked for.
         meanings: tokens that sclite itself would read otherwise than as text, with what it does.
         changes: (rule, side, id, before, after) of every change, if it was asked for.
+        signers: utterance id -> signer, where known.
     """
 
     protocol_scores: tuple[ProtocolScore, ...]
@@ -78,11 +83,24 @@ class ScoreResult:
     left_out: tuple[str, ...]
     meanings: dict[str, str]
     changes: tuple[tuple[str, str, str, str, str], ...] = ()
+    signers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def main(self) -> ProtocolScore:
         """The first protocol's."""
         return self.protocol_scores[0]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per utterance under the first protocol; see `slrcli.scoring.table`."""
+        return table_rows(self.main.score, self.signers)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """The same as a data frame.
+
+        Raises:
+            DependencyError: pandas is not installed.
+        """
+        return frame_of(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
@@ -186,6 +204,7 @@ def score_files(
         tuple(left_out),
         meanings(used) if any("sclite" in item.protocol.name for item in protocol_scores) else {},
         changes_of(main.protocol, refs, sides[0]) if explain else (),
+        signers,
     )
 
 

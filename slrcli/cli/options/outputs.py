@@ -23,6 +23,13 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="File, whose suffix says the format, or folder; without it stdout."),
 ]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        "--table",
+        help="Write a row per utterance, reference, hypothesis and errors: .csv, .md, .tex or .parquet.",
+    ),
+]
 FrameRate = Annotated[
     float,
     typer.Option(
