@@ -15,8 +15,8 @@ from slrcli.errors import DependencyError
 from slrcli.scoring.score import score_files
 
 WANTED = [
-    {"id": "u1", "signer": "s_1", "reference": "A|B C", "hypothesis": "C X", "substitutions": 0, "deletions": 1,
-     "insertions": 1},
+    {"id": "u1", "signer": "s_1", "reference": "A|B C D", "hypothesis": "A|B X", "substitutions": 1, "deletions": 1,
+     "insertions": 0},
     {"id": "u2", "signer": "s2", "reference": "", "hypothesis": "[D\\ ~^$%&#{}<", "substitutions": 0, "deletions": 0,
      "insertions": 2},
 ]  # fmt: skip
@@ -64,11 +64,11 @@ def test_a_data_frame_holds_the_same_rows(sides):
 def test_marks_of_markdown_and_tex_are_escaped(sides):
     lines = written(sides, "t.md").read_text().splitlines()
     assert lines[0] == "| id | signer | reference | hypothesis | substitutions | deletions | insertions |"
-    assert lines[2] == "| u1 | s\\_1 | A\\|B C | C X | 0 | 1 | 1 |"
+    assert lines[2] == "| u1 | s\\_1 | A\\|B C D | A\\|B X | 1 | 1 | 0 |"
     assert "\\[D\\\\ \\~^$%\\&\\#\\{\\}\\<" in lines[3]
     tex = written(sides, "t.tex").read_text().splitlines()
     assert tex[0] == "\\begin{tabular}{llllrrr}" and tex[-1] == "\\end{tabular}"
-    assert tex[4] == "{}u1 & s\\_1 & A\\textbar{}B C & C X & 0 & 1 & 1 \\\\"
+    assert tex[4] == "{}u1 & s\\_1 & A\\textbar{}B C D & A\\textbar{}B X & 1 & 1 & 0 \\\\"
     assert "[D\\textbackslash{} \\textasciitilde{}\\textasciicircum{}\\$\\%\\&\\#\\{\\}\\textless{}" in tex[5]
 
 
