@@ -49,7 +49,7 @@ def align(
     from slrcli.recognition import align as workflow
     from slrcli.recognition.decode import open_recogniser
     from slrcli.recognition.settings import DecoderOptions
-    from slrcli.transcripts.outputs import plan_outputs
+    from slrcli.transcripts import plan_outputs
 
     if bool(file) == bool(data_dir or annotations):
         raise UsageError("one clip or one corpus is aligned", "slr align", "name a feature file, or --data-dir DIR")

@@ -178,7 +178,7 @@ def write_files(
     """The glosses of files, in formats that other programs open."""
     from slrcli.recognition.decode import clips, decode_with, open_for, timed
     from slrcli.recognition.timing import FrameRates, clip_ids
-    from slrcli.transcripts.outputs import plan_outputs
+    from slrcli.transcripts import plan_outputs
 
     found = list(clips(files))
     ids = clip_ids(files, found)

@@ -16,6 +16,7 @@ from slrcli.cli.options.decoding import (
     LmWeight,
     decoder_options,
 )
+from slrcli.cli.options.outputs import Table
 from slrcli.cli.options.processes import among_processes, several
 from slrcli.config import Config
 from slrcli.console import Console
@@ -41,6 +42,7 @@ def evaluate(
             "--out", "-o", help="Write the hypotheses: .ctm, .csv, .tsv, .stm, .trn, .jsonl or .txt; repeatable."
         ),
     ] = None,
+    table: Table = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -100,22 +102,27 @@ def evaluate(
     """
     from slrcli.evaluation.checkpoint import UNKNOWN_SENTENCES, evaluate_checkpoint
     from slrcli.evaluation.page import PAGE, write_report
+    from slrcli.scoring.table import require_table, write_table
 
     if several() and (tune or calibrate):
         raise UsageError("What is kept beside a checkpoint is found by one process.", "--tune, --calibrate",
                          "Start it without torchrun.")  # fmt: skip
     if console.follows:  # the first process writes
-        out = report = None
+        out = report = table = None
     if report:
         require_place(report / PAGE)
+    if table:
+        require_table(table)
     data = data_of(data_dir=data_dir, format=format, annotations=annotations, features=features)
     wanted = decoder_options(
         decoder, jobs or usable_cores(), beam=beam, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
         hot_words=hot_word, hot_word_weight=hot_word_weight,
     )  # fmt: skip
     if tune:
-        if calibrate or out or report:
-            raise UsageError("--tune writes decode.toml alone", "--calibrate, --out, --report", "run slr eval again")
+        if calibrate or out or report or table:
+            raise UsageError(
+                "--tune writes decode.toml alone", "--calibrate, --out, --table, --report", "run slr eval again"
+            )
         return show_tuned(console, checkpoint, data, split, wanted, batch_size, device or Config().run.device, protocol)
     result = evaluate_checkpoint(
         console,
@@ -134,6 +141,9 @@ def evaluate(
     calibrated = calibrate_result(console, result) if calibrate else {}
     if report:
         console.note(f"report: {write_report(report, result)}")
+    if table:
+        write_table(table, result.rows())
+        console.note(f"table: {table}")
     if as_json:
         console.json({**result.to_dict(), **calibrated})
         return 0

@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.options.common import Json, option
+from slrcli.cli.options.outputs import Table
 from slrcli.config import Config
 from slrcli.console import Console
 
 
 def score(
     console: Console,
-    reference: Annotated[Path, typer.Argument(metavar="REF", help="References: stm, ctm, trn, csv, tsv, jsonl, txt.")],
+    reference: Annotated[
+        Path, typer.Argument(metavar="REF", help="References: txt, stm, ctm, trn, csv, tsv, jsonl, eaf, srt, vtt.")
+    ],
     hypotheses: Annotated[
         list[Path], typer.Argument(metavar="HYP...", help="Hypotheses; a second system is compared with the first.")
     ],
@@ -37,6 +40,7 @@ def score(
     details: Annotated[bool, typer.Option("--details", help="Glosses, confusions, lengths, places, calibration.")] = (
         False
     ),
+    table: Table = None,
     seed: Annotated[int, option("run.seed", "--seed")] = Config().run.seed,
     as_json: Json = False,
 ) -> int:
@@ -47,7 +51,10 @@ def score(
     Example: slr score references.stm a.ctm b.ctm --protocol phoenix2014-sclite
     """
     from slrcli.scoring.score import score_files
+    from slrcli.scoring.table import require_table, write_table
 
+    if table:
+        require_table(table)
     result = score_files(
         console,
         reference,
@@ -62,6 +69,9 @@ def score(
         seed,
         signers_from_ids,
     )
+    if table:
+        write_table(table, result.rows())
+        console.note(f"table: {table}")
     if as_json:
         console.json(result.to_dict())
     else:

@@ -12,7 +12,7 @@ from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.clip import padded
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.timing import FrameRates
-from slrcli.transcripts.outputs import TimedClip
+from slrcli.transcripts import TimedClip
 
 ALIGN_BATCH = 8
 

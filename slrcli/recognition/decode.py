@@ -22,7 +22,7 @@ from slrcli.recognition.load import attach_decoder, load_recogniser
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.settings import DecoderOptions
 from slrcli.recognition.timing import FrameRates
-from slrcli.transcripts.outputs import TimedClip
+from slrcli.transcripts import TimedClip
 from slrcli.video.sources import is_source, sources_below
 from slrcli.video.timing import frame_rate
 

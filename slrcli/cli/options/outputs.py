@@ -9,17 +9,26 @@ from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, SlrError
 
 if TYPE_CHECKING:
-    from slrcli.transcripts.outputs import OutputPlan, TimedClip
+    from slrcli.transcripts import OutputPlan, TimedClip
 
 OutputFormats = Annotated[
     list[str] | None,
     typer.Option(
-        "--format", "-f", help="txt, jsonl, ctm, csv (all clips in a file), eaf, srt, vtt (a file a clip); repeatable."
+        "--format",
+        "-f",
+        help="txt, stm, ctm, trn, csv, tsv, jsonl (all clips in a file), eaf, srt, vtt (a file per clip); repeatable.",
     ),
 ]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="File, whose suffix says the format, or folder; without it stdout."),
+]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        "--table",
+        help="Write a row per utterance, reference, hypothesis and errors: .csv, .md, .tex or .parquet.",
+    ),
 ]
 FrameRate = Annotated[
     float,

@@ -30,6 +30,7 @@ REQUIRED = {
     "numpy": "1.26",
     "safetensors": "0.4.3",
     "rapidfuzz": "3.9.7",
+    "jiwer": "4.0",
     "tomli-w": "1.0",
 }
 OPTIONAL = {"tensorboard": "2.14"}

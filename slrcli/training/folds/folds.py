@@ -21,7 +21,6 @@ from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.files import atomic_write_text
 from slrcli.parallel.side_by_side import side_by_side
 from slrcli.parallel.workers import usable_cores
-from slrcli.scoring.plain import score_dict
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, score
@@ -66,7 +65,7 @@ class Outcome:
     def to_dict(self, utterances: bool = False) -> dict[str, Any]:
         """Plain values, for JSON; with every utterance, if wanted."""
         plain = {key: getattr(self, key) for key in PLAIN}
-        scores = {key: score_dict(getattr(self, key), utterances=utterances) for key in ("last", "best")}
+        scores = {key: getattr(self, key).to_dict(utterances=utterances) for key in ("last", "best")}
         return {**plain, "interval": asdict(self.interval), **scores}
 
     @classmethod
@@ -325,7 +324,7 @@ def read_outcome(run: Path) -> Outcome | None:
 
 
 def _scored(values: dict[str, Any]) -> Score:
-    """The score that `score_dict` wrote with its utterances, counted anew."""
+    """The score that `to_dict` wrote with its utterances, counted anew."""
     each = values["per_utterance"]
     return score({item["id"]: item["ref"] for item in each}, {item["id"]: item["hyp"] for item in each})
 

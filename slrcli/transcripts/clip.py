@@ -1,25 +1,13 @@
-"""`TimedClip`: a clip's glosses with their times, what all writers of outputs receive."""
+"""`TimedClip`: the glosses of a clip with their times; an `Entry` for every writer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.transcripts.items import Row, Timed
 
 SHORTEST = 0.002  # seconds; subtitles and ELAN know nothing that takes no time
-
-
-class Row(NamedTuple):
-    """A gloss: frames (the end exclusive) and seconds; the peak is where it is likeliest, None where not known."""
-
-    gloss: str
-    start_frame: int
-    end_frame: int
-    peak_frame: int | None
-    start: float
-    end: float
-    peak: float | None
-    confidence: float
 
 
 @dataclass(frozen=True)
@@ -28,19 +16,26 @@ class TimedClip:
 
     Attributes:
         id: what the clip is called in files of several clips.
-        frames: of the clip.
+        frames: of the clip, where known.
         hypothesis: its glosses.
-        fps: frames a second.
+        fps: frames per second.
         times: for each frame the second at which it is shown, where that is known better than from `fps`.
         media: the video it was made from, if any.
+        signer: who signs, where known.
     """
 
     id: str
-    frames: int
-    hypothesis: Hypothesis
+    frames: int | None
+    hypothesis: Timed
     fps: float
     times: tuple[float, ...] = ()
     media: Path | None = None
+    signer: str = ""
+
+    @property
+    def glosses(self) -> Sequence[str]:
+        """Those of the hypothesis."""
+        return self.hypothesis.glosses
 
     def second(self, frame: int) -> float:
         """When a frame begins to be shown; of the one after the last, when the last one's time is over."""

@@ -29,8 +29,7 @@ from slrcli.models.base import Output
 from slrcli.recognition.decode import Decoded
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.timing import clip_ids
-from slrcli.transcripts import read_segments, read_transcripts
-from slrcli.transcripts.outputs import FORMATS, TimedClip, plan_outputs
+from slrcli.transcripts import FORMATS, TimedClip, plan_outputs, read_segments, read_transcripts
 
 GLOSSES = ("R&B", "<unk>", "WIE-AUSSEHEN", "你好", "-->")
 SCLITE = shutil.which("sclite") or "/usr/lib/sctk/bin/sclite"
@@ -91,6 +90,21 @@ def test_text_json_lines_and_ctm_are_read_by_the_scorer(tmp_path):
     for name in ("jsonl", "ctm"):
         (first, *_) = read_segments(tmp_path / f"x.{name}")
         assert first.confidences == pytest.approx(hypothesis().confidences, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_output_is_read_by_the_scorer_with_the_confidences_that_it_holds(tmp_path, name):
+    if name == "eaf":
+        pytest.importorskip("pympi")
+    clips = [clip("a"), clip("b", ()), clip("c", ("A", "B"))]
+    plan = plan_outputs([name], tmp_path, [one.id for one in clips])
+    for one in clips:
+        plan.add(one)
+    plan.finish()
+    segments = read_segments(*((tmp_path / f"glosses.{name}",) if FORMATS[name].many else (tmp_path, name)))
+    assert {one.id: one.glosses for one in segments} == {"a": GLOSSES, "b": (), "c": ("A", "B")}
+    sure = hypothesis().confidences if name in ("csv", "tsv", "jsonl", "ctm", "eaf") else ()
+    assert segments[0].confidences == pytest.approx(sure, abs=1e-3)
 
 
 @pytest.mark.skipif(not Path(SCLITE).exists(), reason="sclite (Debian's package sctk) is not installed")

@@ -1,38 +1,16 @@
 """Which files come of the clips, and when each is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from slrcli.config import nearest
 from slrcli.errors import UsageError
 from slrcli.files import atomic_write_text
-from slrcli.transcripts.outputs.clip import TimedClip
-from slrcli.transcripts.outputs.elan import eaf, need_pympi
-from slrcli.transcripts.outputs.lines import ctm, json_lines, table, text
-from slrcli.transcripts.outputs.subtitles import srt, vtt
-from slrcli.transcripts.words import check_id
+from slrcli.transcripts.clip import TimedClip
+from slrcli.transcripts.elan import need_pympi
+from slrcli.transcripts.formats import FORMATS, check_ids, text_of
 
 TOGETHER = "glosses"  # name of the files that hold all clips, where a folder is named for them
-
-
-class Format(NamedTuple):
-    """A kind of output: its writer, whether a file of it holds many clips, and whether their ids may hold blanks."""
-
-    write: Callable[[Sequence[TimedClip]], str]
-    many: bool
-    blanks: bool = True
-
-
-FORMATS: dict[str, Format] = {
-    "txt": Format(text, many=True, blanks=False),
-    "jsonl": Format(json_lines, many=True),
-    "ctm": Format(ctm, many=True, blanks=False),
-    "csv": Format(table, many=True),
-    "eaf": Format(eaf, many=False),
-    "srt": Format(srt, many=False),
-    "vtt": Format(vtt, many=False),
-}
 
 
 class OutputPlan:
@@ -55,7 +33,7 @@ class OutputPlan:
         Raises:
             SlrError: a file cannot be written, or a format cannot hold the clip.
         """
-        texts = {name: FORMATS[name].write([clip]) for name in self.formats if self._alone(name)}
+        texts = {name: text_of(name, [clip]) for name in self.formats if self._alone(name)}
         for name, content in texts.items():
             self._write(self.out / f"{clip.id}.{name}", content)
         self._clips.append(clip)
@@ -63,11 +41,11 @@ class OutputPlan:
     def finish(self) -> str:
         """Write the files that hold all clips; where no file is named, return what should be shown."""
         if self.out is None:
-            return FORMATS[self.formats[0]].write(self._clips)
+            return text_of(self.formats[0], self._clips)
         for name in self.formats:
             if not self._alone(name):
                 path = self.out / f"{TOGETHER}.{name}" if self._into else self.out
-                self._write(path, FORMATS[name].write(self._clips))
+                self._write(path, text_of(name, self._clips))
         return ""
 
     def _alone(self, name: str) -> bool:
@@ -107,9 +85,7 @@ def plan_outputs(formats: Sequence[str], out: Path | None, ids: Sequence[str]) -
             what = f"a file of the format {chosen[0]} holds one clip, and there are {len(ids)}"
             raise UsageError(what, where, "name a folder with --out")
     for name in chosen:
-        if not FORMATS[name].blanks:
-            for id in ids:
-                check_id(id, spaces=False)
+        check_ids(name, ids)
     if "eaf" in chosen:
         need_pympi()
     return OutputPlan(chosen, out, into)
