@@ -1,12 +1,15 @@
 """The pool of processes: what fails or dies takes nothing else with it, and nobody outlives the parent."""
 
 import os
+import re
 import signal
 from concurrent.futures import CancelledError, Executor
+from pathlib import Path
 
 import pytest
 from support import worker_jobs as jobs
 
+import slrcli
 from slrcli.errors import DataError, SlrError
 from slrcli.parallel.workers import WorkerDied, Workers, as_they_end, usable_cores
 
@@ -185,6 +188,25 @@ def test_an_interruption_of_all_is_answered_by_the_parent(meeting):
         assert meeting.last_words() == [b"cleaned up"] * 2
         error = parent.communicate(timeout=jobs.LIMIT)[1]
         assert parent.returncode == -signal.SIGINT and error.count("Traceback") == 1, error
+
+
+@posix
+def test_a_second_interruption_ends_at_once_what_does_not_end_for_the_first(meeting):
+    with jobs.parent_of(jobs.hear_and_go_on, meeting.port, patience=10 * jobs.LIMIT) as parent:
+        meeting.meet(2)
+        parent.send_signal(signal.SIGINT)
+        assert meeting.words() == [b"heard"] * 2
+        parent.send_signal(signal.SIGINT)
+        assert meeting.last_words() == [b""] * 2
+        parent.communicate(timeout=jobs.LIMIT)
+        assert parent.returncode == -signal.SIGINT
+
+
+def test_nothing_else_in_the_package_makes_processes():
+    root = Path(slrcli.__file__).parent
+    makes = re.compile(r"ProcessPoolExecutor\(|\.Process\(|\bfork\(|Popen\(|subprocess\.run\(")
+    found = [path.relative_to(root).as_posix() for path in root.rglob("*.py") if makes.search(path.read_text("utf-8"))]
+    assert found == ["parallel/workers.py"]
 
 
 def test_there_is_at_least_one_core():

@@ -20,7 +20,7 @@ PARENT = """
 import sys
 from support.worker_jobs import {job}
 from slrcli.parallel.workers import Workers
-with Workers(2, patience=1.0) as pool:
+with Workers(2, patience={patience}) as pool:
     jobs = [pool.submit({job}, sys.argv[1]) for _ in range(2)]
     for job in jobs:
         job.result()
@@ -146,6 +146,13 @@ def end_in_good_order(port):
     return "saved"
 
 
+def hear_and_go_on(port):
+    connection = _connected(port)
+    signal.signal(signal.SIGTERM, lambda *_: connection.sendall(b"heard"))
+    while True:
+        time.sleep(LIMIT)
+
+
 def hear_nothing(port):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _connected(port)
@@ -176,6 +183,10 @@ class Meeting:
             self.guests.append(guest)
             assert guest.recv(8) == b"at work\n"
 
+    def words(self) -> list[bytes]:
+        """The next that each says."""
+        return [guest.recv(100) for guest in self.guests]
+
     def last_words(self) -> list[bytes]:
         """What each says until it comes to its end; TimeoutError where one does not."""
         return [b"".join(iter(partial(_heard, guest), b"")) for guest in self.guests]
@@ -188,9 +199,9 @@ def _heard(guest: socket.socket) -> bytes:
         return b""
 
 
-def parent_of(job, port: int) -> subprocess.Popen:
+def parent_of(job, port: int, patience: float = 1.0) -> subprocess.Popen:
     """Start a process, in a group of its own, that has two workers do a job; it lives until its stdin is closed."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(item for item in sys.path if item)}
-    command = [sys.executable, "-c", PARENT.format(job=job.__name__), str(port)]
+    command = [sys.executable, "-c", PARENT.format(job=job.__name__, patience=patience), str(port)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stderr=pipe, text=True, env=environment, start_new_session=True)
