@@ -19,8 +19,7 @@ from slrcli.corpus.folds import Fold, write_folds
 from slrcli.errors import EXIT_INTERRUPTED, EXIT_OK, CheckpointError, SlrError
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.files import atomic_write_text
-from slrcli.parallel.side_by_side import side_by_side
-from slrcli.parallel.workers import usable_cores
+from slrcli.parallel.workers import Workers, as_they_end, usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, score
@@ -28,6 +27,7 @@ from slrcli.training.folds.plan import ANNOTATIONS, Part, Plan, make_plan, read_
 from slrcli.training.run import TrainResult, check_options, resume, train, with_absolute_paths
 
 RESULT = "result.json"  # in the folder of a run that is finished and scored
+PATIENCE = 120.0  # seconds that a run side by side with others gets to end its step and save its state
 
 
 @dataclass(frozen=True)
@@ -239,10 +239,10 @@ def together(folder: Path, plan: Plan, left: list, jobs: int, done, console: Con
             task.advance(now - shown_epochs)
             shown_epochs = now
 
-        side_by_side(
-            run_quietly, [(folder, plan, *run) for run in left], jobs, plan.threads,
-            lambda work, outcome: done(work[2:], outcome), tick,
-        )  # fmt: skip
+        with Workers(min(jobs, len(left)), patience=PATIENCE) as pool:
+            runs = {pool.submit(run_quietly, folder, plan, *run): run for run in left}
+            for future in as_they_end(runs, tick):
+                done(runs[future], future.result())
 
 
 class Silent(Console):
@@ -258,7 +258,8 @@ class Silent(Console):
 
 def run_quietly(folder: Path, plan: Plan, part: Part, seed: int) -> Outcome | None:
     """`run_one` in a process of its own."""
-    return run_one(folder, plan, part, seed, Silent())
+    with torch_threads(plan.threads):
+        return run_one(folder, plan, part, seed, Silent())
 
 
 def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> Outcome | None:
