@@ -58,7 +58,7 @@ def traces():
     kept, traced = {}, export._traced
 
     def once(model, width):
-        key = tuple(float(weights.sum()) for weights in model.parameters())
+        key = tuple(float(weights.detach().sum()) for weights in model.parameters())
         if key not in kept:
             kept[key] = traced(model, width).SerializeToString()
         return onnx.ModelProto.FromString(kept[key])
