@@ -7,10 +7,10 @@
     model.decode("clip.npy").glosses
     slrcli.evaluate(model, "corpus", split="test").to_frame()
 
-Nothing here prints. Where something takes its time, `progress(what, done, total)` is called with what is being done, how
-much of it is done, and how much there is (None where nobody knows); notes and warnings go to the logger `slrcli`.
-Whatever a caller can put right is raised as `SlrError`. Rooms are imported where they are used, so that scoring needs no
-torch, and pandas only what gives frames.
+Nothing here prints. Where something takes its time, `progress(what, done, total)` is called with what is being done,
+how much of it is done, and how much there is (None where nobody knows); notes and warnings go to the logger `slrcli`.
+Whatever a caller can put right is raised as `SlrError`. Rooms are imported where they are used, so that scoring needs
+no torch, and pandas only what gives frames.
 """
 
 import io
@@ -27,7 +27,7 @@ from rich.console import Console as RichConsole
 
 from slrcli.config import FRAMES_PER_SECOND, Config, DataConfig, LiveConfig, changed_settings, merge_section, nearest
 from slrcli.console import Console, Task, visible
-from slrcli.errors import CheckpointError, DataError, UsageError
+from slrcli.errors import CheckpointError, DataError, SlrError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +51,25 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float, float | None], None]
 Glosses = str | Sequence[str]
 Transcripts = str | Path | Mapping[str, Glosses] | Sequence[Glosses]
+
+__all__ = [
+    "Evaluation",
+    "History",
+    "Model",
+    "OpenCorpus",
+    "Run",
+    "Scored",
+    "SlrError",
+    "Stream",
+    "check_data",
+    "check_model",
+    "evaluate",
+    "load",
+    "open_run",
+    "read_corpus",
+    "score",
+    "train",
+]
 
 LOG = logging.getLogger("slrcli")
 
@@ -214,8 +233,8 @@ def train(
         corpus: its folder, or what `read_corpus` gave.
         preset: named settings.
         config: a TOML file of settings.
-        settings: of a run, by their names (`epochs=30, lr=1e-3, arch="conformer", output_dir="runs/mine"`) or by section
-            (`model={"options": {"width": 64}}`).
+        settings: of a run, by their names (`epochs=30, lr=1e-3, arch="conformer", output_dir="runs/mine"`) or by
+            section (`model={"options": {"width": 64}}`).
 
     Raises:
         SlrError: data, settings or memory that do not allow it.
@@ -297,8 +316,8 @@ class Model:
                 is missing; a folder of such files; or several of all these, one after the other.
 
         Returns:
-            The hypothesis of one clip; for a folder a dictionary, the place of each clip below it -> its hypothesis; for
-            several clips a list in their order. Spans and peaks are frames.
+            The hypothesis of one clip; for a folder a dictionary, the place of each clip below it -> its hypothesis;
+            for several clips a list in their order. Spans and peaks are frames.
 
         Raises:
             SlrError: a clip that cannot be read or does not fit, the first of them; nobody is seen in it; a folder

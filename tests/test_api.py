@@ -173,8 +173,12 @@ def test_an_exported_model_is_opened_alike(run, clip, model, tmp_path):
 def test_a_folder_without_clips_is_an_error(model, tmp_path):
     with pytest.raises(DataError, match="neither feature files nor videos"):
         model.decode(tmp_path)
-    with pytest.raises(SlrError, match="cannot be read"):
-        model.align(tmp_path, "LEFT")
+    for name in ("folder", "folder.npy", "folder.safetensors"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(DataError):
+            model.align(tmp_path / name, "LEFT")
+    with pytest.raises(SlrError, match="holds no checkpoint"):
+        slrcli.load(tmp_path / "folder")
 
 
 @pytest.mark.parametrize(
@@ -256,7 +260,7 @@ def test_an_evaluation_is_that_of_the_command(corpus, run, model):
         assert row["hypothesis"] == wanted["hypotheses"][row["id"]]
         assert [row[kind] for kind in slrcli.api.ERRORS] == [other[kind] for kind in slrcli.api.ERRORS]
     assert 100 * frame[list(slrcli.api.ERRORS)].sum().sum() / frame["tokens"].sum() == pytest.approx(wanted["wer"])
-    assert found.by_signer["wer"].to_dict() == {name: part["wer"] for name, part in wanted["by_signer"].items()}
+    assert found.by_signer["wer"].to_dict() == {name: part["wer"] for name, part in wanted["groups"].items()}
     assert found.confusions.values.tolist() == wanted["breakdown"]["confusions"]
 
 

@@ -41,12 +41,7 @@ class ClipRecogniser:
 
     def load(self, path: Path) -> np.ndarray:
         """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""
-        try:
-            clip = load_clip(path, self.meta.layout, **self.meta.config.data.preparation)
-        except OSError as error:
-            fix = "name a feature file; slr decode takes folders of them too"
-            raise DataError(f"the clip cannot be read: {error.strerror or error}", path, fix) from error
-        return _require_person(clip, path)
+        return _require_person(load_clip(path, self.meta.layout, **self.meta.config.data.preparation), path)
 
     def prepared(self, x: np.ndarray, name: str = "array") -> np.ndarray:
         """An array `[T, D]` of the layout's columns as this recogniser wants it; `name` it in errors.
