@@ -1,5 +1,7 @@
 """What a user can do wrong, said so that a user can put it right, and the exit codes of the command line."""
 
+from pathlib import Path
+
 EXIT_OK = 0
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -11,13 +13,13 @@ class SlrError(Exception):
 
     Args:
         what: what is wrong, one sentence.
-        where: the file, line, id or option it concerns; may be empty.
+        where: the file, line, id or option it concerns, kept as a text; may be empty.
         fix: what to do about it; may be empty.
     """
 
     exit_code = EXIT_FAILURE
 
-    def __init__(self, what: str, where: str = "", fix: str = ""):
+    def __init__(self, what: str, where: str | Path = "", fix: str = ""):
         super().__init__(what)
         self.what = what
         self.where = str(where)

@@ -47,7 +47,7 @@ def align(
         slr align --data-dir DIR --split train --format csv --format eaf --out segments
     """
     from slrcli.recognition import align as workflow
-    from slrcli.recognition.decode import open_recogniser
+    from slrcli.recognition.load import open_recogniser
     from slrcli.recognition.settings import DecoderOptions
     from slrcli.transcripts import plan_outputs
 

@@ -194,8 +194,8 @@ def decode_live(
     console: Console, camera: int | None, raw: str, decode_options: "DecodeOptions", options: LiveConfig
 ) -> int:
     """The glosses of a running stream, a line each as they become certain."""
-    from slrcli.recognition.decode import open_recogniser
     from slrcli.recognition.live import Pace, live
+    from slrcli.recognition.load import open_recogniser
     from slrcli.video import streams
     from slrcli.video.landmarks import check_layout
     from slrcli.video.library import need_all

@@ -71,7 +71,7 @@ def evaluate(
         typer.Option(
             "--tune",
             help="Search beam, language-model weight and insertion bonus on dev (or --split), and keep what is best in "
-            "decode.toml beside the checkpoint. What is given is not searched.",
+            "the checkpoint, and in decode.toml beside it. What is given is not searched.",
         ),
     ] = False,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Clips at a time.")] = 16,
@@ -105,7 +105,7 @@ def evaluate(
     from slrcli.scoring.table import require_table, write_table
 
     if several() and (tune or calibrate):
-        raise UsageError("What is kept beside a checkpoint is found by one process.", "--tune, --calibrate",
+        raise UsageError("What is kept by a checkpoint is found by one process.", "--tune, --calibrate",
                          "Start it without torchrun.")  # fmt: skip
     if console.follows:  # the first process writes
         out = report = table = None
@@ -121,7 +121,9 @@ def evaluate(
     if tune:
         if calibrate or out or report or table:
             raise UsageError(
-                "--tune writes decode.toml alone", "--calibrate, --out, --table, --report", "run slr eval again"
+                "--tune chooses a decoder and does nothing else",
+                "--calibrate, --out, --table, --report",
+                "run slr eval again",
             )
         return show_tuned(console, checkpoint, data, split, wanted, batch_size, device or Config().run.device, protocol)
     result = evaluate_checkpoint(
@@ -181,8 +183,10 @@ def show_tuned(console: Console, *arguments) -> int:
         console.json(found.to_dict())
         return 0
     console.result(tuned_table(found))
-    console.note(f"Chosen on {found.split}, so that its WER there flatters it; kept in {found.path}, which slr decode")
-    console.note("and slr eval read by themselves; --beam 0 decodes without.")
+    console.note(
+        f"Chosen on {found.split}, so that its WER there flatters it; kept by the checkpoint and in {found.path},"
+    )
+    console.note("which slr decode and slr eval read by themselves; --beam 0 decodes without.")
     return 0
 
 

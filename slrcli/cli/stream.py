@@ -16,7 +16,7 @@ STDIN = Path("-")
 
 def decode_stream(console: Console, files: list[Path], decode_options: "DecodeOptions", options: LiveConfig) -> int:
     """The glosses of a stream of frames, a line each as they become certain."""
-    from slrcli.recognition.decode import open_recogniser
+    from slrcli.recognition.load import open_recogniser
     from slrcli.recognition.stream import growing, piped, stream_glosses
 
     if len(files) > 1:

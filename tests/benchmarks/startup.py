@@ -56,7 +56,7 @@ import slrcli.recognition.decode
 import slrcli.recognition.from_checkpoint
 mark("our imports")
 from slrcli.console import Console
-from slrcli.recognition.decode import open_recogniser
+from slrcli.recognition.load import open_recogniser
 recogniser = open_recogniser(Console(quiet=True), Path(sys.argv[1]), "cpu")
 mark("our checkpoint")
 clip = recogniser.load(Path(sys.argv[2]))
