@@ -24,7 +24,8 @@ from slrcli.config import OptimConfig, OverfitConfig
 from slrcli.console import Console
 
 DEFAULTS = OverfitConfig()
-WIDEST = 70  # characters of a curve
+WIDEST = 60  # characters of a curve
+BESIDE = 50  # characters of a terminal's line that its name and its numbers take
 LR = OptimConfig().lr
 
 
@@ -92,7 +93,9 @@ def _picture(console: Console, result) -> list[str]:
     if not console.draws:
         rows = [(point.step, point.loss, point.wer, 100 * point.blank_share) for point in result.points]
         return table(("step", "loss", "WER %", "blank %"), rows)
-    width = min(console.width - 12, WIDEST)
-    lines = curve("loss a gloss, by step", range(1, len(result.losses) + 1), result.losses, width)
+    width = max(10, min(console.width - BESIDE, WIDEST))
     steps, rates = [point.step for point in result.points], [point.wer for point in result.points]
-    return lines + curve("WER in percent, by step", steps, rates, width)
+    return [
+        curve("loss per gloss by step", range(1, len(result.losses) + 1), result.losses, width),
+        curve("WER in % by step      ", steps, rates, width),
+    ]
