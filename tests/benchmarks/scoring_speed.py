@@ -1,6 +1,10 @@
 """How fast errors are counted, beside jiwer and sclite, on the same pairs in the same run.
 
     python tests/benchmarks/scoring_speed.py --pairs 1000000
+    python tests/benchmarks/scoring_speed.py --pairs 20000 --at-least 20
+
+The second takes seconds and fails (exit code 1) where totals come less than so many times as fast as by jiwer, or
+differ: both are measured in the same run, so that the ratio says little of the machine.
 
 jiwer counts what `edit_errors` counts, in one call; sclite (Debian's package sctk) counts what `sclite_counts` counts,
 files written and read included. Without sclite its rows are left out. All on one thread; processor time is shown
@@ -76,7 +80,9 @@ def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=1_000_000)
-    count = parser.parse_args().pairs
+    parser.add_argument("--at-least", type=float, default=0.0, metavar="RATIO", help="fail below that of jiwer's speed")
+    options = parser.parse_args()
+    count = options.pairs
     refs, hyps = pairs_of(count)
     names = [f"G{number}" for number in range(1200)]
     ref_tokens, hyp_tokens = ([[names[id] for id in item] for item in side] for side in (refs, hyps))
@@ -89,10 +95,23 @@ def main() -> None:
     rows.append(("edit_errors, ids in lists", *timed(edit_errors, refs, hyps)))
     rows.append(("edit_errors, tokens", *timed(edit_errors, ref_tokens, hyp_tokens)))
     show(f"totals of {count:,} pairs", rows)
+    if options.at_least:
+        require(rows, options.at_least)
+        return
     rows = [("sclite", *timed(by_sclite, ref_tokens, hyp_tokens))] if SCLITE.exists() else []
     rows.append(("sclite_counts, tokens", *timed(lambda: sclite_counts(ref_tokens, hyp_tokens).sum(0).tolist())))
     rows.append(("sclite_counts, ids in lists", *timed(lambda: sclite_counts(refs, hyps).sum(0).tolist())))
     show(f"hits, substitutions, deletions, insertions of {count:,} pairs", rows)
+
+
+def require(rows: list[tuple[str, float, float, object]], least: float) -> None:
+    """Leave with exit code 1 where a result is not that of the first row, or the second row is too slow beside it."""
+    if len({result for *_, result in rows}) > 1:
+        raise SystemExit("the totals differ")
+    (_, _, theirs, _), (name, _, ours, _), *_ = rows
+    if theirs < least * ours:
+        raise SystemExit(f"{name}: {theirs / ours:.1f} times as fast as jiwer, not {least:g} times")
+    print(f"{name}: {theirs / ours:.1f} times as fast as jiwer, {least:g} times are asked")
 
 
 def show(title: str, rows: list[tuple[str, float, float, object]]) -> None:
