@@ -1,6 +1,6 @@
 """`slr check overfit`: can a handful of utterances be learnt by heart?"""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from slrcli.cli.options.common import (
 )
 from slrcli.config import OptimConfig, OverfitConfig
 from slrcli.console import Console
+
+if TYPE_CHECKING:
+    from slrcli.doctor.overfit.overfit import OverfitResult
 
 DEFAULTS = OverfitConfig()
 WIDEST = 60  # characters of a curve
@@ -86,7 +89,7 @@ def overfit(
     return EXIT_OK if result.examination.passed else EXIT_FAILURE
 
 
-def _picture(console: Console, result) -> list[str]:
+def _picture(console: Console, result: "OverfitResult") -> list[str]:
     """Loss and WER over the steps: drawn where the terminal can, else as a table."""
     from slrcli.report.text.curve import curve, table
 
