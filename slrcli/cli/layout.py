@@ -1,13 +1,12 @@
 """`slr layout`: the layouts that come along, and a check of the user's own."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slrcli.cli.options.common import Json
 from slrcli.console import Console, visible
-from slrcli.errors import EXIT_OK, UsageError
+from slrcli.errors import EXIT_OK
 
 if TYPE_CHECKING:
     from slrcli.features.layout import Layout
@@ -20,9 +19,6 @@ def layout(
         str | None, typer.Argument(help="A layout's name, or a TOML file to check; without it all are listed.")
     ] = None,
     points: Annotated[bool, typer.Option("--points", help="Every point with its columns.")] = False,
-    picture: Annotated[
-        Path | None, typer.Option("--picture", metavar="FILE", help="Draw it: a .svg, or a .png (the extra pictures).")
-    ] = None,
     as_json: Json = False,
 ) -> int:
     """List the layouts of points that come along, show one, or check one that you wrote.
@@ -39,14 +35,10 @@ def layout(
         slr layout openpose-137 --points
 
         slr layout my.toml
-
-        slr layout my.toml --picture my.svg
     """
     from slrcli.features.layout import list_layouts, load_layout
 
     if name is None:
-        if picture is not None:
-            raise UsageError("nothing says which layout to draw", "--picture", "slr layout NAME --picture FILE")
         found = [load_layout(known) for known in list_layouts()[:-1]]
         if as_json:
             console.json([_summary(item) for item in found])
@@ -55,7 +47,6 @@ def layout(
         return EXIT_OK
     shown = load_layout(name)
     remarks = _remarks(shown)
-    size = _draw(shown, picture) if picture is not None else 0
     if as_json:
         console.json({**_summary(shown), "remarks": remarks, "definition": shown.to_dict()})
         return EXIT_OK
@@ -64,15 +55,7 @@ def layout(
         _show_points(console, shown)
     for remark in remarks:
         console.note(remark)
-    if picture is not None:
-        console.note(f"Written: {picture} ({size / 1e3:,.0f} kB)")
     return EXIT_OK
-
-
-def _draw(layout: "Layout", out: Path) -> int:
-    from slrcli.report.sheet.picture import picture
-
-    return picture(layout, out)
 
 
 def _summary(layout: "Layout") -> dict:

@@ -1,6 +1,6 @@
 """`slr check overfit`: can a handful of utterances be learnt by heart?"""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,8 +23,12 @@ from slrcli.cli.options.common import (
 from slrcli.config import OptimConfig, OverfitConfig
 from slrcli.console import Console
 
+if TYPE_CHECKING:
+    from slrcli.doctor.overfit.overfit import OverfitResult
+
 DEFAULTS = OverfitConfig()
-WIDEST = 70  # characters of a curve
+WIDEST = 60  # characters of a curve
+BESIDE = 50  # characters of a terminal's line that its name and its numbers take
 LR = OptimConfig().lr
 
 
@@ -85,14 +89,16 @@ def overfit(
     return EXIT_OK if result.examination.passed else EXIT_FAILURE
 
 
-def _picture(console: Console, result) -> list[str]:
+def _picture(console: Console, result: "OverfitResult") -> list[str]:
     """Loss and WER over the steps: drawn where the terminal can, else as a table."""
     from slrcli.report.text.curve import curve, table
 
     if not console.draws:
         rows = [(point.step, point.loss, point.wer, 100 * point.blank_share) for point in result.points]
         return table(("step", "loss", "WER %", "blank %"), rows)
-    width = min(console.width - 12, WIDEST)
-    lines = curve("loss a gloss, by step", range(1, len(result.losses) + 1), result.losses, width)
+    width = max(10, min(console.width - BESIDE, WIDEST))
     steps, rates = [point.step for point in result.points], [point.wer for point in result.points]
-    return lines + curve("WER in percent, by step", steps, rates, width)
+    return [
+        curve("loss per gloss by step", range(1, len(result.losses) + 1), result.losses, width),
+        curve("WER in % by step      ", steps, rates, width),
+    ]

@@ -20,7 +20,8 @@ from slrcli.doctor.run import examine
 from slrcli.errors import UsageError
 from slrcli.features.layout import generic_layout
 from slrcli.models.registry import build_model
-from slrcli.report.text.curve import EMPTY, curve, table
+from slrcli.report.text.curve import curve, table
+from slrcli.report.text.histograms import BLOCKS
 
 GLOSSES = ("LEFT", "RIGHT", "STOP", "HELLO", "NAME")
 FAST = ["--set", "model.options.width=32", "--set", "model.options.dilations=[1]"]
@@ -172,7 +173,7 @@ def test_the_command_prints_a_table_where_it_is_piped_and_exits_by_the_verdict(c
     sound = command(corpus, "--lr", 5e-3, "--steps", 150)
     assert sound.exit_code == 0, sound.output
     assert sound.stdout.startswith("step ") and "WER %" in sound.stdout and "SLR-O03" in sound.stdout
-    assert not any(ord(char) >= EMPTY for char in sound.stdout)
+    assert not set(BLOCKS[1:]) & set(sound.stdout)
     assert command(corpus, "--lr", 1e-9, "--steps", 10).exit_code == 1
     assert command(corpus, "--lr", 0).exit_code == 2
     assert command(corpus, "--steps", 0).exit_code == 2
@@ -207,7 +208,9 @@ def test_on_a_terminal_the_curve_is_drawn(corpus):
         shown += part
     os.close(ours)
     text = shown.decode()
-    assert "loss a gloss, by step" in text and any(EMPTY < ord(char) <= EMPTY + 0xFF for char in text)
+    lines = [line.strip() for line in text.splitlines() if " by step" in line]
+    assert [line.split(" by")[0] for line in lines] == ["loss per gloss", "WER in %"]
+    assert all(set(line.split("|")[1]) <= set(BLOCKS) and len(line.strip()) <= 80 for line in lines)
 
 
 def test_bounds_of_the_options_are_kept(corpus):
@@ -218,32 +221,21 @@ def test_bounds_of_the_options_are_kept(corpus):
 # Curves
 
 
-def dots(line):
-    """The dots of a drawn row as (column, row from above), from the bits of Unicode's Braille block."""
-    bits = {0: (0, 0), 1: (0, 1), 2: (0, 2), 3: (1, 0), 4: (1, 1), 5: (1, 2), 6: (0, 3), 7: (1, 3)}
-    found = set()
-    for place, char in enumerate(line):
-        for bit, (column, row) in bits.items():
-            if ord(char) - EMPTY >> bit & 1:
-                found.add((2 * place + column, row))
-    return found
+def test_a_falling_series_is_a_falling_line_between_its_first_and_its_last_value():
+    line = curve("loss", range(1, 9), [8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
+    assert line == "loss |█▇▆▅▄▃▂▁|  8 at 1, 1 at 8"
 
 
-def test_a_falling_line_goes_from_the_upper_left_to_the_lower_right():
-    lines = curve("loss", [1, 2], [3.0, 1.0], width=2, height=1)
-    assert lines[0] == "loss" and dots(lines[1].split("┤")[1]) == {(0, 0), (1, 1), (2, 2), (3, 3)}
-    assert lines[-1].split() == ["1", "2"]
-
-
-def test_labels_are_the_highest_and_the_lowest_value():
-    lines = curve("WER", [5, 10, 15], [100.0, 50.0, 0.0], width=20, height=4)
-    assert lines[1].startswith("     100 ┤") and lines[4].startswith("       0 ┤") and len(lines) == 6
+def test_more_values_than_characters_are_averaged():
+    line = curve("WER", range(1, 101), [100.0] * 50 + [50.0] * 50, width=4)
+    assert line == "WER |██▄▄|  100 at 1, 50 at 100"
 
 
 def test_curves_of_nothing_one_number_and_no_numbers_are_drawn():
-    assert curve("x", [], []) == ["x: no numbers"]
-    assert len(curve("x", [1], [2.0], height=3)) == 5
-    assert curve("x", [1, 2], [float("nan")] * 2) == ["x: no numbers"]
+    assert curve("x", [], []) == "x: no numbers"
+    assert curve("x", [1], [2.0]) == "x |█|  2 at 1, 2 at 1"
+    assert curve("x", [1, 2], [float("nan")] * 2) == "x: no numbers"
+    assert curve("x", [1, 2, 3], [float("nan"), 0.0, 2.0]) == "x |▁█|  0 at 2, 2 at 3"
 
 
 def test_a_table_keeps_the_last_row():
