@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.options.common import Json
+from slrcli.cli.options.choices import completion
+from slrcli.cli.options.common import Json, option
+from slrcli.config.names import LAYOUTS
 from slrcli.console import Console, visible
 from slrcli.errors import EXIT_OK
 
@@ -12,28 +14,25 @@ if TYPE_CHECKING:
     from slrcli.features.layout import Layout
     from slrcli.features.layout.layout import Group
 
+NAME = "A layout's name, or a TOML file to check. Without it, all are listed."
+
 
 def layout(
     console: Console,
-    name: Annotated[
-        str | None, typer.Argument(help="A layout's name, or a TOML file to check; without it all are listed.")
-    ] = None,
-    points: Annotated[bool, typer.Option("--points", help="Every point with its columns.")] = False,
-    as_json: Json = False,
+    *,
+    name: Annotated[str | None, typer.Argument(help=NAME, autocompletion=completion(LAYOUTS))] = None,
+    points: Annotated[bool, option("layout.points")],
+    as_json: Json,
 ) -> int:
-    """List the layouts of points that come along, show one, or check one that you wrote.
+    """List the shipped layouts of points, show one, or check your own.
 
-    A layout says which column of a feature array is which coordinate of which point, what the groups are centred on,
-    what changes places in a mirror, and which lines a picture draws.
+    A layout says which column of a feature array is which coordinate of which point, on what each group is centred,
+    which points swap in a mirror, and which lines are drawn.
 
     Examples:
-
         slr layout
-
         slr layout mediapipe-258
-
         slr layout openpose-137 --points
-
         slr layout my.toml
     """
     from slrcli.features.layout import list_layouts, load_layout

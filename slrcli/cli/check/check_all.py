@@ -8,24 +8,22 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.check.check_common import Only, Skip, Strict, chosen
-from slrcli.cli.options.common import Json
+from slrcli.cli.options.common import Json, option
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, EXIT_USAGE
 
-Explain = Annotated[
-    str | None,
-    typer.Option("--explain", metavar="CODE", help="What a code means and what to do; `list` shows all codes."),
-]
+Explain = Annotated[str | None, option("check.explain")]
 LIST = ("list", "all")
 
 
 def everything(
     console: Console,
-    explain: Explain = None,
-    only: Only = None,
-    skip: Skip = None,
-    strict: Strict = False,
-    as_json: Json = False,
+    *,
+    explain: Explain,
+    only: Only,
+    skip: Skip,
+    strict: Strict,
+    as_json: Json,
 ) -> int:
     """All that can be looked at from here, or the page of a code."""
     if explain is not None:

@@ -2,17 +2,13 @@
 
 from typing import Annotated
 
-import typer
-
+from slrcli.cli.options.common import option
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK
 
-Only = Annotated[
-    list[str] | None,
-    typer.Option("--only", metavar="CODE[,CODE]", help="These checks alone, such as M03, or D for all of that letter."),
-]
-Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="CODE[,CODE]", help="Leave these checks out.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Warnings fail too.")]
+Only = Annotated[list[str] | None, option("check.only")]
+Skip = Annotated[list[str] | None, option("check.skip")]
+Strict = Annotated[bool, option("check.strict")]
 
 
 def chosen(only: list[str] | None, skip: list[str] | None, strict: bool):

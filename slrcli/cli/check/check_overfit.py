@@ -2,25 +2,20 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from slrcli.cli.check.check_common import Only, Skip, Strict, chosen, tell
 from slrcli.cli.options.common import (
-    Annotations,
     ConfigFile,
-    DataDir,
+    Corpus,
     Device,
-    Features,
-    Format,
     Json,
-    LayoutName,
     NormaliserName,
     Preset,
+    Settings,
     VocabFile,
     option,
     overrides,
 )
-from slrcli.config import OptimConfig, OverfitConfig
+from slrcli.config import OverfitConfig
 from slrcli.console import Console
 
 if TYPE_CHECKING:
@@ -29,49 +24,37 @@ if TYPE_CHECKING:
 DEFAULTS = OverfitConfig()
 WIDEST = 60  # characters of a curve
 BESIDE = 50  # characters of a terminal's line that its name and its numbers take
-LR = OptimConfig().lr
 
 
 def overfit(
     console: Console,
-    data_dir: DataDir,
-    arch: Annotated[str | None, option("model.arch", "--arch", "-a")] = None,
-    lr: Annotated[
-        float | None, typer.Option("--lr", "--learning-rate", help="Learning rate, constant.", show_default=str(LR))
-    ] = None,
-    utterances: Annotated[
-        int, typer.Option("--utterances", "-n", help="How many utterances of train to learn by heart.")
-    ] = DEFAULTS.utterances,
-    seconds: Annotated[
-        float, typer.Option("--seconds", help="Give up after so many seconds of training.")
-    ] = DEFAULTS.seconds,
-    steps: Annotated[int, typer.Option("--steps", help="Give up after so many steps.")] = DEFAULTS.steps,
-    seed: Annotated[int | None, option("run.seed", "--seed")] = None,
-    device: Device = None,
-    format: Format = None,
-    annotations: Annotations = None,
-    features: Features = None,
-    layout: LayoutName = None,
-    vocab: VocabFile = None,
-    normaliser: NormaliserName = None,
-    config: ConfigFile = None,
-    preset: Preset = "",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any other setting, such as model.options.width=128.")
-    ] = None,
-    only: Only = None,
-    skip: Skip = None,
-    strict: Strict = False,
-    as_json: Json = False,
+    *,
+    corpus: Corpus,
+    vocab: VocabFile,
+    normaliser: NormaliserName,
+    arch: Annotated[str | None, option("model.arch")],
+    preset: Preset,
+    lr: Annotated[float | None, option("check.lr")],
+    utterances: Annotated[int, option("overfit.utterances")] = DEFAULTS.utterances,
+    seconds: Annotated[float, option("overfit.seconds")] = DEFAULTS.seconds,
+    steps: Annotated[int, option("overfit.steps")] = DEFAULTS.steps,
+    seed: Annotated[int | None, option("run.seed")],
+    device: Device,
+    config: ConfigFile,
+    settings: Settings,
+    only: Only,
+    skip: Skip,
+    strict: Strict,
+    as_json: Json,
 ) -> int:
-    """Learn a handful of your own utterances by heart, which every sound set-up can, in two minutes at most.
+    """Overfit a handful of your own utterances, which every sound set-up can, in two minutes at most.
 
-    Example: slr check overfit --data-dir corpus --arch mobilenetv3 --seconds 300
+    Examples:
+        slr check overfit --data-dir corpus --arch mobilenetv3 --seconds 300
     """
     given = overrides(
-        data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features,
-        data__layout=layout, data__vocab=vocab, data__normaliser=normaliser, model__arch=arch, optim__lr=lr,
-        run__seed=seed, run__device=device,
+        **{f"data__{name}": value for name, value in corpus.items()}, data__vocab=vocab, data__normaliser=normaliser,
+        model__arch=arch, optim__lr=lr, run__seed=seed, run__device=device,
     )  # fmt: skip
     from slrcli.doctor.overfit.overfit import overfit as learn_by_heart
     from slrcli.errors import EXIT_FAILURE, EXIT_OK

@@ -7,12 +7,10 @@ import typer
 
 from slrcli.cli.check.check_common import Only, Skip, Strict, chosen, show
 from slrcli.cli.options.common import (
-    Annotations,
-    Features,
-    Format,
     Json,
     NormaliserName,
-    OptionalDataDir,
+    OptionalAnnotations,
+    OptionalRecognisedCorpus,
     data_of,
     option,
 )
@@ -26,73 +24,69 @@ Checkpoint = Annotated[
         metavar="PATH", help="Checkpoint or folder of a run; without it the newest run.", show_default=False
     ),
 ]
-RunsFolder = Annotated[
-    Path | None, typer.Option("--output-dir", "-o", help="Where runs go, if not below this folder.", show_default=False)
-]
-Markdown = Annotated[bool, typer.Option("--markdown", help="As a table for a report of a defect.")]
 
 
 def vocab(
     console: Console,
+    *,
     file: VocabFile,
-    data_dir: OptionalDataDir = None,
-    format: Format = None,
-    annotations: Annotations = None,
-    normaliser: NormaliserName = None,
-    only: Only = None,
-    skip: Skip = None,
-    strict: Strict = False,
-    as_json: Json = False,
+    corpus: OptionalAnnotations,
+    normaliser: NormaliserName,
+    only: Only,
+    skip: Skip,
+    strict: Strict,
+    as_json: Json,
 ) -> int:
-    """A vocabulary file, and with a corpus the glosses that it lacks in every split.
+    """Check a vocabulary file and, with a corpus, its OOV glosses in every split.
 
-    Example: slr check vocab vocab.json --data-dir corpus
+    Examples:
+        slr check vocab vocab.json --data-dir corpus
     """
     from slrcli.doctor.check_things import check_vocab
 
-    settled = data_of(data_dir=data_dir, format=format, annotations=annotations, normaliser=normaliser)
+    settled = data_of(**corpus, normaliser=normaliser)
     return show(console, check_vocab(file, settled, chosen(only, skip, strict)))
 
 
 def checkpoint(
     console: Console,
+    *,
     path: Checkpoint = None,
-    data_dir: OptionalDataDir = None,
-    format: Format = None,
-    annotations: Annotations = None,
-    features: Features = None,
-    seed: Annotated[int, option("run.seed", "--seed")] = Config().run.seed,
-    only: Only = None,
-    skip: Skip = None,
-    strict: Strict = False,
-    as_json: Json = False,
+    corpus: OptionalRecognisedCorpus,
+    seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
+    only: Only,
+    skip: Skip,
+    strict: Strict,
+    as_json: Json,
 ) -> int:
-    """A checkpoint: whole, sound, able to decode, and of one piece with its run.
+    """Check a checkpoint: complete, sound, able to decode, and consistent with its run.
 
-    With a corpus, also whether it reads the signs of dev or says sentences that it knows by heart.
+    With a corpus, also whether it recognises the signs of dev or repeats memorised sentences.
 
-    Example: slr check checkpoint runs/latest
-
-    Example: slr check checkpoint runs/latest --data-dir DIR
+    Examples:
+        slr check checkpoint runs/latest
+        slr check checkpoint runs/latest --data-dir DIR
     """
     from slrcli.doctor.check_things import check_checkpoint
 
-    data = data_of(data_dir=data_dir, format=format, annotations=annotations, features=features) if data_dir else None
+    data = data_of(**corpus) if corpus["data_dir"] else None
     return show(console, check_checkpoint(path, seed, chosen(only, skip, strict), data, console))
 
 
 def env(
     console: Console,
-    markdown: Markdown = False,
-    output_dir: RunsFolder = None,
-    only: Only = None,
-    skip: Skip = None,
-    strict: Strict = False,
-    as_json: Json = False,
+    *,
+    markdown: Annotated[bool, option("check.markdown")],
+    output_dir: Annotated[Path | None, option("check.output_dir")],
+    only: Only,
+    skip: Skip,
+    strict: Strict,
+    as_json: Json,
 ) -> int:
-    """Versions, device, threads, memory, disk and terminal of this machine.
+    """Check versions, device, threads, memory, disk and terminal of this machine.
 
-    Example: slr check env --markdown
+    Examples:
+        slr check env --markdown
     """
     from slrcli.doctor.check_things import check_env
     from slrcli.doctor.machine.environment import facts

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from slrcli.config import OVERFIT_FIXED, Config, OverfitConfig, check_section, merge
+from slrcli.config import OVERFIT_FIXED, Config, OverfitConfig, check_bounds, check_section, merge
 from slrcli.console import Console, Task
 from slrcli.corpus import Utterance
 from slrcli.corpus.clips import Batch
@@ -17,7 +17,7 @@ from slrcli.evaluation.evaluate import Evaluation, evaluate
 from slrcli.training.batches import TrainBatches
 from slrcli.training.data import TrainingData, learnable
 from slrcli.training.loop import EpochEnd, NotFiniteError, Step
-from slrcli.training.run import Session, check_options, fresh, interruptible, memory_advice
+from slrcli.training.run import Session, fresh, interruptible, memory_advice
 
 CANDIDATES = 4  # times as many utterances as wanted are looked at, since some may be too short for their glosses
 STEPS_AN_EPOCH = 5  # steps from one evaluation to the next
@@ -80,7 +80,7 @@ def overfit(config: Config, options: OverfitConfig, console: Console, choice: Ch
     epochs = -(-options.steps // STEPS_AN_EPOCH)
     config = merge(config, OVERFIT_FIXED, "slr check overfit")
     config = merge(config, {"optim": {"epochs": epochs, "batch_size": options.utterances}}, "slr check overfit")
-    check_options(config)
+    check_bounds(config)
     data, model = fresh(config, console)
     chosen = handful(data, config, options.utterances, model.output_length, console)
     few = replace(data.corpus, splits={"train": chosen, "dev": chosen})

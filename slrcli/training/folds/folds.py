@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, PLAN, STATE, new_run, shown
-from slrcli.config import Config
+from slrcli.config import Config, check_bounds
 from slrcli.console import Console, finite
 from slrcli.corpus import Corpus
 from slrcli.corpus.folds import Fold, write_folds
@@ -24,7 +24,7 @@ from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, score
 from slrcli.training.folds.plan import ANNOTATIONS, Part, Plan, make_plan, read_plan
-from slrcli.training.run import TrainResult, check_options, resume, train, with_absolute_paths
+from slrcli.training.run import TrainResult, resume, train, with_absolute_paths
 
 RESULT = "result.json"  # in the folder of a run that is finished and scored
 PATIENCE = 120.0  # seconds that a run side by side with others gets to end its step and save its state
@@ -141,7 +141,7 @@ def train_folds(
     Raises:
         SlrError: options or data that allow no such runs, or what ends a run.
     """
-    check_options(config)
+    check_bounds(config)
     config = with_absolute_paths(config)
     jobs = jobs or usable_cores()
     plan, corpus, made = make_plan(config, folds, splits, seeds, score_split, jobs, console)
