@@ -52,7 +52,7 @@ class Task:
 
     def describe(self, text: str) -> None:
         if self._progress is not None:
-            self._progress.update(self._id, description=Text(visible(text)))
+            self._progress.update(self._id, description=visible(text))
 
 
 class Console:
@@ -183,7 +183,7 @@ class Console:
             yield Task(None)
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -191,7 +191,7 @@ class Console:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._err, transient=True) as progress:
-            yield Task(progress, progress.add_task(Text(visible(description)), total=total))
+            yield Task(progress, progress.add_task(visible(description), total=total))
 
 
 def tally(findings: Sequence[Finding]) -> str:

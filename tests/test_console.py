@@ -72,3 +72,10 @@ def test_progress_is_silent_where_there_is_no_terminal(capsys):
         task.advance()
         task.describe("still")
     assert capsys.readouterr() == ("", "")
+
+
+def test_square_brackets_in_front_of_a_progress_bar_are_no_markup(monkeypatch, capsys):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    with Console().progress("reading [dev]", 3) as task:
+        task.describe("reading [test]")
+    assert "reading [test]" in capsys.readouterr().err

@@ -26,8 +26,8 @@ COMMANDS = {
     "lm": Place("lm", "lm", TRAIN, "Estimate or evaluate an n-gram language model of glosses (modified Kneser-Ney)."),
     "eval": Place(
         "evaluate", "evaluate", EVALUATE,
-        "Score a recogniser: word error rate, in all and per signer, worst utterances.",
-    ),  # fmt: skip
+        "Score a recogniser: word error rates in all and per signer, worst utterances.",
+    ),
     "score": Place(
         "score", "score", EVALUATE, "Score hypothesis files against references, with confidence intervals and tests."
     ),

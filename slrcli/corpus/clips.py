@@ -1,8 +1,8 @@
 """The clips of some utterances: read on demand, and put together into batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from slrcli.features.readers import feature_shape
 from slrcli.features.store import is_mapped
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Batch:
     """Clips of like length, filled up at the end.
 
     Attributes:
@@ -40,12 +41,20 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on another device; copies are asynchronous where the memory is pinned."""
-        moved = (tensor.to(device, non_blocking=True) for tensor in self[:4])
-        return Batch(*moved, self.index, self.share)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> "Batch":
         """The batch in memory from which copies to a CUDA device are asynchronous."""
-        return Batch(*(tensor.pin_memory() for tensor in self[:4]), self.index, self.share)
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, changed: Callable[[Tensor], Tensor]) -> "Batch":
+        return replace(
+            self,
+            x=changed(self.x),
+            lengths=changed(self.lengths),
+            targets=changed(self.targets),
+            target_lengths=changed(self.target_lengths),
+        )
 
 
 class Clips:
@@ -75,7 +84,7 @@ class Clips:
             raise DataError(f"{len(without)} utterances have no feature file", ", ".join(without[:5]))
         self.utterances = list(utterances)
         self.layout = layout
-        self._preparation = {"max_gap": max_gap, "hands": hands}
+        self._max_gap, self._hands = max_gap, hands
         self._room = cache_mb * 2**20
         self._kept: dict[int, np.ndarray] = {}
         self._frames: list[int] | None = None
@@ -88,7 +97,7 @@ class Clips:
     def frames(self) -> list[int]:
         """Frames of every clip, read from the headers of the files, once."""
         if self._frames is None:
-            self._frames = [self._shape(item.features)[0] for item in self.utterances]
+            self._frames = [self._shape(item.file)[0] for item in self.utterances]
         return self._frames
 
     @property
@@ -104,7 +113,7 @@ class Clips:
         """
         if index in self._kept:
             return self._kept[index]
-        x = load_clip(self.utterances[index].features, self.layout, **self._preparation)
+        x = load_clip(self.utterances[index].file, self.layout, self._max_gap, self._hands)
         if is_empty(x):
             self._empty.add(index)
         if x.nbytes <= self._room and not is_mapped(x):

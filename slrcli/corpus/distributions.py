@@ -1,6 +1,6 @@
 """How one quantity is distributed over the clips of each split: extremes, median, counts by bin."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,7 @@ class Distribution:
 
 
 def distribution(
-    name: str, values: dict[str, list[float]], bounds: tuple[float, float] | None = None
+    name: str, values: Mapping[str, Sequence[float]], bounds: tuple[float, float] | None = None
 ) -> Iterator[Distribution]:
     """The distribution of some values by split, if there are any.
 

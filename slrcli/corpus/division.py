@@ -92,7 +92,11 @@ def _groups(utterances: Sequence[Utterance], by: str) -> dict[str, list[Utteranc
 
 def _distinct(utterances: Sequence[Utterance]) -> None:
     seen: set[str] = set()
-    twice = [item for item in utterances if item.id in seen or seen.add(item.id)]
+    twice = []
+    for item in utterances:
+        if item.id in seen:
+            twice.append(item)
+        seen.add(item.id)
     if twice:
         raise DataError(f"{len(twice)} ids occur more than once: {_some(twice)}", fix="rename them in the tables")
 

@@ -75,7 +75,7 @@ def leave_one_signer_out(utterances: Sequence[Utterance]) -> list[Fold]:
     signers = sorted({item.signer for item in utterances})
     if len(signers) < 2:
         raise DataError("there is one signer, and nobody to learn from without them", ", ".join(signers), fix)
-    return [_fold(signer, utterances, lambda item, signer=signer: item.signer == signer) for signer in signers]
+    return [_fold(signer, utterances, [item.signer == signer for item in utterances]) for signer in signers]
 
 
 def sentence_folds(
@@ -128,13 +128,10 @@ def _even_folds(
     for name in sorted(drawn, key=lambda name: -sizes[name]):  # frequent ones first, to come out even
         place[name] = min(range(k), key=lambda index: filled[index])
         filled[place[name]] += sizes[name]
-    return [
-        _fold(str(index + 1), utterances, lambda item, index=index: place[key(item)] == index) for index in range(k)
-    ]
+    return [_fold(str(index + 1), utterances, [place[key(item)] == index for item in utterances]) for index in range(k)]
 
 
-def _fold(name: str, utterances: Sequence[Utterance], is_out: Callable[[Utterance], bool]) -> Fold:
-    out = [is_out(item) for item in utterances]
+def _fold(name: str, utterances: Sequence[Utterance], out: Sequence[bool]) -> Fold:
     return Fold(
         name,
         tuple(item for item, held in zip(utterances, out, strict=True) if not held),

@@ -171,7 +171,7 @@ def part(
 ) -> Part:
     """The figures of some utterances; see `Part`."""
     counts = Counter(gloss for item in utterances for gloss in item.glosses)
-    known = [files[item.features] for item in utterances if item.features in files]
+    known = [files[item.features] for item in utterances if item.features and item.features in files]
     sound = [facts for facts in known if facts.problem is None]
     seen = [facts for facts in sound if facts.read_fully and layout and facts.columns == layout.width]
     frames = sorted(facts.frames for facts in sound)

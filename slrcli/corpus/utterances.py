@@ -47,6 +47,13 @@ class Utterance:
     table: Path | None = None
 
     @property
+    def file(self) -> Path:
+        """The feature file of an utterance that has one; DataError for any other."""
+        if self.features is None:
+            raise DataError("the utterance has no feature file", self.id, "see slr check data")
+        return self.features
+
+    @property
     def signer_known(self) -> bool:
         """Whether the table says who signs."""
         return self.signer.strip().lower() not in NAMELESS

@@ -82,8 +82,8 @@ def copy_annotations(out: Path, corpus: Corpus, start: Path, columns: Mapping[st
         copies.append(out / below / file.relative_to(base))
         atomic_write_bytes(copies[-1], file.read_bytes())
     where = {} if start == corpus.root else {"annotations": str(below if start.is_dir() else below / start.name)}
-    columns = {"columns": dict(columns)} if columns else {}
-    write_settings(out, format=corpus.format, **where, **columns, **_carried(corpus.root))
+    named = {"columns": dict(columns)} if columns else {}
+    write_settings(out, format=corpus.format, **where, **named, **_carried(corpus.root))
     return copies
 
 

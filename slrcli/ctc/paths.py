@@ -50,8 +50,8 @@ def _forward(probs: np.ndarray, labellings: Sequence[Sequence[int]]) -> np.ndarr
     lengths = np.array([len(ids) for ids in labellings])
     count, longest = len(labellings), int(lengths.max())
     tokens = np.zeros((longest, count), np.int64)
-    for column, ids in enumerate(labellings):
-        tokens[: len(ids), column] = ids
+    for place, ids in enumerate(labellings):
+        tokens[: len(ids), place] = ids
     emitted = probs.take(tokens.ravel(), axis=1).reshape(len(probs), longest, count)
     differs = np.ones((longest, count))
     differs[1:] = tokens[1:] != tokens[:-1]

@@ -55,9 +55,9 @@ class BeamSearch:
             ValueError: shapes that do not fit each other.
             SlrError: NaN among the log-probabilities, or nothing that can be.
         """
-        log_probs, lengths = np.asarray(log_probs), np.asarray(lengths, dtype=np.int64)
-        check_shapes(log_probs, lengths, len(self._vocab.tokens))
-        valid = np.arange(log_probs.shape[1]) < lengths[:, None]
+        log_probs, valid_frames = np.asarray(log_probs), np.asarray(lengths, dtype=np.int64)
+        check_shapes(log_probs, valid_frames, len(self._vocab.tokens))
+        valid = np.arange(log_probs.shape[1]) < valid_frames[:, None]
         check_numbers(np.where(valid, log_probs.max(axis=2), 0.0), clips)
         return [
             self._clip(
@@ -66,7 +66,7 @@ class BeamSearch:
                 None if input_lengths is None else int(input_lengths[index]),
                 clips[index] if clips else "",
             )
-            for index, length in enumerate(lengths.tolist())
+            for index, length in enumerate(valid_frames.tolist())
         ]
 
     def _clip(self, log_probs: np.ndarray, stride: float, input_length: int | None, name: str) -> Hypothesis:

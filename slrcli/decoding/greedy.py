@@ -56,13 +56,13 @@ def greedy_batch(
         ValueError: shapes that do not fit each other.
         SlrError: NaN among the log-probabilities.
     """
-    log_probs, lengths = np.asarray(log_probs), np.asarray(lengths, dtype=np.int64)
-    check_shapes(log_probs, lengths, len(vocab.tokens))
-    labels, values = _best_labels(log_probs, lengths)
+    log_probs, valid_frames = np.asarray(log_probs), np.asarray(lengths, dtype=np.int64)
+    check_shapes(log_probs, valid_frames, len(vocab.tokens))
+    labels, values = _best_labels(log_probs, valid_frames)
     check_numbers(values, clips)
     scores = values.sum(axis=1, dtype=np.float64)
     runs = _runs(labels, values)
-    bounds = np.searchsorted(runs.clip, np.arange(len(lengths) + 1))
+    bounds = np.searchsorted(runs.clip, np.arange(len(valid_frames) + 1))
     hypotheses = []
     for clip, (begin, stop) in enumerate(pairwise(bounds)):
         length = None if input_lengths is None else int(input_lengths[clip])

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 class Decodes(Protocol):
     """The part of a vocabulary that decoding needs."""
 
-    tokens: tuple[str, ...]
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What every id stands for; the first is the blank."""
 
     def decode(self, ids: Sequence[int]) -> list[str]:
         """The glosses of `ids`."""
@@ -57,7 +59,9 @@ class Hypothesis:
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Hypothesis":
         """The hypothesis whose fields, lists in place of tuples, are `values`."""
-        given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
         spans, others = tuple(map(tuple, values["spans"])), tuple(map(cls.from_plain, values["others"]))
         return cls(**{**given, "spans": spans, "others": others})
 

@@ -83,7 +83,7 @@ class Factors:
             factors[0] = 0.0
             if len(self._rows) >= KEPT_ROWS:
                 del self._rows[next(iter(self._rows))]
-            found = self._rows[state] = memoryview(factors), float(factors.max())
+            found = self._rows[state] = factors.data, float(factors.max())
         return found
 
 

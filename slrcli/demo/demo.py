@@ -99,7 +99,7 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     evaluation = evaluate_checkpoint(console, training.checkpoint, config.data, "test")
     console.heading("slr decode")
     clip = open_corpus(corpus).split("test")[0]
-    decoded = next(iter(decode(console, [clip.features], DecodeOptions(training.checkpoint))))
+    decoded = next(iter(decode(console, [clip.file], DecodeOptions(training.checkpoint))))
     return DemoResult(
         folder, kept, vocabulary, findings, training, evaluation, decoded, clip.glosses, time.monotonic() - started
     )

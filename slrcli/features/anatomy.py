@@ -64,7 +64,7 @@ def about(axis: int, angle: np.ndarray | float) -> np.ndarray:
 
 
 # Numbers of MediaPipe's face mesh, each ring walked once around, from the signer's right corner or the top.
-_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
+_OVAL: tuple[int, ...] = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
 _OVAL += (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
 _RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 _LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
@@ -101,9 +101,9 @@ def placed_points() -> np.ndarray:
         (INNER_LIPS, _ring((0.0, 0.27), (0.10, 0.02), 20, 180, -1)),
     ):
         flat[list(numbers)] = points
-    for numbers, side in ((_RIGHT_BROW, -1), (_LEFT_BROW, 1)):
+    for brow, side in ((_RIGHT_BROW, -1), (_LEFT_BROW, 1)):
         across = np.tile(np.linspace(0.27, 0.06, 5), 2)
-        flat[list(numbers)] = np.stack([side * across, np.repeat([-0.22, -0.25], 5)], axis=1)
+        flat[list(brow)] = np.stack([side * across, np.repeat([-0.22, -0.25], 5)], axis=1)
     for number, point in NOSE.items():
         flat[number] = point
     return flat

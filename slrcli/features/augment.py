@@ -163,7 +163,7 @@ def _turn(degrees: float) -> np.ndarray:
     return turn
 
 
-def _move(y: np.ndarray, group: Group, centre: Sequence[np.ndarray], matrix: np.ndarray) -> None:
+def _move(y: np.ndarray, group: Group, centre: Sequence[np.ndarray] | np.ndarray, matrix: np.ndarray) -> None:
     """Move the points of a group in place: `matrix [3, 3]` about `centre`, of each axis that moves a number a frame,
     `[T, 1]`, or one for all."""
     axes = [AXES.index(name) for name in AXES if name in group.coordinates]

@@ -180,7 +180,8 @@ def _convert_clip(
     write_recording(target, recording)
     written[target] = path
     layout = recording.layout.name if recording.layout else ""
-    return Converted(path, target, *recording.values.shape, layout, recording.fps, recording.notes)
+    frames, columns = recording.values.shape
+    return Converted(path, target, frames, columns, layout, recording.fps, recording.notes)
 
 
 def _laid_out(recording: Recording, layout: Layout | None, path: Path) -> Recording:

@@ -27,26 +27,26 @@ class StreamingGaps:
         found = prepare(frames, self._layout, 0)
         if not self._max_gap or not len(frames):
             return found
-        self._rows = found if self._rows is None else np.concatenate([self._rows, found])
-        return self._settled(len(self._rows) - self._waiting())
+        rows = found if self._rows is None else np.concatenate([self._rows, found])
+        return self._settled(rows, len(rows) - self._waiting(rows))
 
     def finish(self) -> np.ndarray:
         """No more frames come; those that still waited."""
         if self._rows is None:
             return np.zeros((0, self._layout.width), np.float32)
-        return self._settled(len(self._rows))
+        return self._settled(self._rows, len(self._rows))
 
-    def _waiting(self) -> int:
+    def _waiting(self, rows: np.ndarray) -> int:
         """Frames at the end that may yet be filled: the longest gap that is open and not too long."""
-        missing = np.isnan(self._rows[:, : self._layout.positions])
+        missing = np.isnan(rows[:, : self._layout.positions])
         open_for = np.where(missing.all(axis=0), 0, missing[::-1].argmin(axis=0))
         return int(open_for[open_for <= self._max_gap].max(initial=0))
 
-    def _settled(self, stop: int) -> np.ndarray:
-        """The rows up to `stop` that were not handed on yet, filled."""
-        filled = self._rows.copy()
-        filled[:, : self._layout.positions] = fill_gaps(self._rows[:, : self._layout.positions], self._max_gap)
+    def _settled(self, rows: np.ndarray, stop: int) -> np.ndarray:
+        """The rows up to `stop` that were not handed on yet, filled; those after them wait."""
+        filled = rows.copy()
+        filled[:, : self._layout.positions] = fill_gaps(rows[:, : self._layout.positions], self._max_gap)
         found = filled[self._handed_on : stop]
         kept = max(0, stop - self._max_gap - 1)
-        self._rows, self._handed_on = self._rows[kept:], stop - kept
+        self._rows, self._handed_on = rows[kept:], stop - kept
         return found

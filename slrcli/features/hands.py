@@ -100,10 +100,11 @@ def assign_hands(x: np.ndarray, layout: Layout) -> np.ndarray:
 
 def on_tracks(x: np.ndarray, layout: Layout, tracks: Tracks) -> np.ndarray:
     """A clip with its hands assigned as its tracks, which `hand_tracks` found, say; see `assign_hands`."""
-    if not (tracks.crossed | tracks.together).any():
+    hands = free_hands(layout)
+    if hands is None or not (tracks.crossed | tracks.together).any():
         return x
     blocks = layout.positions * np.arange(1 + layout.stored_derivatives)[:, None]
-    first, second = ((blocks + np.array(hand.columns)).ravel() for hand in free_hands(layout))
+    first, second = ((blocks + np.array(hand.columns)).ravel() for hand in hands)
     crossed, together = tracks.crossed, tracks.together
     y = x.copy()
     y[np.ix_(crossed, first)], y[np.ix_(crossed, second)] = x[np.ix_(crossed, second)], x[np.ix_(crossed, first)]
@@ -127,11 +128,18 @@ def hand_tracks(x: np.ndarray, layout: Layout) -> Tracks | None:
     together = there.all(axis=1) & (_distance(points) < ONE_HAND * size)
     centres[together] = centres[together].mean(axis=1, keepdims=True)
     sights = [
-        Sight(tuple(tuple(place) if seen else None for place, seen in zip(*frame, strict=True)), one)
-        for *frame, one in zip((centres / size).tolist(), there.tolist(), together.tolist(), strict=True)
+        Sight((_place(first) if one else None, _place(second) if other else None), same)
+        for (first, second), (one, other), same in zip(
+            (centres / size).tolist(), there.tolist(), together.tolist(), strict=True
+        )
     ]
     _, crossed = cheapest(sights)
-    return Tracks(np.array(crossed, bool), together, ~there.any(axis=1))
+    return Tracks(np.array(crossed, bool), together, ~np.any(there, axis=1))
+
+
+def _place(centre: Sequence[float]) -> Place:
+    x, y = centre
+    return x, y
 
 
 def cheapest(sights: Sequence[Sight]) -> tuple[float, list[bool]]:

@@ -69,7 +69,9 @@ def fit(recording: Recording, layout: Layout, where: str = "") -> Recording:
         points = values[:, source.start : source.stop].reshape(len(x), len(source.points), -1)[:, here]
         target = x[:, group.start : group.stop].reshape(len(x), len(group.points), -1)
         for index, found in _coordinates(points, source, group):
-            target[:, there, index] = found * _factor(group.coordinates[index], source, recording, layout, where)
+            target[:, there, index] = found * _factor(
+                group.coordinates[index], source, own.units, recording.size, layout, where
+            )
     if not taken:
         raise DataError(
             f"no point of layout {layout.name} is in the file, which has the points of {own.name}",
@@ -103,18 +105,20 @@ def _coordinates(points: np.ndarray, source: Group, group: Group) -> Iterator[tu
             yield index, points[..., given[0]] if given else seen
 
 
-def _factor(coordinate: str, source: Group, recording: Recording, layout: Layout, where: str) -> float:
+def _factor(
+    coordinate: str, source: Group, own_units: str, size: tuple[int, int] | None, layout: Layout, where: str
+) -> float:
     """What turns a coordinate from the recording's units into the layout's."""
-    units = recording.layout.units, layout.units
+    units = own_units, layout.units
     if units[0] == units[1] or not source.spatial or coordinate not in ("x", "y"):
         return 1.0
     if set(units) != {"image", "pixels"}:
         what = f"{units[0]} cannot be turned into {units[1]}, the units of layout {layout.name}"
         raise DataError(what, where, "name a layout of the same units")
-    if not recording.size or not all(recording.size):
+    if not size or not all(size):
         what = (
             f"the size of the picture is needed to turn {units[0]} units into {units[1]}, and the file does not say it"
         )
         raise DataError(what, where, "slr convert --size WIDTHxHEIGHT says it")
-    extent = recording.size["xy".index(coordinate)]
+    extent = size["xy".index(coordinate)]
     return 1 / extent if units[1] == "image" else float(extent)

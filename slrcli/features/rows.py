@@ -45,12 +45,13 @@ class AnyRows:
 
     def feed(self, data: bytes) -> np.ndarray:
         """See `Rows`."""
-        if self._rows is None:
-            self._first += data
-            if len(self._first) < SNIFFED:
-                return np.zeros((0, self._width), np.float32)
-            data = self._begin()
-        return self._rows.feed(data)
+        if self._rows is not None:
+            return self._rows.feed(data)
+        self._first += data
+        if len(self._first) < SNIFFED:
+            return np.zeros((0, self._width), np.float32)
+        self._rows, first = self._begin()
+        return self._rows.feed(first)
 
     def close(self) -> np.ndarray:
         """See `Rows`."""
@@ -58,15 +59,14 @@ class AnyRows:
             return self._rows.close()
         if not self._first:
             return np.zeros((0, self._width), np.float32)
-        first = self._begin()
+        self._rows, first = self._begin()
         return np.concatenate([self._rows.feed(first), self._rows.close()])
 
-    def _begin(self) -> bytes:
-        """Settle what it is; the bytes that came before that was known."""
+    def _begin(self) -> tuple[Rows, bytes]:
+        """Settle what it is; what reads that, and the bytes that came before it was known."""
         first, self._first = self._first, b""
         kind = NpyRows if first.startswith(MAGIC) else TextRows if _is_text(first[:SNIFFED]) else BareRows
-        self._rows = kind(self._width, self._name)
-        return first
+        return kind(self._width, self._name), first
 
 
 def _is_text(data: bytes) -> bool:

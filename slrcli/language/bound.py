@@ -16,7 +16,9 @@ LN10 = math.log(10)
 class Glosses(Protocol):
     """The part of a vocabulary that is needed: its tokens in the order of their ids, the blank first."""
 
-    tokens: tuple[str, ...]
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What every id stands for."""
 
 
 class BoundModel:

@@ -101,7 +101,8 @@ def discount_of(length: int, counts: Counter[Ngram]) -> Discount:
     if missing:
         return Discount(length, FALLBACK, f"none is counted {' or '.join(missing)} times")
     y = n[1] / (n[1] + 2 * n[2])
-    values = tuple(k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3))
+    once, twice, thrice = (k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3))
+    values = (once, twice, thrice)
     if any(not 0 <= value <= k for k, value in enumerate(values, 1)):
         shown = ", ".join(f"{value:.2f}" for value in values)
         return Discount(length, FALLBACK, f"the formula gives {shown}, beyond what can be taken off")

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from slrcli.models.frontend.frontend import Frontend
-from slrcli.models.layers import statistics_held
+from slrcli.models.layers import Frames, statistics_held
 
 INNER_SHARE = 0.8  # of inner heads in where a gloss is; a little of the last keeps to what it recognises
 
@@ -64,7 +64,11 @@ class SignModel(nn.Module):
             where it may see the whole clip.
     """
 
-    recurrence: nn.Module
+    if TYPE_CHECKING:  # a property here would hide the module that a subclass sets
+
+        @property
+        def recurrence(self) -> nn.Module: ...
+
     late = 0
     lookahead: int | None = None
 
@@ -74,7 +78,7 @@ class SignModel(nn.Module):
         self.vocab_size = vocab_size
         self.gradient_checkpointing = False
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
+    def output_length(self, frames: Frames) -> Frames:
         """T' of a clip of `frames` frames, for one number or a tensor of them."""
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend
-from slrcli.models.layers import BiLSTM, channel_mask, masked_mean
+from slrcli.models.layers import BiLSTM, Frames, channel_mask, masked_mean
 from slrcli.models.mobilenetv3 import (
     BLOCKS,
     HIDDEN,
@@ -27,6 +27,8 @@ STRIDES = (2, 2, 2, 1, 2, 1)  # of the six blocks; with the stem's 2 they make 3
 class Collapsed(SignModel):
     """See the module; T frames stay T, all alike before the LSTM."""
 
+    recurrence: BiLSTM
+
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: MobileNetV3Options):
         super().__init__(frontend, vocab_size)
         pooled, hidden = options.channels(UPSAMPLED), options.channels(HIDDEN)
@@ -38,9 +40,9 @@ class Collapsed(SignModel):
         self.dropout = nn.Dropout(dropout)
         self.recurrence = BiLSTM(pooled, hidden, options.lstm_layers, dropout)
         self.classifier = nn.Linear(2 * hidden, vocab_size)
-        initialise(self, options.init)
+        initialise(self, self.recurrence, self.classifier, options.init)
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
+    def output_length(self, frames: Frames) -> Frames:
         return frames
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:

@@ -16,7 +16,16 @@ from torch import Tensor, nn
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.layers import Dropout, FrameConv1d, NormalisedClassifier, apply_mask, halved, mask, require_centred
+from slrcli.models.layers import (
+    Dropout,
+    FrameConv1d,
+    Frames,
+    NormalisedClassifier,
+    apply_mask,
+    halved,
+    mask,
+    require_centred,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ class Conformer(SignModel):
         """The first layer: behind it, a step knows of others far off."""
         return self.layers[0]
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
+    def output_length(self, frames: Frames) -> Frames:
         return halved(halved(frames))
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:

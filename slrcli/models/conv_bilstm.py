@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.layers import BiLSTM, ConvBlock, ConvBlocks, Dropout, NormalisedClassifier, require_centred
+from slrcli.models.layers import BiLSTM, ConvBlock, ConvBlocks, Dropout, Frames, NormalisedClassifier, require_centred
 
 CONVOLUTIONS = 2
 
@@ -95,7 +95,7 @@ class ConvBiLSTMLayers(nn.Module):
         """x `[B, T, F]` -> `[B, T', width]`, zero in the padding."""
         return self.blocks(self.project(x), lengths)
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
+    def output_length(self, frames: Frames) -> Frames:
         """T' of T frames, halved and rounded up once for each convolution that halves."""
         return self.blocks.output_length(frames)
 

@@ -16,6 +16,7 @@ from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.conv_bilstm import ConvBiLSTMLayers, ConvBiLSTMOptions
 from slrcli.models.frontend.frontend import Frontend
+from slrcli.models.layers import Frames, Parts
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,15 @@ class Ensemble(SignModel):
 
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: EnsembleOptions):
         super().__init__(frontend, vocab_size)
-        self.members = nn.ModuleList(
-            Member(frontend.width, vocab_size, dropout, options) for _ in range(options.members)
-        )
+        self.members = Parts(Member(frontend.width, vocab_size, dropout, options) for _ in range(options.members))
 
     @property
     def recurrence(self) -> nn.Module:
         """The first member's."""
-        return self.members[0].recurrence
+        return self.members.first.recurrence
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
-        return self.members[0].output_length(frames)
+    def output_length(self, frames: Frames) -> Frames:
+        return self.members.first.output_length(frames)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
         x = self.frontend(x, lengths)

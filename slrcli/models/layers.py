@@ -6,8 +6,9 @@ account. Sequences are `[B, C, T]` with a mask `[B, 1, T]` in the convolutional 
 `[B]` in the recurrent ones.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Generic, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,8 @@ from slrcli.errors import UsageError
 from slrcli.parallel.distributed import summed
 
 BYTE = 256
+Frames = TypeVar("Frames", int, Tensor)  # how many: of one clip, or int64 `[B]` of a batch
+Part = TypeVar("Part", bound=nn.Module)
 
 
 def apply_mask(x: Tensor, valid: Tensor) -> Tensor:
@@ -74,7 +77,7 @@ def channel_mask(lengths: Tensor, frames: int) -> Tensor:
     return mask(lengths, frames).unsqueeze(1)
 
 
-def halved(lengths: Tensor | int) -> Tensor | int:
+def halved(lengths: Frames) -> Frames:
     """Frames left after a step of stride 2: half, rounded up, so that one frame stays one."""
     return (lengths + 1) // 2
 
@@ -90,7 +93,7 @@ class MaskedConv1d(nn.Conv1d):
             raise ValueError(f"the kernel must be odd, not {kernel}")
         super().__init__(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=bias)
 
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:  # type: ignore[override]  # torch's knows no padding
         """x `[B, C, T]`, valid bool `[B, 1, T]` -> `[B, outputs, ceil(T / stride)]`."""
         return super().forward(x.masked_fill(~valid, 0))
 
@@ -105,9 +108,13 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         follow: whether the running statistics move with the batches seen in training.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
     follow = True
 
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:  # type: ignore[override]  # torch's knows no padding
         """x `[B, C, T]`, valid bool `[B, 1, T]` -> `[B, C, T]`; what stands in the padding has no meaning."""
         if not self.training:
             return super().forward(x)
@@ -257,12 +264,27 @@ class ConvBlock(nn.Module):
         x = apply_mask(self.dropout(F.relu(x)), valid)
         return halve(x) if self.pool else x  # nothing is below the zeros of the padding
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
+    def output_length(self, frames: Frames) -> Frames:
         """T' of T frames: all, or half of them, rounded up."""
         return halved(frames) if self.pool else frames
 
 
-class ConvBlocks(nn.ModuleList):
+class Parts(nn.ModuleList, Generic[Part]):
+    """A `ModuleList` of modules of one class, which have that type when they are taken out."""
+
+    def __init__(self, parts: Iterable[Part]):
+        super().__init__(parts)
+
+    def __iter__(self) -> Iterator[Part]:
+        return cast(Iterator[Part], super().__iter__())
+
+    @property
+    def first(self) -> Part:
+        """The one that all begins with."""
+        return next(iter(self))
+
+
+class ConvBlocks(Parts[ConvBlock]):
     """Blocks one after the other, each of which sees the clips' ends."""
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -273,7 +295,7 @@ class ConvBlocks(nn.ModuleList):
             lengths = block.output_length(lengths)
         return x
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
+    def output_length(self, frames: Frames) -> Frames:
         """T' of T frames, halved and rounded up once for each block that pools."""
         for block in self:
             frames = block.output_length(frames)

@@ -20,7 +20,16 @@ from slrcli.ctc.paths import BLANK
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.layers import BiLSTM, Dropout, MaskedBatchNorm1d, MaskedConv1d, SqueezeExcite, channel_mask, halved
+from slrcli.models.layers import (
+    BiLSTM,
+    Dropout,
+    Frames,
+    MaskedBatchNorm1d,
+    MaskedConv1d,
+    SqueezeExcite,
+    channel_mask,
+    halved,
+)
 
 ENCODED = {"pose": 64, "hand": 128, "face": 64, "temporal": 128, "features": 256}  # channels of each block of columns
 ENCODED_OTHERWISE = 64
@@ -85,6 +94,7 @@ class MobileNetV3Options:
 class MobileNetV3(SignModel):
     """See the module; T frames stay T."""
 
+    recurrence: BiLSTM
     late = 2  # what four frames become is centred on the first of them, and stands for all four
 
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: MobileNetV3Options):
@@ -99,9 +109,9 @@ class MobileNetV3(SignModel):
         self.dropout = Dropout(dropout)
         self.recurrence = BiLSTM(upsampled, hidden, options.lstm_layers, dropout)
         self.classifier = nn.Linear(2 * hidden, vocab_size)
-        initialise(self, options.init)
+        initialise(self, self.recurrence, self.classifier, options.init)
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
+    def output_length(self, frames: Frames) -> Frames:
         return frames
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
@@ -226,7 +236,7 @@ class InvertedResidual(nn.Module):
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """x `[B, inputs, T]`, valid bool `[B, 1, T]` -> `[B, outputs, ceil(T / stride)]`."""
         before = x
-        if self.expand is not None:
+        if self.expand is not None and self.expand_norm is not None:
             x = self.activation(self.expand_norm(self.expand(x, valid), valid))
         x = self.along(x, valid)
         valid = valid[:, :, :: self.stride]
@@ -237,21 +247,19 @@ class InvertedResidual(nn.Module):
         return before + x if self.residual else x
 
 
-def initialise(model: SignModel, init: str) -> None:
+def initialise(model: SignModel, recurrence: BiLSTM, classifier: nn.Linear, init: str) -> None:
     """Draws the weights of a model that ends in `recurrence` and `classifier`.
 
     `forerunner`: weights of linear layers with deviation 0.01. At full frame rate nearly every frame is blank; with a
     classifier that weak the network finds "all blank" within an epoch and stays there for dozens.
     `local`: torch's own, but for an LSTM that begins by looking at single moments and a classifier that is heard.
     """
-    if (
-        model.classifier.weight.is_meta
-    ):  # what a checkpoint fills; to run through it would load half of torch's compiler
+    if classifier.weight.is_meta:  # what a checkpoint fills; to run through it would load half of torch's compiler
         return
     if init == "forerunner":
         _draw_as_forerunner(model)
     else:
-        _draw_local(model.recurrence, model.classifier)
+        _draw_local(recurrence, classifier)
 
 
 def _draw_as_forerunner(model: nn.Module) -> None:

@@ -10,7 +10,7 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
@@ -71,7 +71,7 @@ def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Calla
     """
     offered = {"layout": layout, "width": layout.width, "vocab_size": vocab_size}
     try:
-        parameters = inspect.signature(factory).parameters.values()
+        parameters: Collection[inspect.Parameter] = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
         parameters = ()
     if not any(item.kind is item.VAR_KEYWORD for item in parameters):

@@ -3,7 +3,7 @@
 To add one: a file beside this one with a `SignModel` and its options, and a line in `ARCHITECTURES`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from slrcli.config import merge_section, nearest, renamed
@@ -23,7 +23,7 @@ from slrcli.models.tcn import TCN, TCNOptions
 class Architecture(NamedTuple):
     """A model class, the dataclass of its options, and what it is in a few words."""
 
-    model: type[SignModel]
+    model: Callable[[Frontend, int, float, Any], SignModel]
     options: type
     description: str
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.layers import Dropout, FrameConv1d, NormalisedClassifier, halved
+from slrcli.models.layers import Dropout, FrameConv1d, Frames, NormalisedClassifier, Parts, halved
 
 STRIDE = 4  # frames a step
 
@@ -82,13 +82,14 @@ class Stream:
 class Streaming(SignModel):
     """See the module; T frames become ceil(T / 4) steps."""
 
+    recurrence: nn.LSTM
+    lookahead: int
+
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: StreamingOptions):
         super().__init__(frontend, vocab_size)
         width = options.width
         self.lookahead = options.lookahead
-        self.blocks = nn.ModuleList(
-            CausalBlock(inputs, width, options.kernel, dropout) for inputs in (frontend.width, width)
-        )
+        self.blocks = Parts(CausalBlock(inputs, width, options.kernel, dropout) for inputs in (frontend.width, width))
         between = dropout if options.layers > 1 else 0.0
         self.recurrence = nn.LSTM(width, width, options.layers, batch_first=True, dropout=between)
         # On auslan, a network without it that waits for nothing did not leave the phase in which all is blank.
@@ -96,7 +97,7 @@ class Streaming(SignModel):
         self.dropout = Dropout(dropout)
         self.classifier = NormalisedClassifier(width, vocab_size, options.scale, options.blank_bias)
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
+    def output_length(self, frames: Frames) -> Frames:
         return halved(halved(frames))
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
@@ -146,7 +147,7 @@ class Streaming(SignModel):
     def finish(self, stream: Stream) -> Tensor:
         """Log-probabilities of the steps that were still waiting for frames, `[S, V]`; the clip is over."""
         missing = -stream.frames % STRIDE + self.lookahead
-        return self.step(stream.tails[0].new_zeros((missing, self.blocks[0].conv.in_channels)), stream)
+        return self.step(stream.tails[0].new_zeros((missing, self.blocks.first.conv.in_channels)), stream)
 
 
 class CausalBlock(nn.Module):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
-from slrcli.models.layers import ConvBlock, ConvBlocks, Dropout, NormalisedClassifier, mask, require_centred
+from slrcli.models.layers import ConvBlock, ConvBlocks, Dropout, Frames, NormalisedClassifier, mask, require_centred
 
 LEAST_CONVOLUTIONS = 2  # before the inner head, pooled or not: with fewer it would see a part of a sign
 CONTEXT_KERNEL = 3
@@ -73,6 +73,8 @@ class TCN(SignModel):
         recurrence: what sees more than a sign, the residual convolutions; see `SignModel`.
     """
 
+    recurrence: "Context"
+
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: TCNOptions):
         super().__init__(frontend, vocab_size)
         self.options = options
@@ -93,7 +95,7 @@ class TCN(SignModel):
         context = self.stage(self.recurrence, local, lengths)
         return Output(self._score(context), lengths, (self._score(local),))
 
-    def output_length(self, frames: Tensor | int) -> Tensor | int:
+    def output_length(self, frames: Frames) -> Frames:
         """T' of T frames, halved and rounded up once for each stride."""
         return self.blocks.output_length(frames)
 

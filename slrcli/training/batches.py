@@ -1,6 +1,7 @@
 """From clips to the batches of training: augmented, in buckets of like length; the statistics of the train split."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -93,7 +94,7 @@ class TrainBatches:
             for view in range(self.views)
             for x, target, index in zip(clips, targets, own, strict=True)
         ]
-        batch = collate(varied, targets * self.views, own * self.views)._replace(share=weight)
+        batch = replace(collate(varied, targets * self.views, own * self.views), share=weight)
         return batch.pinned() if self.pinned else batch
 
     def _sentence(self, index: int, epoch: int) -> tuple[np.ndarray, Sequence[int]]:
@@ -129,15 +130,13 @@ def feature_statistics(
     One pass, one clip in memory at a time, sums in float64 about the first clip's mean. A column never seen gets
     mean 0 and deviation 1.
     """
-    count = torch.zeros(frontend.width, dtype=torch.float64)
-    shift = first = squares = None
+    count, shift, first, squares = torch.zeros((4, frontend.width), dtype=torch.float64)
     for index in range(len(clips)):
         x = torch.tensor(clips[index])[None]  # a copy: a clip may be a file that is mapped and not to be written to
         values, known = frontend.raw(x, torch.tensor([x.shape[1]]))
         values, known = values[0].double(), known[0]
-        if shift is None:
+        if not index:
             shift = torch.nan_to_num(values.nanmean(dim=0))
-            first, squares = torch.zeros_like(shift), torch.zeros_like(shift)
         centred = torch.where(known, values - shift, 0.0)
         count += known.sum(dim=0)
         first += centred.sum(dim=0)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def learnable(
             glosses = [gloss for gloss in glosses if gloss in data.vocabulary]
             dropped += len(item.glosses) - len(glosses)
         ids = data.vocabulary.encode(glosses)
-        frames = feature_shape(item.features)[0]
+        frames = feature_shape(item.file)[0]
         if not ids:
             left_out.setdefault("have no glosses", []).append(item.id)
         elif 0 < config.data.max_frames < frames:
@@ -123,9 +124,9 @@ def learnable(
             targets.append(ids)
     if dropped:
         console.warn(f"{dropped} rare glosses (min_count {threshold}) were left out of the annotations.")
-    for reason, ids in left_out.items():
-        some = ", ".join(ids[:SHOWN_IDS]) + (", ..." if len(ids) > SHOWN_IDS else "")
-        console.warn(f"{len(ids)} training utterances {reason} and are left out: {some}")
+    for reason, names in left_out.items():
+        some = ", ".join(names[:SHOWN_IDS]) + (", ..." if len(names) > SHOWN_IDS else "")
+        console.warn(f"{len(names)} training utterances {reason} and are left out: {some}")
     if not utterances:
         root = data.corpus.root
         raise DataError("there is nothing to train on", str(root), f"run slr check data --data-dir {root}")
@@ -198,9 +199,9 @@ def resolve_told(
     base: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Config:
     """`resolve`, with what the corpus says of itself put over the defaults first. Raises like `settle`."""
-    given = {"overrides": overrides, "preset": preset, "file": file, "assignments": tuple(assignments)}
-    own = told(resolve(**given).data.data_dir)
-    return resolve(**given, base={**(base or {}), "data": own})
+    resolved = partial(resolve, overrides, preset=preset, file=file, assignments=tuple(assignments))
+    own = told(resolved().data.data_dir)
+    return resolved(base={**(base or {}), "data": own})
 
 
 def measure(config: Config) -> Facts:
@@ -211,7 +212,7 @@ def measure(config: Config) -> Facts:
     return Facts(
         utterances=len(train),
         glosses=sum(len(item.glosses) for item in train),
-        frames=sum(feature_shape(item.features, layout)[0] for item in train),
+        frames=sum(feature_shape(item.file, layout)[0] for item in train),
         sentences=len({item.glosses for item in train}),
         hands=free_hands(layout) is not None,
         sensors=not layout.spatial and layout.width <= MOST_SENSORS,

@@ -285,13 +285,13 @@ class Trainer:
         for key, amount in {"loss": value, "norm": norm, "frames": frames, "seconds": seconds, **parts}.items():
             progress.sums[key] = progress.sums.get(key, 0.0) + amount
         progress.sums["norm_max"] = max(progress.sums["norm_max"], norm)
-        return Step(progress.epoch, progress.step, value, norm, lr, frames, seconds)
+        return Step(progress.epoch, progress.step, value, norm, lr, int(frames), seconds)
 
     def _of_all(self, batch: Batch, terms: Sequence[float]) -> list[float]:
         """Of all processes: the mean CTC loss (the first term), the frames, the means of the other terms."""
         ctc, *others = (term * batch.share / distributed.size() for term in terms)
         ctc, frames, *others = distributed.totals([ctc, int(batch.lengths.sum()), *others], self.device)
-        return [ctc, int(frames), *others]
+        return [ctc, frames, *others]
 
     def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum to be learnt from, and its terms."""

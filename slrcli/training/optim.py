@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from slrcli.config import OptimConfig
+from slrcli.models.base import SignModel
 
 
 def make_optimiser(model: nn.Module, options: OptimConfig, device: torch.device) -> torch.optim.AdamW:
@@ -53,7 +54,7 @@ class EMA:
         steps: updates so far.
     """
 
-    def __init__(self, model: nn.Module, decay: float):
+    def __init__(self, model: SignModel, decay: float):
         self.model = copy.deepcopy(model).eval()
         self.decay = decay
         self.steps = 0

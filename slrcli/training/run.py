@@ -275,7 +275,7 @@ def with_absolute_paths(config: Config) -> Config:
     """The configuration with paths that mean the same from every directory, as it is written down."""
     data = config.data
     layout = str(Path(data.layout).resolve()) if data.layout.endswith(".toml") else data.layout
-    paths = {key: str(Path(value).resolve()) for key in ("data_dir", "annotations", "features", "vocab")
+    paths: dict[str, Any] = {key: str(Path(value).resolve()) for key in ("data_dir", "annotations", "features", "vocab")
              if (value := getattr(data, key))}  # fmt: skip
     teacher = config.distill.teacher and str(run_folder(Path(config.distill.teacher)).resolve())
     return replace(config, data=replace(data, layout=layout, **paths), distill=replace(config.distill, teacher=teacher))
@@ -307,7 +307,7 @@ class Session:
         self.audit = None
         if config.distill.teacher:
             self.audit = load_teacher(config, data, self.clips, self.dev, recogniser.device, console)
-        teacher = self.audit and self.audit.teacher
+        teacher = self.audit.teacher if self.audit else None
         self.trainer = Trainer(model, self.batches, self.dev, recogniser, config, teacher)
 
     def describe(self) -> None:
@@ -461,5 +461,7 @@ class Session:
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         data = self.data
-        facts = {"utterances": data.marks["train"], "sentences": self.sentences, "decode": self.trainer.decode}
-        return Meta(self.config, data.vocabulary, data.layout, metrics, data.corpus.hash, **facts)
+        return Meta(
+            self.config, data.vocabulary, data.layout, metrics, data.corpus.hash,
+            utterances=data.marks["train"], sentences=self.sentences, decode=self.trainer.decode,
+        )  # fmt: skip

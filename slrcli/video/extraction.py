@@ -108,19 +108,19 @@ def extract(
     course = _Course()
     rate = announced(path, options.picture_fps).fps
     evenly = Evenly(options.fps) if options.fps else None
-    size = rotation = None
+    last: Frame | None = None
     with Holistic() as holistic, closing(read_frames(path, options.max_side, options.picture_fps)) as frames:
         for frame in _thinned(frames, rate, options.fps):
-            if size not in (None, frame.size):
-                what = "the pictures change their size from {}x{} to {}x{}".format(*size, *frame.size)
+            if last is not None and last.size != frame.size:
+                what = "the pictures change their size from {}x{} to {}x{}".format(*last.size, *frame.size)
                 raise DataError(what, path, "cut the video where they do")
-            size, rotation = frame.size, frame.rotation
+            last = frame
             points = holistic(frame.image)
             watch(frame, points)
-            _note(course, frame.time, in_square(points, size) if options.square else points, evenly)
+            _note(course, frame.time, in_square(points, frame.size) if options.square else points, evenly)
             for part, there in seen(points).items():
                 course.counts[part] += there
-    if not any(course.counts.values()):
+    if last is None or not any(course.counts.values()):
         what = f"no person is seen in any of the {course.frames} frames"
         raise DataError(what, path, "look at the video: is the signer in it, large enough, and upright?")
     times = np.array(course.times)
@@ -129,9 +129,9 @@ def extract(
         columns.complete(columns.positions(np.stack(course.points))),
         times,
         options.fps or frame_rate(times) or rate,
-        size,
-        (max(size),) * 2 if options.square else size,
-        rotation,
+        last.size,
+        (max(last.size),) * 2 if options.square else last.size,
+        last.rotation,
         course.frames,
         shares,
         tuple(_notes(times, shares, rate, options)),

@@ -5,7 +5,7 @@ at which each frame is shown, which need not come at even steps.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ def announced(path: Path, picture_fps: float = FRAMES_PER_SECOND) -> Announced:
         return Announced(stream.frames or round((_seconds(container, stream) or 0) * fps), fps)
 
 
-def read_frames(path: Path, max_side: int, picture_fps: float = FRAMES_PER_SECOND) -> Iterator[Frame]:
+def read_frames(path: Path, max_side: int, picture_fps: float = FRAMES_PER_SECOND) -> Generator[Frame, None, None]:
     """The frames of a video or of a folder of pictures, in the order they are shown.
 
     Args:

@@ -102,8 +102,8 @@ class Columns:
         points, coordinates = [], []
         for group in layout.groups:
             own = known.get(group.name)
-            names = set(own.points) if own else set()
-            if not names.issuperset(group.points) or not {*COORDINATES, *CONFIDENCES}.issuperset(group.coordinates):
+            coordinates_known = {*COORDINATES, *CONFIDENCES}.issuperset(group.coordinates)
+            if own is None or not set(own.points).issuperset(group.points) or not coordinates_known:
                 what = (
                     f"MediaPipe Holistic does not give what the layout {layout.name} wants in its group {group.name!r}"
                 )

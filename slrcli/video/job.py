@@ -78,7 +78,7 @@ def run_job(job: Job, tell: Callable[[Step], None] = lambda step: None) -> dict[
 
         found = extract(job.source, job.layout, job.options, watch)
         facts = {**found.facts(), "versions": library_versions()}
-        if sheet is not None:
+        if sheet is not None and job.preview is not None:
             atomic_write_bytes(job.preview, sheet.png(job.source.name))
         about = {"source": job.source.name, "settings": settings_of(job), **facts}
         size = write_npz(job.target, found, job.layout, about)

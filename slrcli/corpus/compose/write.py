@@ -170,7 +170,8 @@ class Studio:
             widths[clip.id] = frames.shape[1]
         counted = Counter(widths.values()).most_common(1)
         width = counted[0][0] if counted else 0
-        self.layout = (guess_layout(width) if layout == "auto" else load_layout(layout, width)) if width else None
+        if width:
+            self.layout = guess_layout(width) if layout == "auto" else load_layout(layout, width)
         usable = []
         for number, clip in enumerate(collection.clips, 1):
             if clip.id in widths and (reason := self._unfit(clip, widths[clip.id])):

@@ -90,8 +90,8 @@ def _skeleton(
         hand = wrist[:, None] + signer.hand * hand_points(track.shape[:, which], track.angles[:, which])
         first = 0 if left else 1
         pose[:, 13 + first], pose[:, 15 + first] = elbow * out, wrist * out
-        for number, point in ((17, 17), (19, 5), (21, 2)):  # knuckles of little finger, index and thumb
-            pose[:, number + first] = hand[:, point] * out
+        for number, joint in ((17, 17), (19, 5), (21, 2)):  # knuckles of little finger, index and thumb
+            pose[:, number + first] = hand[:, joint] * out
         hands.append(hand * out)
     return pose, (hands[0], hands[1])
 

@@ -59,7 +59,7 @@ def pairs(table: dict, where: str) -> list[tuple[str, str]]:
     found = typed(table, "mirror", list, [], where)
     if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in found):
         raise DataError("mirror is a list of pairs of names", where)
-    return [names({"mirror": pair}, "mirror", where) for pair in found]
+    return [(first, second) for first, second in (names({"mirror": pair}, "mirror", where) for pair in found)]
 
 
 def paths(table: dict, where: str) -> list[tuple[str | int, ...]]:
@@ -364,8 +364,9 @@ def load_layout(name_or_path: str | Path, width: int | None = None) -> Layout:
     if name in list_layouts()[:-1]:
         return _shipped(name)
     generic, _, digits = name.partition("-")
-    if generic == "generic" and (digits.isdecimal() or (name == generic and width)):
-        return generic_layout(int(digits or width))
+    columns = digits if digits.isdecimal() else width if name == generic else None
+    if generic == "generic" and columns:
+        return generic_layout(int(columns))
     raise UsageError(
         f"there is no layout named {name!r}{nearest(name, list_layouts())}",
         fix=f"use one of {', '.join(list_layouts())} (generic-N for N columns), or the path of a .toml file",
@@ -437,7 +438,7 @@ def _inherit(layout: Layout, base: Layout, drawn: list[str]) -> Layout:
     )
 
 
-def _limbs(layout: Layout, rows: list[dict], table: dict, where: str) -> Iterable[tuple[int, int]]:
+def _limbs(layout: Layout, rows: Sequence[dict], table: dict, where: str) -> Iterable[tuple[int, int]]:
     """What is drawn, as numbers of points: what came along, then the lines of the groups, then those between groups."""
     yield from layout.limbs
     numbers = {name: number for number, name in enumerate(layout.point_names)}
@@ -447,14 +448,17 @@ def _limbs(layout: Layout, rows: list[dict], table: dict, where: str) -> Iterabl
         for path in paths(row, place):
             yield from _pairwise([_number(str(point), own, place) for point in path], path, place)
     for path in paths(table, where):
-        ends = [point if point in range(len(numbers)) else _number(point, numbers, where) for point in path]
+        ends = [
+            point if isinstance(point, int) and point in range(len(numbers)) else _number(point, numbers, where)
+            for point in path
+        ]
         yield from _pairwise(ends, path, where)
 
 
 def _number(point: str | int, numbers: dict[str, int], where: str) -> int:
     if point not in numbers:
-        raise DataError(f"limbs name an unknown point {point!r}{nearest(point, numbers)}", where)
-    return numbers[point]
+        raise DataError(f"limbs name an unknown point {point!r}{nearest(str(point), numbers)}", where)
+    return numbers[str(point)]
 
 
 def _pairwise(ends: list[int], path: tuple, where: str) -> Iterable[tuple[int, int]]:

@@ -17,6 +17,7 @@ import struct
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from slrcli.errors import DataError
 
@@ -89,10 +90,10 @@ class Entry(NamedTuple):
 
 
 class Header(NamedTuple):
-    """The head of a store; see `HEADER`."""
+    """The head of a store; see `HEADER`. `place` is that of the index."""
 
-    count: int
-    index: int
+    clips: int
+    place: int
     name_bytes: int
     shared_bytes: int
     digest: bytes
@@ -162,10 +163,10 @@ def aligned(place: int) -> int:
 
 def parts(header: Header) -> tuple[list[tuple[int, int, np.dtype]], int]:
     """Place, length and type of the parts of an index in the order of `Index`, and where the file ends."""
-    number = header.count
-    sizes = [(number, RECORD), (number, "<u8"), (number, "<u8"), (number, "<u4")]
+    number = header.clips
+    sizes: list[tuple[int, DTypeLike]] = [(number, RECORD), (number, "<u8"), (number, "<u8"), (number, "<u4")]
     sizes += [(header.name_bytes, "u1"), (header.shared_bytes, "u1")]
-    found, place = [], header.index
+    found, place = [], header.place
     for length, kind in sizes:
         found.append((place, length, np.dtype(kind)))
         place = aligned(place + length * np.dtype(kind).itemsize)
@@ -184,14 +185,14 @@ def read_header(data: bytes, size: int, where: str) -> Header:
     header = Header(*fields)
     if version != VERSION:
         raise DataError(f"the packed store is of version {version}, this program reads {VERSION}", where, AGAIN)
-    if not header.index:
+    if not header.place:
         raise DataError("the packed store was not finished", where, AGAIN)
-    if header.shared_bytes > MOST_SHARED or not header.count:
-        what = f"{header.count:,} clips and {header.shared_bytes:,} bytes of text"
+    if header.shared_bytes > MOST_SHARED or not header.clips:
+        what = f"{header.clips:,} clips and {header.shared_bytes:,} bytes of text"
         raise DataError(f"the packed store announces {what}", where, AGAIN)
     end = parts(header)[1]
-    if header.index % ALIGN or header.index < HEADER.size or end != size:
-        what = f"the packed store is damaged: {header.count:,} clips end at byte {end:,}, the file at {size:,}"
+    if header.place % ALIGN or header.place < HEADER.size or end != size:
+        what = f"the packed store is damaged: {header.clips:,} clips end at byte {end:,}, the file at {size:,}"
         raise DataError(what, where, AGAIN)
     return header
 
@@ -216,7 +217,7 @@ def check(index: Index, header: Header, where: str) -> list[Any]:
         ("is of an unknown type", records["kind"] >= len(KINDS)),
         ("has more differences than there are", records["derived"] > 3),
         ("begins between two numbers", records["offset"] % ALIGN != 0),
-        ("lies beyond the end of the clips", ends > header.index),
+        ("lies beyond the end of the clips", ends > header.place),
         ("overlaps the one before it", starts < before),
         ("refers to something that is not there", (records["shared"] < NOWHERE) | (records["shared"] >= len(shared))),
     )
@@ -227,7 +228,7 @@ def check(index: Index, header: Header, where: str) -> list[Any]:
     lengths = np.diff(index.ends, prepend=np.uint64(0))
     if (index.ends[1:] < index.ends[:-1]).any() or index.ends[-1] != header.name_bytes or not lengths.all():
         raise DataError("the packed store is damaged: its names do not fit", where, AGAIN)
-    if (index.hashes[1:] < index.hashes[:-1]).any() or index.rows.max() >= header.count:
+    if (index.hashes[1:] < index.hashes[:-1]).any() or index.rows.max() >= header.clips:
         raise DataError("the packed store is damaged: its names cannot be looked up", where, AGAIN)
     return shared
 

@@ -8,6 +8,7 @@ differences themselves are never stored so: they are made in float32, or the cli
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,8 +60,8 @@ def pack_clip(recording: Recording, packing: Packing, where: str | Path) -> Clip
     shared = layout.to_dict() if layout else None
     known = layout or (packing.layout if packing.layout.width == x.shape[1] else None)
     count = known.stored_derivatives if known else 0
-    about = {"shared": shared, "fps": recording.fps, "size": recording.size or (0, 0)}
-    positions = x[:, : known.positions] if count else x
+    about: dict[str, Any] = {"shared": shared, "fps": recording.fps, "size": recording.size or (0, 0)}
+    positions = x[:, : known.positions] if known and count else x
     derived = count if count and follows(x, positions, count, packing.tolerance) else 0
     if packing.dtype == STORED_TYPES[0] or (count and not derived):
         return Clip(positions if derived else x, derived, **about)

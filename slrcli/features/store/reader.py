@@ -69,7 +69,7 @@ class Store:
         self.sources = self._header.sources
 
     def __len__(self) -> int:
-        return self._header.count
+        return self._header.clips
 
     def names(self) -> Iterator[str]:
         """The names of all clips."""

@@ -11,7 +11,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -86,18 +86,14 @@ class StoreWriter:
         self._shared: list[str] = []
         self._waiting: list[bytes] = []
         self._unflushed, self._flushed = 0, time.monotonic()
-        self._file: BinaryIO | None = None
-        self._lines: BinaryIO | None = None
-        try:
-            with _refusals(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = _opened(self._part)
-                _lock(self._file, self._part)
-                self._lines = _opened(self._journal)
-                self._resume(MAGIC + struct.pack("<I", VERSION) + digest_of(settings), wanted)
-        except BaseException:
-            self._close()
-            raise
+        self._end = HEADER.size
+        with _refusals(path), ExitStack() as files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = files.enter_context(_opened(self._part))
+            _lock(self._file, self._part)
+            self._lines = files.enter_context(_opened(self._journal))
+            self._resume(MAGIC + struct.pack("<I", VERSION) + digest_of(settings), wanted)
+            self._files = files.pop_all()
 
     def __enter__(self) -> "StoreWriter":
         return self
@@ -136,9 +132,10 @@ class StoreWriter:
         if not is_plain(name):
             raise DataError(f"{name!r} cannot be the name of a clip", self.path, "rename it")
         values = np.ascontiguousarray(clip.values)
+        frames, columns = values.shape
         text = "" if clip.shared is None else json.dumps(clip.shared, sort_keys=True)
         entry = Entry(
-            aligned(self._end), digest_of(values), *values.shape, KINDS.index(values.dtype.newbyteorder("<")),
+            aligned(self._end), digest_of(values), frames, columns, KINDS.index(values.dtype.newbyteorder("<")),
             clip.derived, self._number(text, name), clip.fps, *clip.size, clip.lost, clip.lost_derived,
         )  # fmt: skip
         body = _record(entry) + _SOURCE.pack(*source) + struct.pack("<I", len(text.encode())) + text.encode()
@@ -196,7 +193,6 @@ class StoreWriter:
 
     def _resume(self, head: bytes, wanted: Mapping[str, tuple[int, int]] | None) -> None:
         """Take over what the journal knows and `wanted` still has; cut off the rest."""
-        self._end = HEADER.size
         size = os.fstat(self._file.fileno()).st_size
         kept = len(head) if self._lines.read(len(head)) == head else 0
         while kept:
@@ -221,7 +217,7 @@ class StoreWriter:
 
     def _flush(self) -> None:
         """Make the clips certain, then say so."""
-        if self._file is None or self._file.closed:
+        if self._file.closed:
             return
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -232,10 +228,8 @@ class StoreWriter:
         self._unflushed, self._flushed = 0, time.monotonic()
 
     def _close(self) -> None:
-        for file in (self._lines, self._file):
-            if file is not None:
-                with suppress(OSError):
-                    file.close()
+        with suppress(OSError):
+            self._files.close()
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -94,7 +94,8 @@ def select(layout: Layout, keep: bool) -> tuple[list[Selected], list[int]]:
     Returns:
         The groups so packed, and the columns of the stored positions that go there.
     """
-    selected, columns = [], []
+    selected: list[Selected] = []
+    columns: list[int] = []
     shoulders = {(group.name, point) for group, point in map(layout.find, layout.shoulders)}
     for group in layout.groups:
         points, kept = group.points, len(group.points)
@@ -139,7 +140,7 @@ class Origin:
         middle, spread = self._cloud(parts, cache)
         across = self._across(parts) if self.shoulders else None
         scale = self._scale(across, spread, cache)
-        turn = self._turn(across, cache) if self.turn_frames else None
+        turn = self._turn(across, cache) if across is not None and self.turn_frames else None
         middle = middle.expand(-1, frames.shape[1], -1)
         body = self._anchor("body", parts[self.body.name], middle, cache).values if self.body else middle
         away = scale

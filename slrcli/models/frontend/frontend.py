@@ -93,6 +93,10 @@ class Frontend(nn.Module):
         mean, std: of the training data, float32 `[F]`; 0 and 1 until `set_statistics`.
     """
 
+    columns: Tensor | None
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, layout: Layout, options: FrontendOptions | None = None):
         super().__init__()
         self.layout = layout
@@ -227,7 +231,8 @@ class Frontend(nn.Module):
             for part in (part for part in parts.values() if part.group.kind == "features"):
                 part.values = part.values - self._mean(part, cache)
 
-        positions, confidences = ({kind: [] for kind in self.kinds} for _ in range(2))
+        positions: dict[str, list[Columns]] = {kind: [] for kind in self.kinds}
+        confidences: dict[str, list[Columns]] = {kind: [] for kind in self.kinds}
         for group, kept, bones in self.selected:
             positions[group.kind].append(parts[group.name].columns(group.axes, kept))
             if axes := self._place_axes(group):

@@ -5,7 +5,8 @@ of the other variant, which stand still meanwhile.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
+from operator import add
 
 import torch
 import torch.nn.functional as F
@@ -56,7 +57,7 @@ class Criterion:
             total = (1 - self.loss.frames) * total + self.loss.frames * own
         if self.teacher is not None:
             total = total * (1 - self.distill.weight)
-            for name, weight, value in self._from_teacher(output, batch):
+            for name, weight, value in self._from_teacher(self.teacher, output, batch):
                 terms[name] = value
                 total = total + weight * value
         if self.loss.consistency:
@@ -64,10 +65,10 @@ class Criterion:
             total = total + self.loss.consistency * terms["consistency"]
         return total, terms
 
-    def _from_teacher(self, output: Output, batch: Batch) -> list[tuple[str, float, Tensor]]:
+    def _from_teacher(self, teacher: Teacher, output: Output, batch: Batch) -> list[tuple[str, float, Tensor]]:
         """Name, weight and value of what the teacher teaches."""
         options = self.distill
-        log_probs, lengths = self.teacher(batch)
+        log_probs, lengths = teacher(batch)
         soft = at_frames(log_probs, lengths, output.lengths, output.log_probs.shape[1])
         value = distillation(output.log_probs, soft, output.lengths, options.blanks, options.temperature)
         found = [("distillation", options.weight, value)]
@@ -78,7 +79,7 @@ class Criterion:
 
 def mean_of(loss: Callable[[Tensor], Tensor], heads: Sequence[Tensor]) -> Tensor:
     """The mean loss of some heads, one at least."""
-    return sum(map(loss, heads)) / len(heads)
+    return reduce(add, map(loss, heads)) / len(heads)
 
 
 def disagreement(output: Output, target_lengths: Tensor) -> Tensor:

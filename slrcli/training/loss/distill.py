@@ -11,6 +11,8 @@ Beside its frames a teacher has hypotheses: whole labellings, of which the likel
 and Rush 2016, arXiv:1606.07947), each with its share of their probability.
 """
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -101,9 +103,9 @@ def at_frames(log_probs: Tensor, lengths: Tensor, wanted: Tensor, frames: int) -
     start = (place * lengths.unsqueeze(1)) // wanted.unsqueeze(1)
     stop = torch.maximum(-((-(place + 1) * lengths.unsqueeze(1)) // wanted.unsqueeze(1)), start + 1)
     last = (lengths - 1).unsqueeze(1)
-    best: Tensor | None = None
-    for step in range(int((stop - start).max())):
+
+    def covered(step: int) -> Tensor:
         index = torch.minimum(torch.minimum(start + step, stop - 1), last)
-        own = log_probs.gather(1, index.unsqueeze(2).expand(-1, -1, log_probs.shape[2]))
-        best = own if best is None else torch.maximum(best, own)
-    return best.log_softmax(dim=2)
+        return log_probs.gather(1, index.unsqueeze(2).expand(-1, -1, log_probs.shape[2]))
+
+    return reduce(torch.maximum, map(covered, range(int((stop - start).max())))).log_softmax(dim=2)

@@ -10,7 +10,7 @@ from statistics import median
 
 from slrcli.config import DEFAULT_ARCH
 from slrcli.findings import Finding, Level
-from slrcli.training.watch.history import History
+from slrcli.training.watch.history import EpochNumbers, History
 
 GRACE = 10  # epochs in which a model may say nothing, or always the same: all pass through this, small corpora long
 EARLY = 5  # epochs before which hardly anything can be said
@@ -250,21 +250,22 @@ def too_low(history: History) -> Finding | None:
     return _say(history, what, fix)
 
 
-def _dev_loss_rises(history: History) -> bool:
-    """Whether the loss on dev has been above its lowest value for some epochs while that on train fell."""
+def _turned(history: History) -> EpochNumbers | None:
+    """The epoch of the lowest loss on dev, if that has been above it for some epochs while the one on train fell."""
     lowest = history.lowest_dev_loss
     if lowest is None or lowest.epoch > history.now.epoch - LASTING:
-        return False
-    return history.holds_for(
+        return None
+    rises = history.holds_for(
         LASTING, lambda item: item.dev_loss > OVERFITTED * lowest.dev_loss and item.loss < lowest.loss
     )
+    return lowest if rises else None
 
 
 @diagnostic("SLR-T14", "the loss of dev falls with that of train")
 def dev_loss_alone(history: History) -> Finding | None:
     """The loss on dev rises while its WER still falls: sure of its errors, but still getting better."""
-    now, lowest = history.now, history.lowest_dev_loss
-    if not _dev_loss_rises(history) or history.best.epoch <= now.epoch - LASTING:
+    now, lowest = history.now, _turned(history)
+    if lowest is None or history.best.epoch <= now.epoch - LASTING:
         return None
     what = (
         f"the loss of dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now {now.dev_loss:.2f}), "
@@ -276,8 +277,8 @@ def dev_loss_alone(history: History) -> Finding | None:
 @diagnostic("SLR-T15", "training does not overfit")
 def overfitting(history: History) -> Finding | None:
     """The loss on dev rises, that on train falls, and the WER has not got better for a while."""
-    now, lowest, best = history.now, history.lowest_dev_loss, history.best
-    if not _dev_loss_rises(history) or best.epoch > now.epoch - GRACE:
+    now, lowest, best = history.now, _turned(history), history.best
+    if lowest is None or best.epoch > now.epoch - GRACE:
         return None
     what = (
         f"overfitting: the loss of dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now {now.dev_loss:.2f}), "

@@ -46,7 +46,9 @@ class EpochNumbers:
     def from_dict(cls, values: Mapping[str, Any]) -> "EpochNumbers":
         """From a line of `metrics.jsonl`, in which null stands for NaN; what a line lacks keeps its default."""
         known = {item.name for item in fields(cls)}
-        kept = {key: math.nan if value is None else value for key, value in values.items() if key in known}
+        kept: dict[str, Any] = {
+            key: math.nan if value is None else value for key, value in values.items() if key in known
+        }
         return cls(**kept)
 
 

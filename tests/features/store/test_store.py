@@ -242,7 +242,7 @@ def set_record(row, **values):
     """Writes fields of one record."""
 
     def change(data, header, places):
-        records = np.frombuffer(data, RECORD, header.count, places[0][0]).copy()
+        records = np.frombuffer(data, RECORD, header.clips, places[0][0]).copy()
         for key, value in values.items():
             records[row][key] = value
         data[places[0][0] : places[0][0] + records.nbytes] = records.tobytes()
@@ -273,12 +273,12 @@ HOSTILE = {
     "cut in the index": (lambda data, *_: data[:-70], "damaged"),
     "longer than it says": (lambda data, *_: data + b"\0" * 64, "damaged"),
     "a later version": (lambda data, *_: data[:8] + b"\x09" + data[9:], "version 9"),
-    "not finished": (set_header(index=0), "not finished"),
-    "a huge count": (set_header(count=2**63), "damaged"),
-    "a count one too large": (set_header(count=13), "damaged"),
-    "no clips": (set_header(count=0), "announces"),
-    "an index beyond the end": (set_header(index=2**64 - 64), "damaged"),
-    "an index in the header": (set_header(index=64), "damaged"),
+    "not finished": (set_header(place=0), "not finished"),
+    "a huge count": (set_header(clips=2**63), "damaged"),
+    "a count one too large": (set_header(clips=13), "damaged"),
+    "no clips": (set_header(clips=0), "announces"),
+    "an index beyond the end": (set_header(place=2**64 - 64), "damaged"),
+    "an index in the header": (set_header(place=64), "damaged"),
     "huge names": (set_header(name_bytes=2**64 - 1), "damaged"),
     "huge text": (set_header(shared_bytes=2**40), "announces"),
     "a clip beyond the end": (set_record(11, offset=1 << 40), "beyond the end"),
