@@ -166,7 +166,7 @@ def command(*arguments):
 
 def test_the_command_shows_findings_a_table_or_json(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    plain = command()
+    plain = command("--verbose")
     assert plain.exit_code == 0 and "SLR-E01" in plain.stdout
     table = command("--markdown").stdout
     assert table.startswith("| what | here |\n|---|---|\n| slr |") and f"| {torch.__version__} |" in table

@@ -9,10 +9,16 @@ from support.rewritten import BEST, STATE, assign, rewrite
 from typer.testing import CliRunner
 
 from slrcli.cli.check.check import app
-from slrcli.doctor.check_things import check_checkpoint
-from slrcli.doctor.checkpoint import CHECKPOINT_CHECKS
+from slrcli.console import Console
+from slrcli.doctor.checkpoint.checks import CHECKPOINT_CHECKS
+from slrcli.doctor.checkpoint.target import CheckpointTarget
+from slrcli.doctor.run import run as examined
 from slrcli.errors import CheckpointError
 from slrcli.findings import Level
+
+
+def check_checkpoint(path):
+    return examined(CheckpointTarget(path), Console(quiet=True))
 
 
 @pytest.fixture
@@ -202,9 +208,9 @@ def test_the_command_exits_with_1_for_a_fault_and_0_without(run):
     def command(*arguments):
         return CliRunner().invoke(app, ["checkpoint", *map(str, arguments)])
 
-    sound = command(run)
+    sound = command(run, "--verbose")
     assert sound.exit_code == 0 and "SLR-C09" in sound.stdout
-    assert command(run, "--seed", 3).stdout.count("made-up clip") == 2
+    assert command(run, "--seed", 3, "-v").stdout.count("made-up clip") == 2
     answer = json.loads(command(run, "--json", "--only", "C08").stdout)
     assert answer["summary"]["passed"] and {item["code"] for item in answer["checks"]} == {"SLR-C01", "SLR-C08"}
     rewrite(run / BEST, assign(["metrics"], "wer", 12.5))

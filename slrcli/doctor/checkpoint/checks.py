@@ -50,7 +50,7 @@ class CheckpointContext(Context):
         metrics_file: the run's metrics, a line an epoch; None: there is none.
         seed: of the made-up clips, and of new orders of signs.
         open_dev: gives the recogniser and the clips of dev; None where no corpus is named.
-        measured: what checks have to say beyond their findings, by name, as plain values.
+        measured: what checks have to say beyond their findings, by name, in a plain form or with one.
     """
 
     path: Path

@@ -1,10 +1,10 @@
-"""`slr check overfit`: can a handful of utterances be learnt by heart?"""
+"""`slr check overfit`: can the model memorise a handful of utterances?"""
 
 from typing import Annotated
 
 import typer
 
-from slrcli.cli.check.check_common import Only, Skip, Strict, chosen, tell
+from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted, check
 from slrcli.cli.options.common import (
     Annotations,
     ConfigFile,
@@ -36,7 +36,7 @@ def overfit(
         float | None, typer.Option("--lr", "--learning-rate", help="Learning rate, constant.", show_default=str(LR))
     ] = None,
     utterances: Annotated[
-        int, typer.Option("--utterances", "-n", help="How many utterances of train to learn by heart.")
+        int, typer.Option("--utterances", "-n", help="How many utterances of train to memorise.")
     ] = DEFAULTS.utterances,
     seconds: Annotated[
         float, typer.Option("--seconds", help="Give up after so many seconds of training.")
@@ -58,9 +58,10 @@ def overfit(
     only: Only = None,
     skip: Skip = None,
     strict: Strict = False,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> int:
-    """Learn a handful of your own utterances by heart, which every sound set-up can, in two minutes at most.
+    """Overfit a handful of your own utterances, which every sound set-up can, in two minutes at most.
 
     Example: slr check overfit --data-dir corpus --arch mobilenetv3 --seconds 300
     """
@@ -69,30 +70,22 @@ def overfit(
         data__layout=layout, data__vocab=vocab, data__normaliser=normaliser, model__arch=arch, optim__lr=lr,
         run__seed=seed, run__device=device,
     )  # fmt: skip
-    from slrcli.doctor.overfit.overfit import overfit as learn_by_heart
-    from slrcli.errors import EXIT_FAILURE, EXIT_OK
+    from slrcli.doctor.overfit.overfit import OverfitTarget
     from slrcli.training.adapt import settle
 
     settled = settle(console, given, preset, config, settings or (), sections=("model",))
-    bounds = OverfitConfig(utterances, seconds, steps)
-    result = learn_by_heart(settled, bounds, console, chosen(only, skip, strict))
-    if as_json:
-        console.json(result.to_dict())
-    else:
-        for line in _picture(console, result):
-            console.result(line)
-        tell(console, result.examination)
-    return EXIT_OK if result.examination.passed else EXIT_FAILURE
+    target = OverfitTarget(settled, OverfitConfig(utterances, seconds, steps))
+    return check(console, target, Wanted(only, skip, strict, verbose), lambda found: _picture(console, found.context))
 
 
-def _picture(console: Console, result) -> list[str]:
+def _picture(console: Console, attempt) -> list[str]:
     """Loss and WER over the steps: drawn where the terminal can, else as a table."""
     from slrcli.report.text.curve import curve, table
 
     if not console.draws:
-        rows = [(point.step, point.loss, point.wer, 100 * point.blank_share) for point in result.points]
+        rows = [(point.step, point.loss, point.wer, 100 * point.blank_share) for point in attempt.points]
         return table(("step", "loss", "WER %", "blank %"), rows)
     width = min(console.width - 12, WIDEST)
-    lines = curve("loss a gloss, by step", range(1, len(result.losses) + 1), result.losses, width)
-    steps, rates = [point.step for point in result.points], [point.wer for point in result.points]
+    lines = curve("loss per gloss, by step", range(1, len(attempt.losses) + 1), attempt.losses, width)
+    steps, rates = [point.step for point in attempt.points], [point.wer for point in attempt.points]
     return lines + curve("WER in percent, by step", steps, rates, width)
