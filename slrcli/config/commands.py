@@ -15,9 +15,9 @@ COMPOSE_SPLITS = ("given", "signer", "clip")
 
 @dataclass(frozen=True)
 class OverfitConfig:
-    """How `slr check overfit` learns a handful of utterances by heart."""
+    """How `slr check overfit` overfits a handful of utterances."""
 
-    utterances: int = setting(8, "How many utterances of train to learn by heart.", least=1)
+    utterances: int = setting(8, "How many utterances of train to memorise.", least=1)
     seconds: float = setting(120.0, "Give up after so many seconds of training.", least=1)
     steps: int = setting(2000, "Give up after so many steps.", least=1)
     enough: float = setting(5.0, "Word error rate in percent that counts as learnt.", least=0, most=100)

@@ -203,6 +203,19 @@ def test_the_distributions_are_drawn_and_stand_in_json(corpus):
     assert sum(first["splits"]["train"]["counts"]) == 4 and first["splits"]["dev"]["median"] == 40
 
 
+def test_a_healthy_corpus_fits_on_a_small_terminal_and_verbose_shows_every_note(corpus, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    write_table(corpus, "dev", [("d1", "SNOW"), ("d2", "SUN")])
+    shown = command("data", "--data-dir", corpus)
+    lines = shown.output.splitlines()  # the heading and the count of checks as well
+    assert len(lines) <= 24 and "! SLR-D13" in shown.stdout and "·" not in shown.stdout
+    assert shown.stdout.splitlines()[-1].startswith("0 errors, 1 warning, ")
+    told = command("data", "--data-dir", corpus, "--verbose").stdout
+    answer = json.loads(command("data", "--data-dir", corpus, "--json").stdout)
+    assert told.count("\n· ") == answer["summary"]["notes"] > 10
+    assert told.index("! SLR-D13") > told.rindex("\n· ")  # the warning comes last
+
+
 def test_the_stride_and_the_claim_about_signers_make_errors(corpus):
     features(corpus, "t2", clip(frames=16))
     for option, code in ((("--stride", "8"), "SLR-D10"), (("--signer-independent",), "SLR-D21")):

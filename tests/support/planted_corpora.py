@@ -394,7 +394,7 @@ FAULTS = {
     too_few_frames_for_the_stride: ("SLR-D10", E),
     too_few_frames_for_the_default: ("SLR-D10", W),
     id_twice: ("SLR-D11", E),
-    id_in_two_splits: ("SLR-D12", E),
+    id_in_two_splits: ("SLR-D11", E),
     unknown_gloss: ("SLR-D13", W),
     table_of_latin_1: ("SLR-D14", E),
     table_with_a_cell_too_many: ("SLR-D14", E),
