@@ -62,7 +62,7 @@ def hostile(context: ModelContext) -> Iterator[Finding]:
             say = error if usual else warning
             yield say(
                 f"A clip with {name} makes the {trouble} NaN or infinite.",
-                fix="replace NaN by 0 after standardising; guard divisions and roots by a small constant; clamp the features",
+                fix="replace NaN by 0 after standardising, guard divisions and roots, clamp the features",
             )
     yield note(f"tried: {', '.join(HOSTILE)}")
 
