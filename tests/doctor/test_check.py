@@ -81,6 +81,16 @@ def test_the_help_names_the_defaults_that_the_workflow_has():
     assert str(workflow.VOCAB_SIZE) in shown and workflow.LAYOUT in shown
 
 
+def test_a_checkpoint_whose_vocabulary_is_of_another_size_is_refused(tmp_path):
+    layout = generic_layout(COLUMNS)
+    meta = Meta(Config(), vocabulary_of("A B C"), layout)
+    save_checkpoint(tmp_path / "other.safetensors", build_model(DEFAULT_ARCH, layout, CLASSES), meta)
+    result = command("model", "other.safetensors")
+    assert result.exit_code == 1 and "does not hold together" in result.stderr and not result.stdout
+    audit = command("checkpoint", "other.safetensors")
+    assert audit.exit_code == 1 and "✗ SLR-C05" in audit.stdout and "wants [4" in audit.stdout
+
+
 def test_the_command_exits_with_1_for_the_ancestor_and_0_for_the_default():
     options = ["--layout", "generic-22", "--vocab-size", "30"]
     assert command("model", "conv-bilstm", *options).exit_code == 0
