@@ -239,7 +239,7 @@ def train(
     Raises:
         SlrError: data, settings or memory that do not allow it.
     """
-    from slrcli.training.adapt import settle
+    from slrcli.training.data import settle
     from slrcli.training.run import train as start
 
     console, sections = _Listening(progress), _sections(settings)
@@ -672,7 +672,7 @@ def _told_of(corpus: str | Path | OpenCorpus) -> dict[str, Any]:
 
 def _data_of(corpus: str | Path | OpenCorpus, settings: Mapping[str, Any]) -> DataConfig:
     """How a corpus is read: as it says itself, and over it what was said."""
-    from slrcli.training.adapt import resolve_told
+    from slrcli.training.data import resolve_told
 
     given = {key: _plain(value) for key, value in settings.items()}
     return resolve_told({"data": {**_told_of(corpus), **given}}).data

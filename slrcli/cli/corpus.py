@@ -71,7 +71,7 @@ def corpus(
     for text in summary.notes:
         console.note(text)
     if as_json:
-        console.json(summary.as_dict())
+        console.json(summary.to_dict())
     else:
         show(console, summary)
     tell_problems(console, summary, out)

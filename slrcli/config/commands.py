@@ -15,7 +15,7 @@ HELD_OUT = 0.1  # share of the utterances for dev, and for test, where a corpus 
 
 @dataclass(frozen=True)
 class OverfitConfig:
-    """How `slr check overfit` learns a handful of utterances by heart."""
+    """How `slr check overfit` overfits a handful of utterances."""
 
     utterances: int = setting(8, "Utterances of train to overfit.", least=1, flags=("--utterances", "-n"))
     seconds: float = setting(120.0, "Maximum training time in seconds.", least=1)

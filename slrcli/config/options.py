@@ -256,6 +256,7 @@ OPTIONS: dict[str, Option] = {
     ),
     "check.skip": Option(("--skip",), "Skip these checks.", metavar="CODE[,CODE]"),
     "check.strict": _switch("--strict", "Let warnings fail too."),
+    "check.verbose": Option(("--verbose", "-v"), "Show every note, not only their number.", False),
     "check.explain": Option(
         ("--explain",), "Explain a code and its remedy; `list` shows all codes.", metavar="CODE"
     ),

@@ -43,7 +43,7 @@ PANELS = {
     **{f"decode.{name}": "Streams" for name in ("camera", "camera_index", "pipe", "raw", "stream")},
     "decode.jobs": "Landmarks of videos",
     **{f"extract.{name}": "" for name in ("out", "jobs", "preview", "overwrite", "stop_on_error")},
-    **{f"check.{name}": "Checks" for name in ("only", "skip", "strict")},
+    **{f"check.{name}": "Checks" for name in ("only", "skip", "strict", "verbose")},
 }
 
 

@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,6 +80,10 @@ class EnvContext(Context):
     encoding: str
     locale: str
     loss: float
+
+    def results(self) -> dict[str, Any]:
+        """Everything as name -> text."""
+        return {"facts": facts(self)}
 
     @classmethod
     def here(cls, runs: Path = RUNS) -> "EnvContext":

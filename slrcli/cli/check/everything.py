@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.check.check_common import Only, Skip, Strict, chosen
+from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted
 from slrcli.cli.options.common import Json, option
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, EXIT_USAGE
@@ -23,35 +23,34 @@ def everything(
     only: Only,
     skip: Skip,
     strict: Strict,
+    verbose: Verbose,
     as_json: Json,
 ) -> int:
-    """All that can be looked at from here, or the page of a code."""
+    """Everything that can be checked from here, or the page of a code."""
     if explain is not None:
         return _explain(console, explain)
     from slrcli.doctor.check_all import check_all
 
-    parts = check_all(console, chosen(only, skip, strict))
+    parts = check_all(console, Wanted(only, skip, strict, verbose).choice)
     passed = all(part.passed for part in parts)
     if as_json:
-        console.json({"passed": passed, "parts": [part.as_dict() for part in parts]})
+        console.json({"passed": passed, "parts": [part.to_dict() for part in parts]})
     else:
         for part in parts:
-            _tell(console, part)
-        console.result(f"\n{'Nothing is wrong' if passed else 'Something is wrong'} with what was looked at.")
+            _tell(console, part, verbose)
+        console.result(f"\n{'No errors were found.' if passed else 'Errors were found.'}")
     return EXIT_OK if passed else EXIT_FAILURE
 
 
-def _tell(console: Console, part) -> None:
-    """One part: what is wrong and how many checks ran; or why it did not run, and how it does."""
-    from slrcli.findings import Level
-
+def _tell(console: Console, part, verbose: bool) -> None:
+    """One part: its findings and how many checks ran; or why it did not run, and how it does."""
     if part.examination is None:
-        console.result(f"\n{part.name}: {'broke off' if part.broke else 'not run'}, {part.why}\n    to do {part.how}")
+        console.result(f"\n{part.name}: {'failed' if part.broke else 'not run'}, {part.why}\n    to do {part.how}")
         return
     found = part.examination
-    ran = f"{len(found.checks)} checks" + (f", {len(found.skipped)} left out" if found.skipped else "")
+    ran = f"{len(found.checks)} checks" + (f", {len(found.skipped)} skipped" if found.skipped else "")
     console.result(f"\n{part.name}: {found.subject}; {ran}")
-    console.findings([finding for finding in found.findings if finding.level is not Level.NOTE])
+    console.findings(found.findings, notes=verbose)
 
 
 def _explain(console: Console, code: str) -> int:

@@ -1,8 +1,8 @@
-"""`slr check overfit`: can a handful of utterances be learnt by heart?"""
+"""`slr check overfit`: can the model memorise a handful of utterances?"""
 
 from typing import TYPE_CHECKING, Annotated
 
-from slrcli.cli.check.check_common import Only, Skip, Strict, chosen, tell
+from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted, check
 from slrcli.cli.options.common import (
     ConfigFile,
     Corpus,
@@ -19,7 +19,7 @@ from slrcli.config import OverfitConfig
 from slrcli.console import Console
 
 if TYPE_CHECKING:
-    from slrcli.doctor.overfit.overfit import OverfitResult
+    from slrcli.doctor.overfit.checks import OverfitContext
 
 DEFAULTS = OverfitConfig()
 WIDEST = 60  # characters of a curve
@@ -45,6 +45,7 @@ def overfit(
     only: Only,
     skip: Skip,
     strict: Strict,
+    verbose: Verbose,
     as_json: Json,
 ) -> int:
     """Overfit a handful of your own utterances, which every sound set-up can, in two minutes at most.
@@ -56,32 +57,24 @@ def overfit(
         **{f"data__{name}": value for name, value in corpus.items()}, data__vocab=vocab, data__normaliser=normaliser,
         model__arch=arch, optim__lr=lr, run__seed=seed, run__device=device,
     )  # fmt: skip
-    from slrcli.doctor.overfit.overfit import overfit as learn_by_heart
-    from slrcli.errors import EXIT_FAILURE, EXIT_OK
+    from slrcli.doctor.overfit.overfit import OverfitTarget
     from slrcli.training.data import settle
 
     settled = settle(console, given, preset, config, settings or (), sections=("model",))
-    bounds = OverfitConfig(utterances, seconds, steps)
-    result = learn_by_heart(settled, bounds, console, chosen(only, skip, strict))
-    if as_json:
-        console.json(result.to_dict())
-    else:
-        for line in _picture(console, result):
-            console.result(line)
-        tell(console, result.examination)
-    return EXIT_OK if result.examination.passed else EXIT_FAILURE
+    target = OverfitTarget(settled, OverfitConfig(utterances, seconds, steps))
+    return check(console, target, Wanted(only, skip, strict, verbose), lambda found: _picture(console, found.context))
 
 
-def _picture(console: Console, result: "OverfitResult") -> list[str]:
+def _picture(console: Console, attempt: "OverfitContext") -> list[str]:
     """Loss and WER over the steps: drawn where the terminal can, else as a table."""
     from slrcli.report.text.curve import curve, table
 
     if not console.draws:
-        rows = [(point.step, point.loss, point.wer, 100 * point.blank_share) for point in result.points]
+        rows = [(point.step, point.loss, point.wer, 100 * point.blank_share) for point in attempt.points]
         return table(("step", "loss", "WER %", "blank %"), rows)
     width = max(10, min(console.width - BESIDE, WIDEST))
-    steps, rates = [point.step for point in result.points], [point.wer for point in result.points]
+    steps, rates = [point.step for point in attempt.points], [point.wer for point in attempt.points]
     return [
-        curve("loss per gloss by step", range(1, len(result.losses) + 1), result.losses, width),
+        curve("loss per gloss by step", range(1, len(attempt.losses) + 1), attempt.losses, width),
         curve("WER in % by step      ", steps, rates, width),
     ]

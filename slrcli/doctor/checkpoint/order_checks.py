@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from slrcli.doctor.checkpoint import CheckpointContext
+from slrcli.doctor.checkpoint.checks import CheckpointContext
+from slrcli.doctor.checkpoint.order import OrderEffect, heads_apart, order_effect
 from slrcli.doctor.context import Checks, note, warning
-from slrcli.doctor.order import OrderEffect, heads_apart, order_effect
 from slrcli.errors import DataError
 from slrcli.findings import Finding
 
@@ -30,7 +30,7 @@ def reads_signs(context: CheckpointContext) -> Iterator[Finding]:
     else:
         effect = order_effect(recogniser, clips, context.seed)
         if effect is not None:
-            context.measured["order"] = effect.as_dict()
+            context.measured["order"] = effect
         yield from order_findings(effect)
     heads = heads_apart(recogniser, clips)
     if heads is None:

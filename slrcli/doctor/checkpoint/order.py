@@ -96,7 +96,7 @@ class OrderEffect:
     left_out: int
     inner: tuple[Score, Score] | None = None
 
-    def as_dict(self) -> dict[str, float | int | None]:
+    def to_dict(self) -> dict[str, float | int | None]:
         """Plain values, for `--json`: error rates and shares in percent, differences in percent points."""
         control, reordered = (item.wer for item in self.inner) if self.inner else (None, None)
         return {"whole_wer": self.whole.wer, "control_wer": self.control.wer, "reordered_wer": self.reordered.wer,

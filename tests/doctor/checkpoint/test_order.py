@@ -16,8 +16,8 @@ from slrcli.checkpoints.meta import Meta
 from slrcli.config import Config, ModelConfig
 from slrcli.corpus import Utterance
 from slrcli.corpus.clips import Clips
-from slrcli.doctor.order import exchanged, heads_apart, new_order, order_effect, sign_spans_of
-from slrcli.doctor.order_checks import order_findings
+from slrcli.doctor.checkpoint.order import exchanged, heads_apart, new_order, order_effect, sign_spans_of
+from slrcli.doctor.checkpoint.order_checks import order_findings
 from slrcli.errors import DataError
 from slrcli.features.layout import generic_layout
 from slrcli.findings import Level
@@ -266,14 +266,14 @@ def test_inner_heads_read_the_same_cuts_in_both_orders(clips):
     assert [len(item.utterances) for item in effect.inner] == [len(effect.control.utterances)] * 2
     said = " | ".join(item.what for item in order_findings(effect))
     assert f"on the same cuts: WER {control.wer:.1f} % in their own order, {reordered.wer:.1f} % in a new one" in said
-    plain = effect.as_dict()
+    plain = effect.to_dict()
     assert plain["inner_control_wer"] == control.wer and plain["reordered_wer"] == effect.reordered.wer
     assert json.loads(json.dumps(plain)) == plain
 
 
 def test_without_inner_heads_there_is_nothing_to_say_of_them(clips):
     effect = order_effect(Reader(VOCABULARY), clips)
-    assert effect.inner is None and effect.as_dict()["inner_control_wer"] is None
+    assert effect.inner is None and effect.to_dict()["inner_control_wer"] is None
     assert not any("inner" in item.what for item in order_findings(effect))
 
 
