@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from slrcli.corpus import Corpus, Utterance
     from slrcli.decoding.hypothesis import Hypothesis
     from slrcli.decoding.stream import StreamEvent, StreamRecogniser
-    from slrcli.doctor.check import DataExamination
     from slrcli.doctor.choice import Choice
     from slrcli.doctor.run import Examination
     from slrcli.evaluation.checkpoint import EvalResult
@@ -132,7 +131,7 @@ def check_data(
     seed: int = 1,
     progress: Progress | None = None,
     **settings: Any,
-) -> "DataExamination":
+) -> "Examination":
     """What `slr check data` finds; `findings` and `passed` of the result say it.
 
     Args:
@@ -147,10 +146,11 @@ def check_data(
     Raises:
         SlrError: there is no corpus that can be read, or an option names what does not exist.
     """
-    from slrcli.doctor.check import check_data as check
+    from slrcli.doctor.data.target import DataTarget
+    from slrcli.doctor.run import run
 
-    choice = _choice(only, skip, strict)
-    return check(_Listening(progress), _data_of(corpus, settings), seed, choice, full, jobs)
+    target = DataTarget(_data_of(corpus, settings), seed, full, jobs)
+    return run(target, _Listening(progress), _choice(only, skip, strict))
 
 
 # Training.
@@ -273,11 +273,12 @@ def check_model(
     Raises:
         SlrError: no such architecture, file or module, or an option that does not fit.
     """
-    from slrcli.doctor.check import check_model as check
+    from slrcli.doctor.model.target import ModelTarget
+    from slrcli.doctor.run import run
 
     named = target.path if isinstance(target, Model) else target
-    choice = _choice(only, skip, strict)
-    return check(_Listening(progress), None if named is None else str(named), vocab_size, layout, seed, choice=choice)
+    examined = ModelTarget(None if named is None else str(named), vocab_size, layout, seed)
+    return run(examined, _Listening(progress), _choice(only, skip, strict))
 
 
 # Recognition.

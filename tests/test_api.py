@@ -284,9 +284,9 @@ def test_transcripts_are_scored_as_the_command_scores_their_files(tmp_path):
 
 def test_checks_find_what_the_commands_find(corpus, run, model):
     wanted = printed("check", "data", "--data-dir", corpus, "--only", "D0")
-    assert json.loads(json.dumps(slrcli.check_data(corpus, only="D0").as_dict()["findings"])) == wanted["findings"]
+    assert json.loads(json.dumps(slrcli.check_data(corpus, only="D0").to_dict()["findings"])) == wanted["findings"]
     wanted = slr("check", "model", run.folder, "--only", "M01", "--json").stdout
-    assert slrcli.check_model(model, only=["M01"]).as_dict()["findings"] == json.loads(wanted)["findings"]
+    assert slrcli.check_model(model, only=["M01"]).to_dict()["findings"] == json.loads(wanted)["findings"]
     with pytest.raises(UsageError, match="No check has the code"):
         slrcli.check_data(corpus, only="X")
 

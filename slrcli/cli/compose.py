@@ -63,7 +63,7 @@ def compose(
     options = ComposeConfig(name, sentences, signs, bridge, rest, every, split_by, dev, test, seed)
     result = run(console, clips, out, options, layout or "auto", sentences_from, signer_pattern)
     if as_json:
-        console.json(result.as_dict())
+        console.json(result.to_dict())
     else:
         show(console, result)
     for where, reason in list(result.left_out.items())[:SHOWN]:

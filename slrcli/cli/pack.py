@@ -46,14 +46,14 @@ def pack(
     if verify is not None:
         found = work.verify(console, verify)
         if as_json:
-            console.json([item.as_dict() for item in found])
+            console.json([item.to_dict() for item in found])
         return tell_verified(console, found)
     if corpus["data_dir"] is None or out is None:
         what = "A corpus and a folder for its pack are needed."
         raise UsageError(what, "--data-dir, --out", "Name both, or use --verify PACKED.")
     result = work.pack(console, data_of(**corpus), out, PackConfig(dtype, tolerance), jobs, partial, overwrite)
     if as_json:
-        console.json(result.as_dict())
+        console.json(result.to_dict())
     else:
         show(console, result)
     for where, error in list(result.failed.items())[:SHOWN]:

@@ -41,7 +41,7 @@ def show(
 
     shown = run(console, file, out, layout or "auto", fps, aspect, clip)
     if as_json:
-        console.json(shown.as_dict())
+        console.json(shown.to_dict())
     else:
         tell(console, shown)
     for text in shown.notes:

@@ -49,7 +49,7 @@ def vocab(
     for text in result.notes:
         console.note(text)
     if as_json:
-        console.json(result.as_dict())
+        console.json(result.to_dict())
     elif result.lookups:
         render_lookups(console, result.lookups)
     else:

@@ -83,7 +83,7 @@ class Packed:
     failed: dict[str, SlrError] = field(default_factory=dict)
     complete: bool = False
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
         return {
             "root": str(self.root),
@@ -298,7 +298,7 @@ class Verified:
     digest: str
     damaged: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
         return {**asdict(self), "path": str(self.path)}
 
