@@ -52,7 +52,7 @@ def evaluate(
     jobs: Annotated[int, option("eval.jobs")],
     as_json: Json,
 ) -> int:
-    """Score a recogniser: word error rate, in all and per signer, worst utterances.
+    """Score a recogniser: word error rate, also per signer, worst utterances.
 
     Examples:
         slr eval runs/latest --data-dir DIR --split test --out hypotheses.ctm

@@ -42,7 +42,7 @@ def layout(
 
     if name is None:
         if picture is not None:
-            raise UsageError("No layout to draw is named.", "--picture", "slr layout NAME --picture FILE")
+            raise UsageError("Nothing says which layout to draw.", "--picture", "slr layout NAME --picture FILE")
         found = [load_layout(known) for known in list_layouts()[:-1]]
         if as_json:
             console.json([_summary(item) for item in found])
