@@ -25,8 +25,7 @@ COMMANDS = {
     "train": Place("train", "train", TRAIN, "Train a recogniser. The folder of the corpus is all that it needs."),
     "lm": Place("lm", "lm", TRAIN, "Estimate or evaluate an n-gram language model of glosses (modified Kneser-Ney)."),
     "eval": Place(
-        "evaluate", "evaluate", EVALUATE,
-        "Score a recogniser: word error rates in all and per signer, worst utterances.",
+        "evaluate", "evaluate", EVALUATE, "Score a recogniser: word error rate, also per signer, worst utterances."
     ),
     "score": Place(
         "score", "score", EVALUATE, "Score hypothesis files against references, with confidence intervals and tests."

@@ -37,7 +37,7 @@ def align(
     Examples:
         slr align clip.npy --glosses "HELLO YOU NAME WHAT"
         slr align clip.npy --glosses "HELLO YOU" --out clip.eaf
-        slr align --data-dir DIR --split train --format csv --format eaf --out segments
+        slr align --data-dir DIR --split dev --format eaf --out segments
     """
     from slrcli.recognition import align as workflow
     from slrcli.recognition.load import open_recogniser
@@ -45,9 +45,7 @@ def align(
     from slrcli.transcripts import plan_outputs
 
     if bool(file) == bool(corpus["data_dir"] or corpus["annotations"]):
-        raise UsageError(
-            "Either a clip or a corpus is aligned.", "slr align", "Name a feature file, or --data-dir DIR."
-        )
+        raise UsageError("One clip or one corpus is aligned.", "slr align", "Name a feature file, or --data-dir DIR.")
     if file and not glosses:
         raise UsageError("The glosses of the clip are not given.", str(file), 'Add --glosses "HELLO YOU".')
     if file:

@@ -54,7 +54,7 @@ def compose(
 
     Examples:
         slr compose clips/ --out corpus --sentences 2000 --split-by signer
-        slr compose clips.npz --out corpus --every 2 --sentences-from sentences.txt
+        slr compose clips.npz --out corpus --sentences-from sentences.txt
         slr compose lsa64/ --out corpus --signer-pattern '_(\\d+)_'
     """
     from slrcli.corpus.compose.compose import compose as run

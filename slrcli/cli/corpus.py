@@ -46,7 +46,7 @@ def corpus(
     Examples:
         slr corpus DIR --fps 25
         slr corpus DIR --split-by signer --dev 0.1 --test 0.1 --seed 1 --out DIR2
-        slr corpus DIR --annotations clips.tsv --column id=Clip --column glosses=Signs --out DIR2
+        slr corpus DIR --annotations clips.tsv --column id=Clip --out DIR2
     """
     from slrcli.corpus.describe import Division, corpus_summary, divide_corpus
     from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError

@@ -54,7 +54,7 @@ def evaluate(
     jobs: Annotated[int, option("eval.jobs")],
     as_json: Json,
 ) -> int:
-    """Score a recogniser: word error rates in all and per signer, worst utterances.
+    """Score a recogniser: word error rate, also per signer, worst utterances.
 
     Examples:
         slr eval runs/latest --data-dir DIR --split test --out hypotheses.ctm

@@ -36,7 +36,7 @@ def lm(
 
     Examples:
         slr lm --data-dir DIR --out lm.arpa
-        slr lm train.corpus.csv more.txt --order 4 --out lm.arpa --test dev.corpus.csv
+        slr lm train.corpus.csv --order 4 --out lm.arpa --test dev.corpus.csv
         slr lm --perplexity lm.arpa test.corpus.csv --json
     """
     from slrcli.corpus.language_model import lm as run

@@ -36,6 +36,7 @@ class Option(NamedTuple):
         least, most: bounds of a number, both inclusive.
         listed: values that help and shell completion show: themselves, or the name of their registry.
         metavar: what stands for its value in help, in place of its type.
+        folder: whether it is a path that no file may have.
     """
 
     flags: tuple[str, ...]
@@ -46,6 +47,7 @@ class Option(NamedTuple):
     most: float | None = None
     listed: str | tuple[str, ...] = ()
     metavar: str | None = None
+    folder: bool = False
 
 
 def _jobs(text: str, default: int = 0, shown: str = "") -> Option:
@@ -159,7 +161,7 @@ OPTIONS: dict[str, Option] = {
     "demo.small": _switch("--small", "The smallest size, in seconds: it shows that all works, not that it learns."),
     "eval.split": Option(("--split", "-s"), "Split to score.", "", "test, or dev if there is no test"),
     "eval.out": _out("Write the hypotheses: .ctm, .csv, .tsv, .stm, .trn, .jsonl or .txt. Repeatable."),
-    "eval.report": Option(("--report",), "Folder for an error report, index.html, for the browser.", metavar="DIR"),
+    "eval.report": Option(("--report",), "Folder for an error report, index.html, for the browser.", folder=True),
     "eval.worst": _WORST,
     "eval.fps": _fps(
         "Frames per second, for times in CTM files and reports.",

@@ -282,8 +282,8 @@ def test_a_table_of_ones_own_becomes_the_usual_layout(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--split-by", "signer"], "name it with --out"),
-        (["--dev", "0.2", "--out", "x"], "use --split-by"),
+        (["--split-by", "signer"], "Name it with --out"),
+        (["--dev", "0.2", "--out", "x"], "Use --split-by"),
         (["--column", "id"], "names no column"),
         (["--column", "idd=Clip"], "Did you mean 'id'"),
         (["--split-by", "colour", "--out", "x"], "a corpus cannot be split by 'colour'"),

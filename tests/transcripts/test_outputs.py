@@ -456,7 +456,7 @@ def test_decoded_confidences_go_through_the_calibration_of_the_checkpoint(slr, r
         (["align"], "name a feature file"),
         (["align", "a.npy"], "not named"),
         (["align", "a.npy", "-g", " "], "no glosses"),
-        (["align", "a.npy", "-g", "HELLO", "--data-dir", "corpus"], "one clip or one corpus"),
+        (["align", "a.npy", "-g", "HELLO", "--data-dir", "corpus"], "One clip or one corpus"),
         (["decode", "a.npy", "-f", "word"], "no output format"),
         (["decode", "--camera", "-f", "srt"], "for files"),
     ],

@@ -69,7 +69,7 @@ def option(name: str, *flags: str, panel: str | None = None, required: bool = Fa
         rich_help_panel=panel or None,
         autocompletion=completion(told.listed) if told.listed else None,
     )
-    made.unsaid = None
+    made.unsaid, made.file_okay = None, not told.folder
     if name in OPTIONS:  # the bounds of a setting are checked with all others, wherever its value comes from
         made.min, made.max, made.unsaid = told.least, told.most, told.default
     if required:
