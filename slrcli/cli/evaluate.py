@@ -71,6 +71,8 @@ def evaluate(
     if console.follows:  # the first process writes
         out = report = table = None
     if report:
+        if report.is_file():
+            raise UsageError("A report is a folder.", f"--report {report}", "Name one that may be made.")
         require_place(report / PAGE)
     if table:
         require_table(table)
