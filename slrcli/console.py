@@ -158,13 +158,13 @@ class Console:
             self._err.print(Text(f"  to do {visible(error.fix)}"), soft_wrap=True)
 
     def findings(self, findings: Sequence[Finding], notes: bool = True) -> None:
-        """All findings, the worst first, as the result; then a line that counts them.
+        """All findings, the worst last, as the result; then a line that counts them.
 
         Without `notes` (or where the console is `quiet`) what is only worth knowing is counted and not shown.
         """
         order = list(Level)
         out = self._err if self.as_json else self._out
-        for finding in sorted(findings, key=lambda item: order.index(item.level)):
+        for finding in sorted(findings, key=lambda item: -order.index(item.level)):
             if finding.level is Level.NOTE and (self.quiet or not notes):
                 continue
             mark, style = MARKS[finding.level]

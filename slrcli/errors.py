@@ -13,7 +13,7 @@ class SlrError(Exception):
 
     Args:
         what: what is wrong, one sentence.
-        where: the file, line, id or option it concerns; may be empty.
+        where: the file, line, id or option it concerns, kept as a text; may be empty.
         fix: what to do about it; may be empty.
     """
 

@@ -31,7 +31,7 @@ class Finding:
     where: str = ""
     fix: str = ""
 
-    def as_dict(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, str]:
         """The finding as a plain dictionary, for `--json`."""
         return asdict(self)
 

@@ -1,10 +1,13 @@
-"""What the tests share: the folder of real recordings, if the environment names one."""
+"""What the tests share: one thread per worker, and the folder of real recordings, if the environment names one."""
 
 import os
 import signal
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as processors share them; set before torch is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure() -> None:

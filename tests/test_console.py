@@ -59,11 +59,11 @@ def test_json_has_no_nan(capsys):
     assert json.loads(capsys.readouterr().out) == {"wer": None, "list": [None, 1.5]}
 
 
-def test_findings_come_worst_first_with_a_tally(capsys):
+def test_findings_come_worst_last_with_a_tally(capsys):
     findings = [Finding(Level.NOTE, "SLR-X02", "fine"), Finding(Level.ERROR, "SLR-X01", "broken", "here", "mend")]
     Console().findings(findings)
     out = capsys.readouterr().out
-    assert out.index("SLR-X01") < out.index("SLR-X02") and out.endswith("1 error, 0 warnings, 1 note\n")
+    assert out.index("SLR-X02") < out.index("SLR-X01") and out.endswith("1 error, 0 warnings, 1 note\n")
     assert tally([]) == "0 errors, 0 warnings, 0 notes"
 
 

@@ -29,6 +29,19 @@ def save_checkpoint(path: Path, model: SignModel, meta: Meta) -> None:
     _write(path, tensors, FORMAT, meta.to_dict())
 
 
+def amend_checkpoint(path: Path, **values: Any) -> None:
+    """Rewrite a checkpoint with other plain values (see `Meta.to_dict`); its weights stay as they are, bit for bit.
+
+    Raises:
+        CheckpointError: not a checkpoint, or damaged.
+        SlrError: it cannot be written.
+    """
+    tensors, known = read_checkpoint(path)
+    known |= values
+    Meta.from_dict(known, str(path))
+    _write(path, tensors, FORMAT, known)
+
+
 def empty_model(meta: Meta) -> SignModel:
     """The model that a checkpoint is of, without weights: names and shapes alone (torch's device `meta`)."""
     chosen = meta.config.model

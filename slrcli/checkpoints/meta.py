@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from slrcli import __version__
 from slrcli.config import Config, DecodeConfig, changed_settings, merge_section
 from slrcli.corpus.sentences import sentence_hash
+from slrcli.decoding.calibration import Calibration
 from slrcli.features.layout import Layout
 from slrcli.glosses.vocabulary import Vocabulary
 
@@ -30,6 +31,9 @@ class Meta:
             empty where that is unknown.
         sentences: hashes of the sentences it learnt from (`slrcli.corpus.sentences`); empty: not known.
         decode: how clips are read, as far as training found it out: rows of signs of a usual length.
+        tuned: how they are read since the decoder was tuned; None where it was not. A language model stands in it
+            itself, or, where it is large, as a path relative to the checkpoint.
+        calibration: of the confidences of one decoder; None where there is none.
     """
 
     config: Config
@@ -41,6 +45,8 @@ class Meta:
     utterances: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
     decode: DecodeConfig = field(default_factory=DecodeConfig)
+    tuned: DecodeConfig | None = None
+    calibration: Calibration | None = None
 
     @property
     def fps(self) -> float:
@@ -67,6 +73,8 @@ class Meta:
             "utterances": list(self.utterances),
             **({"sentences": list(self.sentences)} if self.sentences else {}),
             **({"decode": changed} if (changed := changed_settings(self.decode)) else {}),
+            **({"tuned": decoder_values(self.tuned)} if self.tuned else {}),
+            **({"calibration": asdict(self.calibration)} if self.calibration else {}),
         }
 
     @classmethod
@@ -82,7 +90,15 @@ class Meta:
             tuple(values.get("utterances", ())),
             tuple(values.get("sentences", ())),
             merge_section(DecodeConfig(), values.get("decode", {}), where),
+            merge_section(DecodeConfig(), values["tuned"], where) if "tuned" in values else None,
+            Calibration.from_dict(values["calibration"]) if "calibration" in values else None,
         )
+
+
+def decoder_values(options: DecodeConfig) -> dict[str, Any]:
+    """Settings of a decoder that are not at their defaults, and the beam, which says that they were chosen at all."""
+    changed = {"beam": options.beam, **changed_settings(options)}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in changed.items()}
 
 
 def versions() -> dict[str, str]:

@@ -15,6 +15,7 @@ BEST = "best.safetensors"
 LAST = "last.safetensors"
 STATE = "last.state.safetensors"
 CONFIG = "config.toml"
+METRICS = "metrics.jsonl"
 PLAN = "folds.json"  # in a folder of several runs
 SUFFIX = ".safetensors"
 

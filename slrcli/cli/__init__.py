@@ -4,99 +4,61 @@ import typer
 
 from slrcli import __version__
 from slrcli.cli.lazily import Commands, Place
+from slrcli.cli.options.helping import shaped
 
-EXAMPLES = """
-A first look, nothing needed:  [bold]slr demo[/bold]
-
-Your own data:
-
-    slr vocab --data-dir DIR
-    slr check data --data-dir DIR
-    slr train --data-dir DIR --lr 3e-4
-    slr eval runs/latest --data-dir DIR
-    slr decode clip.npy
-    slr align clip.npy --glosses "HELLO YOU" --out clip.eaf
-    slr lm --data-dir DIR --out lm.arpa
-    slr score references.stm hypotheses.ctm
-    slr convert clip.pose clip.npy --layout mediapipe-258
-"""
+DATA, TRAIN, EVALUATE, USE, CHECK = "Data", "Train", "Evaluate", "Use", "Check and try"
 
 COMMANDS = {
-    "demo": Place(
-        "demo",
-        "demo",
-        "Make a small synthetic corpus and run vocab, check, train, eval and decode on it. Under three minutes.",
-    ),
+    "corpus": Place("corpus", "corpus", DATA, "Describe a corpus in figures, or split it anew."),
     "vocab": Place(
-        "vocab", "vocab", "Build a vocabulary from the train split of a corpus, show one, or look something up in it."
-    ),
-    "corpus": Place(
-        "corpus",
-        "corpus",
-        "What a corpus holds: utterances, glosses, signers, hours, lengths, what is seen, and what its splits share.",
-    ),
-    "lm": Place(
-        "lm", "lm", "Estimate an n-gram model of glosses (modified Kneser-Ney, as KenLM's lmplz), or measure one."
-    ),
-    "compose": Place(
-        "compose",
-        "compose",
-        "Make a corpus of sentences from clips of single signs, to start a recogniser where nothing else is recorded.",
-    ),
-    "pack": Place(
-        "pack",
-        "pack",
-        "Pack a corpus: the clips of each split in one file that is mapped into memory, opened in no time.",
-    ),
-    "check": Place(
-        "check.check", "", "Find what breaks training before it costs a night. Exit code 1 if there is an error."
-    ),
-    "train": Place("train", "train", "Train a recogniser. The folder of the corpus is all that it needs."),
-    "eval": Place(
-        "evaluate",
-        "evaluate",
-        "Score a checkpoint: WER with substitutions, deletions and insertions, per signer, the worst utterances aligned.",  # noqa: E501
-    ),
-    "score": Place(
-        "score",
-        "score",
-        "Score hypotheses against references: named protocols, intervals, significance, a signature to repeat it from.",
+        "vocab", "vocab", DATA, "Build a vocabulary from the train split of a corpus, show one, or look something up."
     ),
     "extract": Place(
-        "extract",
-        "extract",
-        "Find the landmarks of people in videos, with MediaPipe Holistic, offline; needs the extra 'video'.",
+        "extract", "extract", DATA,
+        "Extract landmarks from videos with MediaPipe Holistic, offline (requires the extra 'video').",
+    ),
+    "convert": Place("convert", "convert", DATA, "Convert clips between file formats and layouts of points."),
+    "layout": Place("layout", "layout", DATA, "List the shipped layouts of points, show one, or check your own."),
+    "show": Place("show", "show", DATA, "Draw a clip: its skeleton in motion, with visibility and speed of each part."),
+    "compose": Place("compose", "compose", DATA, "Make a corpus of sentences from clips of single signs."),
+    "pack": Place("pack", "pack", DATA, "Pack the clips of each split into one memory-mapped file."),
+    "train": Place("train", "train", TRAIN, "Train a recogniser. The folder of the corpus is all that it needs."),
+    "lm": Place("lm", "lm", TRAIN, "Estimate or evaluate an n-gram language model of glosses (modified Kneser-Ney)."),
+    "eval": Place(
+        "evaluate", "evaluate", EVALUATE, "Score a recogniser: word error rate, also per signer, worst utterances."
+    ),
+    "score": Place(
+        "score", "score", EVALUATE, "Score hypothesis files against references, with confidence intervals and tests."
     ),
     "decode": Place(
-        "decode",
-        "decode",
-        "Write the glosses of clips: one line each, the file and its glosses parted by a tab (one file: no name).",
+        "decode", "decode", USE, "Write the glosses of clips, videos or a running stream: one clip per line."
     ),
-    "align": Place(
-        "align",
-        "align",
-        "Place known glosses in their clips: the most probable alignment to what a recogniser sees there.",
+    "align": Place("align", "align", USE, "Align known glosses with their clips (forced alignment)."),
+    "export": Place("export", "export", USE, "Export a recogniser as one ONNX file, which decodes without torch."),
+    "demo": Place(
+        "demo", "demo", CHECK,
+        "Make a small synthetic corpus and run vocab, check, train, eval and decode on it, in under three minutes.",
     ),
-    "export": Place(
-        "export", "export", "Write a recogniser as one ONNX file, which slr decode --model takes without loading torch."
+    "check": Place(
+        "check.check", "", CHECK, "Find what breaks training before it costs a night. Exit code 1 if there is an error."
     ),
-    "convert": Place(
-        "convert", "convert", "Convert clips: points are matched by their names, and what was not seen is NaN."
-    ),
-    "layout": Place(
-        "layout", "layout", "List the layouts of points that come along, show one, or check one that you wrote."
-    ),
-    "show": Place(
-        "show",
-        "show",
-        "Draw a clip: its skeleton in motion, and for each part over time what is seen of it and how fast it moves.",
-    ),
-}
+}  # fmt: skip
+
+EXAMPLES = """
+    Examples:
+        slr demo
+        slr check data --data-dir DIR
+        slr train --data-dir DIR
+        slr eval runs/latest --data-dir DIR
+        slr decode clip.npy
+        slr align clip.npy --glosses "HELLO YOU" --out clip.eaf
+        slr score references.stm hypotheses.ctm
+"""
 
 app = typer.Typer(
     name="slr",
     cls=Commands.at(COMMANDS),
-    help="Continuous sign-language recognition from landmarks: train, check, score and decode.\n" + EXAMPLES,
+    help=shaped(f"Continuous sign-language recognition from landmarks: train, check, score and decode.\n{EXAMPLES}"),
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

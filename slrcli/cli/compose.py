@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.options.common import Json, LayoutName, option
-from slrcli.config import ComposeConfig, help_of
+from slrcli.cli.options.common import Json, option
+from slrcli.config import ComposeConfig
 from slrcli.console import Console
 
 if TYPE_CHECKING:
@@ -23,54 +23,38 @@ Clips = Annotated[
         show_default=False,
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the new corpus.", show_default=False)]
-
-
-def pair(setting: str, flag: str) -> typer.models.OptionInfo:
-    """An option of two numbers, described by its setting."""
-    return typer.Option(flag, metavar="FEWEST MOST", help=help_of(f"compose.{setting}")[0])
 
 
 def compose(
     console: Console,
+    *,
     clips: Clips,
-    out: Out,
-    sentences: Annotated[int, option("compose.sentences", "--sentences", "-n")] = DEFAULTS.sentences,
-    signs: Annotated[tuple[int, int], pair("signs", "--signs")] = DEFAULTS.signs,
-    sentences_from: Annotated[
-        Path | None,
-        typer.Option(
-            help="Gloss sentences whose bigrams say which sign follows which: a text, a table or a corpus.",
-            show_default="all signs alike",
-        ),
-    ] = None,
-    bridge: Annotated[tuple[int, int], pair("bridge", "--bridge")] = DEFAULTS.bridge,
-    rest: Annotated[float, option("compose.rest", "--rest")] = DEFAULTS.rest,
-    every: Annotated[int, option("compose.every", "--every")] = DEFAULTS.every,
-    split_by: Annotated[str, option("compose.split_by", "--split-by")] = DEFAULTS.split_by,
-    dev: Annotated[float, option("compose.dev", "--dev")] = DEFAULTS.dev,
-    test: Annotated[float, option("compose.test", "--test")] = DEFAULTS.test,
-    signer_pattern: Annotated[
-        str, typer.Option(metavar="REGEX", help="Finds the signer in a clip's name, its first group if it has one.")
-    ] = "",
-    layout: LayoutName = None,
-    name: Annotated[str, option("compose.name", "--name")] = DEFAULTS.name,
-    seed: Annotated[int, option("compose.seed", "--seed")] = DEFAULTS.seed,
-    as_json: Json = False,
+    out: Annotated[Path, option("compose.out", required=True)],
+    sentences: Annotated[int, option("compose.sentences")] = DEFAULTS.sentences,
+    signs: Annotated[tuple[int, int], option("compose.signs")] = DEFAULTS.signs,
+    sentences_from: Annotated[Path | None, option("compose.sentences_from")],
+    bridge: Annotated[tuple[int, int], option("compose.bridge")] = DEFAULTS.bridge,
+    rest: Annotated[float, option("compose.rest")] = DEFAULTS.rest,
+    every: Annotated[int, option("compose.every")] = DEFAULTS.every,
+    split_by: Annotated[str, option("compose.split_by")] = DEFAULTS.split_by,
+    dev: Annotated[float, option("compose.dev")] = DEFAULTS.dev,
+    test: Annotated[float, option("compose.test")] = DEFAULTS.test,
+    signer_pattern: Annotated[str, option("compose.signer_pattern")],
+    layout: Annotated[str | None, option("data.layout", panel="")],
+    name: Annotated[str, option("compose.name")] = DEFAULTS.name,
+    seed: Annotated[int, option("compose.seed")] = DEFAULTS.seed,
+    as_json: Json,
 ) -> int:
-    """Make a corpus of sentences from clips of single signs, to start a recogniser where nothing else is recorded.
+    """Make a corpus of sentences from clips of single signs.
 
-    Each sentence is made of one signer's clips without their rest poses, with computed transitions between them; no
-    clip is in two splits. Nobody signed these sentences: real signing runs signs into each other, leaves some out and
-    is much harder, so error rates measured here are no error rates of continuous signing. The folder holds a manifest
-    of what was made from what, and where in each sentence every clip is played.
+    Each sentence is made of one signer's clips without their rest poses, joined by computed transitions; no clip is in
+    two splits. Nobody signed these sentences. Real signing has coarticulation, leaves signs out and is much harder, so
+    error rates on composed sentences say nothing about continuous signing. The folder holds a manifest of what was made
+    from what, and of the frames of every clip in its sentence.
 
     Examples:
-
         slr compose clips/ --out corpus --sentences 2000 --split-by signer
-
-        slr compose clips.npz --out corpus --every 2 --sentences-from sentences.txt
-
+        slr compose clips.npz --out corpus --sentences-from sentences.txt
         slr compose lsa64/ --out corpus --signer-pattern '_(\\d+)_'
     """
     from slrcli.corpus.compose.compose import compose as run
@@ -79,7 +63,7 @@ def compose(
     options = ComposeConfig(name, sentences, signs, bridge, rest, every, split_by, dev, test, seed)
     result = run(console, clips, out, options, layout or "auto", sentences_from, signer_pattern)
     if as_json:
-        console.json(result.as_dict())
+        console.json(result.to_dict())
     else:
         show(console, result)
     for where, reason in list(result.left_out.items())[:SHOWN]:

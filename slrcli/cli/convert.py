@@ -6,45 +6,37 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.options.common import Json
+from slrcli.cli.options.common import Json, option
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK
 
 READS = ".npy, .npz, .safetensors, .pose, .parquet, .csv, .json, or a folder of OpenPose's frames"
-WRITES = "npy, npz, safetensors, csv, pose or parquet"
 
 
 def convert(
     console: Console,
+    *,
     source: Annotated[Path, typer.Argument(help=f"A clip ({READS}), or a folder of clips.")],
-    target: Annotated[Path, typer.Argument(help="The file to write, its suffix says which kind; or a folder.")],
-    layout: Annotated[
-        str | None,
-        typer.Option(help="Bring the points into this layout: a name that slr layout lists, or a TOML file."),
-    ] = None,
-    to: Annotated[str, typer.Option(help=f"Kind of the files in a folder: {WRITES}.")] = "npz",
-    people: Annotated[str, typer.Option(help="Of several people in the picture the largest, or an error.")] = "largest",
-    size: Annotated[
-        str | None, typer.Option(help="WIDTHxHEIGHT of the picture in pixels, where the file does not say.")
-    ] = None,
-    fps: Annotated[float, typer.Option(min=0, help="Frames a second, where the file does not say.")] = 0.0,
-    stop_on_error: Annotated[bool, typer.Option(help="Stop at the first clip that fails.")] = False,
-    as_json: Json = False,
+    target: Annotated[Path, typer.Argument(help="File to write, whose suffix gives the format, or a folder.")],
+    layout: Annotated[str | None, option("convert.layout")],
+    to: Annotated[str, option("convert.to")],
+    people: Annotated[str, option("convert.people")],
+    size: Annotated[str | None, option("convert.size")],
+    fps: Annotated[float, option("convert.fps")],
+    stop_on_error: Annotated[bool, option("convert.stop_on_error")],
+    as_json: Json,
 ) -> int:
-    """Convert clips: points are matched by their names, and what was not seen is NaN.
+    """Convert clips between file formats and layouts of points.
 
-    Pixels become shares of the picture (or the other way round) where the layout wants them. A folder, or a file of
-    several clips such as those of asl-fingerspelling, is written into a folder. Clips that fail are listed at the end;
-    the others are converted all the same.
+    Points are matched by their names; points that were not seen are NaN. Coordinates are converted between pixels and
+    shares of the picture as the layout requires. A folder, or a file of several clips (such as those of
+    asl-fingerspelling), is written into a folder. Clips that fail are listed at the end; the others are converted all
+    the same.
 
     Examples:
-
         slr convert clip.pose clip.npy --layout mediapipe-258
-
         slr convert openpose_output/clip clip.npz --size 1280x720
-
         slr convert poses features --to npy --layout mediapipe-1629
-
         slr convert clip.npy clip.pose --size 1280x720 --fps 25
     """
     from slrcli.features.convert import Options, parse_size, wanted_layout

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.extract import Fps, Jobs, MaxSide, PictureFps, Square, extract_options
+from slrcli.cli.extract import Fps, MaxSide, PictureFps, Square, extract_options
 from slrcli.cli.options.common import Device, Json, option
 from slrcli.cli.options.decoding import (
     Beam,
@@ -30,84 +30,64 @@ from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
 if TYPE_CHECKING:
     from slrcli.recognition.decode import DecodeOptions
 
+FILES = "Feature files (.npy, .npz, .pose, ...), videos, folders of frames, or folders of these."
+
 
 def decode(
     console: Console,
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Feature files (.npy, .npz, .pose, ...), videos, folders of frames, or folders of these."),
-    ] = None,
-    model: Model = None,
-    device: Device = None,
-    fps: Fps = None,
-    square: Square = None,
-    max_side: MaxSide = None,
-    picture_fps: PictureFps = None,
-    jobs: Jobs = 0,
-    camera: Annotated[bool, typer.Option("--camera", help="Decode what a camera sees, until Ctrl-C.")] = False,
-    camera_index: Annotated[
-        int, typer.Option("--camera-index", min=0, help="Which camera, where there are several.")
-    ] = 0,
-    pipe: Annotated[
-        bool, typer.Option("--pipe", help="Decode a video stream that comes in through stdin; so does '-' as the file.")
-    ] = False,
-    raw: Annotated[
-        str, typer.Option("--raw", help="The stream is bare RGB frames, WIDTHxHEIGHT@FPS such as 640x480@25.")
-    ] = "",
-    stream: Annotated[
-        bool,
-        typer.Option(
-            "--stream",
-            help="Decode frames that are still coming, through stdin or into a growing file: float32 numbers without "
-            "a header, .npy, or a line of text a frame.",
-        ),
-    ] = False,
-    patience: Annotated[float | None, option("live.patience", "--patience")] = None,
-    window: Annotated[float | None, option("live.window", "--window")] = None,
-    hop: Annotated[float | None, option("live.hop", "--hop")] = None,
-    settle: Annotated[float | None, option("live.settle", "--settle")] = None,
-    drop: Annotated[bool | None, option("live.drop", "--drop/--no-drop")] = None,
-    beam: Beam = None,
-    nbest: Nbest = None,
-    lm: Lm = None,
-    lm_weight: LmWeight = None,
-    insertion_bonus: InsertionBonus = None,
-    hot_word: HotWord = None,
-    hot_word_weight: HotWordWeight = None,
-    decoder: DecoderFile = None,
-    formats: OutputFormats = None,
-    out: Out = None,
-    as_json: Json = False,
+    *,
+    files: Annotated[list[Path] | None, typer.Argument(help=FILES)] = None,
+    model: Model,
+    device: Device,
+    formats: OutputFormats,
+    out: Out,
+    beam: Beam,
+    nbest: Nbest,
+    lm: Lm,
+    lm_weight: LmWeight,
+    insertion_bonus: InsertionBonus,
+    hot_word: HotWord,
+    hot_word_weight: HotWordWeight,
+    decoder: DecoderFile,
+    fps: Fps,
+    square: Square,
+    max_side: MaxSide,
+    picture_fps: PictureFps,
+    jobs: Annotated[int, option("decode.jobs")],
+    camera: Annotated[bool, option("decode.camera")],
+    camera_index: Annotated[int, option("decode.camera_index")],
+    pipe: Annotated[bool, option("decode.pipe")],
+    raw: Annotated[str, option("decode.raw")],
+    stream: Annotated[bool, option("decode.stream")],
+    patience: Annotated[float | None, option("live.patience")],
+    window: Annotated[float | None, option("live.window")],
+    hop: Annotated[float | None, option("live.hop")],
+    settle: Annotated[float | None, option("live.settle")],
+    drop: Annotated[bool | None, option("live.drop")],
+    as_json: Json,
 ) -> int:
-    """Write the glosses of clips: one line each, the file and its glosses parted by a tab (one file: no name).
+    """Write the glosses of clips, videos or a running stream: one clip per line.
 
-    Of a running stream each gloss is a line, written once it is certain: seconds from, seconds to, gloss, confidence,
-    parted by tabs; with --stream also its latency, the frames that came after its end before it was certain, and with
-    --json a document a line. A network of the architecture 'streaming' carries on what it knows; others look at the
-    last seconds again and again. Videos and their streams need the extra 'video'. With --nbest the next best follow, a
-    line each: rank and log-probability come first.
+    Each line holds the file and its glosses, tab-separated; of a single file, the glosses alone. With --nbest, each
+    line starts with the rank and the log-probability of a hypothesis.
 
-    Example: slr decode clip.npy
+    Of a running stream, each line holds one gloss as soon as it is final: start and end in seconds, gloss and
+    confidence, tab-separated. With --stream, the latency follows: frames between the end of a gloss and its output.
+    The architecture 'streaming' carries its state from chunk to chunk; the others decode a sliding window. Videos and
+    video streams require the extra 'video'.
 
-    Example: slr decode clip.mp4 --model runs/latest
-
-    Example: slr decode features/test --model runs/latest --json
-
-    Example: slr decode clip.mp4 --out clip.eaf
-
-    Example: slr decode videos --format eaf --format csv --out glosses
-
-    Example: slr decode clip.npy --model model.onnx
-
-    Example: slr decode clip.npy --beam 20 --nbest 5
-
-    Example: slr decode features/test --lm glosses.arpa --hot-word "GOOD MORNING"
-
-    Example: slr decode --camera
-
-    Example: tail -c +1 -f frames.f32 | slr decode --stream
-
-    Example: slr decode --stream growing.npy --patience 5 --json
+    Examples:
+        slr decode clip.npy
+        slr decode clip.mp4 --model runs/latest
+        slr decode features/test --model runs/latest --json
+        slr decode clip.mp4 --out clip.eaf
+        slr decode videos --format eaf --format csv --out glosses
+        slr decode clip.npy --model model.onnx
+        slr decode clip.npy --beam 20 --nbest 5
+        slr decode features/test --lm glosses.arpa --hot-word "GOOD MORNING"
+        slr decode --camera
+        tail -c +1 -f frames.f32 | slr decode --stream
+        slr decode --stream growing.npy --patience 5 --json
     """
     from slrcli.recognition.decode import DecodeOptions
 
@@ -122,19 +102,21 @@ def decode(
     if stream:
         unfit = {"--camera": camera, "--pipe": pipe, "--format": formats, "--out": out}
         if others := [flag for flag, value in unfit.items() if value]:
-            raise UsageError("a stream of frames is written as it comes", ", ".join(others), "leave it out")
+            raise UsageError("A stream of frames is written as it comes.", ", ".join(others), "Leave it out.")
         return decode_stream(console, files or [], decode_options, options)
     if files == [Path("-")]:
         files, pipe = [], True
     if [bool(files), camera, pipe].count(True) != 1:
         what = (
-            "only one of files, --camera and --pipe can be decoded" if files or camera else "nothing to decode is named"
+            "Only one of files, --camera and --pipe can be decoded."
+            if files or camera
+            else "Nothing to decode is named."
         )
-        raise UsageError(what, fix="name files or folders, or use --camera or --pipe")
+        raise UsageError(what, fix="Name files or folders, or use --camera or --pipe.")
     if files and (formats or out):
         return write_files(console, files, decode_options, formats or (), out)
     if formats or out:
-        raise UsageError("--format and --out are for files; a stream is written as it comes", fix="leave them out")
+        raise UsageError("A stream is written as it comes.", "--format, --out", "Leave them out.")
     if files:
         return decode_files(console, files, decode_options)
     return decode_live(console, camera_index if camera else None, raw, decode_options, options)
@@ -178,7 +160,7 @@ def write_files(
     """The glosses of files, in formats that other programs open."""
     from slrcli.recognition.decode import clips, decode_with, open_for, timed
     from slrcli.recognition.timing import FrameRates, clip_ids
-    from slrcli.transcripts.outputs import plan_outputs
+    from slrcli.transcripts import plan_outputs
 
     found = list(clips(files))
     ids = clip_ids(files, found)
@@ -194,8 +176,8 @@ def decode_live(
     console: Console, camera: int | None, raw: str, decode_options: "DecodeOptions", options: LiveConfig
 ) -> int:
     """The glosses of a running stream, a line each as they become certain."""
-    from slrcli.recognition.decode import open_recogniser
     from slrcli.recognition.live import Pace, live
+    from slrcli.recognition.load import open_recogniser
     from slrcli.video import streams
     from slrcli.video.landmarks import check_layout
     from slrcli.video.library import need_all

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from slrcli.cli.options.common import Json, option
 from slrcli.config import Config
 from slrcli.console import Console
@@ -12,18 +10,16 @@ from slrcli.console import Console
 
 def demo(
     console: Console,
-    keep: Annotated[
-        Path | None, typer.Option("--keep", help="Keep corpus, vocabulary and run in this folder.", show_default=False)
-    ] = None,
-    small: Annotated[
-        bool, typer.Option("--small", help="The smallest size, in seconds: shows that it works, not that it learns.")
-    ] = False,
-    seed: Annotated[int, option("run.seed", "--seed")] = Config().run.seed,
-    as_json: Json = False,
+    *,
+    keep: Annotated[Path | None, option("demo.keep")],
+    small: Annotated[bool, option("demo.small")],
+    seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
+    as_json: Json,
 ) -> int:
-    """Make a small synthetic corpus and run vocab, check, train, eval and decode on it. Under three minutes.
+    """Make a small synthetic corpus and run vocab, check, train, eval and decode on it, in under three minutes.
 
-    Example: slr demo --keep slr-demo
+    Examples:
+        slr demo --keep slr-demo
     """
     from slrcli.demo.demo import demo as run
     from slrcli.demo.demo import kept_files, own_data_commands

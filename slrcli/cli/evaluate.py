@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.options.common import Annotations, DataDir, Device, Features, Format, Json, data_of
+from slrcli.cli.options.common import Device, Json, RecognisedCorpus, data_of, option
 from slrcli.cli.options.decoding import (
     Beam,
     DecoderFile,
@@ -16,6 +16,7 @@ from slrcli.cli.options.decoding import (
     LmWeight,
     decoder_options,
 )
+from slrcli.cli.options.outputs import Table
 from slrcli.cli.options.processes import among_processes, several
 from slrcli.config import Config
 from slrcli.console import Console
@@ -23,99 +24,67 @@ from slrcli.errors import UsageError
 from slrcli.files import require_place
 from slrcli.parallel.workers import usable_cores
 
+CHECKPOINT = "Checkpoint, run or exported model; without it, the newest run."
+
 
 @among_processes
 def evaluate(
     console: Console,
-    data_dir: DataDir,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Argument(help="Checkpoint, run or exported model; without it the newest run.", show_default=False),
-    ] = None,
-    split: Annotated[
-        str, typer.Option("--split", "-s", help="Split to score; without it test, else dev.", show_default=False)
-    ] = "",
-    out: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--out", "-o", help="Write the hypotheses: .ctm, .csv, .tsv, .stm, .trn, .jsonl or .txt; repeatable."
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report", file_okay=False, help="Folder for a page about the errors, index.html, to open in a browser."
-        ),
-    ] = None,
-    worst: Annotated[int, typer.Option("--worst", min=0, help="Show so many of the worst utterances.")] = 5,
-    fps: Annotated[
-        float,
-        typer.Option(
-            "--fps",
-            min=0.0,
-            help="Frames a second, for times in CTM files and reports.",
-            show_default="what the corpus, its files or the recogniser's training says, else 25",
-        ),
-    ] = 0.0,
-    calibrate: Annotated[
-        bool,
-        typer.Option(
-            "--calibrate",
-            help="Fit the confidences to what is right in dev (or --split); kept by the checkpoint.",
-        ),
-    ] = False,
-    tune: Annotated[
-        bool,
-        typer.Option(
-            "--tune",
-            help="Search beam, language-model weight and insertion bonus on dev (or --split), and keep what is best in "
-            "decode.toml beside the checkpoint. What is given is not searched.",
-        ),
-    ] = False,
-    batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Clips at a time.")] = 16,
-    protocol: Annotated[
-        str, typer.Option("--protocol", "-p", help="How errors are counted (see slr score --help); all: side by side.")
-    ] = "plain",
-    format: Format = None,
-    annotations: Annotations = None,
-    features: Features = None,
-    device: Device = None,
-    beam: Beam = None,
-    lm: Lm = None,
-    lm_weight: LmWeight = None,
-    insertion_bonus: InsertionBonus = None,
-    hot_word: HotWord = None,
-    hot_word_weight: HotWordWeight = None,
-    decoder: DecoderFile = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes of a beam search; 0: one a core.")] = 1,
-    as_json: Json = False,
+    *,
+    corpus: RecognisedCorpus,
+    checkpoint: Annotated[Path | None, typer.Argument(help=CHECKPOINT, show_default=False)] = None,
+    split: Annotated[str, option("eval.split")],
+    out: Annotated[list[Path] | None, option("eval.out")],
+    table: Table,
+    report: Annotated[Path | None, option("eval.report")],
+    worst: Annotated[int, option("eval.worst")],
+    fps: Annotated[float, option("eval.fps")],
+    calibrate: Annotated[bool, option("eval.calibrate")],
+    tune: Annotated[bool, option("eval.tune")],
+    batch_size: Annotated[int, option("eval.batch_size")],
+    protocol: Annotated[str, option("eval.protocol")],
+    device: Device,
+    beam: Beam,
+    lm: Lm,
+    lm_weight: LmWeight,
+    insertion_bonus: InsertionBonus,
+    hot_word: HotWord,
+    hot_word_weight: HotWordWeight,
+    decoder: DecoderFile,
+    jobs: Annotated[int, option("eval.jobs")],
+    as_json: Json,
 ) -> int:
-    """Score a checkpoint: WER with substitutions, deletions and insertions, per signer, the worst utterances aligned.
+    """Score a recogniser: word error rate, also per signer, worst utterances.
 
-    Example: slr eval runs/latest --data-dir DIR --split test --out hypotheses.ctm
-
-    Example: slr eval runs/latest --data-dir DIR --calibrate
-
-    Example: slr eval runs/latest --data-dir DIR --tune --lm glosses.arpa
+    Examples:
+        slr eval runs/latest --data-dir DIR --split test --out hypotheses.ctm
+        slr eval runs/latest --data-dir DIR --calibrate
+        slr eval runs/latest --data-dir DIR --tune --lm glosses.arpa
     """
     from slrcli.evaluation.checkpoint import UNKNOWN_SENTENCES, evaluate_checkpoint
     from slrcli.evaluation.page import PAGE, write_report
+    from slrcli.scoring.table import require_table, write_table
 
     if several() and (tune or calibrate):
-        raise UsageError("What is kept beside a checkpoint is found by one process.", "--tune, --calibrate",
+        raise UsageError("What is kept by a checkpoint is found by one process.", "--tune, --calibrate",
                          "Start it without torchrun.")  # fmt: skip
     if console.follows:  # the first process writes
-        out = report = None
+        out = report = table = None
     if report:
+        if report.is_file():
+            raise UsageError("A report is a folder.", f"--report {report}", "Name one that may be made.")
         require_place(report / PAGE)
-    data = data_of(data_dir=data_dir, format=format, annotations=annotations, features=features)
+    if table:
+        require_table(table)
+    data = data_of(**corpus)
     wanted = decoder_options(
         decoder, jobs or usable_cores(), beam=beam, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
         hot_words=hot_word, hot_word_weight=hot_word_weight,
     )  # fmt: skip
     if tune:
-        if calibrate or out or report:
-            raise UsageError("--tune writes decode.toml alone", "--calibrate, --out, --report", "run slr eval again")
+        if calibrate or out or report or table:
+            others = "--calibrate, --out, --table, --report"
+            raise UsageError("Tuning chooses a decoder and does nothing else.", others, "Run slr eval again.")
         return show_tuned(console, checkpoint, data, split, wanted, batch_size, device or Config().run.device, protocol)
     result = evaluate_checkpoint(
         console,
@@ -134,6 +103,9 @@ def evaluate(
     calibrated = calibrate_result(console, result) if calibrate else {}
     if report:
         console.note(f"report: {write_report(report, result)}")
+    if table:
+        write_table(table, result.rows())
+        console.note(f"table: {table}")
     if as_json:
         console.json({**result.to_dict(), **calibrated})
         return 0
@@ -171,8 +143,10 @@ def show_tuned(console: Console, *arguments) -> int:
         console.json(found.to_dict())
         return 0
     console.result(tuned_table(found))
-    console.note(f"Chosen on {found.split}, so that its WER there flatters it; kept in {found.path}, which slr decode")
-    console.note("and slr eval read by themselves; --beam 0 decodes without.")
+    console.note(
+        f"Chosen on {found.split}, so that its WER there flatters it; kept by the checkpoint and in {found.path},"
+    )
+    console.note("which slr decode and slr eval read by themselves; --beam 0 decodes without.")
     return 0
 
 

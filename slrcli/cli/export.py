@@ -5,39 +5,32 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.options.common import Annotations, Features, Format, Json, OptionalDataDir, overrides
+from slrcli.cli.options.common import Json, OptionalRecognisedCorpus, option, overrides
 from slrcli.config import Config, merge
 from slrcli.console import Console
 
 
 def export(
     console: Console,
+    *,
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint or folder of a run, such as runs/latest.")],
     target: Annotated[Path, typer.Argument(help="The file to write, such as model.onnx.")],
-    int8: Annotated[
-        bool,
-        typer.Option("--int8", help="Weights of linear layers and LSTMs as 8-bit integers: smaller files."),
-    ] = False,
-    data_dir: OptionalDataDir = None,
-    format: Format = None,
-    annotations: Annotations = None,
-    features: Features = None,
-    as_json: Json = False,
+    int8: Annotated[bool, option("export.int8")],
+    corpus: OptionalRecognisedCorpus,
+    as_json: Json,
 ) -> int:
-    """Write a recogniser as one ONNX file, which slr decode --model takes without loading torch.
+    """Export a recogniser as one ONNX file, which decodes without torch.
 
-    What normalises the features is part of the graph, the vocabulary, the layout and all else part of its metadata.
-    The table says how far log-probabilities are off torch's at most, on made-up clips and, where --data-dir names a
-    corpus, on its dev split, with the word error rate. It takes up to a minute, and the extra 'export'; decoding needs
-    the extra 'onnx' alone.
+    The graph includes the normalisation of the features; vocabulary, layout and all else are its metadata. The table
+    shows the maximum deviation of the log-probabilities from torch's, on synthetic clips and, with --data-dir, on the
+    dev split, with the word error rate. The export takes up to a minute and requires the extra 'export'; decoding
+    requires the extra 'onnx' alone.
 
-    Example: slr export runs/latest model.onnx
-
-    Example: slr export runs/latest small.onnx --int8 --data-dir DIR
+    Examples:
+        slr export runs/latest model.onnx
+        slr export runs/latest small.onnx --int8 --data-dir DIR
     """
-    chosen = overrides(
-        data__data_dir=data_dir, data__format=format, data__annotations=annotations, data__features=features
-    )
+    chosen = overrides(**{f"data__{name}": value for name, value in corpus.items()})
     from slrcli.evaluation.parity import export_checkpoint
     from slrcli.report.text.parity import parity_table
 

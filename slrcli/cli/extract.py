@@ -13,11 +13,10 @@ from slrcli.errors import EXIT_FAILURE, EXIT_OK
 if TYPE_CHECKING:
     from slrcli.video.extract import Extracted
 
-Fps = Annotated[float | None, option("extract.fps", "--fps")]
-Square = Annotated[bool | None, option("extract.square", "--square/--no-square")]
-MaxSide = Annotated[int | None, option("extract.max_side", "--max-side")]
-PictureFps = Annotated[float | None, option("extract.picture_fps", "--picture-fps")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one for each core.")]
+Fps = Annotated[float | None, option("extract.fps")]
+Square = Annotated[bool | None, option("extract.square")]
+MaxSide = Annotated[int | None, option("extract.max_side")]
+PictureFps = Annotated[float | None, option("extract.picture_fps")]
 
 
 def extract_options(**values: Any) -> ExtractConfig:
@@ -27,27 +26,28 @@ def extract_options(**values: Any) -> ExtractConfig:
 
 def extract(
     console: Console,
+    *,
     videos: Annotated[list[Path], typer.Argument(help="Videos, folders of frames (png, jpg), or folders of either.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the landmark files and the manifest.")],
-    layout: Annotated[str | None, option("extract.layout", "--layout")] = None,
-    fps: Fps = None,
-    square: Square = None,
-    max_side: MaxSide = None,
-    picture_fps: PictureFps = None,
-    jobs: Jobs = 0,
-    preview: Annotated[bool, typer.Option("--preview", help="Draw some frames of every clip as a PNG.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done, replace any file.")] = False,
-    stop_on_error: Annotated[bool, typer.Option("--stop-on-error", help="Stop at the first failure.")] = False,
-    as_json: Json = False,
+    out: Annotated[Path, option("extract.out", required=True)],
+    layout: Annotated[str | None, option("extract.layout")],
+    fps: Fps,
+    square: Square,
+    max_side: MaxSide,
+    picture_fps: PictureFps,
+    jobs: Annotated[int, option("extract.jobs")],
+    preview: Annotated[bool, option("extract.preview")],
+    overwrite: Annotated[bool, option("extract.overwrite")],
+    stop_on_error: Annotated[bool, option("extract.stop_on_error")],
+    as_json: Json,
 ) -> int:
-    """Find the landmarks of people in videos, with MediaPipe Holistic, offline; needs the extra 'video'.
+    """Extract landmarks from videos with MediaPipe Holistic, offline (requires the extra 'video').
 
-    Writes one .npz a clip, in the folder structure of the videos, and manifest.jsonl, which says what was seen. Called
-    again, it goes on where it was stopped: what is done and has not changed is passed over.
+    Writes one .npz per clip, in the folder structure of the videos, and manifest.jsonl, which records what was seen.
+    Run again, it continues where it was stopped: clips that are done and unchanged are skipped.
 
-    Example: slr extract videos --out features --preview
-
-    Example: slr extract clip.mp4 --out features --fps 25 --layout mediapipe-1662
+    Examples:
+        slr extract videos --out features --preview
+        slr extract clip.mp4 --out features --fps 25 --layout mediapipe-1662
     """
     from slrcli.video.extract import extract as run
 

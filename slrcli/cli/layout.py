@@ -1,52 +1,43 @@
 """`slr layout`: the layouts that come along, and a check of the user's own."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.options.common import Json
+from slrcli.cli.options.choices import completion
+from slrcli.cli.options.common import Json, option
+from slrcli.config.names import LAYOUTS
 from slrcli.console import Console, visible
-from slrcli.errors import EXIT_OK, UsageError
+from slrcli.errors import EXIT_OK
 
 if TYPE_CHECKING:
     from slrcli.features.layout import Layout
     from slrcli.features.layout.layout import Group
 
+NAME = "A layout's name, or a TOML file to check. Without it, all are listed."
+
 
 def layout(
     console: Console,
-    name: Annotated[
-        str | None, typer.Argument(help="A layout's name, or a TOML file to check; without it all are listed.")
-    ] = None,
-    points: Annotated[bool, typer.Option("--points", help="Every point with its columns.")] = False,
-    picture: Annotated[
-        Path | None, typer.Option("--picture", metavar="FILE", help="Draw it: a .svg, or a .png (the extra pictures).")
-    ] = None,
-    as_json: Json = False,
+    *,
+    name: Annotated[str | None, typer.Argument(help=NAME, autocompletion=completion(LAYOUTS))] = None,
+    points: Annotated[bool, option("layout.points")],
+    as_json: Json,
 ) -> int:
-    """List the layouts of points that come along, show one, or check one that you wrote.
+    """List the shipped layouts of points, show one, or check your own.
 
-    A layout says which column of a feature array is which coordinate of which point, what the groups are centred on,
-    what changes places in a mirror, and which lines a picture draws.
+    A layout says which column of a feature array is which coordinate of which point, on what each group is centred,
+    which points swap in a mirror, and which lines are drawn.
 
     Examples:
-
         slr layout
-
         slr layout mediapipe-258
-
         slr layout openpose-137 --points
-
         slr layout my.toml
-
-        slr layout my.toml --picture my.svg
     """
     from slrcli.features.layout import list_layouts, load_layout
 
     if name is None:
-        if picture is not None:
-            raise UsageError("nothing says which layout to draw", "--picture", "slr layout NAME --picture FILE")
         found = [load_layout(known) for known in list_layouts()[:-1]]
         if as_json:
             console.json([_summary(item) for item in found])
@@ -55,7 +46,6 @@ def layout(
         return EXIT_OK
     shown = load_layout(name)
     remarks = _remarks(shown)
-    size = _draw(shown, picture) if picture is not None else 0
     if as_json:
         console.json({**_summary(shown), "remarks": remarks, "definition": shown.to_dict()})
         return EXIT_OK
@@ -64,15 +54,7 @@ def layout(
         _show_points(console, shown)
     for remark in remarks:
         console.note(remark)
-    if picture is not None:
-        console.note(f"Written: {picture} ({size / 1e3:,.0f} kB)")
     return EXIT_OK
-
-
-def _draw(layout: "Layout", out: Path) -> int:
-    from slrcli.report.sheet.picture import picture
-
-    return picture(layout, out)
 
 
 def _summary(layout: "Layout") -> dict:

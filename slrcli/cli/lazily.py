@@ -5,22 +5,29 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 from typer.main import get_command
+
+from slrcli.cli.options.helping import HelpingCommand, HelpingGroup, escaped
 
 
 class Place(NamedTuple):
-    """Where a command stands: the file in `slrcli.cli`, the function in it ("": its own `app`), what it says of itself.
+    """Where a command stands.
 
-    The text is the first paragraph of the docstring; `slr --help` shows it without opening the file.
+    Attributes:
+        file: in `slrcli.cli`.
+        function: in that file; "" for a file with an `app` of its own.
+        panel: of `slr --help` in which it is listed.
+        text: the first paragraph of its docstring, which `slr --help` shows without opening the file.
     """
 
     file: str
     function: str
+    panel: str
     text: str
 
 
-class Commands(TyperGroup):
+class Commands(HelpingGroup):
     """A group that knows its commands by name and loads each when it is wanted."""
 
     places: Mapping[str, Place] = {}
@@ -42,7 +49,8 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command; while help is written, no more than its name and text."""
         if self._listing and cmd_name in self.places:
-            return TyperCommand(cmd_name, help=self.places[cmd_name].text)
+            place = self.places[cmd_name]
+            return TyperCommand(cmd_name, help=escaped(place.text), rich_help_panel=place.panel)
         return self.commands.get(cmd_name)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -87,5 +95,5 @@ def _load(name: str, place: Place) -> Any:
         made.name = name
         return made
     alone = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-    alone.command(name)(command(getattr(module, place.function)))
+    alone.command(name, cls=HelpingCommand)(command(getattr(module, place.function)))
     return get_command(alone)

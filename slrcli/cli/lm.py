@@ -5,58 +5,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.options.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, data_of, option
-from slrcli.config import NGRAM_ORDER, RunConfig
+from slrcli.cli.options.common import Json, NormaliserName, OptionalAnnotations, data_of, option
+from slrcli.config import RunConfig
 from slrcli.console import Console, visible
 
 if TYPE_CHECKING:
     from slrcli.corpus.language_model import LmResult
 
 SHOWN = 10  # unknown glosses by name
+FILES = "Annotation tables (.csv, .tsv), transcripts (stm, ctm, trn, jsonl), or text (.txt, one sentence per line)."
 
 
 def lm(
     console: Console,
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="FILE",
-            help="Annotation tables (.csv, .tsv), transcripts (stm, ctm, trn, jsonl), sentences (.txt, one a line).",
-            show_default=False,
-        ),
-    ] = None,
-    data_dir: OptionalDataDir = None,
-    order: Annotated[int, typer.Option("--order", "-n", min=1, help="Glosses of the longest n-grams.")] = NGRAM_ORDER,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the model to this ARPA file.")] = None,
-    test: Annotated[
-        list[Path] | None, typer.Option("--test", help="Measure the model on this file; may be given several times.")
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option("--perplexity", metavar="ARPA", help="Measure this model, in place of estimating one."),
-    ] = None,
-    normaliser: NormaliserName = None,
-    format: Format = None,
-    annotations: Annotations = None,
-    seed: Annotated[int, option("run.seed", "--seed")] = RunConfig.seed,
-    as_json: Json = False,
+    *,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help=FILES, show_default=False)] = None,
+    corpus: OptionalAnnotations,
+    normaliser: NormaliserName,
+    order: Annotated[int, option("lm.order")],
+    out: Annotated[Path | None, option("lm.out")],
+    test: Annotated[list[Path] | None, option("lm.test")],
+    model: Annotated[Path | None, option("lm.perplexity")],
+    seed: Annotated[int, option("run.seed", panel="")] = RunConfig.seed,
+    as_json: Json,
 ) -> int:
-    """Estimate an n-gram model of glosses (modified Kneser-Ney, as KenLM's lmplz), or measure one.
+    """Estimate or evaluate an n-gram language model of glosses (modified Kneser-Ney).
 
-    Shows the perplexity of texts that the model did not see, and the glosses it does not know (OOV). The file, ARPA
-    text, is read by every toolkit; the decoders of slr take it as well.
+    Shows the perplexity of held-out texts, and the glosses that the model does not know (OOV). The ARPA file is read by
+    all usual toolkits, and by the decoders of slr.
 
     Examples:
-
         slr lm --data-dir DIR --out lm.arpa
-
-        slr lm train.corpus.csv more.txt --order 4 --out lm.arpa --test dev.corpus.csv
-
+        slr lm train.corpus.csv --order 4 --out lm.arpa --test dev.corpus.csv
         slr lm --perplexity lm.arpa test.corpus.csv --json
     """
     from slrcli.corpus.language_model import lm as run
 
-    data = data_of(data_dir=data_dir, format=format, annotations=annotations)
+    data = data_of(**corpus)
     result = run(console, data, files or (), order, out, test or (), model, normaliser, seed)
     for text in result.notes:
         console.note(text)

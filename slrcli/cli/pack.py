@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from slrcli.cli.options.common import Annotations, Features, Format, Json, LayoutName, OptionalDataDir, data_of, option
+from slrcli.cli.options.common import Json, OptionalCorpus, data_of, option
 from slrcli.config import PackConfig
 from slrcli.console import Console
 
@@ -15,52 +13,31 @@ if TYPE_CHECKING:
 DEFAULTS = PackConfig()
 SHOWN = 10  # clips that failed, by name
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the packed corpus.", show_default=False)]
-Jobs = Annotated[
-    int,
-    typer.Option("--jobs", "-j", min=0, help="Processes that read.", show_default="one a core, for .npy one in all"),
-]
-Partial = Annotated[bool, typer.Option("--partial", help="Finish without the clips that fail.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace stores that were made from other clips.")]
-Verify = Annotated[
-    Path | None,
-    typer.Option(
-        "--verify", metavar="PACKED", help="Compare a packed folder or store with its hashes, instead of packing."
-    ),
-]
-
 
 def pack(
     console: Console,
-    data_dir: OptionalDataDir = None,
-    out: Out = None,
-    dtype: Annotated[str, option("pack.dtype", "--dtype")] = DEFAULTS.dtype,
-    tolerance: Annotated[float, option("pack.tolerance", "--tolerance")] = DEFAULTS.tolerance,
-    format: Format = None,
-    annotations: Annotations = None,
-    features: Features = None,
-    layout: LayoutName = None,
-    jobs: Jobs = 0,
-    partial: Partial = False,
-    overwrite: Overwrite = False,
-    verify: Verify = None,
-    as_json: Json = False,
+    *,
+    corpus: OptionalCorpus,
+    out: Annotated[Path | None, option("pack.out")],
+    dtype: Annotated[str, option("pack.dtype")] = DEFAULTS.dtype,
+    tolerance: Annotated[float, option("pack.tolerance")] = DEFAULTS.tolerance,
+    jobs: Annotated[int, option("pack.jobs")],
+    partial: Annotated[bool, option("pack.partial")],
+    overwrite: Annotated[bool, option("pack.overwrite")],
+    verify: Annotated[Path | None, option("pack.verify")],
+    as_json: Json,
 ) -> int:
-    """Pack a corpus: the clips of each split in one file that is mapped into memory, opened in no time.
+    """Pack the clips of each split into one memory-mapped file.
 
-    The folder that is written holds the annotations too and stands for the corpus wherever a --data-dir is wanted.
-    Numbers stay as they are, to the bit; differences over time that only repeat the positions are left out and made
-    again when a clip is read. A run that was stopped goes on where it was. Clips that fail are listed at the end; their
-    splits are finished when the clips are mended and the command is given again, or without them with --partial.
+    The packed folder holds the annotations too and can be used as --data-dir. Values are kept bit for bit; derivatives
+    that follow from the positions are dropped and computed again when a clip is read. A run that was stopped continues
+    where it was. Clips that fail are listed at the end. Their splits are finished once the clips are mended and the
+    command is run again, or without them with --partial.
 
     Examples:
-
         slr pack --data-dir corpus --out packed
-
-        slr pack --data-dir corpus --out packed --layout mediapipe-258 --dtype float16
-
+        slr pack --data-dir corpus --out packed --dtype float16
         slr pack --verify packed
-
         slr train --data-dir packed
     """
     from slrcli.corpus import pack as work
@@ -69,20 +46,14 @@ def pack(
     if verify is not None:
         found = work.verify(console, verify)
         if as_json:
-            console.json([item.as_dict() for item in found])
+            console.json([item.to_dict() for item in found])
         return tell_verified(console, found)
-    if data_dir is None or out is None:
-        raise UsageError("a corpus and a folder for it are needed", "--data-dir, --out", "or --verify PACKED")
-    data = data_of(
-        data_dir=data_dir,
-        format=format,
-        annotations=annotations,
-        features=features,
-        layout=layout,
-    )
-    result = work.pack(console, data, out, PackConfig(dtype, tolerance), jobs, partial, overwrite)
+    if corpus["data_dir"] is None or out is None:
+        what = "A corpus and a folder for its pack are needed."
+        raise UsageError(what, "--data-dir, --out", "Name both, or use --verify PACKED.")
+    result = work.pack(console, data_of(**corpus), out, PackConfig(dtype, tolerance), jobs, partial, overwrite)
     if as_json:
-        console.json(result.as_dict())
+        console.json(result.to_dict())
     else:
         show(console, result)
     for where, error in list(result.failed.items())[:SHOWN]:

@@ -6,48 +6,47 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.options.common import Json, option
+from slrcli.cli.options.outputs import Table
 from slrcli.config import Config
 from slrcli.console import Console
+
+HYPOTHESES = "Hypotheses; every further system is compared with the first."
 
 
 def score(
     console: Console,
-    reference: Annotated[Path, typer.Argument(metavar="REF", help="References: stm, ctm, trn, csv, tsv, jsonl, txt.")],
-    hypotheses: Annotated[
-        list[Path], typer.Argument(metavar="HYP...", help="Hypotheses; a second system is compared with the first.")
+    *,
+    reference: Annotated[
+        Path, typer.Argument(metavar="REF", help="References: txt, stm, ctm, trn, csv, tsv, jsonl, eaf, srt, vtt.")
     ],
-    protocol: Annotated[str, typer.Option("--protocol", "-p", help="How errors are counted; all: side by side.")] = (
-        "plain"
-    ),
-    normaliser: Annotated[
-        str, typer.Option("--normaliser", help="Gloss normaliser for both sides, in place of the protocol's.")
-    ] = "",
-    by: Annotated[str, typer.Option("--by", help="Pair utterances by id or by line.")] = "id",
-    partial: Annotated[bool, typer.Option("--partial", help="Score what both sides hold alone.")] = False,
-    ref_format: Annotated[str, typer.Option("--ref-format", help="Format of REF; auto goes by the suffix.")] = "auto",
-    hyp_format: Annotated[str, typer.Option("--hyp-format", help="Format of HYP; auto goes by the suffix.")] = "auto",
-    vocab: Annotated[
-        Path | None, typer.Option("--vocab", help="Glosses the system can say: the rest is part of the floor.")
-    ] = None,
-    signers_from_ids: Annotated[
-        bool, typer.Option("--signers-from-ids", help="An id names its signer before - or _, as in sclite's trn.")
-    ] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Show which rule changed what.")] = False,
-    worst: Annotated[int, typer.Option("--worst", min=0, help="Show so many of the worst utterances.")] = 5,
-    details: Annotated[bool, typer.Option("--details", help="Glosses, confusions, lengths, places, calibration.")] = (
-        False
-    ),
-    seed: Annotated[int, option("run.seed", "--seed")] = Config().run.seed,
-    as_json: Json = False,
+    hypotheses: Annotated[list[Path], typer.Argument(metavar="HYP...", help=HYPOTHESES)],
+    protocol: Annotated[str, option("score.protocol")],
+    normaliser: Annotated[str, option("score.normaliser")],
+    by: Annotated[str, option("score.by")],
+    partial: Annotated[bool, option("score.partial")],
+    ref_format: Annotated[str, option("score.ref_format")],
+    hyp_format: Annotated[str, option("score.hyp_format")],
+    vocab: Annotated[Path | None, option("score.vocab")],
+    signers_from_ids: Annotated[bool, option("score.signers_from_ids")],
+    explain: Annotated[bool, option("score.explain")],
+    worst: Annotated[int, option("score.worst")],
+    details: Annotated[bool, option("score.details")],
+    table: Table,
+    seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
+    as_json: Json,
 ) -> int:
-    """Score hypotheses against references: named protocols, intervals, significance, a signature to repeat it from.
+    """Score hypothesis files against references, with confidence intervals and tests.
 
-    Protocols: plain, sclite, phoenix2014-sclite, vac, phoenix2014-sentence, phoenix2014t-sentence, forerunner.
+    The result carries a signature that says how to repeat it.
 
-    Example: slr score references.stm a.ctm b.ctm --protocol phoenix2014-sclite
+    Examples:
+        slr score references.stm a.ctm b.ctm --protocol phoenix2014-sclite
     """
     from slrcli.scoring.score import score_files
+    from slrcli.scoring.table import require_table, write_table
 
+    if table:
+        require_table(table)
     result = score_files(
         console,
         reference,
@@ -62,6 +61,9 @@ def score(
         seed,
         signers_from_ids,
     )
+    if table:
+        write_table(table, result.rows())
+        console.note(f"table: {table}")
     if as_json:
         console.json(result.to_dict())
     else:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.options.common import Json, LayoutName
+from slrcli.cli.options.common import Json, option
 from slrcli.console import Console
 
 if TYPE_CHECKING:
@@ -14,53 +14,34 @@ if TYPE_CHECKING:
 BINS = 48  # characters of a part's speed over time
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A clip, as slr convert reads it.", show_default=False)]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", help="A page (.html) or an animation (.gif).", show_default="the clip's name, .html"),
-]
-Fps = Annotated[
-    float, typer.Option("--fps", min=0.0, help="Frames a second.", show_default="the file's or the layout's, else 25")
-]
-Aspect = Annotated[
-    float,
-    typer.Option(
-        "--aspect",
-        min=0.0,
-        help="Width of the picture in heights, for positions in shares of it.",
-        show_default="the file's, else 1",
-    ),
-]
-Clip = Annotated[str, typer.Option("--clip", metavar="ID", help="Which clip of a file that holds several.")]
 
 
 def show(
     console: Console,
+    *,
     file: File,
-    out: Out = None,
-    layout: LayoutName = None,
-    fps: Fps = 0.0,
-    aspect: Aspect = 0.0,
-    clip: Clip = "",
-    as_json: Json = False,
+    out: Annotated[Path | None, option("show.out")],
+    layout: Annotated[str | None, option("data.layout", panel="")],
+    fps: Annotated[float, option("show.fps")],
+    aspect: Annotated[float, option("show.aspect")],
+    clip: Annotated[str, option("show.clip")],
+    as_json: Json,
 ) -> int:
-    """Draw a clip: its skeleton in motion, and for each part over time what is seen of it and how fast it moves.
+    """Draw a clip: its skeleton in motion, with visibility and speed of each part.
 
-    The page is one file that loads nothing: play, pause, step, scrub. A GIF needs Pillow (the extra pictures) and shows
-    the skeleton alone. Of long clips only every n-th frame is drawn, and that is said.
+    The page is one self-contained file: play, pause, step, scrub. A GIF requires the extra 'pictures' and shows the
+    skeleton alone. Long clips are subsampled, and that is said.
 
     Examples:
-
         slr show clip.npy
-
         slr show clip.pose --out clip.gif
-
         slr show clip.npy --layout mine.toml --aspect 1.78
     """
     from slrcli.report.clip.show import show as run
 
     shown = run(console, file, out, layout or "auto", fps, aspect, clip)
     if as_json:
-        console.json(shown.as_dict())
+        console.json(shown.to_dict())
     else:
         tell(console, shown)
     for text in shown.notes:

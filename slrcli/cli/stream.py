@@ -16,11 +16,11 @@ STDIN = Path("-")
 
 def decode_stream(console: Console, files: list[Path], decode_options: "DecodeOptions", options: LiveConfig) -> int:
     """The glosses of a stream of frames, a line each as they become certain."""
-    from slrcli.recognition.decode import open_recogniser
+    from slrcli.recognition.load import open_recogniser
     from slrcli.recognition.stream import growing, piped, stream_glosses
 
     if len(files) > 1:
-        raise UsageError("only one stream can be decoded", "--stream", "name one file, or none for stdin")
+        raise UsageError("Only one stream can be decoded.", "--stream", "Name one file, or none for stdin.")
     check_section(options, "live.")
     source = files[0] if files else STDIN
     recogniser = open_recogniser(console, decode_options.model, decode_options.device, decode_options.decoder)

@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from slrcli.cli.options.common import Annotations, Format, Json, NormaliserName, OptionalDataDir, data_of, option
+from slrcli.cli.options.common import Json, NormaliserName, OptionalAnnotations, data_of, option
 from slrcli.console import Console, visible
 
 if TYPE_CHECKING:
@@ -15,36 +13,26 @@ if TYPE_CHECKING:
 
 def vocab(
     console: Console,
-    data_dir: OptionalDataDir = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the vocabulary to this JSON file.")] = None,
-    show: Annotated[Path | None, typer.Option(help="Show this vocabulary file.")] = None,
-    import_: Annotated[
-        Path | None, typer.Option("--import", help="Take over a gloss_dict.npy; nothing in it is executed.")
-    ] = None,
-    lookup: Annotated[
-        list[str] | None, typer.Option(help="Look up a gloss or an id; may be given several times.")
-    ] = None,
-    normaliser: NormaliserName = None,
-    min_count: Annotated[int | None, option("data.min_count", "--min-count")] = None,
-    special: Annotated[
-        list[str] | None, typer.Option(help="Put in a token that occurs nowhere, such as '<unk>'; repeatable.")
-    ] = None,
-    format: Format = None,
-    annotations: Annotations = None,
-    as_json: Json = False,
+    *,
+    corpus: OptionalAnnotations,
+    normaliser: NormaliserName,
+    min_count: Annotated[int | None, option("data.min_count")],
+    out: Annotated[Path | None, option("vocab.out")],
+    show: Annotated[Path | None, option("vocab.show")],
+    import_: Annotated[Path | None, option("vocab.import")],
+    lookup: Annotated[list[str] | None, option("vocab.lookup")],
+    special: Annotated[list[str] | None, option("vocab.special")],
+    as_json: Json,
 ) -> int:
-    """Build a vocabulary from the train split of a corpus, show one, or look something up in it.
+    """Build a vocabulary from the train split of a corpus, show one, or look something up.
 
-    Shows size, frequent and rare glosses, and the glosses of other splits that it lacks (OOV), which are sure errors.
+    Shows the size, the most and least frequent glosses, and the glosses of other splits that are out of vocabulary
+    (OOV), each of which is a certain error.
 
     Examples:
-
         slr vocab --data-dir DIR --out vocab.json
-
         slr vocab --show vocab.json
-
         slr vocab --show vocab.json --lookup REGEN --lookup 17
-
         slr vocab --import gloss_dict.npy --data-dir DIR
     """
     from slrcli.corpus import vocabulary as workflow
@@ -54,16 +42,14 @@ def vocab(
     for flag in [flag for flag, value in building.items() if value is not None]:
         if show or (import_ and flag != "--normaliser"):
             raise UsageError(
-                "this option belongs to building a vocabulary", flag, "leave it out, or use --data-dir alone"
+                "This option belongs to building a vocabulary.", flag, "Leave it out, or use --data-dir alone."
             )
-    data = data_of(
-        data_dir=data_dir, format=format, annotations=annotations, normaliser=normaliser, min_count=min_count
-    )
+    data = data_of(**corpus, normaliser=normaliser, min_count=min_count)
     result = workflow.vocab(data, out, show, import_, special or (), lookup or ())
     for text in result.notes:
         console.note(text)
     if as_json:
-        console.json(result.as_dict())
+        console.json(result.to_dict())
     elif result.lookups:
         render_lookups(console, result.lookups)
     else:

@@ -6,7 +6,6 @@ the architecture, a named preset, a TOML file, options of the command line. Ever
 
 from slrcli.config.adaptive import Choice, Facts, choices
 from slrcli.config.commands import (
-    COMPOSE_SPLITS,
     DEFAULT_BEAM,
     FOLD_SPLITS,
     HELD_OUT,
@@ -24,6 +23,9 @@ from slrcli.config.commands import (
     check_live,
     check_pack,
 )
+from slrcli.config.names import COMPOSE_SPLITS
+from slrcli.config.options import Option, option_of
+from slrcli.config.page import settings_page
 from slrcli.config.resolve import ARCH_SETTINGS, PRESETS, help_of, resolve, to_toml
 from slrcli.config.sections import (
     DEFAULT_ARCH,
@@ -88,6 +90,7 @@ __all__ = [
     "LossConfig",
     "ModelConfig",
     "OptimConfig",
+    "Option",
     "OverfitConfig",
     "PackConfig",
     "RunConfig",
@@ -103,11 +106,13 @@ __all__ = [
     "merge",
     "merge_section",
     "nearest",
+    "option_of",
     "read_assignments",
     "read_toml",
     "renamed",
     "resolve",
     "sections_of",
+    "settings_page",
     "to_toml",
     "versioned",
 ]

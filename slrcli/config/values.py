@@ -87,9 +87,30 @@ def without_all_retired(sections: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def setting(default: Any, text: str, least: float | None = None, most: float | None = None) -> Any:
-    """A field with its one-line description, which `--help` shows as well, and its bounds, both inclusive."""
-    metadata = {"help": text, "least": least, "most": most}
+def setting(
+    default: Any,
+    text: str,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
+    listed: str | tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
+    metavar: str | None = None,
+) -> Any:
+    """A field with all that help, pages and checks say of it.
+
+    Args:
+        default: its value where nobody says otherwise.
+        text: its description, whole sentences.
+        least, most: bounds of a number, both inclusive.
+        choices: the only values there are.
+        listed: values that help and shell completion show, where others are possible too: the values themselves, or the
+            name of the registry that knows them (`slrcli.config.names`).
+        flags: its names on the command line; `--` and the field's own name where none are given.
+        metavar: what stands for its value in help, in place of its type.
+    """
+    metadata = {"help": text, "least": least, "most": most, "choices": choices, "listed": listed or choices,
+                "flags": flags, "metavar": metavar}  # fmt: skip
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -165,12 +186,16 @@ def coerce(value: Any, wanted: Any, where: str) -> Any:
 
 
 def check_section(part: Any, prefix: str) -> None:
-    """UsageError for a number of one dataclass beyond the bounds of its setting, named with `prefix` before it."""
+    """UsageError for a value of one dataclass that its setting does not allow, named with `prefix` before it."""
     for item in fields(part):
         value, least, most = getattr(part, item.name), item.metadata["least"], item.metadata["most"]
         if least is not None and not least <= value <= (float("inf") if most is None else most):
             allowed = f"at least {least}" if most is None else f"from {least} to {most}"
             raise UsageError(f"{item.name} must be {allowed}, not {value}.", f"{prefix}{item.name}")
+        choices = item.metadata["choices"]
+        if choices and value not in choices:
+            what = f"There is no {item.name.replace('_', ' ')} '{value}'."
+            raise UsageError(what, f"{prefix}{item.name}", f"Known: {', '.join(choices)}.")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -195,10 +220,11 @@ def versioned(kind: str, name: str, known: Mapping[str, Any], fix: str, also: st
     """
     plain, _, version = name.partition("@")
     if plain not in known:
-        raise UsageError(f"there is no {kind} {plain!r}", fix=f"{nearest(plain, known)}{also}")
+        raise UsageError(f"There is no {kind} {plain!r}.", fix=f"{nearest(plain, known)}{also}")
     found = known[plain]
     if version and version != str(found.version):
-        raise UsageError(f"the {kind} {name} is asked for, and this version of slr has {found.signature}", fix=fix)
+        what = f"The {kind} {name} is asked for, and this version of slr has {found.signature}."
+        raise UsageError(what, fix=fix)
     return found
 
 

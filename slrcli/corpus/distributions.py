@@ -36,7 +36,7 @@ class Distribution:
     high: float
     spreads: tuple[Spread, ...]
 
-    def as_dict(self) -> dict:
+    def to_dict(self) -> dict:
         """Everything as plain values, for `--json`."""
         splits = {
             item.split: {

@@ -1,20 +1,15 @@
 """The facts of every feature file of a corpus, gathered in one pass."""
 
 import random
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from itertools import zip_longest
-from multiprocessing import get_context
+from itertools import repeat, zip_longest
 from pathlib import Path
 
 from slrcli.corpus import Corpus, Utterance
-from slrcli.errors import DataError
 from slrcli.features.layout import Layout, guess_layout
 from slrcli.features.measure import Facts, read_all_stats, read_stats
 from slrcli.features.readers import frame_rate
-from slrcli.parallel.workers import usable_cores
+from slrcli.parallel.workers import Workers, usable_cores
 
 READ_BYTES = 256 * 2**20  # of numbers that are read; where there are more, a sample is
 AT_LEAST = 100  # feature files of a sample, however large
@@ -66,23 +61,14 @@ def read_through(paths: list[Path], layout: Layout | None, jobs: int) -> Iterato
     """Some files at a time and what their numbers tell, in the order of `paths` whatever the number of processes.
 
     Raises:
-        DataError: a process was ended from outside, as when memory runs out.
+        WorkerDied: a process was ended from outside, as when memory runs out.
     """
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     if jobs <= 1 or len(chunks) <= 1:
         yield from ((chunk, read_all_stats(chunk, layout, True)) for chunk in chunks)
         return
-    # Spawned, not forked: torch has threads. An interruption is the parent's to answer.
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    pool = ProcessPoolExecutor(min(jobs, len(chunks)), get_context("spawn"), signal.signal, ignore)
-    try:
-        work = [pool.submit(read_all_stats, chunk, layout, True) for chunk in chunks]
-        for chunk, done in zip(chunks, work, strict=True):
-            yield chunk, done.result()
-    except BrokenProcessPool as error:
-        raise DataError("a process that read features was ended", "--jobs", "use --jobs 1, which needs less") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with Workers(min(jobs, len(chunks))) as pool:
+        yield from zip(chunks, pool.map(read_all_stats, chunks, repeat(layout), repeat(True)), strict=True)
 
 
 def sample(corpus: Corpus, facts: dict[Path, Facts], seed: int) -> list[Path]:

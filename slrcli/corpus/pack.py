@@ -10,13 +10,10 @@ Stores come first, each under its name when it is whole, then the tables: before
 import hashlib
 import json
 import os
-import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +29,7 @@ from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.store import SUFFIX, Clip, Store, StoreWriter, is_store, open_store, store_of
 from slrcli.features.store.form import DIGEST_BYTES, FLOAT16, KINDS, is_plain
 from slrcli.features.store.packing import Packing, pack_files
-from slrcli.parallel.workers import usable_cores
+from slrcli.parallel.workers import Workers, usable_cores
 
 CHUNK = 8  # clips that a process takes at a time
 PLAIN = (".npy",)  # read faster than they could be handed from process to process
@@ -86,7 +83,7 @@ class Packed:
     failed: dict[str, SlrError] = field(default_factory=dict)
     complete: bool = False
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
         return {
             "root": str(self.root),
@@ -230,7 +227,7 @@ def _read(paths: Sequence[Path], packing: Packing, jobs: int) -> Iterator[Clip |
     """The clips of files in their order, by this process or several; no more are read ahead than are soon written.
 
     Raises:
-        DataError: a process was ended from outside, as when memory runs out.
+        WorkerDied: a process was ended from outside, as when memory runs out.
     """
     plain = all(path.suffix.lower() in PLAIN or store_of(path) for path in paths)
     jobs = jobs or (1 if plain else usable_cores())
@@ -239,21 +236,14 @@ def _read(paths: Sequence[Path], packing: Packing, jobs: int) -> Iterator[Clip |
         for path in paths:
             yield from pack_files([path], packing)
         return
-    # Spawned, not forked: libraries that read have threads. An interruption is the parent's to answer.
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    pool = ProcessPoolExecutor(min(jobs, len(chunks)), get_context("spawn"), signal.signal, ignore)
     ahead: deque[Future] = deque()
-    try:
+    with Workers(min(jobs, len(chunks))) as pool:
         for chunk in chunks:
             ahead.append(pool.submit(pack_files, chunk, packing))
             if len(ahead) > 2 * jobs:
                 yield from ahead.popleft().result()
         while ahead:
             yield from ahead.popleft().result()
-    except BrokenProcessPool as error:
-        raise DataError("a process that read features was ended", "--jobs", "use --jobs 1, which needs less") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _facts(store: Store, sources: dict[str, _Source], found: int) -> PackedSplit:
@@ -308,7 +298,7 @@ class Verified:
     digest: str
     damaged: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
         return {**asdict(self), "path": str(self.path)}
 

@@ -61,7 +61,7 @@ class Sentences:
         """Percentage of the utterances whose sentence stands in train."""
         return 100 * (self.known or 0) / self.utterances if self.utterances else 0.0
 
-    def as_dict(self) -> dict:
+    def to_dict(self) -> dict:
         """Everything as plain values, for `--json`."""
         return asdict(self)
 

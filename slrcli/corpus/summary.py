@@ -106,7 +106,7 @@ class CorpusSummary:
     sentences: tuple[Sentences, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict:
+    def to_dict(self) -> dict:
         """Everything as plain values, for `--json`."""
         hours = bool(self.whole.clips)
 
@@ -123,11 +123,11 @@ class CorpusSummary:
             "all": told(self.whole),
             "splits": [told(part) for part in self.splits],
             "signers": [told(part) for part in self.people],
-            "sentences": [item.as_dict() for item in self.sentences],
+            "sentences": [item.to_dict() for item in self.sentences],
             "overlaps": [asdict(item) for item in self.overlaps],
             "without_features": self.missing,
             "unreadable": {str(path): reason for path, reason in self.unreadable.items()},
-            "distributions": [item.as_dict() for item in self.distributions],
+            "distributions": [item.to_dict() for item in self.distributions],
             "notes": list(self.notes),
         }
 

@@ -3,14 +3,14 @@
 Columns are found by name, in any order; a row that does not fit is named with its line, never guessed at.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from slrcli.corpus.utterances import Utterance, split_name
 from slrcli.errors import DataError
+from slrcli.transcripts.delimited import column, need_column, open_table, read_text, rows, separator
 from slrcli.transcripts.words import GLOSS_COLUMNS, ID_COLUMNS, SIGNER_COLUMNS
 
 PATH_COLUMNS = ("path", "features", "file", "folder", "video")
@@ -22,7 +22,7 @@ _KNOWN = {
     "path": PATH_COLUMNS,
     "split": SPLIT_COLUMNS,
 }
-_Lines = Iterator[tuple[int, list[str]]]  # line number, counted from 1, and cells
+RENAME = "rename one, or name it in corpus.toml or with slr corpus --column"
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,16 @@ def read_table(
     Raises:
         DataError: the table cannot be read, a column is missing, or a row does not fit; names the line.
     """
-    names, rows = _open(table)
+    names, lines = open_table(read_text(table), table)
     wanted = wanted_columns(named)
-    id_column = _need(names, wanted["id"], table)
-    gloss_column = _have(names, wanted["glosses"]) if unlabelled else _need(names, wanted["glosses"], table)
+    id_column = need_column(names, wanted["id"], table, RENAME)
+    find_glosses = column if unlabelled else partial(need_column, path=table, fix=RENAME)
+    gloss_column = find_glosses(names, wanted["glosses"])
     for key in named or {}:
-        _need(names, wanted[key], table)
-    signer_column, path_column = (_have(names, wanted[key]) for key in ("signer", "path"))
-    split_column = None if split else _have(names, wanted["split"])
-    for number, cells in rows:
+        need_column(names, wanted[key], table, RENAME)
+    signer_column, path_column = (column(names, wanted[key]) for key in ("signer", "path"))
+    split_column = None if split else column(names, wanted["split"])
+    for number, cells in lines:
         id = cells[id_column].strip()
         check_id(id, f"{table}, line {number}")
         own = split or ("train" if split_column is None else split_name(cells[split_column]))
@@ -110,11 +111,10 @@ def inspect_table(table: Path) -> TableFacts:
     endings = tuple(name for name, count in counts.items() if count)
     damaged = [(number, f"not UTF-8 text ({problem})") for number, problem in _undecodable(data)]
     text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    header = text.split("\n", 1)[0]
-    separator = _separator(header)
+    mark = separator(text)
     names: list[str] = []
     try:
-        for number, cells in _rows(text, table):
+        for number, cells in rows(text, table):
             if not names:
                 names = [name.strip().lower() for name in cells]
             elif len(cells) != len(names):
@@ -125,7 +125,7 @@ def inspect_table(table: Path) -> TableFacts:
         damaged.append((0, problem.what))
     twice = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
     marked = data.startswith(b"\xef\xbb\xbf")
-    return TableFacts(table, tuple(names), separator, tuple(sorted(damaged)), twice, marked, endings)
+    return TableFacts(table, tuple(names), mark, tuple(sorted(damaged)), twice, marked, endings)
 
 
 def _undecodable(data: bytes) -> Iterator[tuple[int, str]]:
@@ -137,10 +137,10 @@ def _undecodable(data: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _bad_id(cells: Sequence[str], names: Sequence[str], table: Path, number: int) -> str:
-    column = _have(names, ID_COLUMNS)
+    place = column(names, ID_COLUMNS)
     try:
-        if column is not None:
-            check_id(cells[column].strip(), f"{table}, line {number}")
+        if place is not None:
+            check_id(cells[place].strip(), f"{table}, line {number}")
     except DataError as problem:
         return problem.what
     return ""
@@ -152,9 +152,9 @@ def read_splits(table: Path) -> dict[str, str]:
     Raises:
         DataError: like `read_table`.
     """
-    names, rows = _open(table)
-    id_column, split_column = (_need(names, wanted, table) for wanted in (ID_COLUMNS, SPLIT_COLUMNS))
-    return {cells[id_column].strip(): split_name(cells[split_column]) for _, cells in rows}
+    names, lines = open_table(read_text(table), table)
+    id_column, split_column = (need_column(names, wanted, table, RENAME) for wanted in (ID_COLUMNS, SPLIT_COLUMNS))
+    return {cells[id_column].strip(): split_name(cells[split_column]) for _, cells in lines}
 
 
 def has_columns(table: Path, named: Mapping[str, str] | None = None) -> bool:
@@ -162,9 +162,9 @@ def has_columns(table: Path, named: Mapping[str, str] | None = None) -> bool:
     wanted = wanted_columns(named)
     with table.open("rb") as file:
         first = file.readline(65536).decode("utf-8-sig", "replace")
-    names = [name.strip().lower() for name in first.split(_separator(first))]
+    names = [name.strip().lower() for name in first.split(separator(first))]
     names = [name.strip('"') for name in names]
-    return _have(names, wanted["id"]) is not None and _have(names, wanted["glosses"]) is not None
+    return column(names, wanted["id"]) is not None and column(names, wanted["glosses"]) is not None
 
 
 def check_id(id: str, where: str) -> None:
@@ -183,70 +183,3 @@ def check_id(id: str, where: str) -> None:
         or id[1:2] == ":"
     ):
         raise DataError(f"the id {id!r} cannot be the name of a file", where, "rename it: letters, digits, -, _ and .")
-
-
-def _open(table: Path) -> tuple[list[str], _Lines]:
-    """Names of the columns, and the rows that are not blank, each as wide as the header."""
-    rows = _rows(_text(table), table)
-    _, header = next(rows, (0, []))
-    names = [name.strip().lower() for name in header]
-    if not any(names):
-        raise DataError("the table is empty", table, "the first line must name the columns")
-    return names, _fitting(rows, len(names), table)
-
-
-def _fitting(rows: _Lines, width: int, table: Path) -> _Lines:
-    for number, cells in rows:
-        if len(cells) != width:
-            raise DataError(f"{len(cells)} columns, the header has {width}", f"{table}, line {number}", "mend the line")
-        yield number, cells
-
-
-def _text(table: Path) -> str:
-    try:
-        data = table.read_bytes()
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"cannot read the table: {error.strerror}", table, "check the name and the rights") from error
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        what = f"not UTF-8 text: byte {data[error.start]:#04x} at position {error.start}"
-        raise DataError(what, f"{table}, line {line}", "save the table as UTF-8") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _rows(text: str, table: Path) -> _Lines:
-    separator = _separator(text.split("\n", 1)[0])
-    if separator in "|\t":
-        lines = enumerate(text.split("\n"), 1)
-        yield from ((number, line.split(separator)) for number, line in lines if line.strip())
-        return
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    last = 0  # a quoted cell may go over several lines; the row is named by its first
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield last + 1, cells
-            last = reader.line_num
-    except csv.Error as error:
-        raise DataError(f"not a table: {error}", f"{table}, line {reader.line_num}", "mend the line") from error
-
-
-def _separator(header: str) -> str:
-    return next((mark for mark in "|\t,;" if mark in header), ",")
-
-
-def _have(names: Sequence[str], wanted: Sequence[str]) -> int | None:
-    return next((names.index(name) for name in wanted if name in names), None)
-
-
-def _need(names: Sequence[str], wanted: Sequence[str], table: Path) -> int:
-    found = _have(names, wanted)
-    if found is None:
-        here = ", ".join(names)
-        raise DataError(
-            f"no column is named {' or '.join(wanted)}",
-            f"{table}, line 1",
-            f"rename one, or name it in corpus.toml or with slr corpus --column; the header has: {here}",
-        )
-    return found

@@ -80,7 +80,7 @@ class VocabResult:
         """The least frequent glosses, the rarest first, equals by name."""
         return sorted(self.counted, key=lambda pair: (pair[1], pair[0]))[:SHOWN]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The result for `--json`; the tokens themselves are in the vocabulary's file."""
         described = self.vocabulary.to_dict()
         kept = ("normaliser", "min_count", "specials", "source", "hash")

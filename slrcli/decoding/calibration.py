@@ -5,11 +5,13 @@ recognised glosses of which it is known whether they are right (Platt 1999, with
 the inverse of the temperature of Guo et al. 2017). The order of the confidences stays as it is.
 """
 
+import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,8 @@ from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError
 from slrcli.files import atomic_write_text, file_hash
 
-SUFFIX = ".calibration.json"  # beside the checkpoint that it belongs to
+SUFFIX = ".calibration.json"  # beside the file that it belongs to
+WEIGHTS = ".safetensors"  # a checkpoint, whose head may be rewritten while the weights stay
 KIND = "slr-calibration"
 NEEDED = 20  # recognised glosses; two numbers can be fitted to so many, not to fewer
 SURE = 1e-4  # confidences are kept this far from 0 and 1, whose logits are infinite
@@ -34,7 +37,7 @@ class Calibration:
     Attributes:
         scale, shift: the two numbers of the map.
         decoder: whose confidences it is for.
-        checkpoint: hash of the checkpoint's file.
+        checkpoint: whose confidences they are, see `weights_hash`.
         split: of the corpus.
         glosses: recognised glosses that it was fitted to.
     """
@@ -45,6 +48,18 @@ class Calibration:
     checkpoint: str
     split: str
     glosses: int
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
+        """The calibration whose fields are `values`, whatever else stands there.
+
+        Raises:
+            KeyError, TypeError, ValueError: there is something missing, or numbers that make no sense.
+        """
+        found = cls(**{item.name: values[item.name] for item in fields(cls)})
+        if not (math.isfinite(found.scale + found.shift) and found.scale > 0):
+            raise ValueError("its numbers make no sense")
+        return found
 
     def of(self, confidence: float) -> float:
         """A confidence, calibrated."""
@@ -101,15 +116,28 @@ def held_out(outcomes: Sequence[Sequence[Outcome]], folds: int = 5) -> list[list
     return result
 
 
+def weights_hash(path: Path) -> str:
+    """SHA-256 of a file's weights, 12 hexadecimal digits: all behind the head of a checkpoint, else the whole file.
+
+    It stays the same when decoder or calibration are written into a checkpoint.
+    """
+    with path.open("rb") as file:
+        head = int.from_bytes(file.read(8), "little")
+        if path.suffix != WEIGHTS or head + 8 > path.stat().st_size:
+            return file_hash(path)
+        file.seek(8 + head)
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
 def save_calibration(checkpoint: Path, calibration: Calibration) -> Path:
-    """Write it beside its checkpoint; the file's name."""
+    """Write it beside the file that it belongs to, where it cannot stand within; its name."""
     path = checkpoint.with_suffix(SUFFIX)
     atomic_write_text(path, json.dumps({"kind": KIND, "version": 1, **asdict(calibration)}, indent=1) + "\n")
     return path
 
 
 def load_calibration(checkpoint: Path, decoder: str) -> Calibration | None:
-    """The calibration of a checkpoint; None where there is none, or one of another decoder or of other weights.
+    """The calibration beside a file; None where there is none, or one of another decoder or of other weights.
 
     Raises:
         DataError: the file is damaged.
@@ -121,13 +149,12 @@ def load_calibration(checkpoint: Path, decoder: str) -> Calibration | None:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["kind"] != KIND or values["version"] != 1:
             raise ValueError("not a calibration of this version")
-        found = Calibration(**{item.name: values[item.name] for item in fields(Calibration)})
-        if not (math.isfinite(found.scale + found.shift) and found.scale > 0):
-            raise ValueError("its numbers make no sense")
+        found = Calibration.from_dict(values)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         fix = "remove it, or write it again with slr eval --calibrate"
         raise DataError(f"the calibration is damaged: {type(error).__name__}: {error}", path, fix) from error
-    return found if (found.decoder, found.checkpoint) == (decoder, file_hash(checkpoint)) else None
+    mine = found.decoder == decoder and found.checkpoint in (weights_hash(checkpoint), file_hash(checkpoint))
+    return found if mine else None
 
 
 def _mapped(confidences: np.ndarray, scale: float, shift: float) -> np.ndarray:

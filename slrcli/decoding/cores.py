@@ -1,17 +1,14 @@
 """One decoder on several cores: the clips of a batch parted among processes that stay."""
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import numpy as np
 
 from slrcli.config import DecodeConfig
 from slrcli.decoding.decoder import Decoder, make_decoder
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.errors import SlrError
+from slrcli.parallel.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class ManyCores:
 
     def __init__(self, options: DecodeConfig, tokens: Sequence[str], jobs: int):
         make_decoder(options, Tokens(tuple(tokens)))  # a mistake is said here, not in each of the processes
-        self._pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (options, tuple(tokens)))
+        self._pool = Workers(jobs, _start, (options, tuple(tokens)))
 
     def __call__(
         self,
@@ -51,7 +48,11 @@ class ManyCores:
         input_lengths: Sequence[int] | None = None,
         clips: Sequence[str] | None = None,
     ) -> list[Hypothesis]:
-        """See `Decoder`."""
+        """See `Decoder`.
+
+        Raises:
+            WorkerDied: a process was ended from outside, as when memory runs out.
+        """
         jobs = [
             self._pool.submit(
                 _clip,
@@ -62,16 +63,13 @@ class ManyCores:
             )
             for index, length in enumerate(lengths)
         ]
-        try:
-            return [job.result() for job in jobs]
-        except BrokenProcessPool as error:
-            raise SlrError("a process that searches came to an end", fix="memory may be short: try --jobs 1") from error
+        return [job.result() for job in jobs]
 
     def __enter__(self) -> "ManyCores":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.__exit__(*error)
 
 
 _own: list[Decoder] = []  # the decoder of a process that searches

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +15,7 @@ from slrcli.decoding.scorer import Fusion, Scorer
 from slrcli.decoding.segments import Lengths, SegmentSearch
 from slrcli.errors import UsageError
 from slrcli.language import BoundModel, read_arpa
+from slrcli.language.stored import model_bytes
 
 
 class Decoder(Protocol):
@@ -125,7 +125,7 @@ def decoder_signature(options: DecodeConfig) -> str:
 
 def _bytes(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return model_bytes(path)
     except OSError as error:
         raise UsageError("the language model cannot be read", path, error.strerror or "") from error
 

@@ -11,8 +11,9 @@ from slrcli.console import Console
 from slrcli.corpus import open_corpus
 from slrcli.corpus.vocabulary import VocabResult, vocab
 from slrcli.demo.synth import SynthOptions, write_corpus
-from slrcli.doctor.check import check_data, check_model
-from slrcli.doctor.run import Examination
+from slrcli.doctor.data.target import DataTarget
+from slrcli.doctor.model.target import ModelTarget
+from slrcli.doctor.run import Examination, run
 from slrcli.errors import UsageError
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.findings import has_errors
@@ -84,11 +85,12 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     vocabulary = vocab(config.data, folder / "vocab.json")
     console.note(f"{vocabulary.vocabulary.size - 1} glosses, {vocabulary.tokens} tokens")
     console.heading("slr check")
-    findings = check_data(console, config.data, seed)
+    findings = run(DataTarget(config.data, seed), console)
     console.findings(findings.findings, notes=False)
     if has_errors(findings.findings):
         raise RuntimeError("the demonstration's own corpus does not pass the checks")
-    model = check_model(console, config.model.arch, vocabulary.vocabulary.size, config.data.layout, seed)
+    target = ModelTarget(config.model.arch, vocabulary.vocabulary.size, config.data.layout, seed)
+    model = run(target, console)
     console.findings(model.findings, notes=False)
     console.note("Each note is a measurement; slr check data and slr check model show them.")
     console.heading("slr train")

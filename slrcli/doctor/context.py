@@ -1,4 +1,4 @@
-"""The frame of the doctor's room: what a check is, and the lists in which checks stand.
+"""What a check is, what it looks at, and the registries in which checks stand.
 
 A check is a function that takes a context (what there is to look at) and yields findings:
 
@@ -12,6 +12,7 @@ Its code is stable, and is put on its findings by the list, so that the function
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 from slrcli.findings import Finding, Level
 
@@ -24,6 +25,10 @@ class Context:
     def isolated(self) -> AbstractContextManager:
         """Surrounds every check, so that none leaves anything behind for the next."""
         return nullcontext()
+
+    def results(self) -> dict[str, Any]:
+        """What was measured beyond the findings, by its name in `--json`."""
+        return getattr(self, "measured", {})
 
 
 @dataclass(frozen=True)

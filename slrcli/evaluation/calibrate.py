@@ -1,12 +1,13 @@
-"""What `slr eval --calibrate` does: confidences fitted to what was right, kept beside the checkpoint."""
+"""What `slr eval --calibrate` does: confidences fitted to what was right, kept by the checkpoint."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from slrcli.decoding.calibration import Calibration, fit, held_out, save_calibration
+from slrcli.checkpoints.checkpoint import amend_checkpoint
+from slrcli.decoding.calibration import Calibration, fit, held_out, save_calibration, weights_hash
 from slrcli.evaluation.checkpoint import EvalResult
-from slrcli.files import file_hash
+from slrcli.recognition.load import EXPORTED
 from slrcli.scoring.breakdown import calibration_classes, calibration_error, confidence_outcomes
 
 
@@ -18,7 +19,8 @@ class Calibrated:
         calibration: fitted to all recognised glosses of the split.
         before: the expected calibration error of the model's own confidences, in percent points.
         after: that of confidences calibrated on other utterances than their own (five folds).
-        path: the file beside the checkpoint; None where `after` is no better, so that nothing is kept.
+        path: the file that holds it, the checkpoint itself or, of an exported model, one beside it; None where `after`
+            is no better, so that nothing is kept.
     """
 
     calibration: Calibration
@@ -48,7 +50,15 @@ def calibrate(result: EvalResult) -> Calibrated:
     together = [pair for own in outcomes for pair in own]
     scale, shift = fit(together)
     others = [pair for own in held_out(outcomes) for pair in own]
-    found = Calibration(scale, shift, result.decoder, file_hash(result.checkpoint), result.split, len(together))
+    found = Calibration(scale, shift, result.decoder, weights_hash(result.checkpoint), result.split, len(together))
     before, after = (calibration_error(calibration_classes(pairs)) for pairs in (together, others))
-    path = save_calibration(result.checkpoint, found) if after < before else None
+    path = keep(result.checkpoint, found) if after < before else None
     return Calibrated(found, before, after, path)
+
+
+def keep(checkpoint: Path, calibration: Calibration) -> Path:
+    """Write a calibration into its checkpoint, or beside an exported model; the file that holds it."""
+    if checkpoint.suffix == EXPORTED:
+        return save_calibration(checkpoint, calibration)
+    amend_checkpoint(checkpoint, calibration=asdict(calibration))
+    return checkpoint

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slrcli.checkpoints.learnt import require_unlearnt
 from slrcli.checkpoints.meta import Meta
@@ -23,9 +23,13 @@ from slrcli.recognition.settings import DecoderOptions
 from slrcli.scoring.breakdown import Familiarity, breakdown, calibration, calibration_error, familiarity
 from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.score import ProtocolScore, intervals_of, score_protocol
-from slrcli.scoring.stats import Interval
+from slrcli.scoring.stats import Interval, intervals_dict
+from slrcli.scoring.table import frame_of, table_rows
 from slrcli.scoring.wer import Score, by_signer
-from slrcli.transcripts import format_of, write_transcripts
+from slrcli.transcripts import TimedClip, format_of, write_transcripts
+
+if TYPE_CHECKING:
+    import pandas
 
 UNKNOWN_SENTENCES = "The checkpoint does not say which sentences it learnt from, so that known ones are not told apart"
 
@@ -105,11 +109,21 @@ class EvalResult:
         """The errors parted by whether the sentence was learnt from; None where the checkpoint does not say."""
         return familiarity(self.score, self.seen, self.meta.config.run.seed) if self.meta.sentences else None
 
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per utterance under the first protocol; see `slrcli.scoring.table`."""
+        return table_rows(self.score, self.signers)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """The same as a data frame.
+
+        Raises:
+            DependencyError: pandas is not installed.
+        """
+        return frame_of(self.rows())
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
-        from slrcli.scoring.plain import breakdown_dict, familiarity_dict, intervals_dict, protocol_dict, score_dict
-
-        scores = score_dict(self.score, self.by_signer, utterances=True)
+        scores = self.score.to_dict(self.by_signer, utterances=True)
         rows = [{**row, "seen": self.seen[row["id"]]} for row in scores["per_utterance"]]
         return {
             "checkpoint": str(self.checkpoint),
@@ -123,14 +137,14 @@ class EvalResult:
             "blank_share": self.evaluation.blank_share,
             "ctc_loss": self.evaluation.loss,
             "signature": self.protocol_scores[0].signature,
-            "protocols": [protocol_dict(item) for item in self.protocol_scores],
+            "protocols": [item.to_dict() for item in self.protocol_scores],
             "intervals": intervals_dict(self.intervals),
-            "breakdown": breakdown_dict(breakdown(self.score)),
+            "breakdown": breakdown(self.score).to_dict(),
             "calibration": [list(row) for row in self.calibration],
             "calibration_error": calibration_error(self.calibration),
             **scores,
             "per_utterance": rows,
-            **familiarity_dict(self.familiarity),
+            **(self.familiarity.to_dict() if self.familiarity else {"seen": None, "unseen": None}),
             "hypotheses": {id: " ".join(glosses) for id, glosses in self.evaluation.glosses.items()},
         }
 
@@ -168,7 +182,7 @@ def evaluate_checkpoint(
     """
     protocols = get_protocols(protocol)
     for file in outputs:
-        format_of(file)  # a mistake in a name should not cost the whole evaluation
+        format_of(file, many=True)  # a mistake in a name should not cost the whole evaluation
     found = open_split(console, checkpoint, data, split, device, fitting)
     path, recogniser, name, clips = found.path, found.recogniser, found.split, found.clips
     with ExitStack() as stack:
@@ -181,8 +195,10 @@ def evaluate_checkpoint(
     signers = {item.id: item.signer for item in utterances}
     paths = [item.features for item in utterances]
     fps = fps or data.fps or told_rate(paths) or recogniser.meta.fps or FRAMES_PER_SECOND
+    found = zip(utterances, clips.frames, strict=True)
+    timed = {u.id: TimedClip(u.id, n, evaluation.hypotheses[u.id], fps, signer=u.signer) for u, n in found}
     for file in outputs:
-        write_transcripts(file, evaluation.hypotheses, fps=fps, signers=signers)
+        write_transcripts(file, timed)
     refs, hyps = evaluation.references, evaluation.glosses
     made_by = {"decoder": signature, "checkpoint": file_hash(path), "split": name}
     protocol_scores = tuple(score_protocol(item, refs, hyps, vocabulary.glosses, **made_by) for item in protocols)

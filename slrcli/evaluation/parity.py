@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from slrcli.files import atomic_write_bytes, file_hash
 from slrcli.recognition.export import Graph, export, largest_difference, quantised
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.from_onnx import ExportedRecogniser
-from slrcli.recognition.load import EXPORTED
+from slrcli.recognition.load import EXPORTED, open_recogniser
 from slrcli.recognition.recogniser import ClipRecogniser
+from slrcli.recognition.settings import DecoderOptions, carried
 from slrcli.scoring.wer import score
 
 DEV = "dev"
@@ -34,7 +35,7 @@ class Parity:
         megabytes: of its file.
         difference: the largest one of a log-probability from torch's, on made-up clips; 0 for torch itself.
         dev_difference: the same on dev; None without a corpus, as the next two.
-        wer: of the best path, in percent.
+        wer: as the checkpoint is decoded, in percent.
         milliseconds: a clip of dev, on average, batches of them together.
     """
 
@@ -99,17 +100,17 @@ def export_checkpoint(
         raise UsageError("the model was exported already", str(path), "name the checkpoint that it was made from")
     if checkpoint is None:
         console.note(f"model: {shown(path)} (the newest run)")
-    recogniser = Recogniser.from_checkpoint(path)
+    recogniser = as_it_decodes(console, path, target)
     clips = open_split(console, path, data, DEV, "cpu").clips if data else None
     forms = [_Form("torch", recogniser, path.stat().st_size, 0.0)]
     hashed = file_hash(path)
     with console.progress("exporting", 2 if int8 else 1) as task, tempfile.TemporaryDirectory(prefix="slr-") as folder:
         graph = export(recogniser, hashed)
-        forms.append(_form("float32", graph, Path(folder)))
+        forms.append(_form("float32", graph, Path(folder), recogniser))
         task.advance()
         if int8:
             graph = quantised(recogniser, graph, hashed)
-            forms.append(_form("int8", graph, Path(folder)))
+            forms.append(_form("int8", graph, Path(folder), recogniser))
             task.advance()
         atomic_write_bytes(target, graph.data)
     if clips is None:
@@ -118,10 +119,24 @@ def export_checkpoint(
         return Exported(path, target, tuple(_compared(forms, clips, batch_size, task)))
 
 
-def _form(weights: str, graph: Graph, folder: Path) -> _Form:
+def as_it_decodes(console: Console, checkpoint: Path, target: Path) -> Recogniser:
+    """The recogniser of a checkpoint; its meta carries decoder and calibration as the checkpoint is decoded where it
+    lies, with what stands beside it, for a file `target` that is to do the same."""
+    recogniser = open_recogniser(console, checkpoint, "cpu")
+    meta = recogniser.meta
+    options = DecoderOptions().settings(checkpoint, meta)
+    tuned = carried(options, target.parent) if options != meta.decode else None
+    recogniser.meta = replace(meta, tuned=tuned, calibration=recogniser.calibration or meta.calibration)
+    return recogniser
+
+
+def _form(weights: str, graph: Graph, folder: Path, original: Recogniser) -> _Form:
+    """What was exported, as it decodes."""
     file = folder / f"{weights}{EXPORTED}"
     file.write_bytes(graph.data)
-    return _Form(weights, ExportedRecogniser.open(file), len(graph.data), graph.difference)
+    exported = ExportedRecogniser.open(file)
+    exported.decoder = original.decoder
+    return _Form(weights, exported, len(graph.data), graph.difference)
 
 
 def _parity(form: _Form, *on_dev: float) -> Parity:

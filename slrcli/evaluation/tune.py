@@ -7,16 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from slrcli.checkpoints.checkpoint import amend_checkpoint
+from slrcli.checkpoints.meta import decoder_values
 from slrcli.config import DataConfig, DecodeConfig
 from slrcli.console import Console
 from slrcli.corpus.clips import Clips, by_length
+from slrcli.decoding.calibration import weights_hash
 from slrcli.decoding.cores import ManyCores
 from slrcli.decoding.decoder import decoder_signature, make_decoder
 from slrcli.evaluation.checkpoint import open_split
 from slrcli.evaluation.evaluate import EVAL_BATCH
 from slrcli.features.clip import padded
+from slrcli.files import require_place
+from slrcli.recognition.load import EXPORTED
 from slrcli.recognition.recogniser import ClipRecogniser
-from slrcli.recognition.settings import DECODER_FILE, DecoderOptions, write_decoder
+from slrcli.recognition.settings import DECODER_FILE, DecoderOptions, carried, write_decoder
 from slrcli.scoring.protocols import Protocol, get_protocols
 from slrcli.scoring.wer import Score
 
@@ -53,7 +58,7 @@ class Tuned:
     """All that was tried, in order, and what was chosen.
 
     Attributes:
-        path: the file that holds the choice.
+        path: the file beside the checkpoint that holds the choice.
         split: what it was tried on.
     """
 
@@ -82,7 +87,7 @@ def tune(
     device: str = "auto",
     protocol: str = "plain",
 ) -> Tuned:
-    """Search the settings with the fewest errors on dev and write them beside the checkpoint.
+    """Search the settings with the fewest errors on dev and write them into the checkpoint, and beside it.
 
     The recogniser runs once; its log-probabilities are kept. Best path and a plain beam are tried first, then weight
     and bonus in turn, then other beams. Of settings that are equally good the ones tried first win.
@@ -97,9 +102,9 @@ def tune(
     """
     wanted = wanted or DecoderOptions()
     found = open_split(console, checkpoint, data, split or "dev", device, "--tune")
-    base = DecoderOptions({"nbest": 1, **wanted.given}, wanted.file, wanted.jobs).settings(
-        found.path, found.recogniser.meta
-    )
+    untuned = replace(found.recogniser.meta, tuned=None)  # earlier tuning is not what another one starts from
+    base = DecoderOptions({"nbest": 1, **wanted.given}, wanted.file, wanted.jobs).settings(found.path, untuned)
+    require_place(found.path)
     decoder_signature(base)  # a language model that is not there should not cost the recogniser's time
     clips = found.clips
     with console.progress(f"recognising {found.split}", len(clips)) as task:
@@ -109,10 +114,19 @@ def tune(
         for _ in search.run(base):
             task.advance(1)
     best = search.best()
-    path = found.path.parent / DECODER_FILE
     said = f"{best.score.errors} errors in {best.score.ref_tokens} glosses"
-    write_decoder(path, best.options, (f"chosen by slr eval --tune on {found.split}: {said}",))
+    path = keep(found.path, best.options, f"chosen by slr eval --tune on {found.split}: {said}")
     return Tuned(tuple(search.tried.values()), best, path, found.split)
+
+
+def keep(checkpoint: Path, options: DecodeConfig, why: str) -> Path:
+    """Write settings into their checkpoint (an exported model stays as it is), and beside it, where a person can change
+    them; the name of the file beside it."""
+    if checkpoint.suffix != EXPORTED:
+        amend_checkpoint(checkpoint, tuned=decoder_values(carried(options, checkpoint.parent)))
+    path = checkpoint.parent / DECODER_FILE
+    write_decoder(path, options, (why,), weights_hash(checkpoint))
+    return path
 
 
 class _Material:

@@ -17,10 +17,18 @@ def load_clip(path: Path, layout: Layout, max_gap: int = 5, hands: bool = False)
     Raises:
         DataError: unreadable, empty, infinite values, or not as wide as the layout says.
     """
-    x = read_features(path, layout)
-    check_width(x.shape[1], layout, path)
+    return ready_clip(read_features(path, layout), layout, path, max_gap, hands)
+
+
+def ready_clip(x: np.ndarray, layout: Layout, where: str | Path, max_gap: int = 5, hands: bool = False) -> np.ndarray:
+    """One clip `[T, D]` as `load_clip` gives it; `where` it comes from, for errors.
+
+    Raises:
+        DataError: infinite values, or not as wide as the layout says.
+    """
+    check_width(x.shape[1], layout, where)
     if np.isinf(x).any():
-        raise DataError("the features hold infinite values", str(path), "write NaN where a value is missing")
+        raise DataError("the features hold infinite values", where, "write NaN where a value is missing")
     return prepare(x, layout, max_gap, hands)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from slrcli.errors import DataError
 from slrcli.files import atomic_write_text
 from slrcli.language.ngram import LOG_OF_ZERO, START, Ngram, NgramModel, Table
+from slrcli.language.stored import model_bytes, shown_model
 
 NORMALISER, SOURCE = "# normaliser: ", "# source: "
 _SIZE = re.compile(r"ngram\s+(\d{1,2})\s*=\s*(\d{1,12})")
@@ -55,11 +56,14 @@ def _lines(model: NgramModel) -> Iterator[str]:
 def read_arpa(path: str | Path) -> NgramModel:
     """Read a model, whoever wrote it.
 
+    Args:
+        path: of the file, or the text of one (`slrcli.language.stored`).
+
     Raises:
         DataError: the file cannot be read or is not an ARPA file; names the line.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text, path = model_bytes(path).decode("utf-8-sig"), shown_model(path)
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8 text (byte {error.start})", path, "give a model as ARPA text") from error
     except (OSError, ValueError) as error:

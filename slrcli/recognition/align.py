@@ -4,15 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from slrcli.config import DataConfig
 from slrcli.console import Console
 from slrcli.corpus import split_name
 from slrcli.corpus.opening import open_data
+from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.clip import padded
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.timing import FrameRates
-from slrcli.transcripts.outputs import TimedClip
+from slrcli.transcripts import TimedClip
 
 ALIGN_BATCH = 8
 
@@ -75,6 +78,24 @@ def align(console: Console, recogniser: ClipRecogniser, clips: Sequence[Known], 
             task.advance(len(part))
 
 
+def align_clip(recogniser: ClipRecogniser, x: np.ndarray, glosses: Sequence[str], name: str) -> Hypothesis:
+    """Place the glosses of one clip `[T, D]`, prepared as the recogniser wants it; `name` it in errors.
+
+    Raises:
+        DataError: no gloss, one that the vocabulary lacks, or a clip that is too short for them.
+    """
+    ids = _ids(recogniser, Known(name, Path(name), tuple(glosses)))
+    log_probs, lengths = recogniser.local_log_probs(*padded([x]))
+    return _placed(recogniser, log_probs[0, : int(lengths[0])], ids, len(x), name)
+
+
+def _placed(recogniser: ClipRecogniser, log_probs: np.ndarray, ids: list[int], frames: int, name: str) -> Hypothesis:
+    try:
+        return recogniser.placed(log_probs, ids, frames)
+    except SlrError as error:
+        raise type(error)(error.what, name, error.fix) from error
+
+
 def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: FrameRates) -> list[Aligned]:
     done: dict[int, Aligned] = {}
     arrays, targets = {}, {}
@@ -89,10 +110,10 @@ def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: Fram
         for row, (index, length) in enumerate(zip(arrays, lengths.tolist(), strict=True)):
             item, frames = clips[index], len(arrays[index])
             try:
-                found = recogniser.placed(log_probs[row, :length], targets[index], frames)
+                found = _placed(recogniser, log_probs[row, :length], targets[index], frames, item.id)
                 done[index] = Aligned(item.id, TimedClip(item.id, frames, found, rates.of(item.path)))
             except SlrError as error:
-                done[index] = Aligned(item.id, error=type(error)(error.what, item.id, error.fix))
+                done[index] = Aligned(item.id, error=error)
     return [done[index] for index in range(len(clips))]
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from slrcli.checkpoints.runs import find_checkpoint, shown
 from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.console import Console
 from slrcli.decoding.hypothesis import Hypothesis
@@ -18,11 +17,11 @@ from slrcli.features.readers import SUFFIXES, clips_below
 from slrcli.features.store import is_store
 from slrcli.parallel.prefetch import prefetch
 from slrcli.parallel.workers import usable_cores
-from slrcli.recognition.load import attach_decoder, load_recogniser
+from slrcli.recognition.load import open_recogniser
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.settings import DecoderOptions
 from slrcli.recognition.timing import FrameRates
-from slrcli.transcripts.outputs import TimedClip
+from slrcli.transcripts import TimedClip
 from slrcli.video.sources import is_source, sources_below
 from slrcli.video.timing import frame_rate
 
@@ -140,26 +139,6 @@ def decode_with(
             for part in prefetch((read(recogniser, part, found) for part in parts), depth=1):
                 yield from recognised(recogniser, part, found)
                 task.advance(len(part.files))
-
-
-def open_recogniser(
-    console: Console,
-    model: Path | None,
-    device: str,
-    decoder: DecoderOptions | None = None,
-    stack: ExitStack | None = None,
-) -> ClipRecogniser:
-    """The recogniser of a checkpoint or run with its decoder; the newest one, where none is named, is named aloud.
-
-    Args:
-        stack: see `attach_decoder`.
-    """
-    checkpoint = find_checkpoint(model)
-    if model is None:
-        console.note(f"model: {shown(checkpoint)} (the newest run)")
-    recogniser = load_recogniser(checkpoint, device)
-    attach_decoder(console, recogniser, checkpoint, decoder or DecoderOptions(), stack)
-    return recogniser
 
 
 Landmarks = Mapping[Path, Path | SlrError]

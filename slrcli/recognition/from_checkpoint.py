@@ -7,6 +7,7 @@ import torch
 
 from slrcli.checkpoints.checkpoint import load_checkpoint
 from slrcli.checkpoints.meta import Meta
+from slrcli.checkpoints.runs import find_checkpoint
 from slrcli.corpus.clips import Batch
 from slrcli.errors import UsageError
 from slrcli.features.hands import free_hands
@@ -53,8 +54,11 @@ class Recogniser(ClipRecogniser):
 
     @classmethod
     def from_checkpoint(cls, path: Path, device: torch.device | str = "cpu") -> "Recogniser":
-        """The recogniser that a checkpoint holds; CheckpointError where it is damaged."""
-        model, meta = load_checkpoint(path, device)
+        """The recogniser that a checkpoint, or the best one of a run, holds; CheckpointError where it is damaged.
+
+        It reads clips as training found out; `slrcli.recognition.load` adds what was tuned and calibrated since.
+        """
+        model, meta = load_checkpoint(find_checkpoint(path), device)
         return cls(model, meta.vocabulary, meta)
 
     @property

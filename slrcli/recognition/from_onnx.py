@@ -118,7 +118,10 @@ class ExportedRecogniser(ClipRecogniser):
             raise ValueError(f"a stride of {self.stride:g} and {self.least_frames} frames at least cannot be")
 
 
-META_KEYS = ("config", "vocabulary", "layout", "metrics", "data_hash", "versions", "utterances", "sentences", "decode")
+META_KEYS = (
+    "config", "vocabulary", "layout", "metrics", "data_hash", "versions", "utterances", "sentences", "decode", "tuned",
+    "calibration",
+)  # fmt: skip
 
 
 def open_session(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""The recogniser that a file holds, with its decoder and its calibration.
+"""The one place where a recogniser is opened, with decoder and calibration: of a run, a checkpoint, an exported model.
 
 What decodes an exported model needs no torch, so each kind is imported when it is asked for.
 """
@@ -6,10 +6,11 @@ What decodes an exported model needs no torch, so each kind is imported when it 
 from contextlib import ExitStack
 from pathlib import Path
 
-from slrcli.checkpoints.runs import shown
+from slrcli.checkpoints.meta import Meta
+from slrcli.checkpoints.runs import find_checkpoint, shown
 from slrcli.config import DecodeConfig
 from slrcli.console import Console
-from slrcli.decoding.calibration import load_calibration
+from slrcli.decoding.calibration import Calibration, load_calibration
 from slrcli.decoding.cores import ManyCores
 from slrcli.decoding.decoder import decoder_signature, make_decoder
 from slrcli.errors import DependencyError
@@ -19,8 +20,35 @@ from slrcli.recognition.settings import DECODER_FILE, DecoderOptions
 EXPORTED = ".onnx"
 
 
+def open_recogniser(
+    console: Console,
+    model: Path | None,
+    device: str = "auto",
+    decoder: DecoderOptions | None = None,
+    stack: ExitStack | None = None,
+) -> ClipRecogniser:
+    """The recogniser of a run, a checkpoint or an exported model, with its decoder and its calibration.
+
+    Args:
+        console: hears which decoder it is, and which model where none was named.
+        model: None is the newest run.
+        device: where a checkpoint is run.
+        decoder: what was said about the decoder.
+        stack: see `attach_decoder`.
+
+    Raises:
+        SlrError: as `load_recogniser` and `attach_decoder` say, or there is no such model.
+    """
+    checkpoint = find_checkpoint(model)
+    if model is None:
+        console.note(f"model: {shown(checkpoint)} (the newest run)")
+    recogniser = load_recogniser(checkpoint, device)
+    attach_decoder(console, recogniser, checkpoint, decoder or DecoderOptions(), stack)
+    return recogniser
+
+
 def load_recogniser(path: Path, device: str = "auto") -> ClipRecogniser:
-    """The recogniser of a checkpoint, or of an exported model where the suffix says so.
+    """The recogniser of a checkpoint, or of an exported model where the suffix says so, as yet without its decoder.
 
     Raises:
         SlrError: the file is damaged, a library is missing, or there is no such device.
@@ -58,15 +86,27 @@ def attach_decoder(
         SlrError: settings that cannot be, or a language model that cannot be read.
     """
     options = wanted.settings(checkpoint, recogniser.meta)
+    wanted.require_model(options, checkpoint)
     signature = decoder_signature(options)
     if stack is not None and options.width and wanted.jobs > 1:
         tokens = recogniser.vocabulary.tokens
         recogniser.decoder = stack.enter_context(ManyCores(options, tokens, wanted.jobs))
     else:
         recogniser.decoder = make_decoder(options, recogniser.vocabulary)
-    recogniser.calibration = load_calibration(checkpoint, signature) if calibrated else None
+    recogniser.calibration = calibration_of(checkpoint, recogniser.meta, signature) if calibrated else None
+    source, beside = wanted.source(checkpoint), checkpoint.parent / DECODER_FILE
     if signature != decoder_signature(DecodeConfig()):
-        beside = checkpoint.parent / DECODER_FILE
-        source = wanted.file or (beside if beside.is_file() else None)
         console.note(f"decoder {signature}{f', settings of {shown(source)}' if source else ''}")
+    if source is None and beside.is_file():
+        console.note(f"{shown(beside)} was tuned for other weights than those of {checkpoint.name}; it is left aside")
     return signature
+
+
+def calibration_of(checkpoint: Path, meta: Meta | None, decoder: str) -> Calibration | None:
+    """What the confidences of a decoder go through: what lies beside the file, else what it carries itself.
+
+    Raises:
+        DataError: the file beside it is damaged.
+    """
+    own = meta.calibration if meta else None
+    return load_calibration(checkpoint, decoder) or (own if own and own.decoder == decoder else None)

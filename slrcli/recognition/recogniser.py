@@ -12,7 +12,7 @@ from slrcli.decoding.decoder import BestPath, Decoder, make_decoder
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.stream import StreamRecogniser
 from slrcli.errors import DataError
-from slrcli.features.clip import is_empty, load_clip, padded
+from slrcli.features.clip import check_width, is_empty, load_clip, padded, ready_clip
 from slrcli.glosses.vocabulary import Vocabulary
 
 
@@ -41,11 +41,34 @@ class ClipRecogniser:
 
     def load(self, path: Path) -> np.ndarray:
         """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""
-        clip = load_clip(path, self.meta.layout, **self.meta.config.data.preparation)
-        if is_empty(clip):
-            what = f"no person was seen in {Path(path).name}: every value of its {len(clip):,} frames is missing"
-            raise DataError(what, path, "look at it with slr show, and extract it again")
-        return clip
+        return _require_person(load_clip(path, self.meta.layout, **self.meta.config.data.preparation), path)
+
+    def prepared(self, x: np.ndarray, name: str = "array") -> np.ndarray:
+        """An array `[T, D]` of the layout's columns as this recogniser wants it; `name` it in errors.
+
+        Raises:
+            DataError: it is of another shape or kind, holds no frame or infinite values, or nobody is seen in it.
+        """
+        x = self.frames(x, name)
+        if not len(x):
+            raise DataError("the clip has no frame", name, "give an array of shape [T, D]")
+        return _require_person(ready_clip(x, self.meta.layout, name, **self.meta.config.data.preparation), name)
+
+    def frames(self, x: np.ndarray, name: str = "array") -> np.ndarray:
+        """Frames as float32 `[n, D]`, D the columns of the layout.
+
+        Raises:
+            DataError: they are no such thing.
+        """
+        try:
+            x = np.asarray(x, np.float32)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"these are no numbers: {error}", name, "give an array of shape [T, D]") from error
+        if x.ndim != 2:
+            what = f"a clip is an array of frames and columns, not one of shape {list(x.shape)}"
+            raise DataError(what, name, "give an array of shape [T, D]")
+        check_width(x.shape[1], self.meta.layout, name)
+        return x
 
     def log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities of a batch.
@@ -72,7 +95,9 @@ class ClipRecogniser:
         return None
 
     def recognise(self, clips: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[Hypothesis]:
-        """Hypotheses of clips `[T, D]`, computed as one batch."""
+        """Hypotheses of clips `[T, D]`, computed as one batch; DataError where one is not as wide as the layout."""
+        for index, clip in enumerate(clips if self.meta else ()):
+            check_width(clip.shape[-1], self.meta.layout, names[index] if names else f"clip {index}")
         x, frames = padded(clips)
         return self.hypotheses(*self.log_probs(x, frames), frames, names)
 
@@ -103,3 +128,11 @@ class ClipRecogniser:
             DataError: they cannot be placed.
         """
         return align(log_probs, ids, self.stride, self.vocabulary, frames).earlier(self.late)
+
+
+def _require_person(clip: np.ndarray, where: str | Path) -> np.ndarray:
+    """The clip; DataError where every value of it is missing."""
+    if is_empty(clip):
+        what = f"no person was seen in {Path(where).name}: every value of its {len(clip):,} frames is missing"
+        raise DataError(what, where, "look at it with slr show, and extract it again")
+    return clip

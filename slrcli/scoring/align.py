@@ -1,16 +1,25 @@
 """One reference against one hypothesis: which tokens were hit, substituted, deleted and inserted."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
+from slrcli.console import finite
+
 HIT, SUBSTITUTION, DELETION, INSERTION = "=", "S", "D", "I"
-_OPERATION = {"equal": HIT, "replace": SUBSTITUTION, "delete": DELETION, "insert": INSERTION}
+# Names of RapidFuzz; jiwer says "substitute" for "replace".
+_OPERATION = {
+    "equal": HIT,
+    "replace": SUBSTITUTION,
+    "substitute": SUBSTITUTION,
+    "delete": DELETION,
+    "insert": INSERTION,
+}
 
 
 class Edit(NamedTuple):
@@ -49,6 +58,11 @@ class Counts:
     def wer(self) -> float:
         """Word error rate in percent, 100 * errors / reference tokens: never capped, NaN if the reference is empty."""
         return 100.0 * self.errors / self.ref_tokens if self.ref_tokens else math.nan
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rate and the counts as JSON can hold them; a rate without reference tokens is null."""
+        names = ("hits", "substitutions", "deletions", "insertions", "errors", "ref_tokens", "hyp_tokens")
+        return {"wer": finite(self.wer), **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)
@@ -90,8 +104,36 @@ def align(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
     """
     _require_lists(ref, hyp)
     sides = _numbered(ref, hyp)
+    return _joined(Levenshtein.opcodes(*sides), ref, hyp)
+
+
+def align_jiwer(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
+    """The same alignment by jiwer itself, whose counts the field quotes.
+
+    jiwer would split sentences into words; it is given lists of tokens and a transform that leaves them as they are, so
+    that tokens may hold any characters and either side may be empty.
+
+    Raises:
+        TypeError: a string was given where a list of tokens belongs.
+    """
+    import jiwer
+
+    _require_lists(ref, hyp)
+    found = jiwer.process_words([list(ref)], [list(hyp)], _as_they_are, _as_they_are)
+    (chunks,) = found.alignments
+    return _joined(
+        ((one.type, one.ref_start_idx, one.ref_end_idx, one.hyp_start_idx, one.hyp_end_idx) for one in chunks), ref, hyp
+    )
+
+
+def _as_they_are(sides: list[list[str]]) -> list[list[str]]:
+    return sides
+
+
+def _joined(blocks: Iterable[tuple[str, int, int, int, int]], ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
+    """The edits of blocks of one operation each: its name, and where it begins and ends on either side."""
     edits: list[Edit] = []
-    for tag, ref_start, ref_end, hyp_start, hyp_end in Levenshtein.opcodes(*sides):
+    for tag, ref_start, ref_end, hyp_start, hyp_end in blocks:
         gone, come = ref[ref_start:ref_end], hyp[hyp_start:hyp_end]
         # zip_longest fills the missing side of deletions and insertions; hits and substitutions are equally long.
         edits.extend(Edit(_OPERATION[tag], *pair) for pair in zip_longest(gone, come))

@@ -5,8 +5,10 @@ import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from slrcli.console import finite
 from slrcli.scoring.align import DELETION, HIT, INSERTION, SUBSTITUTION, Edit
 from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, UtteranceScore, total
@@ -77,6 +79,19 @@ class Breakdown:
         """Glosses that were said where nothing was, most frequent first."""
         return _ranked({item.gloss: item.inserted for item in self.glosses})
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON can hold them."""
+        return finite(
+            {
+                "glosses": [asdict(one) | {"recall": one.recall, "precision": one.precision} for one in self.glosses],
+                "confusions": [list(row) for row in self.confusions],
+                "deletions": [list(row) for row in self.deletions],
+                "insertions": [list(row) for row in self.insertions],
+                "by_length": [{"glosses": label, **score.to_dict()} for label, score in self.by_length],
+                "by_place": [{"place": p, "recognised": share, "tokens": n} for p, share, n in self.by_place],
+            }
+        )
+
 
 def breakdown(score: Score) -> Breakdown:
     """Take a score apart."""
@@ -141,6 +156,16 @@ class Familiarity:
     unseen: Score
     seen_interval: Interval
     unseen_interval: Interval
+
+    def to_dict(self) -> dict[str, Any]:
+        """`seen` and `unseen` as JSON can hold them."""
+        seen, unseen = asdict(self.seen_interval), asdict(self.unseen_interval)
+        return finite(
+            {
+                "seen": {**self.seen.to_dict(), "interval": seen},
+                "unseen": {**self.unseen.to_dict(), "interval": unseen},
+            }
+        )
 
 
 def familiarity(score: Score, seen: Mapping[str, bool], seed: int = 1) -> Familiarity:

@@ -1,20 +1,24 @@
 """What `slr score` does: files of references and hypotheses in, scores under one protocol or all of them out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from slrcli.console import Console
+from slrcli.console import Console, finite
 from slrcli.errors import DataError, UsageError
 from slrcli.glosses.vocabulary import Vocabulary
-from slrcli.scoring.breakdown import Breakdown, breakdown, calibration
+from slrcli.scoring.breakdown import Breakdown, breakdown, calibration, calibration_error
 from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get_protocols, removed_by_rule
 from slrcli.scoring.sclite import meanings, signer_of
 from slrcli.scoring.signature import signature
-from slrcli.scoring.stats import Comparison, Interval, compare, interval
+from slrcli.scoring.stats import Comparison, Interval, compare, interval, intervals_dict
+from slrcli.scoring.table import frame_of, table_rows
 from slrcli.scoring.wer import Score, apart_text, by_signer
 from slrcli.transcripts import read_lines, read_segments
+
+if TYPE_CHECKING:
+    import pandas
 
 BY = ("id", "line")
 
@@ -39,6 +43,19 @@ class ProtocolScore:
     floor: Score
     signature: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON can hold them."""
+        return {
+            "protocol": self.protocol.signature,
+            "description": self.protocol.description,
+            "normaliser": self.protocol.normaliser,
+            "signature": self.signature,
+            "removed": {rule: {"ref": ref, "hyp": hyp} for rule, (ref, hyp) in self.removed.items()},
+            "errors_by_step": self.made,
+            "floor_errors": self.floor.errors,
+            **self.score.to_dict(),
+        }
+
 
 @dataclass(frozen=True)
 class ScoreResult:
@@ -54,6 +71,7 @@ class ScoreResult:
         left_out: ids that one side lacks and that were therefore not scored, because `partial` was asked for.
         meanings: tokens that sclite itself would read otherwise than as text, with what it does.
         changes: (rule, side, id, before, after) of every change, if it was asked for.
+        signers: utterance id -> signer, where known.
     """
 
     protocol_scores: tuple[ProtocolScore, ...]
@@ -65,17 +83,46 @@ class ScoreResult:
     left_out: tuple[str, ...]
     meanings: dict[str, str]
     changes: tuple[tuple[str, str, str, str, str], ...] = ()
+    signers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def main(self) -> ProtocolScore:
         """The first protocol's."""
         return self.protocol_scores[0]
 
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per utterance under the first protocol; see `slrcli.scoring.table`."""
+        return table_rows(self.main.score, self.signers)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """The same as a data frame.
+
+        Raises:
+            DependencyError: pandas is not installed.
+        """
+        return frame_of(self.rows())
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
-        from slrcli.scoring.plain import score_result_dict
-
-        return score_result_dict(self)
+        main = self.main
+        changes = [dict(zip(("rule", "side", "id", "before", "after"), change, strict=True)) for change in self.changes]
+        others = [{"name": name, **score.to_dict(), "comparison": asdict(found)} for name, score, found in self.others]
+        return finite(
+            {
+                "signature": main.signature,
+                "protocol": main.protocol.signature,
+                **main.score.to_dict(self.by_signer, utterances=True),
+                "intervals": intervals_dict(self.intervals),
+                "protocols": [item.to_dict() for item in self.protocol_scores],
+                "others": others,
+                "breakdown": self.breakdown.to_dict(),
+                "calibration": [list(row) for row in self.calibration],
+                "calibration_error": calibration_error(self.calibration),
+                "left_out": list(self.left_out),
+                "sclite_meanings": self.meanings,
+                "changes": changes,
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -157,6 +204,7 @@ def score_files(
         tuple(left_out),
         meanings(used) if any("sclite" in item.protocol.name for item in protocol_scores) else {},
         changes_of(main.protocol, refs, sides[0]) if explain else (),
+        signers,
     )
 
 

@@ -8,7 +8,8 @@ the utterance as the segment.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,11 @@ class Interval:
     low: float
     high: float
     units: int
+
+
+def intervals_dict(intervals: Mapping[str, Interval]) -> dict[str, Any]:
+    """Intervals by name as JSON can hold them; that of the whole ('') is over utterances and called so."""
+    return {name or "utterances": asdict(found) for name, found in intervals.items()}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from slrcli.console import finite
 from slrcli.errors import DataError
 from slrcli.scoring.align import Alignment, Counts, align
 
@@ -17,6 +19,12 @@ class UtteranceScore(Counts):
 
     id: str
     alignment: Alignment
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: counts, both token lists, and the operations as a string over `=SDI`."""
+        alignment = self.alignment
+        ref, hyp = list(alignment.ref), list(alignment.hyp)
+        return {"id": self.id, **super().to_dict(), "ref": ref, "hyp": hyp, "ops": alignment.ops}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +73,27 @@ class Score(Counts):
         """
         wrong = [utterance for utterance in self.utterances if utterance.errors]
         return sorted(wrong, key=lambda one: (-one.errors, one.ref_tokens, one.id))[:count]
+
+    def to_dict(self, groups: "Mapping[str, Score] | None" = None, utterances: bool = False) -> dict[str, Any]:
+        """The score as JSON can hold it.
+
+        Args:
+            groups: what `by_group` gives; adds `groups`.
+            utterances: whether to add every utterance with its tokens and operations.
+        """
+        result = {
+            **super().to_dict(),
+            "utterances": len(self.utterances),
+            "emission": finite(self.emission),
+            "distinct_ref": self.distinct_ref,
+            "distinct_hyp": self.distinct_hyp,
+            "empty_hyp": self.empty_hyp,
+        }
+        if groups is not None:
+            result["groups"] = {name: group.to_dict() for name, group in groups.items()}
+        if utterances:
+            result["per_utterance"] = [utterance.to_dict() for utterance in self.utterances]
+        return result
 
 
 def score(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequence[str]], aligner: Aligner = align) -> Score:

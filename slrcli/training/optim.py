@@ -12,10 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from slrcli.config import OptimConfig
-from slrcli.errors import UsageError
 from slrcli.models.base import SignModel
-
-SCHEDULES = ("cosine", "linear", "constant")
 
 
 def make_optimiser(model: nn.Module, options: OptimConfig, device: torch.device) -> torch.optim.AdamW:
@@ -31,11 +28,8 @@ def make_optimiser(model: nn.Module, options: OptimConfig, device: torch.device)
 def learning_rate(progress: float, options: OptimConfig) -> float:
     """The learning rate after `progress` epochs (a fraction counts): a linear rise, then the decay of the schedule.
 
-    Raises:
-        UsageError: an unknown schedule.
+    The schedule is one of `slrcli.config.names.SCHEDULES`, which `check_bounds` makes sure of.
     """
-    if options.schedule not in SCHEDULES:
-        raise UsageError(f"There is no schedule '{options.schedule}'.", "schedule", f"Known: {', '.join(SCHEDULES)}.")
     warmup = min(options.warmup_epochs, options.epochs / 4)
     if progress < warmup:
         return options.lr * max(progress / warmup, 1e-3)

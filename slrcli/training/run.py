@@ -19,7 +19,7 @@ from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_t
 from slrcli.console import Console, Task, finite
 from slrcli.corpus.clips import Clips, warn_empty
 from slrcli.corpus.sentences import sentence_hashes
-from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError, UsageError
+from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError
 from slrcli.files import atomic_write_text
 from slrcli.models.base import SignModel
 from slrcli.models.registry import build_model, read_options
@@ -29,7 +29,6 @@ from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.data import TrainingData, learnable, load_training_data, tell_known
 from slrcli.training.loop import EpochEnd, FramewiseBegun, SignsLocated, Step, Stopped, Trainer
 from slrcli.training.loss.teach import load_teacher, spike_offset, without_pace
-from slrcli.training.optim import learning_rate
 from slrcli.training.watch.run_diagnostics import milestone
 
 MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or --precision bf16."
@@ -151,7 +150,6 @@ def numbers_of(event: EpochEnd) -> dict[str, Any]:
 
 TEACHER = "teacher.json"
 WEIGHTS = "model."  # before the names of the weights in the training state
-PRECISIONS = ("auto", "fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -191,7 +189,7 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
     """
 
     def begin() -> tuple[Config, TrainingData, SignModel]:
-        check_options(config)
+        check_bounds(config)
         settled = without_pace(with_every_option(with_absolute_paths(config)), console)
         return settled, *fresh(settled, console)
 
@@ -241,7 +239,7 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
             raise CheckpointError(what, str(run), f"It should hold {LAST} and {STATE}.")
         config = Config.from_dict(as_begun(read_toml(folder / CONFIG)), str(folder / CONFIG))
         config = merge(config, overrides, "command line")
-        check_options(config)
+        check_bounds(config)
         config = with_absolute_paths(config)
         model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
         require_precision(model, config.run.precision)
@@ -287,21 +285,6 @@ def with_every_option(config: Config) -> Config:
     """The configuration with all options of its architecture written out, so that a checkpoint outlives a default."""
     options = asdict(read_options(config.model.arch, config.model.options))
     return replace(config, model=replace(config.model, options=options))
-
-
-def check_options(config: Config) -> None:
-    """UsageError for values that no run can use."""
-    optim = config.optim
-    if config.run.precision not in PRECISIONS:
-        raise UsageError(
-            f"There is no precision '{config.run.precision}'.", "--precision", f"Known: {', '.join(PRECISIONS)}."
-        )
-    if not 0 < optim.lr < float("inf"):
-        raise UsageError(f"--lr must be above 0, not {optim.lr}.", "--lr")
-    if not 0 <= config.model.dropout < 1:
-        raise UsageError(f"--dropout must be at least 0 and below 1, not {config.model.dropout}.", "--dropout")
-    learning_rate(0.0, optim)  # answers an unknown schedule
-    check_bounds(config)
 
 
 class Session:

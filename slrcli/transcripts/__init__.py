@@ -1,27 +1,38 @@
-"""Gloss sequences in files: stm, ctm, trn, tables, JSON lines and plain text, read and written.
+"""Gloss sequences in files: what `slr score` reads, and what every command writes.
+
+| format | a line | ids, confidences | opened by |
+|---|---|---|---|
+| stm | `id channel signer start end [<label>] gloss ...` | id, signer | NIST's sclite; Phoenix's references |
+| ctm | `id channel start duration gloss [confidence]`, in seconds | both | NIST's sclite |
+| trn | `gloss ... (id)` | id | NIST's sclite |
+| csv, tsv | an utterance, or a gloss where seconds are known (see `table`) | both | spreadsheets |
+| jsonl | `{"id": ..., "glosses": [...]}`, with all that is known | both | programs |
+| txt | `id gloss ...` | id | anything |
+| eaf | one clip, tiers `glosses` and `confidence` | confidences; the file's name is the id | ELAN |
+| srt, vtt | one clip, a gloss per cue | neither; the file's name is the id | video players, browsers |
+
+Tables are read with tab, comma, semicolon or `|` between columns, whatever their suffix (see `delimited`).
 
 In memory a set of transcripts is `dict[id, list[gloss]]`. Glosses and ids are never repaired: what a format cannot hold
-is refused, so that what was written is what will be read.
-
-| format | a line | source |
-|---|---|---|
-| stm | `id channel signer start end [<label>] gloss ...` | NIST sclite; Phoenix's references |
-| ctm | `id channel start duration gloss [confidence]`, in seconds | NIST sclite |
-| trn | `gloss ... (id)` | NIST sclite |
-| csv, tsv | a header that names the columns; split at `|`, tab or comma, whichever the header holds | |
-| jsonl | `{"id": ..., "glosses": [...]}`, with spans and confidences where known | |
-| txt | `id gloss ...` | |
+is refused, so that what was written is what will be read. Each format has its file here, with reader and writer, and
+its line in `formats`.
 """
 
-from slrcli.transcripts.read import Segment, read_lines, read_segments, read_transcripts
-from slrcli.transcripts.words import FORMATS, Timed, format_of
+from slrcli.transcripts.clip import TimedClip
+from slrcli.transcripts.formats import FORMATS, format_of
+from slrcli.transcripts.items import Segment, Timed
+from slrcli.transcripts.plan import OutputPlan, plan_outputs
+from slrcli.transcripts.read import read_lines, read_segments, read_transcripts
 from slrcli.transcripts.write import write_transcripts
 
 __all__ = [
     "FORMATS",
+    "OutputPlan",
     "Segment",
     "Timed",
+    "TimedClip",
     "format_of",
+    "plan_outputs",
     "read_lines",
     "read_segments",
     "read_transcripts",

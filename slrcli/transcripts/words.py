@@ -1,57 +1,23 @@
-"""What every transcript format agrees on: names of columns, what an id and a gloss may hold."""
+"""What every format agrees on: names of columns, lines with words, what an id and a gloss may hold."""
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Iterator
 
-from slrcli.errors import DataError, UsageError
+from slrcli.errors import DataError
 
-FORMATS = ("stm", "ctm", "trn", "csv", "tsv", "jsonl", "txt")
 ID_COLUMNS = ("id", "name")
 GLOSS_COLUMNS = ("glosses", "gloss", "annotation", "orth")
 SIGNER_COLUMNS = ("signer", "speaker")
 
-LABEL = "<all>"
-EMPTY = ";; no glosses in "  # a ctm has no line for an utterance without glosses; this comment keeps its id
 COMMENT = ";;"
 
 
-class Timed(Protocol):
-    """Glosses with their places: what a decoder's hypothesis offers."""
-
-    glosses: Sequence[str]
-    spans: Sequence[tuple[int, int]]
-    confidences: Sequence[float]
-    score: float
-
-
-def format_of(path: str | Path, format: str = "auto") -> str:
-    """The format that was named, or the one that the file's suffix means.
-
-    Raises:
-        DataError: the path is a folder.
-        UsageError: there is no such format, or a name that means none.
-    """
-    if Path(path).is_dir():
-        raise DataError("this is a folder, not a file of transcripts", str(path), "name a file in it")
-    name = Path(path).suffix.lstrip(".").lower() if format == "auto" else format
-    if name not in FORMATS:
-        what = f"unknown transcript format {name!r}" if name else "the name does not say which format the file has"
-        raise UsageError(what, str(path), f"use one of {', '.join(FORMATS)}, as suffix or as the format's name")
-    return name
-
-
-def is_timed(item: Sequence[str] | Timed) -> bool:
-    """Whether it has spans, as hypotheses do."""
-    return hasattr(item, "spans")
-
-
-def glosses_of(item: Sequence[str] | Timed) -> list[str]:
-    """The glosses of either form; TypeError for a string."""
-    if isinstance(item, str):
-        raise TypeError("a transcript is a list of glosses, not a string")
-    return list(item.glosses if is_timed(item) else item)
+def worded(text: str, comments: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """Number and words of every line that has any; lines from `;;` on are left out where the format has comments."""
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.split()
+        if words and not (comments and words[0].startswith(COMMENT)):
+            yield number, words
 
 
 def is_time(word: str) -> bool:
@@ -60,11 +26,6 @@ def is_time(word: str) -> bool:
         return not math.isnan(float(word))
     except ValueError:
         return False
-
-
-def is_label(word: str) -> bool:
-    """Whether stm would take it for a label, `<o,f0,male>`."""
-    return word.startswith("<") and word.endswith(">")
 
 
 def check_word(word: str, kind: str, where: str) -> None:

@@ -4,9 +4,10 @@ import json
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from slrcli.config import ExtractConfig, check_section
 from slrcli.console import Console, Task
 from slrcli.errors import DataError, SlrError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.parallel.workers import in_processes, usable_cores
+from slrcli.parallel.serving import tell
+from slrcli.parallel.workers import Workers, as_they_end, usable_cores
 from slrcli.video.holistic import Columns
 from slrcli.video.job import Job, Step, run_job, settings_of
 from slrcli.video.library import need_all
@@ -163,12 +165,28 @@ def run_jobs(console: Console, work: list[Job], count: int) -> Iterator[tuple[Jo
     """Do jobs in `count` processes, with a progress bar over their frames; each with its facts or its error."""
     if not work:
         return
-    with console.progress("frames") as task:
+    heard: SimpleQueue[Step] = SimpleQueue()
+    with console.progress("frames") as task, Workers(min(count, len(work)), heard=heard.put) as pool:
         meter = Meter(task, len(work))
-        with closing(in_processes(run_job, work, min(count, len(work)), meter.heard)) as outcomes:
-            for place, outcome in outcomes:
-                meter.done(work[place].source)
-                yield work[place], outcome
+
+        def show() -> None:
+            while not heard.empty():
+                meter.heard(heard.get())
+
+        jobs = {pool.submit(run_job, job, tell): job for job in work}
+        for future in as_they_end(jobs, show):
+            meter.done(jobs[future].source)
+            yield jobs[future], _outcome(future)
+
+
+def _outcome(future: Future) -> dict[str, Any] | SlrError:
+    """The facts of a clip, or what stood in their way; a defect at one clip does not stop the others."""
+    try:
+        return future.result()
+    except SlrError as error:
+        return error
+    except Exception as error:
+        return SlrError(f"something went wrong that should not: {type(error).__name__}: {error}")
 
 
 def _entry(job: Job, outcome: dict[str, Any] | SlrError, result: Extracted) -> dict[str, Any]:

@@ -36,7 +36,8 @@ from slrcli.corpus.settings import write_settings
 from slrcli.corpus.vocabulary import vocab
 from slrcli.corpus.write import write_table
 from slrcli.decoding.decoder import make_decoder
-from slrcli.doctor.check import check_data
+from slrcli.doctor.data.target import DataTarget
+from slrcli.doctor.run import run
 from slrcli.evaluation.checkpoint import evaluate_checkpoint
 from slrcli.evaluation.page import write_report
 from slrcli.glosses.vocabulary import BLANK_TOKEN, Vocabulary
@@ -228,7 +229,7 @@ def command_costs(side: Side, folder: Path) -> None:
     console, data = Console(quiet=True), DataConfig(data_dir=str(side.root))
     side.timed("slr vocab, s", lambda: vocab(data, out=folder / f"{side.glosses}.json"))
     side.timed("slr corpus, s", lambda: corpus_summary(console, data, jobs=1))
-    side.timed("slr check data, s", lambda: check_data(console, data, jobs=1))
+    side.timed("slr check data, s", lambda: run(DataTarget(data, jobs=1), console))
     result = side.timed("slr eval on dev, s", lambda: evaluate_checkpoint(console, side.checkpoint, data, "dev"))
     page = side.timed("report page, s", lambda: write_report(folder / f"{side.glosses}-report", result, 25.0))
     side.keep("report page, kB", page.stat().st_size / 1e3)

@@ -236,7 +236,7 @@ def test_new_tables_reference_the_features_where_they_lie(corpus, tmp_path):
         assert (item.glosses, item.signer, item.features.resolve()) == (old.glosses, old.signer, old.features.resolve())
     people = [{item.signer for item in items} for items in divided.splits.values()]
     assert not (people[0] & people[1] or people[0] & people[2] or people[1] & people[2])
-    assert slr("check", "data", "--data-dir", out, "--only", "D02,D03,D12").exit_code == 0
+    assert slr("check", "data", "--data-dir", out, "--only", "D02,D03,D11").exit_code == 0
     again = slr("corpus", corpus, "--split-by", "signer", "--out", out)
     assert again.exit_code == 1 and "already holds a corpus" in again.stderr
 
@@ -282,8 +282,8 @@ def test_a_table_of_ones_own_becomes_the_usual_layout(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--split-by", "signer"], "name it with --out"),
-        (["--dev", "0.2", "--out", "x"], "use --split-by"),
+        (["--split-by", "signer"], "Name it with --out"),
+        (["--dev", "0.2", "--out", "x"], "Use --split-by"),
         (["--column", "id"], "names no column"),
         (["--column", "idd=Clip"], "Did you mean 'id'"),
         (["--split-by", "colour", "--out", "x"], "a corpus cannot be split by 'colour'"),

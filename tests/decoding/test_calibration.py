@@ -102,7 +102,7 @@ def test_hypotheses_keep_all_but_their_confidences():
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    path = tmp_path / "best.safetensors"
+    path = tmp_path / "best.onnx"
     path.write_bytes(b"weights")
     return path
 

@@ -25,9 +25,11 @@ from slrcli.cli.check.check import app
 from slrcli.config import DEFAULT_ARCH, Config, DataConfig
 from slrcli.console import Console
 from slrcli.corpus import facts
-from slrcli.doctor import check as workflow
-from slrcli.doctor.check import check_data, check_model
+from slrcli.doctor.data.target import DataTarget
+from slrcli.doctor.model import target as workflow
 from slrcli.doctor.model.checks import MODEL_CHECKS
+from slrcli.doctor.model.target import ModelTarget
+from slrcli.doctor.run import run
 from slrcli.features.layout import generic_layout
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.registry import build_model
@@ -61,15 +63,17 @@ def checkpoint(tmp_path):
 
 
 def test_the_heading_says_what_is_looked_at(checkpoint):
-    console = Console(quiet=True)
-    subject = check_model(console).subject
+    def subject_of(*target, **options):
+        return ModelTarget(*target, **options).open(Console(quiet=True))[0]
+
+    subject = subject_of()
     assert subject.startswith("Architecture tcn (mediapipe-1629, 101 classes)")
     assert subject.endswith("the default architecture")
     for target in (str(checkpoint), str(checkpoint.parent)):  # a folder of a run does as well
-        assert check_model(console, target).subject == f"Checkpoint run/best.safetensors (generic-6, {CLASSES} classes)"
+        assert subject_of(target) == f"Checkpoint run/best.safetensors (generic-6, {CLASSES} classes)"
     point_latest(checkpoint.parent)
-    assert check_model(console).subject.endswith("the newest run")
-    assert check_model(console, layout="generic-6").subject.startswith("Architecture tcn (generic-6")
+    assert subject_of().endswith("the newest run")
+    assert subject_of(layout="generic-6").startswith("Architecture tcn (generic-6")
 
 
 def test_the_help_names_the_defaults_that_the_workflow_has():
@@ -77,9 +81,14 @@ def test_the_help_names_the_defaults_that_the_workflow_has():
     assert str(workflow.VOCAB_SIZE) in shown and workflow.LAYOUT in shown
 
 
-def test_a_checkpoints_vocabulary_is_examined_with_it(checkpoint):
-    found = check_model(Console(quiet=True), str(checkpoint))
-    assert found.passed and {"SLR-V01", "SLR-V02"} <= {code for code, _ in found.checks}
+def test_a_checkpoint_whose_vocabulary_is_of_another_size_is_refused(tmp_path):
+    layout = generic_layout(COLUMNS)
+    meta = Meta(Config(), vocabulary_of("A B C"), layout)
+    save_checkpoint(tmp_path / "other.safetensors", build_model(DEFAULT_ARCH, layout, CLASSES), meta)
+    result = command("model", "other.safetensors")
+    assert result.exit_code == 1 and "does not hold together" in result.stderr and not result.stdout
+    audit = command("checkpoint", "other.safetensors")
+    assert audit.exit_code == 1 and "✗ SLR-C05" in audit.stdout and "wants [4" in audit.stdout
 
 
 def test_the_command_exits_with_1_for_the_ancestor_and_0_for_the_default():
@@ -104,10 +113,10 @@ def without_speed(text):
 
 def test_every_option_of_the_command_changes_something():
     small = ["conv-bilstm", "--layout", "generic-6"]
-    plain = without_speed(command("model", *small).stdout)
-    assert without_speed(command("model", *small).stdout) == plain
+    plain = without_speed(command("model", *small, "-v").stdout)
+    assert without_speed(command("model", *small, "-v").stdout) == plain
     for option, value in {"--vocab-size": 7, "--seed": 5, "--layout": "generic-9"}.items():
-        assert without_speed(command("model", *small, option, value).stdout) != plain, option
+        assert without_speed(command("model", *small, "-v", option, value).stdout) != plain, option
     assert command("model", *small, "--budget", 0.1).exit_code == 1
 
 
@@ -125,7 +134,7 @@ def test_a_checkpoint_takes_no_options_of_architectures(checkpoint):
 
 
 def examined(corpus, **kwargs):
-    return check_data(Console(quiet=True), replace(DataConfig(data_dir=str(corpus)), **kwargs))
+    return run(DataTarget(replace(DataConfig(data_dir=str(corpus)), **kwargs)), Console(quiet=True))
 
 
 def test_the_workflow_says_which_corpus_and_passes_a_sound_one(corpus):
@@ -191,16 +200,30 @@ def test_every_option_of_the_command_for_data_changes_something(corpus, tmp_path
 
 
 def test_the_distributions_are_drawn_and_stand_in_json(corpus):
-    shown = command("data", "--data-dir", corpus)
-    assert "frames a clip, from 40 to 40" in shown.stdout and "glosses a second (at 25 frames)" in shown.stdout
+    shown = command("data", "--data-dir", corpus, "--verbose")
+    assert "frames per clip, from 40 to 40" in shown.stdout and "glosses per second (at 25 frames)" in shown.stdout
     (corpus / "corpus.toml").write_text("fps = 50\n")
-    assert "glosses a second (at 50 frames)" in command("data", "--data-dir", corpus).stdout
+    assert "glosses per second (at 50 frames)" in command("data", "--data-dir", corpus, "--verbose").stdout
     (corpus / "corpus.toml").unlink()
-    assert max(map(len, shown.stdout.split("frames a clip")[1].splitlines())) <= 80
-    assert "frames a clip" not in command("data", "--data-dir", corpus, "--quiet").stdout
+    drawn = shown.stdout.split("\n\n· ")[0]
+    assert max(map(len, drawn.splitlines())) <= 80
+    assert "frames per clip" not in command("data", "--data-dir", corpus, "--verbose", "--quiet").stdout
     first = json.loads(command("data", "--data-dir", corpus, "--json").stdout)["distributions"][0]
-    assert first["name"] == "frames a clip" and first["splits"]["train"]["clips"] == 4
+    assert first["name"] == "frames per clip" and first["splits"]["train"]["clips"] == 4
     assert sum(first["splits"]["train"]["counts"]) == 4 and first["splits"]["dev"]["median"] == 40
+
+
+def test_a_healthy_corpus_fits_on_a_small_terminal_and_verbose_shows_every_note(corpus, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    write_table(corpus, "dev", [("d1", "SNOW"), ("d2", "SUN")])
+    shown = command("data", "--data-dir", corpus)
+    lines = shown.output.splitlines()  # the heading and the count of checks as well
+    assert len(lines) <= 24 and "! SLR-D13" in shown.stdout and "·" not in shown.stdout
+    assert shown.stdout.splitlines()[-1].startswith("0 errors, 1 warning, ")
+    told = command("data", "--data-dir", corpus, "--verbose").stdout
+    answer = json.loads(command("data", "--data-dir", corpus, "--json").stdout)
+    assert told.count("\n· ") == answer["summary"]["notes"] > 10
+    assert told.index("! SLR-D13") > told.rindex("\n· ")  # the warning comes last
 
 
 def test_the_stride_and_the_claim_about_signers_make_errors(corpus):
@@ -217,7 +240,7 @@ def test_full_and_jobs_read_more_and_say_the_same(corpus, monkeypatch):
     monkeypatch.setattr(facts, "CHUNK", 4)
     monkeypatch.setattr(facts, "WORTH_A_PROCESS", 0)
     infinite_value(corpus)
-    assert "2 of them read through" in command("data", "--data-dir", corpus, "--jobs", 1).stdout
+    assert "2 of them read through" in command("data", "--data-dir", corpus, "--jobs", 1, "--verbose").stdout
     outputs = {command("data", "--data-dir", corpus, "--full", "--jobs", jobs).stdout for jobs in (1, 2)}
     assert len(outputs) == 1 and "✗ SLR-D06" in outputs.pop()
 

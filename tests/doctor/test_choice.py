@@ -72,7 +72,7 @@ def test_skip_leaves_out():
 def test_strict_lets_warnings_fail():
     assert ran(Choice())[2].passed and not ran(Choice(strict=True))[2].passed
     assert ran(Choice.of(["Y"], strict=True))[2].passed
-    assert ran(Choice(strict=True))[2].as_dict()["summary"]["passed"] is False
+    assert ran(Choice(strict=True))[2].to_dict()["summary"]["passed"] is False
 
 
 def test_a_choice_that_leaves_nothing_and_a_code_that_is_none_are_errors_of_use():
@@ -105,7 +105,7 @@ def test_codes_that_pages_mention_exist():
         assert set(re.findall(r"SLR-[A-Z]\d\d", page)) <= known, code
 
 
-def test_the_catalogue_holds_checks_and_verdicts():
+def test_the_catalogue_holds_checks_and_diagnostics():
     assert {diagnostic.code for diagnostic in DIAGNOSTICS} <= set(catalogue())
     assert {"SLR-M01", "SLR-D01", "SLR-V01", "SLR-C01", "SLR-E01", "SLR-O01"} <= set(catalogue())
 
@@ -174,7 +174,7 @@ def test_a_vocabulary_is_examined_alone_or_with_a_corpus(tmp_path):
     corpus, path = sound_corpus(tmp_path / "corpus"), tmp_path / "v.json"
     vocabulary_of("RAIN TODAY SUN NORTH").save(path)
     assert command("vocab", path).exit_code == 0
-    with_corpus = command("vocab", path, "--data-dir", corpus)
+    with_corpus = command("vocab", path, "--data-dir", corpus, "--verbose")
     assert with_corpus.exit_code == 1 and "1 of 10 tokens of train" in with_corpus.stdout
     assert "the vocabulary has every gloss of dev" in with_corpus.stdout
     path.write_text("{}")
@@ -185,7 +185,7 @@ def test_a_vocabulary_is_examined_alone_or_with_a_corpus(tmp_path):
 def test_a_table_of_the_field_is_examined_too(tmp_path):
     path = tmp_path / "gloss_dict.npy"
     np.save(path, {"RAIN": [1, 3], "SUN": [2, 1]})
-    assert "2 glosses and the blank" in command("vocab", path).stdout
+    assert "2 glosses and the blank" in command("vocab", path, "--verbose").stdout
     np.save(path, {"RAIN": [1, 3], "SUN": [1, 1]})
     twice = command("vocab", path)
     assert twice.exit_code == 1 and "share the id 1" in twice.stdout
@@ -209,7 +209,7 @@ def test_alone_it_finds_the_corpus_at_hand_and_fails_with_it(tmp_path):
     assert command("--only", "D").exit_code == 0
     infinite_value(corpus)
     failed = command("--only", "D,E")
-    assert failed.exit_code == 1 and "✗ SLR-D06" in failed.stdout and "Something is wrong" in failed.stdout
+    assert failed.exit_code == 1 and "✗ SLR-D06" in failed.stdout and "Errors were found" in failed.stdout
 
 
 def test_alone_it_examines_the_newest_run_its_corpus_and_its_model(trained, tmp_path):

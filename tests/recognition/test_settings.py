@@ -7,34 +7,15 @@ import shutil
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pytest
 from support.calling import slr as call
+from support.noisy_corpus import write_corpus
 
 from slrcli.config import DecodeConfig
 from slrcli.errors import UsageError
 from slrcli.recognition.settings import DecoderOptions, read_decoder, write_decoder
 
-GLOSSES = ("LEFT", "RIGHT", "STOP")
 QUICK = ("--epochs", 3, "--batch-size", 4, "--lr", "3e-3", "--warmup-epochs", 1)
-
-
-def write_corpus(root: Path) -> Path:
-    """Noisy clips whose glosses are bumps in a column each; STOP always follows LEFT."""
-    rng = np.random.default_rng(0)
-    (root / "annotations").mkdir(parents=True)
-    for split, count in (("train", 24), ("dev", 10)):
-        (root / "features" / split).mkdir(parents=True)
-        rows = ["id|folder|signer|annotation"]
-        for number in range(count):
-            glosses = [gloss for i in rng.integers(0, 2, 2) for gloss in (("LEFT", "STOP"), ("RIGHT",))[i]]
-            x = 0.8 * rng.normal(size=(4 + 12 * len(glosses), 4))
-            for place, gloss in enumerate(glosses):
-                x[4 + 12 * place : 12 + 12 * place, GLOSSES.index(gloss)] += 1.5
-            np.save(root / "features" / split / f"{split}{number}.npy", x.astype(np.float32))
-            rows.append(f"{split}{number}|{split}{number}|ann|{' '.join(glosses)}")
-        (root / "annotations" / f"{split}.corpus.csv").write_text("\n".join(rows) + "\n")
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +39,12 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def slr(trained, monkeypatch):
-    """Run a command in the folder of the run; `decode.toml` goes when the test is over."""
+    """Run a command in the folder of the run; what a test tunes goes when it is over."""
     monkeypatch.chdir(trained)
+    checkpoint = trained / "run" / "best.safetensors"
+    before = checkpoint.read_bytes()
     yield call
+    checkpoint.write_bytes(before)
     (trained / "run" / "decode.toml").unlink(missing_ok=True)
 
 

@@ -279,9 +279,9 @@ def test_an_interrupted_stream_is_finished(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--camera"], "a stream of frames is written as it comes"),
-        (["--out", "a.eaf"], "a stream of frames is written as it comes"),
-        (["a.npy", "b.npy"], "only one stream can be decoded"),
+        (["--camera"], "A stream of frames is written as it comes"),
+        (["--out", "a.eaf"], "A stream of frames is written as it comes"),
+        (["a.npy", "b.npy"], "Only one stream can be decoded"),
         (["nowhere.npy"], "the stream cannot be read"),
         (["clip.npy", "--patience", "-1"], "patience"),
     ],

@@ -57,6 +57,14 @@ def test_plain_is_what_jiwer_counts():
     )
 
 
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_equal_sides_are_aligned_as_the_aligner_would(name):
+    protocol = get_protocol(name)
+    for tokens in ([], ["X"], ["X", "X", "Y", "X"]):
+        (found,) = protocol.score({"a": ["KEPT", *tokens]}, {"a": ["KEPT", *tokens]}).utterances
+        assert found.alignment == protocol.aligner(found.alignment.ref, found.alignment.hyp)
+
+
 def test_an_empty_hypothesis_is_filled_where_the_fields_scripts_fill_it():
     ref = {"a": ["X", "Y"]}
     filled = get_protocol("phoenix2014-sclite").score(ref, {"a": ["__PU__"]})

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rapidfuzz.distance import Levenshtein
 
 from slrcli.scoring.align import align_sclite, align_vac
-from slrcli.scoring.bulk import edit_errors, sclite_counts
 from slrcli.scoring.protocols import get_protocol
 from slrcli.scoring.sclite import escaped, meaning, signer_of
 from slrcli.scoring.wer import by_group
@@ -20,7 +18,6 @@ from slrcli.transcripts import read_segments
 
 SCLITE = shutil.which("sclite") or "/usr/lib/sctk/bin/sclite"
 needs_sclite = pytest.mark.skipif(not Path(SCLITE).exists(), reason="sclite (Debian's package sctk) is not installed")
-tokens = st.lists(st.sampled_from("ABCD"), max_size=7)
 
 
 def lightest(ref, hyp):
@@ -41,37 +38,8 @@ def test_the_path_is_the_lightest_and_gives_both_sides_back(ref, hyp):
         assert found.ref == tuple(ref) and found.hyp == tuple(hyp)
 
 
-@given(st.lists(st.tuples(tokens, tokens), max_size=6))
-def test_counting_in_bulk_is_counting_one_by_one(pairs):
-    refs, hyps = [a for a, _ in pairs], [b for _, b in pairs]
-    one = [align_sclite(*pair).counts for pair in pairs]
-    wanted = [[item.hits, item.substitutions, item.deletions, item.insertions] for item in one]
-    assert sclite_counts(refs, hyps).tolist() == wanted
-    strings = ["".join(item) for item in refs], ["".join(item) for item in hyps]
-    assert (
-        edit_errors(refs, hyps)
-        == edit_errors(*strings)
-        == sum(get_protocol("plain").score({"a": a}, {"a": b}).errors for a, b in pairs)
-    )
-
-
-def test_strings_are_counted_as_lists_of_their_characters():
-    rng = random.Random(5)
-    refs, hyps = (["".join(rng.choices("ABCDE", k=rng.randrange(70))) for _ in range(100)] for _ in range(2))
-    assert edit_errors(refs, hyps) == edit_errors(list(map(list, refs)), list(map(list, hyps)))
-    assert edit_errors(refs[:1], hyps[:1]) == Levenshtein.distance(refs[0], hyps[0])
-    assert edit_errors([""], ["AB"]) == 2
-
-
 def test_a_path_with_more_errors_than_the_edit_distance():
     assert align_sclite(list("ABCDE"), list("DEXYZ")).counts.errors == 6
-
-
-def test_bulk_refuses_what_it_cannot_count():
-    with pytest.raises(ValueError, match="1 references and 2"):
-        sclite_counts([["A"]], [["A"], ["B"]])
-    with pytest.raises(ValueError, match="5000 tokens"):
-        sclite_counts([["A"] * 5000], [["A"]])
 
 
 def run_sclite(folder, utterances):
@@ -91,9 +59,9 @@ def run_sclite(folder, utterances):
 
 
 def ours(protocol, utterances):
-    refs = {id: protocol.reference(ref) for id, _, ref, _ in utterances}
-    counts = sclite_counts(list(refs.values()), [protocol.hypothesis(hyp) for *_, hyp in utterances])
-    return dict(zip(refs, map(tuple, counts.tolist()), strict=True))
+    refs, hyps = ({item[0]: item[place] for item in utterances} for place in (2, 3))
+    found = protocol.score(refs, hyps).utterances
+    return {item.id: (item.hits, item.substitutions, item.deletions, item.insertions) for item in found}
 
 
 @needs_sclite

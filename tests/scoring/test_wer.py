@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slrcli.errors import DataError
-from slrcli.scoring.align import Counts, Edit, align
+from slrcli.scoring.align import Counts, Edit, align, align_jiwer
+from slrcli.scoring.protocols import get_protocol
 from slrcli.scoring.wer import by_group, score
 
 tokens = st.lists(st.sampled_from(["A", "B", "C", "loc-A", "two words", "{", "", "(x)"]), max_size=6)
@@ -28,9 +29,10 @@ def fewest_edits(ref, hyp):
     return rest(0, 0)
 
 
+@pytest.mark.parametrize("aligner", [align, align_jiwer])
 @given(tokens, tokens)
-def test_an_alignment_has_the_fewest_edits_and_gives_both_sides_back(ref, hyp):
-    alignment = align(ref, hyp)
+def test_an_alignment_has_the_fewest_edits_and_gives_both_sides_back(aligner, ref, hyp):
+    alignment = aligner(ref, hyp)
     assert alignment.counts.errors == fewest_edits(ref, hyp)
     assert alignment.ref == tuple(ref)
     assert alignment.hyp == tuple(hyp)
@@ -41,6 +43,7 @@ def test_an_alignment_has_the_fewest_edits_and_gives_both_sides_back(ref, hyp):
 
 @given(st.lists(st.text(max_size=3), max_size=5), st.lists(st.text(max_size=3), max_size=5))
 def test_tokens_of_any_characters_are_compared_whole(ref, hyp):
+    assert align_jiwer(ref, hyp) == align(ref, hyp)
     assert align(ref, hyp).counts.errors == fewest_edits(ref, hyp)
 
 
@@ -68,6 +71,17 @@ def test_alignment_by_hand():
 def test_a_string_in_place_of_a_list_is_refused():
     with pytest.raises(TypeError, match="lists of tokens"):
         align("A B", ["A", "B"])
+    with pytest.raises(TypeError, match="lists of tokens"):
+        align_jiwer(["A", "B"], "A B")
+
+
+def test_the_plain_protocol_is_counted_by_jiwer(monkeypatch):
+    asked, counted = [], jiwer.process_words
+    monkeypatch.setattr(jiwer, "process_words", lambda *sides: (asked.append(sides[:2]), counted(*sides))[1])
+    refs, hyps = {"a": ["two words", ""], "b": []}, {"a": ["two", "words", ""], "b": ["X"]}
+    found = get_protocol("plain").score(refs, hyps)
+    assert asked == [([refs[id]], [hyps[id]]) for id in refs]
+    assert [item.alignment.ops for item in found.utterances] == ["IS=", "I"] and found.errors == 3
 
 
 def test_totals_and_breakdown_are_those_of_jiwer():

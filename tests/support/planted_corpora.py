@@ -10,8 +10,8 @@ import numpy as np
 
 from slrcli.config import DataConfig
 from slrcli.console import Console
-from slrcli.doctor.check import data_context
 from slrcli.doctor.data.checks import DATA_CHECKS
+from slrcli.doctor.data.target import DataTarget
 from slrcli.doctor.data.vocabulary import DATA_VOCAB_CHECKS, VOCAB_CHECKS
 from slrcli.doctor.run import examine
 from slrcli.errors import DataError
@@ -74,10 +74,9 @@ def features(corpus, id, array=None):
 def look(corpus, layout="auto", normaliser="none", at=None, full=False, jobs=1, **settled):
     """What the checks say about a corpus (or the one that lies `at` now); `settled` goes to the context: `stride=4`."""
     data = DataConfig(data_dir=str(at or corpus), layout=layout, normaliser=normaliser)
-    context = replace(data_context(Console(quiet=True), data, 1, full, jobs), **settled)
+    context = replace(DataTarget(data, 1, full, jobs).open(Console(quiet=True))[1], **settled)
     given = context.vocabulary is not None or context.vocabulary_problem is not None
-    lists = (DATA_CHECKS, VOCAB_CHECKS, DATA_VOCAB_CHECKS) if given else (DATA_CHECKS,)
-    return examine("", context, *lists)
+    return examine("", context, [*DATA_CHECKS, *VOCAB_CHECKS, *DATA_VOCAB_CHECKS] if given else DATA_CHECKS)
 
 
 def of_level(examination, level):
@@ -395,7 +394,7 @@ FAULTS = {
     too_few_frames_for_the_stride: ("SLR-D10", E),
     too_few_frames_for_the_default: ("SLR-D10", W),
     id_twice: ("SLR-D11", E),
-    id_in_two_splits: ("SLR-D12", E),
+    id_in_two_splits: ("SLR-D11", E),
     unknown_gloss: ("SLR-D13", W),
     table_of_latin_1: ("SLR-D14", E),
     table_with_a_cell_too_many: ("SLR-D14", E),

@@ -359,7 +359,7 @@ ALL_FAULTS = FAULTS | {
     SoftmaxPooling: "SLR-M04",
     MeanInTheForwardPass: "SLR-M04",
     Large: "SLR-M08",
-    MeanOfMissing: "SLR-M09",
+    MeanOfMissing: "SLR-M16",
     AveragedBehind: "SLR-M10",
     SoftmaxPoolingBehind: "SLR-M10",
     AttentionWithoutPositions: "SLR-M11",

@@ -317,7 +317,7 @@ FAULTS = {
     StepLate: "SLR-M23",
     StepEarly: "SLR-M23",
     LosesTheLastFrame: "SLR-M12",
-    NanSpreads: "SLR-M09",
+    NanSpreads: "SLR-M16",
 }
 
 

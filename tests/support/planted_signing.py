@@ -172,7 +172,7 @@ FAULTS = {
     hands_swapped: ("SLR-D29", W),
     pixels_among_shares: ("SLR-D30", E),
     pixels_throughout: ("SLR-D30", W),
-    another_crop: ("SLR-D31", W),
+    another_crop: ("SLR-D30", W),
 }
 
 

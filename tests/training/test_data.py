@@ -246,7 +246,7 @@ WRONG = {
     "a layout of numbers": ("layout = 3", "layout should be a text"),
     "a normaliser of numbers": ("normaliser = 1", "normaliser should be a text"),
     "a layout that there is not": ('layout = "kinect-21"', "there is no layout named 'kinect-21'"),
-    "a normaliser that there is not": ('normaliser = "phoenix"', "there is no gloss normaliser 'phoenix'"),
+    "a normaliser that there is not": ('normaliser = "phoenix"', "There is no gloss normaliser 'phoenix'"),
     "a key that there is not": ("frames = 3", "unknown key"),
 }
 

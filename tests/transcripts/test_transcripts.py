@@ -13,7 +13,8 @@ from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.files import atomic_file, atomic_write_bytes, atomic_write_text, require_place
 from slrcli.transcripts import FORMATS, read_segments, read_transcripts, write_transcripts
 
-UNTIMED = [format for format in FORMATS if format != "ctm"]
+MANY = [name for name, format in FORMATS.items() if format.many]
+UNTIMED = [format for format in MANY if format != "ctm"]
 words = st.text(
     st.characters(exclude_categories=["Cs", "Zs", "Zl", "Zp"], exclude_characters="\ufeff"), min_size=1, max_size=6
 ).filter(lambda word: not any(map(str.isspace, word)))
@@ -31,6 +32,7 @@ class Timed:
     spans: tuple[tuple[int, int], ...]
     confidences: tuple[float, ...]
     score: float = -1.5
+    peaks: tuple[int, ...] = ()
 
 
 def timed(glosses):
@@ -48,7 +50,7 @@ def test_what_was_written_is_what_is_read(tmp_path, format, transcripts):
     assert list(read_transcripts(path)) == list(transcripts)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", MANY)
 @given(transcripts=st.dictionaries(ids, glosses, max_size=4))
 @here
 def test_hypotheses_with_times_are_read_back_too(tmp_path, format, transcripts):
@@ -121,6 +123,73 @@ def test_json_lines_take_text_in_place_of_a_list(tmp_path):
     assert read_transcripts(tmp_path / "h.jsonl") == {"a": ["X", "Y"]}
 
 
+SINGLE = [name for name in FORMATS if name not in MANY]
+
+
+@pytest.mark.parametrize("format", SINGLE)
+@given(glosses=glosses.map(lambda found: [one for one in found if one.isprintable()]))
+@here
+def test_a_file_of_one_clip_gives_its_glosses_back_under_its_name(tmp_path, format, glosses):
+    path = tmp_path / f"my clip.{format}"
+    write_transcripts(path, {"my clip": timed(glosses)}, fps=25)
+    assert read_transcripts(path) == {"my clip": glosses}
+
+
+@pytest.mark.parametrize("format", SINGLE)
+def test_a_folder_of_files_of_one_clip_is_read_where_its_format_is_named(tmp_path, format):
+    wanted = {"a": ["X", "Y"], "deep/b.npy": [], "deep/c": ["Z"]}
+    for id, glosses in wanted.items():
+        write_transcripts(tmp_path / f"{id}.{format}", {id: timed(glosses)}, fps=25)
+    assert read_transcripts(tmp_path, format) == wanted
+    with pytest.raises(DataError, match=f"this is a folder.*{format}"):
+        read_transcripts(tmp_path)
+    with pytest.raises(UsageError, match="holds one utterance"):
+        write_transcripts(tmp_path / f"x.{format}", {id: timed(glosses) for id, glosses in wanted.items()}, fps=25)
+
+
+@pytest.mark.parametrize("format", ["csv", "tsv", "jsonl", "ctm"])
+def test_confidences_come_back_with_and_without_seconds(tmp_path, format):
+    for fps in (25, None) if format != "ctm" else (25,):
+        write_transcripts(tmp_path / f"h.{format}", {"a": timed(["X", "Y"]), "b": timed([])}, fps=fps)
+        assert [one.confidences for one in read_segments(tmp_path / f"h.{format}")] == [(0.25, 0.25), ()]
+
+
+@pytest.mark.parametrize("mark", ",;\t|")
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_tables_are_parted_by_any_mark_and_may_have_blank_rows(tmp_path, mark, suffix):
+    rows = ["", "id,signer,glosses", "", "a,S,X Y", ",,", " , , ", "b,,", ""]
+    (tmp_path / f"t.{suffix}").write_text("\n".join(rows).replace(",", mark))
+    found = [(one.id, one.signer, one.glosses, one.line) for one in read_segments(tmp_path / f"t.{suffix}")]
+    assert found == [("a", "S", ("X", "Y"), 4), ("b", "", (), 7)]
+    (tmp_path / f"t.{suffix}").write_text("\n".join([*rows, "c,X"]).replace(",", mark))
+    with pytest.raises(DataError, match=rf"2 columns, the header has 3.*t\.{suffix}, line 9"):
+        read_transcripts(tmp_path / f"t.{suffix}")
+
+
+def test_an_error_after_a_quoted_cell_of_several_lines_names_the_line_of_its_row(tmp_path):
+    (tmp_path / "t.csv").write_text('id;note;glosses\na;"two\nlines";X\nb;Y\n')
+    with pytest.raises(DataError, match=r"2 columns, the header has 3.*line 4"):
+        read_transcripts(tmp_path / "t.csv")
+
+
+def test_rows_of_single_glosses_are_put_together_in_the_order_of_their_frames(tmp_path):
+    write_transcripts(tmp_path / "h.csv", {"a": timed(["X", "Y"]), "b": timed([]), "c": timed(["X"])}, fps=25)
+    header, *rows = (tmp_path / "h.csv").read_text().splitlines()
+    (tmp_path / "h.csv").write_text("\n".join([header, *sorted(rows, reverse=True)]))  # as a spreadsheet would
+    assert read_transcripts(tmp_path / "h.csv") == {"c": ["X"], "b": [], "a": ["X", "Y"]}
+
+
+def test_subtitles_of_other_programs_are_read(tmp_path):
+    (tmp_path / "a.srt").write_bytes(b"\xef\xbb\xbf1\r\n00:00:01,000 --> 00:00:02,000\r\nX\r\n Y\r\n\r\n2\r\n"
+                                     b"00:00:03,000 --> 00:00:04,000\r\n7\r\n")  # fmt: skip
+    assert read_transcripts(tmp_path / "a.srt") == {"a": ["X", "Y", "7"]}
+    (tmp_path / "a.vtt").write_text(
+        "WEBVTT - title\n\nSTYLE\n::cue { color: red }\n\nNOTE nothing\n\ncue 1\n00:01.000 --> 00:02.000 align:left\n"
+        "<v Anna>X</v> &amp;\nY\n\n01:00:03.000 --> 01:00:04.000\nZ\n"
+    )
+    assert read_transcripts(tmp_path / "a.vtt") == {"a": ["X", "&", "Y", "Z"]}
+
+
 @pytest.mark.parametrize("gloss", ["", "A B", "A\tB", "A\nB", "A\u00a0B", "\u2028", "\ufeffA", "\ud800"])
 @pytest.mark.parametrize("format", UNTIMED)
 def test_glosses_that_no_reader_would_find_again_are_refused(tmp_path, format, gloss):
@@ -151,6 +220,12 @@ def test_ids_that_no_reader_would_find_again_are_refused(tmp_path, format, id):
         ("csv", 'id,glosses\n"a,X\n', "not a table.*line"),
         ("csv", "id,glosses\n,X\n", "without an id.*line 2"),
         ("tsv", "id\tglosses\na\n", "1 columns, the header has 2"),
+        ("csv", "id,gloss,start_frame\na,X,\n", "does not fit the format csv.*line 2"),
+        ("csv", "id,gloss,start_frame\na,X Y,3\n", "does not fit the format csv.*line 2"),
+        ("eaf", "<A/>", "no tier is called glosses"),
+        ("eaf", "A", "not an ELAN file"),
+        ("srt", "A B\n", "there is no cue"),
+        ("vtt", "A B\n", "does not begin with WEBVTT"),
         ("jsonl", '{"id": "a"\n', "not JSON.*line 1"),
         ("jsonl", "[" * 100_000 + "\n", "not JSON"),
         ("jsonl", '["a"]\n', "does not fit"),

@@ -1,41 +1,92 @@
-"""What all commands share: `--quiet` and `--debug`, their Console, and what happens to errors."""
+"""What all commands share: how options are made of what `slrcli.config` says of them, and what happens to errors."""
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import typer
 
-from slrcli.config import PRESETS, Config, DataConfig, help_of, merge
-from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, SlrError
+from slrcli.cli.options.choices import completion
+from slrcli.cli.options.helping import LAST_PANEL, described, shaped
+from slrcli.config import Config, DataConfig, merge, option_of
+from slrcli.config.options import OPTIONS
+from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, SlrError, UsageError
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress: results and errors alone.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Json = Annotated[bool, typer.Option("--json", help="The result as one JSON document on stdout.")]
+# Section of a setting, or "command.option" -> the panel of the help in which it stands.
+PANELS = {
+    "data": "Data",
+    "model": "Model",
+    "distill": "Model",
+    "optim": "Optimisation",
+    "augment": "Augmentation",
+    "run": "Run",
+    "config": "Run",
+    "preset": "Model",
+    "set": "Run",
+    "decode": "Beam search",
+    "decoder": "Beam search",
+    "live": "Streams",
+    "extract": "Landmarks of videos",
+    "quiet": LAST_PANEL,
+    "debug": LAST_PANEL,
+    "json": LAST_PANEL,
+    "train.lookahead": "Model",
+    "train.resume": "Run",
+    "train.dry_run": "Run",
+    "train.folds": "Several runs",
+    "train.fold_splits": "Several runs",
+    "train.seeds": "Several runs",
+    "train.score_split": "Several runs",
+    "train.jobs": "Several runs",
+    **{f"decode.{name}": "Streams" for name in ("camera", "camera_index", "pipe", "raw", "stream")},
+    "decode.jobs": "Landmarks of videos",
+    **{f"extract.{name}": "" for name in ("out", "jobs", "preview", "overwrite", "stop_on_error")},
+    **{f"check.{name}": "Checks" for name in ("only", "skip", "strict", "verbose")},
+}
 
 
-def option(setting: str, *flags: str) -> Any:
-    """A command-line option that overrules one setting of the configuration (`optim.lr`) and is described by it."""
-    text, default = help_of(setting)
-    shown = False if default in ("", 0, False, {}) else str(default)
-    return typer.Option(*flags, help=text, show_default=shown)
+def option(name: str, *flags: str, panel: str | None = None, required: bool = False) -> Any:
+    """A command-line option as `slrcli.config` describes it: a setting (`optim.lr`) or one of `OPTIONS`.
+
+    Args:
+        name: of the option.
+        flags: what it is called here, where another option has its usual name.
+        panel: of the help; without it as `PANELS` says.
+        required: whether a command cannot do without it.
+
+    A parameter without a default of its own gets that of one of `OPTIONS`, and None for a setting: nothing was said.
+    """
+    told = option_of(name)
+    if panel is None:
+        panel = PANELS.get(name, PANELS.get(name.partition(".")[0], ""))
+    made = typer.Option(
+        *(flags or told.flags),
+        help=described(told),
+        show_default=False,
+        metavar=told.metavar,
+        rich_help_panel=panel or None,
+        autocompletion=completion(told.listed) if told.listed else None,
+    )
+    made.unsaid, made.file_okay = None, not told.folder
+    if name in OPTIONS:  # the bounds of a setting are checked with all others, wherever its value comes from
+        made.min, made.max, made.unsaid = told.least, told.most, told.default
+    if required:
+        made.unsaid = inspect.Parameter.empty
+    return made
 
 
-DataDir = Annotated[Path, option("data.data_dir", "--data-dir", "-d")]
-OptionalDataDir = Annotated[Path | None, option("data.data_dir", "--data-dir", "-d")]
-Format = Annotated[str | None, option("data.format", "--format")]
-Annotations = Annotated[Path | None, option("data.annotations", "--annotations")]
-Features = Annotated[Path | None, option("data.features", "--features")]
-LayoutName = Annotated[str | None, option("data.layout", "--layout")]
-VocabFile = Annotated[Path | None, option("data.vocab", "--vocab")]
-NormaliserName = Annotated[str | None, option("data.normaliser", "--normaliser")]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="TOML file of settings, such as a run's config.toml.")
-]
-Preset = Annotated[str, typer.Option("--preset", help=f"Named settings: {', '.join(PRESETS)}.")]
-Device = Annotated[str | None, option("run.device", "--device")]
+Quiet = Annotated[bool, option("quiet")]
+Debug = Annotated[bool, option("debug")]
+Json = Annotated[bool, option("json")]
+LayoutName = Annotated[str | None, option("data.layout")]
+VocabFile = Annotated[Path | None, option("data.vocab")]
+NormaliserName = Annotated[str | None, option("data.normaliser")]
+ConfigFile = Annotated[Path | None, option("config")]
+Preset = Annotated[str, option("preset")]
+Settings = Annotated[list[str] | None, option("set")]
+Device = Annotated[str | None, option("run.device")]
 
 
 def overrides(**values: Any) -> dict[str, dict[str, Any]]:
@@ -57,14 +108,69 @@ def data_of(**options: Any) -> DataConfig:
     return merge(config, given, "command line").data
 
 
+def named_columns(given: list[str]) -> dict[str, str]:
+    """`["id=Clip"]` as `{"id": "Clip"}`; UsageError for what names nothing."""
+    named = {}
+    for text in given:
+        key, equals, name = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"{text!r} names no column.", "--column", "Write it as id=Clip.")
+        named[key.strip()] = name.strip()
+    return named
+
+
+class CorpusOptions(NamedTuple):
+    """The options that name a corpus, which a command takes as one parameter: `corpus: Corpus`.
+
+    It is a dictionary of what was given, by the name of the setting in `DataConfig`; None where nothing was said.
+    `data_of(**corpus)` makes the settings of it.
+
+    Attributes:
+        required: whether there has to be a folder.
+        without: settings that mean nothing to the command.
+        flags: setting -> what it is called, where the command has another option of its usual name.
+    """
+
+    required: bool = True
+    without: tuple[str, ...] = ()
+    flags: Mapping[str, str] = {}
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """The options, as parameters of a command."""
+        return [self._parameter(name, kind) for name, kind in CORPUS.items() if name not in self.without]
+
+    def _parameter(self, name: str, kind: Any) -> inspect.Parameter:
+        needed = name == "data_dir" and self.required
+        flags = (self.flags[name],) if name in self.flags else ()
+        hint = Annotated[kind if needed else kind | None, option(f"data.{name}", *flags)]
+        default = inspect.Parameter.empty if needed else None
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+    def taken_from(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The options of the corpus out of all values of a command, which then has the others alone."""
+        given = {name: values.pop(name) for name in CORPUS if name not in self.without}
+        return {**given, "columns": named_columns(given["columns"]) if given["columns"] else None}
+
+
+CORPUS = {
+    "data_dir": Path, "format": str, "annotations": Path, "features": Path, "columns": list[str], "layout": str,
+}  # fmt: skip
+Given = dict[str, Any]
+Corpus = Annotated[Given, CorpusOptions()]
+OptionalCorpus = Annotated[Given, CorpusOptions(required=False)]
+RecognisedCorpus = Annotated[Given, CorpusOptions(without=("layout",))]
+OptionalRecognisedCorpus = Annotated[Given, CorpusOptions(required=False, without=("layout",))]
+OptionalAnnotations = Annotated[Given, CorpusOptions(required=False, without=("features", "layout"))]
+
+
 def command(function: Callable[..., int | None]) -> Callable[..., None]:
     """Turn `function(console, ...) -> exit code or None` into a command.
 
-    Adds `--quiet` and `--debug`, makes the `Console`, and answers what goes wrong: an `SlrError` in three lines, an
-    interruption with exit 130, anything else as a defect of ours, without a traceback unless `--debug` asks for it.
+    Adds `--quiet` and `--debug`, puts the options of a corpus in the place of a parameter like `Corpus`, makes the
+    `Console`, and answers what goes wrong: an `SlrError` in three lines, an interruption with exit 130, anything else
+    as a defect of ours, without a traceback unless `--debug` asks for it.
     """
-    own = [item for item in inspect.signature(function).parameters.values() if item.name != "console"]
-    hints = get_type_hints(function, include_extras=True)
+    corpora, parameters = _parameters(function)
 
     @functools.wraps(function)
     def run(*, quiet: bool, debug: bool, **values: Any) -> None:
@@ -72,6 +178,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
 
         console = Console(quiet=quiet, as_json=bool(values.get("as_json")))
         try:
+            for name, told in corpora.items():
+                values[name] = told.taken_from(values)
             code = function(console, **values)
         except SlrError as error:
             if debug:
@@ -92,11 +200,38 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             code = EXIT_FAILURE
         raise typer.Exit(code or 0)
 
-    shared = {"quiet": Quiet, "debug": Debug}
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [item.replace(kind=keyword, annotation=hints[item.name]) for item in own]
-    parameters += [inspect.Parameter(name, keyword, default=False, annotation=kind) for name, kind in shared.items()]
     run.__signature__ = inspect.Signature(parameters)
     run.__annotations__ = {item.name: item.annotation for item in parameters}
+    run.__doc__ = shaped(function.__doc__ or "")
     del run.__wrapped__
     return run
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[dict[str, CorpusOptions], list[inspect.Parameter]]:
+    """The parameters that stand for a corpus, and all options and arguments of a command, each with its default."""
+    hints = get_type_hints(function, include_extras=True)
+    corpora: dict[str, CorpusOptions] = {}
+    found: list[inspect.Parameter] = []
+    for item in inspect.signature(function).parameters.values():
+        if item.name == "console":
+            continue
+        (told,) = get_args(hints[item.name])[1:]
+        if isinstance(told, CorpusOptions):
+            corpora[item.name] = told
+            found += told.parameters()
+            continue
+        default = getattr(told, "unsaid", None) if _no_default(item) and _is_option(told) else item.default
+        kind = inspect.Parameter.KEYWORD_ONLY
+        found.append(inspect.Parameter(item.name, kind, default=default, annotation=hints[item.name]))
+    for name, kind in {"quiet": Quiet, "debug": Debug}.items():
+        found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind))
+    return corpora, found
+
+
+def _no_default(parameter: inspect.Parameter) -> bool:
+    return parameter.default is inspect.Parameter.empty
+
+
+def _is_option(told: Any) -> bool:
+    """Whether it is an option of `option`: one without a default is not required, but not said."""
+    return hasattr(told, "unsaid")

@@ -3,33 +3,17 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from slrcli.cli.options.common import option
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, SlrError
 
 if TYPE_CHECKING:
-    from slrcli.transcripts.outputs import OutputPlan, TimedClip
+    from slrcli.transcripts import OutputPlan, TimedClip
 
-OutputFormats = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--format", "-f", help="txt, jsonl, ctm, csv (all clips in a file), eaf, srt, vtt (a file a clip); repeatable."
-    ),
-]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", help="File, whose suffix says the format, or folder; without it stdout."),
-]
-FrameRate = Annotated[
-    float,
-    typer.Option(
-        "--fps",
-        min=0.0,
-        help="Frames a second.",
-        show_default="what the corpus, the file or the recogniser's training says, else a guess of 25",
-    ),
-]
+OutputFormats = Annotated[list[str] | None, option("output.format")]
+Out = Annotated[Path | None, option("output.out")]
+Table = Annotated[Path | None, option("output.table")]
+FrameRate = Annotated[float, option("output.fps")]
 
 
 class Outcomes:

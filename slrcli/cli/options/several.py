@@ -3,60 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from slrcli.config import FOLD_SPLITS, Config
+from slrcli.cli.options.common import option
+from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.errors import UsageError
 
-PANEL = "Several runs"
-Folds = Annotated[
-    str | None,
-    typer.Option(
-        "--folds",
-        metavar="signer|sentence:K|utterance:K|K",
-        help="Hold out every signer in turn, or part the corpus into K folds that share no sentence (or no utterance).",
-        rich_help_panel=PANEL,
-    ),
-]
-FoldSplits = Annotated[
-    str | None,
-    typer.Option(
-        "--fold-splits",
-        metavar="SPLIT[,SPLIT]",
-        help=f"Splits that are pooled for the folds; {' and '.join(FOLD_SPLITS)} unless named.",
-        rich_help_panel=PANEL,
-    ),
-]
-Seeds = Annotated[
-    str | None,
-    typer.Option(
-        "--seeds",
-        metavar="N|S,S,...",
-        help="Several seeds: so many from --seed on, or these. The folds themselves are drawn by --seed.",
-        rich_help_panel=PANEL,
-    ),
-]
-ScoreSplit = Annotated[
-    str | None,
-    typer.Option(
-        "--score-split",
-        metavar="SPLIT",
-        help="What several seeds without folds are scored on; dev unless named.",
-        rich_help_panel=PANEL,
-    ),
-]
-Jobs = Annotated[
-    int | None,
-    typer.Option(
-        "--jobs",
-        "-j",
-        min=0,
-        metavar="N",
-        help="Runs at a time, each in a process with one thread unless OMP_NUM_THREADS says otherwise; 0: one a core.",
-        rich_help_panel=PANEL,
-    ),
-]
+Folds = Annotated[str | None, option("train.folds")]
+FoldSplits = Annotated[str | None, option("train.fold_splits")]
+Seeds = Annotated[str | None, option("train.seeds")]
+ScoreSplit = Annotated[str | None, option("train.score_split")]
+Jobs = Annotated[int | None, option("train.jobs")]
 
 
 def require_several(options: dict[str, Any]) -> None:

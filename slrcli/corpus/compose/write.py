@@ -66,7 +66,7 @@ class Composed:
     covered: float | None
     digest: str
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
         return {**asdict(self), "root": str(self.root), "what": WHAT}
 
@@ -238,7 +238,7 @@ def _write_split(
 
 def _manifest(result: Composed, source: Path, options: ComposeConfig, studio: Studio) -> str:
     told = {
-        **{key: value for key, value in result.as_dict().items() if key != "root"},
+        **{key: value for key, value in result.to_dict().items() if key != "root"},
         "source": {"name": source.name, "sha256": studio.source.hexdigest()},
         "options": asdict(options),
         "versions": {"slr": __version__, "numpy": np.__version__},

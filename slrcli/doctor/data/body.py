@@ -91,7 +91,7 @@ def sides(context: DataContext) -> Iterator[Finding]:
         )
 
 
-@BODY_CHECKS.add("SLR-D30", "all positions are in one unit", needs=("SLR-D04", "SLR-D06"))
+@BODY_CHECKS.add("SLR-D30", "all bodies are in one unit and of one size", needs=("SLR-D04", "SLR-D06"))
 def one_unit(context: DataContext) -> Iterator[Finding]:
     """Clips whose numbers are many times larger or smaller than the others': pixels beside shares of the picture."""
     known = [(item, facts) for item, facts in context.comparable if facts.magnitude > 0]
@@ -107,17 +107,18 @@ def one_unit(context: DataContext) -> Iterator[Finding]:
             some([known[i][0].id for i in far]),
             "extract them alike: all in pixels, or all in shares of the picture",
         )
-    elif context.usual_layout.units == "image" and usual > PICTURE:
+        return  # their sizes differ as well
+    if context.usual_layout.units == "image" and usual > PICTURE:
         yield warning(
             f"the layout {context.usual_layout.name} means shares of the picture, and the median position is "
             f"{usual:.3g}: these look like pixels",
             fix='divide x and y by width and height of the picture, or write a layout with units = "pixels"',
         )
     yield note(f"absolute positions: median {usual:.3g}, from {sizes.min():.3g} to {sizes.max():.3g}")
+    yield from _sizes(context)
 
 
-@BODY_CHECKS.add("SLR-D31", "bodies are of one size", needs=("SLR-D30",))
-def one_size(context: DataContext) -> Iterator[Finding]:
+def _sizes(context: DataContext) -> Iterator[Finding]:
     """Clips in which the shoulders are much nearer or farther apart than elsewhere: another crop, another person."""
     known = [(item, facts.scale) for item, facts in context.comparable if facts.scale > 0]
     if len(known) < ENOUGH:

@@ -6,12 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from slrcli.corpus import Corpus, Utterance
+from slrcli.corpus.distributions import Distribution
 from slrcli.corpus.facts import readable, usual_layout
 from slrcli.corpus.sentences import Sentences, sentences_of
 from slrcli.corpus.tables import TableFacts
 from slrcli.doctor.context import Context
+from slrcli.doctor.data.distributions import distributions
+from slrcli.doctor.data.slots import HandSlots, hand_slots
 from slrcli.errors import DataError, SlrError
 from slrcli.features.layout import Layout
 from slrcli.features.measure import Facts, digest
@@ -52,6 +56,25 @@ class DataContext(Context):
     stride: int = 0
     independent: bool = False
     fps: float = 0.0
+
+    def results(self) -> dict[str, Any]:
+        """Distributions, the sentences of every split against those of train, and how hands keep to their slots."""
+        return {
+            "distributions": self.distributions,
+            "sentences": self.sentences,
+            "hands": self.hands,
+        }
+
+    @cached_property
+    def distributions(self) -> tuple[Distribution, ...]:
+        """Of lengths, signing rates and presence; none without a readable file."""
+        layout = self.usual_layout
+        return tuple(distributions(layout, self.readable(), self.comparable, self.fps)) if layout else ()
+
+    @cached_property
+    def hands(self) -> tuple[HandSlots, ...]:
+        """How they stand in their slots, by split and signer, where the layout has two hands and no body."""
+        return hand_slots(self.usual_layout, self.comparable)
 
     @property
     def utterances(self) -> list[Utterance]:

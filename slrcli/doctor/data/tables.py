@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import combinations, groupby, pairwise
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
@@ -92,10 +92,11 @@ def annotated(context: DataContext) -> Iterator[Finding]:
             )
 
 
-@TABLE_CHECKS.add("SLR-D11", "ids are unique within a split", needs=("SLR-D14",))
+@TABLE_CHECKS.add("SLR-D11", "ids are unique within and across splits", needs=("SLR-D14",))
 def unique(context: DataContext) -> Iterator[Finding]:
-    """An id that stands twice in a split."""
-    for name, utterances in context.corpus.splits.items():
+    """An id that occurs twice in a split, or in two splits: a clip that is trained on and then scored."""
+    splits = context.corpus.splits
+    for name, utterances in splits.items():
         lines: dict[str, list[Utterance]] = {}
         for item in utterances:
             lines.setdefault(item.id, []).append(item)
@@ -103,9 +104,17 @@ def unique(context: DataContext) -> Iterator[Finding]:
         if twice:
             places = [f"{id} (lines {', '.join(str(item.line) for item in group)})" for id, group in twice.items()]
             yield error(
-                f"{many(len(twice), 'id stands', 'ids stand')} more than once in {name}",
+                f"{many(len(twice), 'id occurs', 'ids occur')} more than once in {name}.",
                 some(places),
-                "keep one line for each clip: scores are counted by id",
+                "keep one line per clip: scores are counted by id",
+            )
+    for one, other in combinations(splits, 2):
+        shared = sorted({item.id for item in splits[one]} & {item.id for item in splits[other]})
+        if shared:
+            yield error(
+                f"{one} and {other} share {many(len(shared), 'id')}.",
+                some(shared),
+                "keep each clip in one split: a score on training clips means nothing",
             )
 
 

@@ -109,9 +109,13 @@ def memory(context: EnvContext) -> Iterator[Finding]:
         yield note(said)
 
 
-@ENV_CHECKS.add("SLR-E06", "there is space for runs")
+@ENV_CHECKS.add("SLR-E06", "runs can be written, and there is space for them")
 def disk(context: EnvContext) -> Iterator[Finding]:
-    """Free space where runs go."""
+    """A file can be created where runs go, and there is free space."""
+    if context.runs_problem:
+        fix = "go to a folder of your own, or name one with --output-dir"
+        yield error(f"The folder for runs cannot be written: {context.runs_problem}", without_home(context.runs), fix)
+        return
     if context.disk_free is None:
         yield note("how much space there is cannot be seen here")
         return
@@ -123,17 +127,6 @@ def disk(context: EnvContext) -> Iterator[Finding]:
         yield warning(f"{said}, which is little", where, fix)
     else:
         yield note(said, where)
-
-
-@ENV_CHECKS.add("SLR-E07", "runs can be written")
-def writable(context: EnvContext) -> Iterator[Finding]:
-    """A file can be made where runs go."""
-    where = without_home(context.runs)
-    if context.runs_problem:
-        fix = "go to a folder of your own, or name one with --output-dir"
-        yield error(f"nothing can be written where runs go: {context.runs_problem}", where, fix)
-    else:
-        yield note("runs can be written", where)
 
 
 @ENV_CHECKS.add("SLR-E08", "the terminal can show glosses")

@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ REQUIRED = {
     "numpy": "1.26",
     "safetensors": "0.4.3",
     "rapidfuzz": "3.9.7",
+    "jiwer": "4.0",
     "tomli-w": "1.0",
 }
 OPTIONAL = {"tensorboard": "2.14"}
@@ -78,6 +80,10 @@ class EnvContext(Context):
     encoding: str
     locale: str
     loss: float
+
+    def results(self) -> dict[str, Any]:
+        """Everything as name -> text."""
+        return {"facts": facts(self)}
 
     @classmethod
     def here(cls, runs: Path = RUNS) -> "EnvContext":

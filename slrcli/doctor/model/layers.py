@@ -65,7 +65,7 @@ class Layer(NamedTuple):
         """Whether its steps tell the moments of a clip apart."""
         return self.steps > 0 and self.variation >= least_variation and self.contrast >= least_contrast
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, for `--json`."""
         return {"layer": self.name, "kind": self.kind, "shape": list(self.shape), "steps": self.steps,
                 "variation": self.variation, "rank": self.rank, "near": self.near, "far": self.far,

@@ -15,13 +15,12 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from slrcli.config import FRAMES_PER_SECOND, SIZE_BUDGET_MB
 from slrcli.doctor.context import Context
 from slrcli.doctor.model import layers
-from slrcli.errors import SlrError
 from slrcli.features.layout import Layout
 from slrcli.features.layout.layout import AXES
-from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.base import Output
 from slrcli.models.frontend.frontend import Frontend
 from slrcli.models.layers import BiLSTM
+from slrcli.models.own import own_code
 
 BATCH = (61, 17, 40)  # frames of the clips of an ordinary batch: an odd number, all different
 FITTED = (64,) * 8  # of those that statistics are taken from
@@ -48,21 +47,17 @@ class ModelContext(Context):
         width: D, columns of the features.
         vocab_size: V, classes that should come out, the blank included.
         layout: the meaning of the columns; None: unknown.
-        vocabulary: of a checkpoint; None: there is none.
-        vocabulary_problem: why it cannot be used.
         seed: of the clips and of all that is random in the model.
         budget: megabytes that the weights may take.
         trained: whether the weights have seen data; None: nobody knows.
         build: makes the same model with fresh weights; None: nobody can.
-        measured: what checks have to say beyond their findings, by name, as plain values.
+        measured: what checks have to say beyond their findings, by name, in a plain form or with one.
     """
 
     model: nn.Module
     width: int
     vocab_size: int
     layout: Layout | None = None
-    vocabulary: Vocabulary | None = None
-    vocabulary_problem: SlrError | None = None
     seed: int = 1
     budget: float = SIZE_BUDGET_MB
     trained: bool | None = None
@@ -78,6 +73,7 @@ class ModelContext(Context):
         stack = ExitStack()
         stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
         torch.backends.mha.set_fastpath_enabled(False)
+        stack.enter_context(own_code())
         stack.enter_context(torch.random.fork_rng(devices=[]))
         torch.manual_seed(self.seed)
         return stack
@@ -127,7 +123,7 @@ class ModelContext(Context):
             for clips, frames in ((layers.CLIPS, layers.FRAMES), (layers.OTHER_CLIPS, layers.OTHER_FRAMES))
         )
         found = layers.measure_layers(self.network(), batch, other)
-        self.measured["profile"] = [layer.as_dict() for layer in found if layer.leaving and layer.steps]
+        self.measured["profile"] = [layer for layer in found if layer.leaving and layer.steps]
         return found
 
 

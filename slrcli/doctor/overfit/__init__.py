@@ -1,1 +1,1 @@
-"""A few clips, to be learnt by heart: what can learn must."""
+"""A few clips to be memorised: every sound model can."""

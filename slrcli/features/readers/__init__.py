@@ -1,4 +1,4 @@
-"""Files of one clip -> float32 arrays `[T, D]`, NaN where a point is missing; one file here for each kind.
+"""Files of one clip -> float32 arrays `[T, D]`, NaN where a point is missing; one `Reader` here for each format.
 
 What a file is follows from its suffix and, where that says too little, from its content. Files that name their points
 are brought into the layout that is wanted, point by point; plain arrays are taken as they are.
@@ -15,19 +15,42 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
-from slrcli.features.readers import arrays, keypoints, named_arrays, packed, parquet, pose, table
-from slrcli.features.readers.keypoints import holds_frames
+from slrcli.features.readers import packed
+from slrcli.features.readers.common import Sample
+from slrcli.features.readers.keypoints import MMPose, OpenPose, holds_frames
+from slrcli.features.readers.named_arrays import NamedArrays
+from slrcli.features.readers.npy import Npy
+from slrcli.features.readers.npz import Npz
+from slrcli.features.readers.packed import Packed
+from slrcli.features.readers.parquet import Parquet
 from slrcli.features.readers.people import PEOPLE
+from slrcli.features.readers.pose import Pose
+from slrcli.features.readers.reader import Reader
+from slrcli.features.readers.safetensors import SafeTensors
+from slrcli.features.readers.table import Table
 from slrcli.features.recording import Recording, fit
 from slrcli.features.store import is_store
 
-__all__ = ["IN_FOLDER", "PEOPLE", "SUFFIXES", "TEXTS", "Header", "clips_below", "feature_header", "feature_shape",
-           "frame_rate", "holds_frames", "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
+__all__ = ["IN_FOLDER", "PEOPLE", "READERS", "SUFFIXES", "TEXTS", "Header", "Reader", "clips_below", "feature_header",
+           "feature_shape", "frame_rate", "holds_frames", "own_layout", "read_clips", "read_features",
+           "read_recording"]  # fmt: skip
 
-ARRAYS = (".npy", ".npz", ".safetensors")
-TEXTS = (".csv", ".json")  # also the suffixes of much else
+# Every format. The first that says it reads a file does; of two files of a clip that whose suffix stands first is read.
+READERS: tuple[Reader, ...] = (
+    Packed(),
+    OpenPose(),
+    Npy(),
+    NamedArrays(),
+    Npz(),
+    SafeTensors(),
+    Pose(),
+    Parquet(),
+    Table(),
+    MMPose(),
+)
+SUFFIXES = tuple(dict.fromkeys(suffix for reader in READERS for suffix in reader.suffixes))
+TEXTS = tuple(suffix for reader in READERS if reader.is_text for suffix in reader.suffixes)
 IN_FOLDER = "landmarks"  # a file of this name is the clip that its folder is called after, as cslrtools2 has it
-SUFFIXES = (*ARRAYS, ".pose", ".parquet", *TEXTS)  # of two files of a clip the one that stands first is read
 
 
 @dataclass(frozen=True)
@@ -43,7 +66,23 @@ class Header:
     frames: int
     columns: int
     stored_as: str
-    sample: tuple[bytes, bytes]
+    sample: Sample
+
+
+def reader_of(path: Path) -> Reader:
+    """The reader of a file, or of a folder of frames.
+
+    Raises:
+        DataError: the file is of no format known here, or no file.
+    """
+    found = next((reader for reader in READERS if reader.reads(path)), None)
+    if found is None and is_store(path):
+        raise DataError("this is a packed store, which holds many clips", path, "name one of them: STORE/ID")
+    if found is None:
+        raise DataError(f"feature files end in {', '.join(SUFFIXES)}", path, "or are a folder of *_keypoints.json")
+    if not path.is_file() and not path.is_dir() and path.exists():
+        raise DataError("this is neither a file nor a folder", path, "a pipe or a device holds no clip")
+    return found
 
 
 def clips_below(folder: Path) -> list[Path]:
@@ -64,7 +103,7 @@ def clips_below(folder: Path) -> list[Path]:
             inner.clear()
             continue
         found += [here / name for name in names if Path(name).suffix.lower() in SUFFIXES]
-    binary = [path for path in found if packed.holds(path) or path.suffix.lower() not in TEXTS]
+    binary = [path for path in found if Packed().reads(path) or path.suffix.lower() not in TEXTS]
     return sorted(binary or found)
 
 
@@ -81,22 +120,7 @@ def read_recording(path: str | Path, layout: Layout | None = None, people: str =
         DependencyError: the library for this kind of file is not installed.
     """
     path = Path(path)
-    kind = _kind(path)
-    if kind == "packed":
-        return packed.read(path, layout)
-    if kind == "openpose":
-        return keypoints.read_openpose(path, people)
-    if kind == ".pose":
-        return pose.read(path, people)
-    if kind == ".parquet":
-        return parquet.read(path, layout)
-    if kind == ".csv":
-        return table.read(path, layout)
-    if kind == ".json":
-        return keypoints.read_json_clip(path, people)
-    if kind == "named":
-        return named_arrays.read(path, people)
-    return arrays.read(path)
+    return reader_of(path).read(path, layout, people)
 
 
 def read_clips(
@@ -104,10 +128,7 @@ def read_clips(
 ) -> Iterator[tuple[str, Recording]]:
     """All clips of a file with their ids, one after the other; "" is the id of the only one. See `read_recording`."""
     path = Path(path)
-    if _kind(path) == ".parquet":
-        yield from parquet.clips(path, layout)
-    else:
-        yield "", read_recording(path, layout, people)
+    yield from reader_of(path).clips(path, layout, people)
 
 
 def read_features(path: str | Path, layout: Layout | None = None) -> np.ndarray:
@@ -127,21 +148,14 @@ def feature_shape(path: str | Path, layout: Layout | None = None) -> tuple[int, 
     """`(T, D)` of what `read_features` gives, from the header alone where there is one; raises like it, except for
     damage further on."""
     path = Path(path)
-    kind = _kind(path)
-    if kind == "packed":
-        frames, columns = packed.shape(path)
-        own = packed.own_layout(path) if layout and columns != layout.width else None
-    elif kind in ARRAYS:
-        frames, columns = arrays.shape(path)
-        own = arrays.own_layout(path) if layout and columns != layout.width else None
-    elif kind == ".pose":
-        frames, own = pose.peek(path)
-        columns = own.width
-    else:
-        with suppress(OSError):  # a file that is not there is an error where it is read
-            return _shape_read(path, layout, path.stat().st_mtime_ns)
-        return read_features(path, layout).shape
-    return frames, layout.width if layout and own else columns
+    reader = reader_of(path)
+    extent = reader.extent(path)
+    if extent is not None:
+        brought = layout is not None and extent[1] != layout.width and reader.own_layout(path) is not None
+        return (extent[0], layout.width) if brought else extent
+    with suppress(OSError):  # a file that is not there is an error where it is read
+        return _shape_read(path, layout, path.stat().st_mtime_ns)
+    return read_features(path, layout).shape
 
 
 @lru_cache(maxsize=1 << 16)
@@ -157,14 +171,7 @@ def feature_header(path: str | Path, layout: Layout | None = None) -> Header:
         DataError: like `read_features`, except for damage inside the numbers.
     """
     path = Path(path)
-    kind = _kind(path)
-    if kind == "packed":
-        return Header(*feature_shape(path, layout), *packed.header(path))
-    if kind in ARRAYS:
-        frames, _, stored_as, sample = arrays.header(path)
-        return Header(frames, feature_shape(path, layout)[1], stored_as, sample)
-    shape = feature_shape(path, layout)
-    return Header(*shape, "float32", arrays.ends_of(path) if path.is_file() else (b"", b""))
+    return Header(*feature_shape(path, layout), *reader_of(path).stored(path))
 
 
 def own_layout(path: str | Path) -> Layout | None:
@@ -175,12 +182,7 @@ def own_layout(path: str | Path) -> Layout | None:
         UsageError: it has a layout that does not come along, so that its columns are not to be guessed.
     """
     path = Path(path)
-    kind = _kind(path)
-    if kind == "packed":
-        return packed.own_layout(path)
-    if kind in ARRAYS:
-        return arrays.own_layout(path, strict=True)
-    return pose.peek(path)[1] if kind == ".pose" else read_recording(path).layout
+    return reader_of(path).own_layout(path, strict=True)
 
 
 def frame_rate(path: str | Path) -> float:
@@ -190,26 +192,4 @@ def frame_rate(path: str | Path) -> float:
         DataError: like `read_recording`.
     """
     path = Path(path)
-    kind = _kind(path)
-    if kind == "packed":
-        return packed.frame_rate(path)
-    if kind == ".npz":
-        return arrays.frame_rate(path)
-    return read_recording(path).fps if kind in ("named", ".pose") else 0.0
-
-
-def _kind(path: Path) -> str:
-    """The suffix, `packed` for a clip in a store, `named` for archives of landmarks by part, `openpose` for folders of
-    its frames."""
-    if packed.holds(path):
-        return "packed"
-    suffix = path.suffix.lower()
-    if is_store(path):
-        raise DataError("this is a packed store, which holds many clips", path, "name one of them: STORE/ID")
-    if path.is_dir() and holds_frames(entry.name for entry in path.iterdir()):
-        return "openpose"
-    if suffix not in SUFFIXES:
-        raise DataError(f"feature files end in {', '.join(SUFFIXES)}", path, "or are a folder of *_keypoints.json")
-    if not path.is_file() and not path.is_dir() and path.exists():
-        raise DataError("this is neither a file nor a folder", path, "a pipe or a device holds no clip")
-    return "named" if suffix in (".npz", ".safetensors") and named_arrays.holds_points(path) else suffix
+    return reader_of(path).frame_rate(path)

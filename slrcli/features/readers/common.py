@@ -2,12 +2,13 @@
 
 import importlib
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -16,7 +17,10 @@ from slrcli.errors import DataError, DependencyError
 MAX_BYTES = 2 << 30  # of one clip's numbers: an hour at 30 frames a second with 5,000 columns
 MAX_TEXT = 256 << 20  # of a text file, which grows tenfold when it is read
 MAX_REASON = 200  # letters
+SAMPLED = 1024  # bytes at either end and in the middle of an array
 AGAIN = "extract it again"
+
+Sample = tuple[bytes, bytes]  # bytes of the numbers of a file, the first of them and later ones
 
 # What numpy, zipfile, struct, pyarrow and safetensors raise on files that are not what they claim to be.
 _DAMAGE = (ValueError, TypeError, OverflowError, EOFError, SyntaxError, KeyError, IndexError, AttributeError,
@@ -95,3 +99,23 @@ def read_text(path: Path) -> str:
 def read_json(path: Path) -> Any:
     """What a JSON file holds. NaN and Infinity, which Python writes though JSON lacks them, are admitted."""
     return json.loads(read_text(path))
+
+
+def ends_of(path: Path) -> Sample:
+    """Bytes from the middle of a file and its last ones: what begins files of one kind is the same in all."""
+    with path.open("rb") as stream:
+        size = path.stat().st_size
+        first, rest = ends_in(stream, 0, size)
+        return rest[: len(rest) // 2] or first, rest[len(rest) // 2 :]
+
+
+def ends_in(stream: BinaryIO, start: int, size: int) -> Sample:
+    """The first, the middle and the last bytes of `size` that begin at `start`; ValueError if there are not so many."""
+    there = os.fstat(stream.fileno()).st_size - start
+    if there < size:
+        raise ValueError(f"{size} bytes are announced, {there} are there")
+    parts = []
+    for place in (0, max(0, size // 2 - SAMPLED // 2), max(0, size - SAMPLED)):
+        stream.seek(start + place)
+        parts.append(stream.read(min(SAMPLED, size)))
+    return parts[0], parts[1] + parts[2]

@@ -22,6 +22,7 @@ from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
 from slrcli.features.readers.common import AGAIN, check_extent, plainly, read_json
 from slrcli.features.readers.people import follow
+from slrcli.features.readers.reader import Reader
 from slrcli.features.recording import Recording, Size
 
 FRAME_FILE = re.compile(r"(?:^|.*\D)(\d+)_keypoints\.json")
@@ -36,45 +37,57 @@ def holds_frames(names: Iterable[str]) -> bool:
     return any(FRAME_FILE.fullmatch(name) for name in names)
 
 
-def read_openpose(path: Path, people: str = "largest") -> Recording:
-    """The clip of a folder; frames that have no file are missing."""
-    layout = load_layout("openpose-137")
-    with plainly(path):
-        files = {int(found[1]): entry for entry in path.iterdir() if (found := FRAME_FILE.fullmatch(entry.name))}
-        if not files:
-            raise DataError("the folder holds no *_keypoints.json", path, "write them with openpose --write_json")
-        first, last = min(files), max(files)
-        if last - first >= MAX_FRAMES:
-            raise DataError(f"the files count frames from {first} to {last}", path, "keep one clip a folder")
-        check_extent(last - first + 1, layout.width, path)
-    frames: list[list[np.ndarray]] = [[] for _ in range(first, last + 1)]
-    for number, file in sorted(files.items()):
-        with plainly(file):
-            found = read_json(file)
-            rows = found.get("people") if isinstance(found, dict) else None
-            if not isinstance(rows, list):
-                raise DataError("this is no output of OpenPose: it has no list of people", file, AGAIN)
-            frames[number - first] = [_openpose_person(row, layout, file) for row in rows]
-    return from_people(frames, None, people, path, layout)
+class OpenPose(Reader):
+    """Folders of OpenPose's frames."""
+
+    def reads(self, path: Path) -> bool:
+        return path.is_dir() and holds_frames(entry.name for entry in path.iterdir())
+
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        """See `Reader`; frames that have no file are missing."""
+        own = load_layout("openpose-137")
+        with plainly(path):
+            files = {int(found[1]): entry for entry in path.iterdir() if (found := FRAME_FILE.fullmatch(entry.name))}
+            if not files:
+                raise DataError("the folder holds no *_keypoints.json", path, "write them with openpose --write_json")
+            first, last = min(files), max(files)
+            if last - first >= MAX_FRAMES:
+                raise DataError(f"the files count frames from {first} to {last}", path, "keep one clip a folder")
+            check_extent(last - first + 1, own.width, path)
+        frames: list[list[np.ndarray]] = [[] for _ in range(first, last + 1)]
+        for number, file in sorted(files.items()):
+            with plainly(file):
+                found = read_json(file)
+                rows = found.get("people") if isinstance(found, dict) else None
+                if not isinstance(rows, list):
+                    raise DataError("this is no output of OpenPose: it has no list of people", file, AGAIN)
+                frames[number - first] = [_openpose_person(row, own, file) for row in rows]
+        return from_people(frames, None, people, path, own)
 
 
-def read_json_clip(path: Path, people: str = "largest") -> Recording:
-    """The clip of a JSON file of MMPose.
+class MMPose(Reader):
+    """Files of MMPose's inferencer."""
 
-    Raises:
-        DataError: another kind of JSON, points that COCO does not have, or nobody seen.
-    """
-    with plainly(path):
-        found = read_json(path)
-        if isinstance(found, dict) and "people" in found:
-            raise DataError("OpenPose writes a file a frame", path, "name the folder, not one file")
-        frames = found.get("instance_info", found.get("predictions")) if isinstance(found, dict) else found
-        if not isinstance(frames, list) or not frames:
-            what = "this JSON holds no frames with instances, as MMPose's inferencer writes them"
-            raise DataError(what, path, "write it with pred_out_dir, or convert it to .npz")
-        if all(isinstance(frame, dict) and "keypoints" in frame for frame in frames):
-            frames = [frames]  # the people of a single picture
-        return from_people(_mmpose_frames(frames, path), None, people, path)
+    suffixes = (".json",)
+    is_text = True
+
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        """See `Reader`.
+
+        Raises:
+            DataError: another kind of JSON, points that COCO does not have, or nobody seen.
+        """
+        with plainly(path):
+            found = read_json(path)
+            if isinstance(found, dict) and "people" in found:
+                raise DataError("OpenPose writes a file a frame", path, "name the folder, not one file")
+            frames = found.get("instance_info", found.get("predictions")) if isinstance(found, dict) else found
+            if not isinstance(frames, list) or not frames:
+                what = "this JSON holds no frames with instances, as MMPose's inferencer writes them"
+                raise DataError(what, path, "write it with pred_out_dir, or convert it to .npz")
+            if all(isinstance(frame, dict) and "keypoints" in frame for frame in frames):
+                frames = [frames]  # the people of a single picture
+            return from_people(_mmpose_frames(frames, path), None, people, path)
 
 
 def from_people(

@@ -6,17 +6,16 @@ z, visibility in shares of the picture, NaN where nothing was seen. Keypoints: `
 pixels and `scores` or `keypoint_scores [T, (people,) K]`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers.arrays import members, opened_archive, read_member, read_tensor
+from slrcli.features.readers import npz, safetensors
 from slrcli.features.readers.common import AGAIN, check_extent, plainly
 from slrcli.features.readers.keypoints import from_people
+from slrcli.features.readers.reader import Reader
 from slrcli.features.recording import Recording
 
 PARTS = ("pose", "face", "left_hand", "right_hand")
@@ -24,40 +23,36 @@ PREFIX = "mediapipe."
 SCORES = ("scores", "keypoint_scores")
 
 
-def holds_points(path: Path) -> bool:
-    """Whether an archive is of one of these kinds."""
-    with plainly(path), _opened(path) as (names, _):
-        return "keypoints" in names or any(PREFIX + part in names for part in PARTS)
+OPENED_BY = {".npz": npz.arrays_in, ".safetensors": safetensors.arrays_in}
 
 
-def read(path: Path, people: str = "largest") -> Recording:
-    """The clip of an archive of landmarks or keypoints.
+class NamedArrays(Reader):
+    """Archives of these kinds; all others are left to the readers of plain arrays."""
 
-    Raises:
-        DataError: damaged, pickled, empty, arrays that do not belong together, or nobody seen.
-    """
-    with plainly(path), _opened(path) as (names, array):
-        if "keypoints" in names:
-            scores = next((name for name in SCORES if name in names), None)
-            return from_people(*_people(array("keypoints"), scores and array(scores), path), people, path)
-        return _landmarks({part: array(PREFIX + part) for part in PARTS if PREFIX + part in names}, path)
+    suffixes = tuple(OPENED_BY)
+
+    def reads(self, path: Path) -> bool:
+        if not super().reads(path) or not path.is_file():
+            return False
+        with plainly(path), OPENED_BY[path.suffix.lower()](path) as (names, _):
+            return "keypoints" in names or any(PREFIX + part in names for part in PARTS)
+
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        """See `Reader`.
+
+        Raises:
+            DataError: damaged, pickled, empty, arrays that do not belong together, or nobody seen.
+        """
+        with plainly(path), OPENED_BY[path.suffix.lower()](path) as (names, array):
+            if "keypoints" in names:
+                scores = next((name for name in SCORES if name in names), None)
+                frames = _people(array("keypoints"), array(scores) if scores else None, path)
+                return from_people(frames, None, people, path)
+            return _landmarks({part: array(PREFIX + part) for part in PARTS if PREFIX + part in names}, path)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[set[str], Callable[[str], np.ndarray]]]:
-    """Names of the arrays in an archive, and what reads one of them."""
-    if path.suffix.lower() == ".safetensors":
-        from safetensors import safe_open
-
-        with safe_open(path, framework="np") as tensors:
-            yield set(tensors.keys()), lambda name: read_tensor(tensors, name, path)
-    else:
-        with opened_archive(path) as archive:
-            yield set(members(archive)), lambda name: read_member(archive, name, path)
-
-
-def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> tuple[list, None]:
-    """For each frame its people, each `[K, 3]`: x, y, score; and the size of the picture, which is not known."""
+def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> list[np.ndarray]:
+    """For each frame its people, each `[K, 3]`: x, y, score."""
     if keypoints.ndim == 3:
         keypoints, scores = keypoints[:, None], scores if scores is None else scores[:, None]
     if keypoints.ndim != 4 or keypoints.shape[3] not in (2, 3):
@@ -67,7 +62,7 @@ def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> tup
         scores = keypoints[..., 2] if keypoints.shape[3] == 3 else np.ones(keypoints.shape[:3])
     if scores.shape != keypoints.shape[:3]:
         raise DataError(f"scores {scores.shape} do not belong to keypoints {keypoints.shape}", path, AGAIN)
-    return list(np.concatenate([keypoints[..., :2], scores[..., None]], axis=3)), None
+    return list(np.concatenate([keypoints[..., :2], scores[..., None]], axis=3))
 
 
 def _landmarks(parts: dict[str, np.ndarray], path: Path) -> Recording:

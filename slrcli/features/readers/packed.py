@@ -14,15 +14,11 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
-from slrcli.features.readers.arrays import SAMPLED
+from slrcli.features.readers.common import SAMPLED, Sample
+from slrcli.features.readers.reader import Reader
 from slrcli.features.recording import Recording, same_columns
 from slrcli.features.store import FLOAT32, Entry, Store, find_clip, open_store, store_of
 from slrcli.features.store.form import KINDS, NOWHERE
-
-
-def holds(path: Path) -> bool:
-    """Whether a path leads through a store."""
-    return store_of(path) is not None
 
 
 def clips(store: Path) -> list[Path]:
@@ -30,27 +26,56 @@ def clips(store: Path) -> list[Path]:
     return [Path(f"{store}/{name}") for name in open_store(store).names()]  # never joined: names are from outside
 
 
-def read(path: Path, wanted: Layout | None = None) -> Recording:
-    """A clip of a store; its numbers are an array over the file where they need not be computed.
+class Packed(Reader):
+    """Clips of packed stores."""
 
-    Args:
-        wanted: the layout that is asked for. Where it is the clip's own without stored differences, none are computed.
+    def reads(self, path: Path) -> bool:
+        return store_of(path) is not None
 
-    Raises:
-        DataError: the store is damaged or holds no such clip.
-    """
-    store, row = _found(path)
-    entry = store.entry(row)
-    values, layout = store.values(row), _layout(store, entry)
-    if entry.kind != FLOAT32:
-        values = values.astype(np.float32)
-    if entry.derived:
-        plain = layout and layout.stored_derivatives == entry.derived and replace(layout, stored_derivatives=0)
-        if plain and wanted and same_columns(plain, wanted):
-            layout = plain
-        else:
-            values = with_differences(values, entry.derived)
-    return Recording(values, layout, _rate(entry), _size(entry))
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        """See `Reader`; the numbers are an array over the file where they need not be computed.
+
+        Args:
+            path: through the store.
+            layout: where it is the clip's own without stored differences, none are computed.
+            people: not asked: a store holds one a clip.
+
+        Raises:
+            DataError: the store is damaged or holds no such clip.
+        """
+        store, row = _found(path)
+        entry = store.entry(row)
+        values, own = store.values(row), _layout(store, entry)
+        if entry.kind != FLOAT32:
+            values = values.astype(np.float32)
+        if entry.derived:
+            plain = own and own.stored_derivatives == entry.derived and replace(own, stored_derivatives=0)
+            if plain and layout and same_columns(plain, layout):
+                own = plain
+            else:
+                values = with_differences(values, entry.derived)
+        return Recording(values, own, _rate(entry), _size(entry))
+
+    def extent(self, path: Path) -> tuple[int, int]:
+        store, row = _found(path)
+        entry = store.entry(row)
+        return entry.frames, entry.columns * (1 + entry.derived)
+
+    def own_layout(self, path: Path, strict: bool = False) -> Layout | None:
+        store, row = _found(path)
+        return _layout(store, store.entry(row))
+
+    def frame_rate(self, path: Path) -> float:
+        store, row = _found(path)
+        return _rate(store.entry(row))
+
+    def stored(self, path: Path) -> tuple[str, Sample]:
+        """See `Reader`: the first bytes, those in the middle and the last."""
+        store, row = _found(path)
+        data = store.values(row).reshape(-1).view(np.uint8)
+        middle = max(0, len(data) // 2 - SAMPLED // 2)
+        ends = data[middle : middle + SAMPLED].tobytes() + data[-SAMPLED:].tobytes()
+        return KINDS[store.entry(row).kind].name, (data[:SAMPLED].tobytes(), ends)
 
 
 def with_differences(positions: np.ndarray, count: int) -> np.ndarray:
@@ -66,34 +91,6 @@ def with_differences(positions: np.ndarray, count: int) -> np.ndarray:
         np.subtract(before[1:], before[:-1], out=own[1:])
         own[:order] = np.where(np.isnan(before[:order]), before[:order], 0)
     return y
-
-
-def shape(path: Path) -> tuple[int, int]:
-    """`(T, D)` of a clip, from the index alone; raises like `read`."""
-    store, row = _found(path)
-    entry = store.entry(row)
-    return entry.frames, entry.columns * (1 + entry.derived)
-
-
-def header(path: Path) -> tuple[str, tuple[bytes, bytes]]:
-    """The type of a clip's stored numbers, and bytes of them: the first, those in the middle and the last."""
-    store, row = _found(path)
-    data = store.values(row).reshape(-1).view(np.uint8)
-    middle = max(0, len(data) // 2 - SAMPLED // 2)
-    ends = data[middle : middle + SAMPLED].tobytes() + data[-SAMPLED:].tobytes()
-    return KINDS[store.entry(row).kind].name, (data[:SAMPLED].tobytes(), ends)
-
-
-def own_layout(path: Path) -> Layout | None:
-    """The layout that the clip's own file said it has; raises like `read`."""
-    store, row = _found(path)
-    return _layout(store, store.entry(row))
-
-
-def frame_rate(path: Path) -> float:
-    """Frames a second of the recording, 0 if unknown; raises like `read`."""
-    store, row = _found(path)
-    return _rate(store.entry(row))
 
 
 def _found(path: Path) -> tuple[Store, int]:

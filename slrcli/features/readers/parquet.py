@@ -15,6 +15,7 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
 from slrcli.features.readers.common import AGAIN, check_extent, check_size, need, plainly
+from slrcli.features.readers.reader import Reader
 from slrcli.features.readers.table import BESIDE, arrange
 from slrcli.features.recording import Recording
 
@@ -25,42 +26,48 @@ MAX_FRAMES = 1 << 20
 BATCH = 2048  # rows that are in memory at once, besides those of one clip
 
 
-def clips(path: Path, layout: Layout | None = None) -> Iterator[tuple[str, Recording]]:
-    """The clips of a file with their ids, one after the other; "" is the id of a file that is one clip.
+class Parquet(Reader):
+    """Files of Kaggle's two competitions."""
 
-    Raises:
-        DataError: other columns than these, clips that are not in one piece, or no frames.
-    """
-    with plainly(path), _opened(path) as file:
-        schema = file.schema_arrow
-        names = schema.names
-        check_size(file.metadata.num_rows, path)
-        if not file.metadata.num_rows:
-            raise DataError("the file is empty: 0 frames", path, "extract the clip again, or leave it out")
-        if set(LONG) <= set(names):
-            check_extent(file.metadata.num_rows, len(LONG), path)
-            table = file.read(columns=list(LONG))
-            yield "", _long({name: table.column(name).to_numpy() for name in LONG}, path)
-            return
-        numbers = [name for name in names if _is_number(schema.field(name).type)]
-        numbers = [name for name in numbers if name.lower() not in BESIDE]
-        if not numbers:
-            raise DataError(f"there are no columns of coordinates, only {', '.join(names[:5])}", path, AGAIN)
-        layout, seen = layout or _wide_layout(numbers), set()
-        for sequence, values in _pieces(file, numbers, path):
-            if sequence in seen:
-                raise DataError(f"the frames of clip {sequence} are not in one piece", path, "sort by sequence_id")
-            seen.add(sequence)
-            yield sequence, arrange(numbers, values, layout, path)
+    suffixes = (".parquet",)
 
+    def clips(
+        self, path: Path, layout: Layout | None = None, people: str = "largest"
+    ) -> Iterator[tuple[str, Recording]]:
+        """See `Reader`; "" is the id of a file that is one clip.
 
-def read(path: Path, layout: Layout | None = None) -> Recording:
-    """The clip of a file; DataError, besides what `clips` raises, if there are several."""
-    found = list(islice(clips(path, layout), 2))
-    if len(found) > 1:
-        what = f"the file holds several clips, such as {found[0][0]} and {found[1][0]}"
-        raise DataError(what, path, "write each into a file of its own: slr convert FILE FOLDER")
-    return found[0][1]
+        Raises:
+            DataError: other columns than these, clips that are not in one piece, or no frames.
+        """
+        with plainly(path), _opened(path) as file:
+            schema = file.schema_arrow
+            names = schema.names
+            check_size(file.metadata.num_rows, path)
+            if not file.metadata.num_rows:
+                raise DataError("the file is empty: 0 frames", path, "extract the clip again, or leave it out")
+            if set(LONG) <= set(names):
+                check_extent(file.metadata.num_rows, len(LONG), path)
+                table = file.read(columns=list(LONG))
+                yield "", _long({name: table.column(name).to_numpy() for name in LONG}, path)
+                return
+            numbers = [name for name in names if _is_number(schema.field(name).type)]
+            numbers = [name for name in numbers if name.lower() not in BESIDE]
+            if not numbers:
+                raise DataError(f"there are no columns of coordinates, only {', '.join(names[:5])}", path, AGAIN)
+            layout, seen = layout or _wide_layout(numbers), set()
+            for sequence, values in _pieces(file, numbers, path):
+                if sequence in seen:
+                    raise DataError(f"the frames of clip {sequence} are not in one piece", path, "sort by sequence_id")
+                seen.add(sequence)
+                yield sequence, arrange(numbers, values, layout, path)
+
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        """See `Reader`; DataError, besides what `clips` raises, if there are several."""
+        found = list(islice(self.clips(path, layout), 2))
+        if len(found) > 1:
+            what = f"the file holds several clips, such as {found[0][0]} and {found[1][0]}"
+            raise DataError(what, path, "write each into a file of its own: slr convert FILE FOLDER")
+        return found[0][1]
 
 
 def full_layout() -> Layout:

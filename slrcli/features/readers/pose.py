@@ -18,6 +18,7 @@ from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers.common import AGAIN, check_extent, need, plainly
 from slrcli.features.readers.people import choose_track
 from slrcli.features.readers.pose_names import COMPONENTS, point_names
+from slrcli.features.readers.reader import Reader
 from slrcli.features.recording import Recording, fit
 
 EXTRA = "pose"
@@ -25,25 +26,40 @@ EXTRA = "pose"
 FULL = ("holistic-576", "openpose-137", "coco-wholebody-133")
 
 
-def read(path: Path, people: str = "largest") -> Recording:
-    """The clip in pixels, in a shipped layout where the file has its points, else in one made of the file's names."""
-    with plainly(path), _opened(path) as (header, reader, shape):
-        frames, persons, points, dims = shape
-        check_extent(frames, persons * points * (dims + 1), path)
-        body = need("pose_format.numpy", EXTRA).NumPyPoseBody.read(header, reader)
-        data, confidence = np.asarray(body.data.data, np.float32), np.asarray(body.confidence, np.float32)
-        size = header.dimensions.width, header.dimensions.height
-        fps = float(body.fps)
-    tracks = np.concatenate([data, confidence[..., None]], axis=3)
-    tracks[~np.isfinite(tracks).all(axis=3) | (confidence == 0)] = np.nan
-    person, notes = choose_track(tracks, people, path)
-    values = np.ascontiguousarray(tracks[:, person]).reshape(len(tracks), -1)
-    fps = fps if np.isfinite(fps) and fps > 0 else 0.0
-    stored, layout = _layouts(header, path)
-    return fit(Recording(values, stored, fps, size if all(size) else None, notes), layout, str(path))
+class Pose(Reader):
+    """Files of pose-format."""
+
+    suffixes = (".pose",)
+
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        """The clip in pixels, in a shipped layout where the file has its points, else in one made of its names."""
+        with plainly(path), _opened(path) as (header, reader, shape):
+            frames, persons, points, dims = shape
+            check_extent(frames, persons * points * (dims + 1), path)
+            body = need("pose_format.numpy", EXTRA).NumPyPoseBody.read(header, reader)
+            data, confidence = np.asarray(body.data.data, np.float32), np.asarray(body.confidence, np.float32)
+            size = header.dimensions.width, header.dimensions.height
+            fps = float(body.fps)
+        tracks = np.concatenate([data, confidence[..., None]], axis=3)
+        tracks[~np.isfinite(tracks).all(axis=3) | (confidence == 0)] = np.nan
+        person, notes = choose_track(tracks, people, path)
+        values = np.ascontiguousarray(tracks[:, person]).reshape(len(tracks), -1)
+        fps = fps if np.isfinite(fps) and fps > 0 else 0.0
+        stored, layout = _layouts(header, path)
+        return fit(Recording(values, stored, fps, size if all(size) else None, notes), layout, str(path))
+
+    def extent(self, path: Path) -> tuple[int, int]:
+        frames, layout = _peek(path)
+        return frames, layout.width
+
+    def own_layout(self, path: Path, strict: bool = False) -> Layout:
+        return _peek(path)[1]
+
+    def frame_rate(self, path: Path) -> float:
+        return self.read(path).fps
 
 
-def peek(path: Path) -> tuple[int, Layout]:
+def _peek(path: Path) -> tuple[int, Layout]:
     """Frames and layout, from the header alone."""
     with plainly(path), _opened(path) as (header, _, (frames, persons, points, dims)):
         check_extent(frames, persons * points * (dims + 1), path)

@@ -18,6 +18,7 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers.common import AGAIN, check_extent, plainly, read_text
+from slrcli.features.readers.reader import Reader
 from slrcli.features.recording import Recording
 
 SEPARATORS = ",;\t"
@@ -29,25 +30,31 @@ BESIDE = frozenset(
 FRAME = ("frame", "frame_id")
 
 
-def read(path: Path, layout: Layout | None = None) -> Recording:
-    """The clip of a table; `layout` says what its columns can be called.
+class Table(Reader):
+    """Tables of numbers, a line a frame."""
 
-    Raises:
-        DataError: no table of numbers, lines of different length, or columns whose names nobody knows.
-    """
-    with plainly(path):
-        rows = _rows(read_text(path), path)
-        head = None if all(_is_number(cell) for cell in rows[0]) else [cell.strip() for cell in rows.pop(0)]
-        width = len(head or rows[0]) if head or rows else 0
-        check_extent(len(rows), width, path)
-        for number, row in enumerate(rows, 2 if head else 1):
-            if len(row) != width:
-                raise DataError(f"line {number} has {len(row)} cells, the first {width}", path, AGAIN)
-        values = _numbers(rows, path, 2 if head else 1)
-    if head is None:
-        return Recording(values)
-    _in_order(head, values, path)
-    return arrange(head, values, layout, path)
+    suffixes = (".csv",)
+    is_text = True
+
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        """See `Reader`; `layout` says what the columns can be called.
+
+        Raises:
+            DataError: no table of numbers, lines of different length, or columns whose names nobody knows.
+        """
+        with plainly(path):
+            rows = _rows(read_text(path), path)
+            head = None if all(_is_number(cell) for cell in rows[0]) else [cell.strip() for cell in rows.pop(0)]
+            width = len(head or rows[0]) if head or rows else 0
+            check_extent(len(rows), width, path)
+            for number, row in enumerate(rows, 2 if head else 1):
+                if len(row) != width:
+                    raise DataError(f"line {number} has {len(row)} cells, the first {width}", path, AGAIN)
+            values = _numbers(rows, path, 2 if head else 1)
+        if head is None:
+            return Recording(values)
+        _in_order(head, values, path)
+        return arrange(head, values, layout, path)
 
 
 def arrange(head: Sequence[str], values: np.ndarray, layout: Layout | None, path: Path) -> Recording:

@@ -8,11 +8,12 @@ import numpy as np
 
 from slrcli.errors import DependencyError
 from slrcli.report.clip.skeleton import Skeleton
-from slrcli.report.palette import LIGHT
 
 SIDE = 480  # pixels of the larger side
 MOST_FRAMES = 300
 FASTEST = 0.04  # seconds a picture: what shows them all, and keeps files small
+# The colours of the parts of a body, which take them in turn; those of `player.css` on a light ground.
+COLOURS = ((63, 95, 143), (11, 122, 59), (179, 54, 27), (138, 90, 0), (122, 63, 160), (15, 115, 135))
 BACK, LINE = (246, 247, 249), (205, 211, 217)
 
 
@@ -59,7 +60,7 @@ def _draw(pen, points: np.ndarray, drawn: Skeleton) -> None:
     known = np.isfinite(points).all(axis=1)
     for a, b in drawn.limbs:
         if known[a] and known[b]:
-            pen.line((*points[a].tolist(), *points[b].tolist()), fill=LIGHT[drawn.part[b] % len(LIGHT)], width=3)
+            pen.line((*points[a].tolist(), *points[b].tolist()), fill=COLOURS[drawn.part[b] % len(COLOURS)], width=3)
     for place in np.flatnonzero(known):
         x, y = points[place].tolist()
-        pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=LIGHT[drawn.part[place] % len(LIGHT)])
+        pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=COLOURS[drawn.part[place] % len(COLOURS)])

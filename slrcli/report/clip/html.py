@@ -4,16 +4,16 @@ import base64
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 
 import numpy as np
 
+from slrcli.report import templates
 from slrcli.report.clip.skeleton import Skeleton
 from slrcli.report.clip.timeline import Strip, binned
 from slrcli.report.page.document import policy
-from slrcli.report.page.markup import Markup, join, tag
-from slrcli.report.page.parts import section
 from slrcli.report.text.histograms import number
 
 MOST_BYTES = 1_500_000  # of positions in the page, before they are written as text
@@ -22,6 +22,45 @@ STRIP_BINS = 600
 GRID = 8191  # the larger side of the picture, in steps
 MISSING = 65535
 COLOURS = 6  # that parts take in turn
+
+
+@dataclass(frozen=True)
+class Player:
+    """The section of the skeleton.
+
+    Attributes:
+        title, lead: of the section.
+        last: number of the last frame.
+        every: of so many frames one is drawn.
+        ratio: of the picture's width to its height; "" where nothing is drawn.
+        parts: of the body that are drawn.
+    """
+
+    title: str
+    lead: str
+    last: int
+    every: int
+    ratio: str = ""
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bins in a row in which equally much is seen."""
+
+    x: float
+    width: float
+    opacity: float
+
+
+@dataclass(frozen=True)
+class DrawnStrip:
+    """A part of the body over time: what is seen and how fast it moves, in words and as drawn."""
+
+    name: str
+    words: str
+    spans: tuple[Span, ...]
+    pace: str
 
 
 def stride_for(frames: int, points: int) -> int:
@@ -45,109 +84,70 @@ def page(
     style = _read("report.page", "style.css") + _read("report.clip", "player.css")
     script = _read("report.clip", "player.js")
     every = stride_for(frames, drawn.points.shape[1]) if drawn else 1
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy(style, script)),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", title),
-        tag("style", Markup(style)),
+    return templates.render(
+        "clip/clip.html.j2",
+        title=title,
+        style=style,
+        policy=policy(style, script),
+        facts=facts,
+        player=_player(drawn, frames, every, fps),
+        strips=[_strip(strip) for strip in strips],
+        strips_lead=_strips_lead(frames, fps),
+        strip_bins=STRIP_BINS,
+        colours=COLOURS,
+        data=_data(drawn, frames, every, fps),
+        script=script,
     )
-    told = tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts))
-    body = tag(
-        "body",
-        tag("header", tag("h1", title), told),
-        tag("main", _player(drawn, frames, every, fps), _strips(strips, frames, fps)),
-        tag("script", Markup(_data(drawn, frames, every, fps)), type="application/json", id="clip"),
-        tag("script", Markup(script)),
-    )
-    return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
 
 
 def _read(package: str, name: str) -> str:
     return files(f"slrcli.{package}").joinpath(name).read_text(encoding="utf-8")
 
 
-def _player(drawn: Skeleton | None, frames: int, every: int, fps: float) -> Markup:
-    controls = tag(
-        "div",
-        tag("button", "Play", id="play", type="button"),
-        tag(
-            "input", id="scrub", type="range", min="0", max=str(frames - 1), step=str(every), value="0",
-            aria_label="Frame",
-        ),
-        tag("output", "", id="now"),
-        tag(
-            "label",
-            "Speed ",
-            tag("select", *(tag("option", f"{rate:g}×", value=f"{rate:g}", selected="" if rate == 1 else None)
-                            for rate in (0.25, 0.5, 1, 2)), id="rate"),
-        ),
-        class_="controls",
-    )  # fmt: skip
+def _player(drawn: Skeleton | None, frames: int, every: int, fps: float) -> Player:
     if drawn is None:
-        return section(
-            "clip-player", "Time", "No point of this layout has a place in space, so nothing is drawn.", controls
-        )
+        lead = "No point of this layout has a place in space, so nothing is drawn."
+        return Player("Time", lead, frames - 1, every)
     lead = "Missing points are left out, and lines to them too. Space plays and pauses, the arrow keys step."
     if every > 1:
         lead += f" The clip is long: one of {every} frames is drawn; what is below shows all {frames:,}."
     if not fps:
         lead += " The frame rate is not known (--fps): it is played at 25 frames a second."
     width, height = drawn.size
-    canvas = tag(
-        "canvas", id="stage", role="img", aria_label="The clip's skeleton",
-        data_ratio=f"{width / height:.4f}",
-    )  # fmt: skip
-    legend = [tag("span", tag("i", "", class_=f"dot c{i % COLOURS}"), " ", name) for i, name in enumerate(drawn.parts)]
-    return section("clip-player", "Skeleton", lead, canvas, controls, tag("p", *legend, class_="legend"))
+    return Player("Skeleton", lead, frames - 1, every, f"{width / height:.4f}", drawn.parts)
 
 
-def _strips(strips: Sequence[Strip], frames: int, fps: float) -> Markup:
-    rows = []
-    for place, strip in enumerate(strips):
-        known = strip.speed[np.isfinite(strip.speed)]
-        top = float(np.quantile(known, 0.99)) if known.size else 0.0
-        fast = (
-            f"mean {number(strip.mean_speed)}, up to {number(top)} {strip.unit}"
-            if known.size
-            else "never moves in sight"
-        )
-        words = f"seen in {100 * strip.presence:.1f} % of the frames; {fast}"
-        label = f"{strip.name}: {words}"
-        drawing = tag(
-            "svg", tag("title", label), *_seen(strip), _pace(strip, top),
-            viewBox=f"0 0 {STRIP_BINS} 60", preserveAspectRatio="none", role="img", aria_label=label,
-        )  # fmt: skip
-        rows.append(tag("div", tag("h3", strip.name), tag("p", words), class_="name"))
-        rows.append(tag("div", drawing, tag("b", "", class_="cursor"), class_=f"strip c{place % COLOURS}"))
-    seconds = f"{frames / fps:.1f} s" if fps else f"{frames:,} frames"
-    lead = (
-        f"From the first frame to the last, {seconds}. The band below shows how much of the part is seen, the curve "
+def _strips_lead(frames: int, fps: float) -> str:
+    length = f"{frames / fps:.1f} s" if fps else f"{frames:,} frames"
+    return (
+        f"From the first frame to the last, {length}. The band below shows how much of the part is seen, the curve "
         "how fast it moves, each on a scale of its own. Click to go there."
     )
-    return section("strips", "Seen and moving", lead, tag("div", *rows, class_="strips"))
 
 
-def _seen(strip: Strip) -> list[Markup]:
+def _strip(strip: Strip) -> DrawnStrip:
+    known = strip.speed[np.isfinite(strip.speed)]
+    top = float(np.quantile(known, 0.99)) if known.size else 0.0
+    fast = "never moves in sight"
+    if known.size:
+        fast = f"mean {number(strip.mean_speed)}, up to {number(top)} {strip.unit}"
+    words = f"seen in {100 * strip.presence:.1f} % of the frames; {fast}"
+    return DrawnStrip(strip.name, words, _seen(strip), _pace(strip, top))
+
+
+def _seen(strip: Strip) -> tuple[Span, ...]:
     """The band: one rectangle a span of equal presence."""
     levels = np.round(4 * binned(strip.seen, STRIP_BINS)).astype(int)
     edges = [0, *(np.flatnonzero(np.diff(levels)) + 1).tolist(), len(levels)]
     unit = STRIP_BINS / len(levels)
-    return [
-        tag("rect", x=a * unit, y="50", width=(b - a) * unit, height="10", class_="seen", opacity=levels[a] / 4)
-        for a, b in pairwise(edges)
-        if levels[a]
-    ]
+    return tuple(Span(a * unit, (b - a) * unit, float(levels[a]) / 4) for a, b in pairwise(edges) if levels[a])
 
 
-def _pace(strip: Strip, top: float) -> Markup:
-    """The curve, broken where the part is not seen."""
+def _pace(strip: Strip, top: float) -> str:
+    """The curve as the path of an SVG, broken where the part is not seen; "" where it never moves."""
     values = binned(strip.speed, STRIP_BINS)
     if not top:
-        return join(())
+        return ""
     unit = STRIP_BINS / len(values)
     path, drawing = [], False
     for place, value in enumerate(values):
@@ -155,7 +155,7 @@ def _pace(strip: Strip, top: float) -> Markup:
             height = 46 - 44 * min(value / top, 1.0)
             path.append(f"{'L' if drawing else 'M'}{(place + 0.5) * unit:.1f} {height:.1f}")
         drawing = math.isfinite(value)
-    return tag("path", d="".join(path), class_="pace")
+    return "".join(path)
 
 
 def _data(drawn: Skeleton | None, frames: int, every: int, fps: float) -> str:

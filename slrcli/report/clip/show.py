@@ -49,7 +49,7 @@ class Shown:
     every: int
     notes: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
         return {
             "file": str(self.file),

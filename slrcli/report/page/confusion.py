@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from slrcli.report.page.data import ReportData
-from slrcli.report.page.markup import Markup, tag
-from slrcli.report.page.parts import scrolling, section
 from slrcli.scoring.align import DELETION, HIT, INSERTION, SUBSTITUTION, Edit
 
 SHOWN = 20  # glosses; more would be too small to read
@@ -17,16 +16,58 @@ _LEAD = (
 )
 
 
-def confusion_section(data: ReportData) -> Markup | None:
+@dataclass(frozen=True)
+class Cell:
+    """A count with its kind (`hit`, `S`, `D` or `I`) and its shade, 0 to `LEVELS`."""
+
+    count: int
+    kind: str
+    level: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A gloss, its cells and their sum."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    sum: int
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The matrix.
+
+    Attributes:
+        lead: how to read it.
+        columns: their names.
+        rows: a row per gloss of the reference.
+        inserted: the last row: how often each gloss was recognised where there was none.
+        inserted_others: the same of all glosses that have no column.
+    """
+
+    lead: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    inserted: Row
+    inserted_others: int
+
+
+def confusion_section(data: ReportData) -> Confusion | None:
     """The matrix; None where no gloss was recognised as another, and none inserted or deleted."""
     glosses = worst_glosses(data, SHOWN)
     if not glosses:
         return None
-    head = tag("tr", tag("th", "reference", scope="col"), *map(_column, [*glosses, "(other)", "(deleted)", "(sum)"]))
-    rows = [*(_row(data, gloss, glosses) for gloss in glosses), _inserted(data, glosses)]
-    matrix = tag("table", tag("thead", head), tag("tbody", *rows), class_="matrix")
-    lead = _LEAD.format(count=len(glosses))
-    return section("confusion", "Confusion matrix", lead, scrolling(matrix, "Confusion matrix"))
+    predicted = {gloss: count for gloss, _, _, count in data.glosses}
+    counts = [data.edits[Edit(INSERTION, None, gloss)] for gloss in glosses]
+    cells = [_cell(count, predicted[gloss], INSERTION) for gloss, count in zip(glosses, counts, strict=True)]
+    return Confusion(
+        _LEAD.format(count=len(glosses)),
+        (*glosses, "(other)", "(deleted)", "(sum)"),
+        tuple(_row(data, gloss, glosses) for gloss in glosses),
+        Row("(inserted)", tuple(cells), data.score.insertions),
+        data.score.insertions - sum(counts),
+    )
 
 
 def worst_glosses(data: ReportData, count: int) -> list[str]:
@@ -35,7 +76,7 @@ def worst_glosses(data: ReportData, count: int) -> list[str]:
     return sorted((gloss for gloss in wrong if wrong[gloss]), key=lambda gloss: (-wrong[gloss], gloss))[:count]
 
 
-def _row(data: ReportData, gloss: str, glosses: Sequence[str]) -> Markup:
+def _row(data: ReportData, gloss: str, glosses: Sequence[str]) -> Row:
     """One gloss of the reference: hits, substitutions by what came instead, deletions, and their sum."""
     edits = data.edits
     support = sum(count for edit, count in edits.items() if edit.ref == gloss)
@@ -48,24 +89,8 @@ def _row(data: ReportData, gloss: str, glosses: Sequence[str]) -> Markup:
     ]
     cells.append(_cell(support - hits - deleted - sum(swapped), support, SUBSTITUTION))
     cells.append(_cell(deleted, support, DELETION))
-    return tag("tr", tag("th", gloss, scope="row"), *cells, tag("td", support, class_="sum"))
+    return Row(gloss, tuple(cells), support)
 
 
-def _inserted(data: ReportData, glosses: Sequence[str]) -> Markup:
-    """The last row: how often each gloss was recognised where there was none."""
-    predicted = {gloss: count for gloss, _, _, count in data.glosses}
-    inserted = [data.edits[Edit(INSERTION, None, gloss)] for gloss in glosses]
-    cells = [_cell(count, predicted[gloss], INSERTION) for gloss, count in zip(glosses, inserted, strict=True)]
-    rest = data.score.insertions - sum(inserted)
-    others = [tag("td", rest or ""), tag("td"), tag("td", data.score.insertions, class_="sum")]
-    return tag("tr", tag("th", "(inserted)", scope="row"), *cells, *others, class_="inserted")
-
-
-def _column(name: str) -> Markup:
-    return tag("th", tag("span", name, title=name), scope="col")
-
-
-def _cell(count: int, whole: int, kind: str) -> Markup:
-    if not count:
-        return tag("td")
-    return tag("td", count, class_=f"{kind} l{math.ceil(LEVELS * min(count / max(whole, 1), 1))}")
+def _cell(count: int, whole: int, kind: str) -> Cell:
+    return Cell(count, kind, math.ceil(LEVELS * min(count / max(whole, 1), 1)))

@@ -1,12 +1,15 @@
-"""The page: one HTML file without scripts, which loads nothing and opens from a disk."""
+"""The page: one HTML file without scripts, which loads nothing and opens from a disk.
+
+A section is a function that makes what it shows of the evaluation, and a template of its name that shows it.
+"""
 
 import base64
 import hashlib
 from importlib.resources import files
 
+from slrcli.report import templates
 from slrcli.report.page.confusion import confusion_section
 from slrcli.report.page.data import ReportData
-from slrcli.report.page.markup import Markup, tag
 from slrcli.report.page.sections import (
     calibration_section,
     glosses_section,
@@ -36,21 +39,15 @@ SECTIONS = {
 def render(data: ReportData) -> str:
     """The whole page. Sections for which `data` holds nothing are left out."""
     style = files("slrcli.report.page").joinpath("style.css").read_text(encoding="utf-8")
-    made = {id: (name, part) for id, (name, make) in SECTIONS.items() if (part := make(data)) is not None}
-    links = [tag("a", name, href=f"#{id}") for id, (name, _) in made.items()]
-    nav = tag("nav", *links, aria_label="Sections") if links else ""
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy(style)),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", data.title),
-        tag("style", Markup(style)),
+    made = [(id, name, view) for id, (name, make) in SECTIONS.items() if (view := make(data)) is not None]
+    return templates.render(
+        "page/page.html.j2",
+        title=data.title,
+        style=style,
+        policy=policy(style),
+        headline=headline(data),
+        sections=made,
     )
-    body = tag("body", headline(data), nav, tag("main", *(part for _, part in made.values())))
-    return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
 
 
 def policy(style: str, script: str = "") -> str:

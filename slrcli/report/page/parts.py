@@ -1,42 +1,89 @@
-"""What several sections are made of: sections themselves, tables that scroll in their own box, bars."""
+"""What several sections are made of: bars and tables of error rates, as `parts.html.j2` shows them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from slrcli.report.page.markup import Markup, join, tag
 from slrcli.report.text.alignment import percent
 from slrcli.scoring.align import DELETION, INSERTION, SUBSTITUTION, Counts
+from slrcli.scoring.wer import Score
 
 NAMES = {SUBSTITUTION: "substituted", DELETION: "deleted", INSERTION: "inserted"}
 _SCALES = (5, 10, 20, 50, 100)  # where a bar may end, in percent
 
 
-def section(id: str, title: str, lead: object, *children: object) -> Markup:
-    """A part of the page under its heading; `lead` says how to read it."""
-    heading = tag("h2", title, id=f"{id}-title")
-    return tag("section", heading, tag("p", lead, class_="lead"), *children, id=id, aria_labelledby=f"{id}-title")
+@dataclass(frozen=True)
+class BarPart:
+    """A piece of a bar: its kind (`S`, `D`, `I` or `hit`), and where it begins and how wide it is, of 100."""
+
+    kind: str
+    x: float
+    width: float
 
 
-def table(head: Sequence[object], rows: Iterable[Sequence[object]], label: str, class_: str = "") -> Markup:
-    """A table whose first column names its rows. What is too wide scrolls in a box that the keyboard reaches.
+@dataclass(frozen=True)
+class Bar:
+    """A bar with what it says in words, its pieces, and a path (SVG) that is drawn over them."""
 
-    Cells that are markup, whole `<td>` or `<th>` elements, stand as they are; all else becomes one.
+    label: str
+    parts: tuple[BarPart, ...]
+    line: str = ""
+
+
+@dataclass(frozen=True)
+class RateRow:
+    """A group of utterances: its error rate, the bar of its errors, and counts."""
+
+    name: str
+    rate: str
+    bar: Bar
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RateTable:
+    """Error rates of groups of utterances.
+
+    Attributes:
+        head: what the groups are.
+        scale: where bars end, in percent.
+        counts: names of the numbers of a row.
+        rows: the groups.
     """
-    columns = tag("thead", tag("tr", *(_cell(cell, "th", scope="col") for cell in head)))
-    body = [tag("tr", _cell(first, "th", scope="row", title=str(first)), *map(_cell, rest)) for first, *rest in rows]
-    whole = tag("table", columns, tag("tbody", *body), class_=class_ or None)
-    return scrolling(whole, label)
+
+    head: str
+    scale: float
+    counts: tuple[str, ...]
+    rows: tuple[RateRow, ...]
 
 
-def scrolling(inner: object, label: str) -> Markup:
-    """A box that scrolls by itself, so that the page need not."""
-    return tag("div", inner, class_="scroll", role="region", aria_label=label, tabindex="0")
+@dataclass(frozen=True)
+class RateSection:
+    """A section of one table of rates: how to read it, the table, and how many groups there are, shown or not."""
+
+    lead: str
+    table: RateTable
+    of: int
 
 
-def legend() -> Markup:
-    """What the letters and colours of errors mean."""
-    items = [tag("span", tag("i", letter, class_=letter), " ", name) for letter, name in NAMES.items()]
-    return tag("p", *items, class_="legend")
+def rate_table(
+    rows: Sequence[tuple[str, Counts]], head: str, intervals: Mapping[str, tuple[float, float]] | None = None
+) -> RateTable:
+    """A row per group of utterances: how many, the bar of its errors, its rate."""
+    intervals = intervals or {}
+    highest = [interval[1] for interval in intervals.values()]
+    scale = scale_of([*(counts.wer for _, counts in rows), *highest])
+    scored = all(isinstance(counts, Score) for _, counts in rows)
+    made = []
+    for name, counts in rows:
+        numbers = (*error_counts(counts), *([len(counts.utterances)] if scored else []))
+        made.append(RateRow(name, percent(counts.wer), error_bar(counts, intervals.get(name), scale), numbers))
+    return RateTable(head, scale, ("S", "D", "I", "glosses", *(["utterances"] if scored else [])), tuple(made))
+
+
+def error_counts(counts: Counts) -> tuple[int, int, int, int]:
+    """Substitutions, deletions, insertions, and glosses of the reference."""
+    return counts.substitutions, counts.deletions, counts.insertions, counts.ref_tokens
 
 
 def scale_of(rates: Iterable[float]) -> float:
@@ -45,27 +92,25 @@ def scale_of(rates: Iterable[float]) -> float:
     return next((end for end in _SCALES if largest <= end), 100.0 * math.ceil(largest / 100))
 
 
-def error_bar(counts: Counts, interval: tuple[float, float] | None, scale: float) -> Markup:
+def error_bar(counts: Counts, interval: tuple[float, float] | None, scale: float) -> Bar:
     """Substitutions, deletions and insertions end to end, as shares of the reference, and the interval over them."""
     said = f"WER {percent(counts.wer)}" + (f", interval {interval_text(interval)}" if interval else "")
     tokens = max(counts.ref_tokens, 1)
     x, parts = 0.0, []
-    letters = zip(NAMES, (counts.substitutions, counts.deletions, counts.insertions), strict=True)
-    for letter, count in letters:
+    for kind, count in zip(NAMES, error_counts(counts)[:3], strict=True):
         width = 100 * 100 * count / tokens / scale
         if count and counts.ref_tokens:
-            parts.append(tag("rect", class_=letter, x=x, y="3", width=width, height="10"))
+            parts.append(BarPart(kind, x, width))
             x += width
-    if interval:
-        low, high = (100 * edge / scale for edge in interval)
-        parts.append(tag("path", class_="interval", d=f"M{low:.2f} 8H{high:.2f}M{low:.2f} 4v8M{high:.2f} 4v8"))
-    return bar(said, *parts)
+    if not interval:
+        return Bar(said, tuple(parts))
+    low, high = (100 * edge / scale for edge in interval)
+    return Bar(said, tuple(parts), f"M{low:.2f} 8H{high:.2f}M{low:.2f} 4v8M{high:.2f} 4v8")
 
 
-def bar(label: str, *shapes: object) -> Markup:
-    """A drawing as wide as its cell: 100 units wide, whatever that is on the screen, and 16 high."""
-    drawing = {"viewBox": "0 0 100 16", "preserveAspectRatio": "none", "role": "img", "aria_label": label}
-    return tag("svg", tag("title", label), *shapes, class_="bar", **drawing)
+def hit_bar(label: str, rate: float, line: str = "") -> Bar:
+    """A share of hits, 0 to 1."""
+    return Bar(label, (BarPart("hit", 0.0, 100.0 * rate),), line)
 
 
 def interval_text(interval: tuple[float, float]) -> str:
@@ -77,12 +122,3 @@ def interval_text(interval: tuple[float, float]) -> str:
 def share(part: int, whole: int) -> str:
     """A share in whole percent; nothing of nothing is a dash."""
     return f"{100 * part / whole:.0f} %" if whole else "–"
-
-
-def more(shown: int, of: int, what: str) -> Markup:
-    """Says how many rows were left out; nothing if none were."""
-    return tag("p", f"Not shown: {of - shown} more {what}.", class_="more") if of > shown else join(())
-
-
-def _cell(value: object, name: str = "td", **attributes: str) -> Markup:
-    return value if isinstance(value, Markup) else tag(name, value, **attributes)

@@ -4,12 +4,11 @@ import base64
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from slrcli.report.page.data import Posterior
-from slrcli.report.page.markup import Markup, tag
-from slrcli.report.page.parts import scrolling
 
 ROW = 28  # pixels
 ROWS = 60  # glosses of one utterance that are drawn; a picture of more is too high to be looked at
@@ -18,32 +17,98 @@ FRAME = (4, 24)  # pixels, least and most
 AXIS = 22  # pixels below the rows
 INK = (54, 124, 232)  # of probability 1; less is more transparent, so that it shows on light and on dark
 TICK = 64  # pixels between marks of time, at least
+PATCHES = ((0.01, "1 %"), (0.1, "10 %"), (0.5, "50 %"), (1.0, "100 %"))  # probabilities of the legend
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)  # seconds
 
 
-def posterior_figure(posterior: Posterior, id: str) -> Markup:
-    """The heat map with its row names beside it; wider than the page, it scrolls in its own box."""
-    names = [tag("li", label, title=label) for label in posterior.labels]
-    box = scrolling(_drawing(posterior, id), f"Posterior of {id}")
-    return tag("div", tag("ul", *names), box, class_="posterior")
+@dataclass(frozen=True)
+class Mark:
+    """A triangle, as the path of an SVG, of the side `ref` (it hangs) or `hyp` (it stands)."""
+
+    path: str
+    side: str
 
 
-def posterior_legend() -> Markup:
+@dataclass(frozen=True)
+class Tick:
+    """A mark of time; what it says is empty where there is no room."""
+
+    path: str
+    x: float
+    y: int
+    said: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A posterior as it is drawn, in pixels.
+
+    Attributes:
+        labels: of the rows.
+        told: what it shows, in words.
+        width, height: of the picture; the axis stands below it.
+        png: the picture, as base64.
+        lines: between the rows, as the path of an SVG.
+        marks: of both sides.
+        ticks: of the axis.
+    """
+
+    labels: Sequence[str]
+    told: str
+    width: float
+    height: int
+    png: str
+    lines: str
+    marks: tuple[Mark, ...]
+    ticks: tuple[Tick, ...]
+
+    @property
+    def height_with_axis(self) -> int:
+        """The height of everything."""
+        return self.height + AXIS
+
+    @property
+    def view_box(self) -> str:
+        """What the SVG shows."""
+        return f"0 0 {self.width:.2f} {self.height_with_axis}"
+
+
+@dataclass(frozen=True)
+class Shades:
+    """What the legend shows: a mark of either side, and patches of some probabilities with their opacities."""
+
+    reference: Mark
+    hypothesis: Mark
+    ink: str
+    patches: tuple[tuple[float, str], ...]
+
+
+def drawing(posterior: Posterior, id: str) -> Drawing:
+    """The picture of a posterior, the lines between rows, the marks and the axis; wider than a page if it is long."""
+    frames, classes = posterior.probs.shape
+    step = float(min(max(WIDTH / max(frames, 1), FRAME[0]), FRAME[1]))
+    width, height = frames * step, classes * ROW
+    sides = _told("reference", posterior.ref_spikes), _told("hypothesis", posterior.hyp_spikes)
+    return Drawing(
+        labels=posterior.labels,
+        told=f"Posterior of {id}: {sides[0]}; {sides[1]}",
+        width=width,
+        height=height,
+        png=base64.b64encode(heat_png(posterior.probs.T)).decode("ascii"),
+        lines="".join(f"M0 {row * ROW}H{width:.2f}" for row in range(classes + 1)),
+        marks=(
+            *_marks(posterior, posterior.ref_spikes, step, "ref"),
+            *_marks(posterior, posterior.hyp_spikes, step, "hyp"),
+        ),
+        ticks=tuple(_ticks(frames * posterior.seconds, step / posterior.seconds, height)),
+    )
+
+
+def shades() -> Shades:
     """How to read the marks and the shades."""
-    marks = [
-        tag(
-            "span",
-            tag("svg", _mark(8, 2 if down else 14, down), class_="mark", viewBox="0 0 16 16", aria_hidden="true"),
-            name,
-        )
-        for down, name in ((True, " reference (forced alignment)"), (False, " hypothesis"))
-    ]
-    shades = [(0.01, "1 %"), (0.1, "10 %"), (0.5, "50 %"), (1.0, "100 %")]
-    patches = [
-        tag("span", tag("svg", _patch(value), class_="mark", viewBox="0 0 16 16", aria_hidden="true"), f" {name}")
-        for value, name in shades
-    ]
-    return tag("p", *marks, *patches, class_="legend")
+    opacities = _opacity(np.array([value for value, _ in PATCHES])).tolist()
+    patches = tuple((opacity, name) for opacity, (_, name) in zip(opacities, PATCHES, strict=True))
+    return Shades(_mark(8, 2, "ref"), _mark(8, 14, "hyp"), f"rgb{INK}", patches)
 
 
 def heat_png(values: np.ndarray) -> bytes:
@@ -70,59 +135,30 @@ def _opacity(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0))
 
 
-def _drawing(posterior: Posterior, id: str) -> Markup:
-    """The picture, the lines between rows, the marks and the axis, in pixels."""
-    frames, classes = posterior.probs.shape
-    step = float(min(max(WIDTH / max(frames, 1), FRAME[0]), FRAME[1]))
-    width, height = frames * step, classes * ROW
-    encoded = base64.b64encode(heat_png(posterior.probs.T)).decode("ascii")
-    where = {"width": width, "height": height, "preserveAspectRatio": "none"}
-    image = tag("image", href=Markup(f"data:image/png;base64,{encoded}"), **where)
-    lines = "".join(f"M0 {row * ROW}H{width:.2f}" for row in range(classes + 1))
-    label = (
-        f"Posterior of {id}: {_told('reference', posterior.ref_spikes)}; {_told('hypothesis', posterior.hyp_spikes)}"
-    )
-    size = {"width": width, "height": height + AXIS, "viewBox": f"0 0 {width:.2f} {height + AXIS}"}
-    marks = [
-        *_marks(posterior, posterior.ref_spikes, step, True),
-        *_marks(posterior, posterior.hyp_spikes, step, False),
-    ]
-    axis = _axis(frames * posterior.seconds, step / posterior.seconds, height)
-    shapes = (tag("title", label), image, tag("path", d=lines, class_="grid"), *marks, *axis)
-    return tag("svg", *shapes, role="img", aria_label=label, **size)
-
-
-def _marks(posterior: Posterior, spikes: Iterable[tuple[int, str]], step: float, down: bool) -> list[Markup]:
+def _marks(posterior: Posterior, spikes: Iterable[tuple[int, str]], step: float, side: str) -> list[Mark]:
     """A triangle for every spike, in the row of its gloss: the reference's hangs, the hypothesis's stands."""
     row_of = {label: row for row, label in reversed(list(enumerate(posterior.labels)))}
     return [
-        _mark((frame + 0.5) * step, row_of[gloss] * ROW + (0 if down else ROW), down)
+        _mark((frame + 0.5) * step, row_of[gloss] * ROW + (0 if side == "ref" else ROW), side)
         for frame, gloss in spikes
         if gloss in row_of
     ]
 
 
-def _mark(x: float, y: float, down: bool) -> Markup:
-    if down:
-        return tag("path", d=f"M{x - 6:.1f} {y + 1:.1f}h12l-6 9z", class_="ref")
-    return tag("path", d=f"M{x - 6:.1f} {y - 1:.1f}h12l-6 -9z", class_="hyp")
+def _mark(x: float, y: float, side: str) -> Mark:
+    down = 1 if side == "ref" else -1
+    return Mark(f"M{x - 6:.1f} {y + down:.1f}h12l-6 {9 * down}z", side)
 
 
-def _patch(value: float) -> Markup:
-    opacity = float(_opacity(np.array(value)))
-    return tag("rect", x="1", y="1", width="14", height="14", fill=f"rgb{INK}", fill_opacity=opacity, class_="patch")
-
-
-def _axis(seconds: float, pixels: float, top: int) -> list[Markup]:
+def _ticks(seconds: float, pixels: float, top: int) -> list[Tick]:
     """Marks of time: `seconds` in all, `pixels` each."""
     step = next((step for step in _STEPS if step * pixels >= TICK), _STEPS[-1])
-    marks = []
+    ticks = []
     for number in range(int(seconds / step) + 1):
         x = number * step * pixels
-        marks.append(tag("path", d=f"M{x:.2f} {top}v4", class_="grid"))
-        if (seconds - number * step) * pixels > TICK / 2:
-            marks.append(tag("text", f"{number * step:g} s", x=x + 2, y=str(top + 15)))
-    return marks
+        said = f"{number * step:g} s" if (seconds - number * step) * pixels > TICK / 2 else ""
+        ticks.append(Tick(f"M{x:.2f} {top}v4", float(x + 2), top + 15, said))
+    return ticks
 
 
 def _told(side: str, spikes: Sequence[tuple[int, str]]) -> str:

@@ -1,6 +1,7 @@
 """Several runs of one recipe as a table, and what they say together."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -9,13 +10,43 @@ from slrcli.report.text.alignment import percent, visible
 from slrcli.report.text.scores import interval_text
 from slrcli.report.text.tables import ResponsiveTable
 from slrcli.scoring.spread import Spread, Summary
+from slrcli.scoring.stats import Interval
+from slrcli.scoring.wer import Score
 
 
-def folds_table(outcomes: Sequence, head: str, optimistic: bool) -> ResponsiveTable:
+class Outcome(Protocol):
+    """One run: its fold and seed, its scores after the last and the best epoch, and what it was like."""
+
+    @property
+    def fold(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def last(self) -> Score: ...
+
+    @property
+    def interval(self) -> Interval: ...
+
+    @property
+    def best(self) -> Score: ...
+
+    @property
+    def best_epoch(self) -> int: ...
+
+    @property
+    def unseen(self) -> int: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+
+def folds_table(outcomes: Sequence[Outcome], head: str, optimistic: bool) -> ResponsiveTable:
     """One row a run.
 
     Args:
-        outcomes: what `slrcli.training.folds.folds` made of each.
+        outcomes: of all runs.
         head: what the folds are called; "" where there are none.
         optimistic: whether the best epoch was chosen on what is scored.
     """

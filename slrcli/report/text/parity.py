@@ -1,6 +1,7 @@
 """How an exported model compares with its checkpoint, as a table."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -9,12 +10,30 @@ from slrcli.report.text.alignment import percent
 from slrcli.report.text.tables import ResponsiveTable
 
 
-def parity_table(rows: Sequence) -> ResponsiveTable:
-    """One row a form of the model.
+class Form(Protocol):
+    """One form of a model beside torch's: what `slrcli.evaluation.parity` measures."""
 
-    Args:
-        rows: `slrcli.evaluation.parity.Parity`, torch's first.
-    """
+    @property
+    def weights(self) -> str: ...
+
+    @property
+    def megabytes(self) -> float: ...
+
+    @property
+    def difference(self) -> float: ...
+
+    @property
+    def dev_difference(self) -> float | None: ...
+
+    @property
+    def wer(self) -> float | None: ...
+
+    @property
+    def milliseconds(self) -> float | None: ...
+
+
+def parity_table(rows: Sequence[Form]) -> ResponsiveTable:
+    """One row a form of the model, torch's first."""
     on_dev = rows[0].wer is not None
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("weights", no_wrap=True)

@@ -1,5 +1,7 @@
 """Protocols side by side, intervals, comparisons and breakdowns, for people."""
 
+from collections.abc import Sequence
+
 from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,6 +10,7 @@ from rich.text import Text
 from slrcli.report.text.alignment import percent, visible
 from slrcli.report.text.tables import ResponsiveTable, score_line
 from slrcli.scoring.breakdown import Breakdown, Familiarity
+from slrcli.scoring.score import ProtocolScore
 from slrcli.scoring.stats import Comparison, Interval
 from slrcli.scoring.wer import Score
 
@@ -32,11 +35,11 @@ def interval_lines(intervals: dict[str, Interval]) -> list[str]:
     return lines
 
 
-def protocol_table(protocol_scores, plain: Score) -> ResponsiveTable:
+def protocol_table(protocol_scores: Sequence[ProtocolScore], plain: Score) -> ResponsiveTable:
     """One row a protocol.
 
     Args:
-        protocol_scores: what `slrcli.scoring.score` made of each.
+        protocol_scores: the same files under each.
         plain: the score under the protocol `plain`, which the last columns but one are measured against.
     """
     table = Table(
@@ -54,7 +57,7 @@ def protocol_table(protocol_scores, plain: Score) -> ResponsiveTable:
     return ResponsiveTable(table)
 
 
-def protocol_notes(protocol_scores) -> str:
+def protocol_notes(protocol_scores: Sequence[ProtocolScore]) -> str:
     """What the table's columns mean, and the tokens that each rule takes."""
     lines = [
         "ref out, hyp out: tokens that the rules take away. vs plain: errors more or fewer than the plain edit",
@@ -67,16 +70,16 @@ def protocol_notes(protocol_scores) -> str:
     return "\n".join(lines)
 
 
-def side_by_side(protocol_scores, plain: Score) -> list[RenderableType]:
+def side_by_side(protocol_scores: Sequence[ProtocolScore], plain: Score) -> list[RenderableType]:
     """Several protocols as a table with its notes; nothing for a single one."""
     return [protocol_table(protocol_scores, plain), protocol_notes(protocol_scores)] if len(protocol_scores) > 1 else []
 
 
-def closing_lines(main, intervals: dict[str, Interval]) -> list[str]:
+def closing_lines(main: ProtocolScore, intervals: dict[str, Interval]) -> list[str]:
     """What every scoring command ends in: intervals, the signature, and the rate itself last.
 
     Args:
-        main: what `slrcli.scoring.score` made of the first protocol.
+        main: the score under the first protocol.
         intervals: its intervals, by the names that they have there.
     """
     return [*interval_lines(intervals), main.signature, score_line(main.score)]
@@ -140,8 +143,12 @@ def breakdown_view(found: Breakdown) -> RenderableType:
     return Group(ResponsiveTable(glosses), ResponsiveTable(lengths), Text("\n".join(lines)))
 
 
-def changes_view(changes) -> str:
-    """What each rule changed, its first examples, and how often."""
+def changes_view(changes: Sequence[tuple[str, str, str, str, str]]) -> str:
+    """What each rule changed, its first examples, and how often.
+
+    Args:
+        changes: (rule, side, id, before, after) of each.
+    """
     grouped: dict[tuple[str, str], list] = {}
     for rule, side, *rest in changes:
         grouped.setdefault((rule, side), []).append(rest)
@@ -155,7 +162,7 @@ def changes_view(changes) -> str:
     return "\n".join(lines) or "No rule changed anything."
 
 
-def _step(name: str, item) -> str:
+def _step(name: str, item: ProtocolScore) -> str:
     """A step of one protocol's: `marks 0/3 -2`."""
     ref, hyp = item.removed.get(name, (0, 0))
     return f"{name} {ref}/{hyp}" + (f" {item.made[name]:+d}" if name in item.made else "")

@@ -1,18 +1,39 @@
 """What settings of a decoder leave of errors, as a table."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from rich.box import SIMPLE
 from rich.table import Table
 
+from slrcli.config import DecodeConfig
 from slrcli.report.text.alignment import percent
 from slrcli.report.text.tables import ResponsiveTable
+from slrcli.scoring.wer import Score
 
 
-def tuned_table(found) -> ResponsiveTable:
-    """One row for all settings that were tried, in order; the chosen one is marked.
+class Tried(Protocol):
+    """Settings of a decoder, and what they leave of errors."""
 
-    Args:
-        found: what `slrcli.evaluation.tune` made.
-    """
+    @property
+    def options(self) -> DecodeConfig: ...
+
+    @property
+    def score(self) -> Score: ...
+
+
+class Tuned(Protocol):
+    """All that was tried, in order, and what was chosen of it."""
+
+    @property
+    def tried(self) -> Sequence[Tried]: ...
+
+    @property
+    def best(self) -> Tried: ...
+
+
+def tuned_table(found: Tuned) -> ResponsiveTable:
+    """One row for all settings that were tried, in order; the chosen one is marked."""
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("beam", "lm weight", "bonus", "errors", "WER", ""):
         table.add_column(name, justify="right", no_wrap=True)

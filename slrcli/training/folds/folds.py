@@ -12,23 +12,22 @@ from typing import Any
 import torch
 
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, PLAN, STATE, new_run, shown
-from slrcli.config import Config
+from slrcli.config import Config, check_bounds
 from slrcli.console import Console, finite
 from slrcli.corpus import Corpus
 from slrcli.corpus.folds import Fold, write_folds
 from slrcli.errors import EXIT_INTERRUPTED, EXIT_OK, CheckpointError, SlrError
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.files import atomic_write_text
-from slrcli.parallel.side_by_side import side_by_side
-from slrcli.parallel.workers import usable_cores
-from slrcli.scoring.plain import score_dict
+from slrcli.parallel.workers import Workers, as_they_end, usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, score
 from slrcli.training.folds.plan import ANNOTATIONS, Part, Plan, make_plan, read_plan
-from slrcli.training.run import TrainResult, check_options, resume, train, with_absolute_paths
+from slrcli.training.run import TrainResult, resume, train, with_absolute_paths
 
 RESULT = "result.json"  # in the folder of a run that is finished and scored
+PATIENCE = 120.0  # seconds that a run side by side with others gets to end its step and save its state
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Outcome:
     def to_dict(self, utterances: bool = False) -> dict[str, Any]:
         """Plain values, for JSON; with every utterance, if wanted."""
         plain = {key: getattr(self, key) for key in PLAIN}
-        scores = {key: score_dict(getattr(self, key), utterances=utterances) for key in ("last", "best")}
+        scores = {key: getattr(self, key).to_dict(utterances=utterances) for key in ("last", "best")}
         return {**plain, "interval": asdict(self.interval), **scores}
 
     @classmethod
@@ -142,7 +141,7 @@ def train_folds(
     Raises:
         SlrError: options or data that allow no such runs, or what ends a run.
     """
-    check_options(config)
+    check_bounds(config)
     config = with_absolute_paths(config)
     jobs = jobs or usable_cores()
     plan, corpus, made = make_plan(config, folds, splits, seeds, score_split, jobs, console)
@@ -240,10 +239,10 @@ def together(folder: Path, plan: Plan, left: list, jobs: int, done, console: Con
             task.advance(now - shown_epochs)
             shown_epochs = now
 
-        side_by_side(
-            run_quietly, [(folder, plan, *run) for run in left], jobs, plan.threads,
-            lambda work, outcome: done(work[2:], outcome), tick,
-        )  # fmt: skip
+        with Workers(min(jobs, len(left)), patience=PATIENCE) as pool:
+            runs = {pool.submit(run_quietly, folder, plan, *run): run for run in left}
+            for future in as_they_end(runs, tick):
+                done(runs[future], future.result())
 
 
 class Silent(Console):
@@ -259,7 +258,8 @@ class Silent(Console):
 
 def run_quietly(folder: Path, plan: Plan, part: Part, seed: int) -> Outcome | None:
     """`run_one` in a process of its own."""
-    return run_one(folder, plan, part, seed, Silent())
+    with torch_threads(plan.threads):
+        return run_one(folder, plan, part, seed, Silent())
 
 
 def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> Outcome | None:
@@ -325,7 +325,7 @@ def read_outcome(run: Path) -> Outcome | None:
 
 
 def _scored(values: dict[str, Any]) -> Score:
-    """The score that `score_dict` wrote with its utterances, counted anew."""
+    """The score that `to_dict` wrote with its utterances, counted anew."""
     each = values["per_utterance"]
     return score({item["id"]: item["ref"] for item in each}, {item["id"]: item["hyp"] for item in each})
 

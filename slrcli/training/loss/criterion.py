@@ -15,10 +15,9 @@ from torch import Tensor
 from slrcli.config import Config
 from slrcli.corpus.clips import Batch
 from slrcli.ctc.loss import ctc_loss
-from slrcli.errors import UsageError
 from slrcli.models.base import Output
 from slrcli.models.layers import mask
-from slrcli.training.loss.distill import BLANKS, at_frames, distillation, sequence_loss
+from slrcli.training.loss.distill import at_frames, distillation, sequence_loss
 from slrcli.training.loss.framewise import frame_labels, framewise_loss
 
 Teacher = Callable[[Batch], tuple[Tensor, Tensor]]  # a batch -> log-probabilities [B, S, V], frames of each clip [B]
@@ -33,16 +32,10 @@ class Criterion:
 
     Attributes:
         placing: whether frames are learnt by the places of the glosses, as `loss.frames` says; `Trainer` knows when.
-
-    Raises:
-        UsageError: an unknown rule for blanks.
     """
 
     def __init__(self, config: Config, teacher: Teacher | None = None):
         self.optim, self.loss, self.distill, self.teacher = config.optim, config.loss, config.distill, teacher
-        if self.distill.blanks not in BLANKS:
-            raise UsageError(f"There is no rule '{self.distill.blanks}'.", "distill.blanks",
-                             f"Known: {', '.join(BLANKS)}.")  # fmt: skip
         self.framewise = False
 
     def __call__(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,7 +1,7 @@
 """Learning from a teacher's posteriors: which frames are compared, and how.
 
 A CTC model says blank nearly everywhere and glosses in spikes, and no two models spike in the same frame. What is
-compared is therefore a choice (`BLANKS`):
+compared is therefore a choice (`distill.blanks`):
 
 * `all`: every frame (Hinton et al. 2015).
 * `symmetric`: those in which the teacher says a gloss, and the blank frame before and after each run of them, so that a
@@ -24,7 +24,6 @@ from slrcli.models.base import Output
 from slrcli.models.layers import mask
 from slrcli.parallel.distributed import portion
 
-BLANKS = ("all", "symmetric")
 BEAM = 10  # prefixes that the search for a teacher's hypotheses keeps, where not more hypotheses are wanted
 NBEST = 4  # labellings of a clip that count, at most
 
@@ -39,7 +38,7 @@ def distillation(student: Tensor, teacher: Tensor, lengths: Tensor, blanks: str,
         student: log-probabilities `[B, T', V]`.
         teacher: the same, at the same frames; no gradient goes there.
         lengths: valid frames, int64 `[B]`.
-        blanks: one of `BLANKS`.
+        blanks: one of `slrcli.config.names.BLANKS`.
         temperature: both are divided by it before they are normalised again; 1 leaves them as they are.
     """
     valid = mask(lengths, student.shape[1])

@@ -7,16 +7,12 @@ from importlib import resources
 import numpy as np
 import pytest
 from support import planted_corpora, planted_signing
-from support.planted_corpora import errors, look, sound_corpus, vocabulary_of, warnings
-from support.planted_models import CLASSES, COLUMNS, Sound
+from support.planted_corpora import errors, look, sound_corpus, warnings
 from support.planted_signing import signing_corpus
 
 from slrcli.corpus import open_corpus
 from slrcli.doctor.data.checks import DATA_CHECKS
-from slrcli.doctor.data.vocabulary import DATA_VOCAB_CHECKS, MODEL_VOCAB_CHECKS, VOCAB_CHECKS
-from slrcli.doctor.model.checks import MODEL_CHECKS
-from slrcli.doctor.model.probe import ModelContext
-from slrcli.doctor.run import examine
+from slrcli.doctor.data.vocabulary import DATA_VOCAB_CHECKS, VOCAB_CHECKS
 from slrcli.findings import Level
 
 
@@ -53,14 +49,14 @@ def assert_found(examination, code, level):
 
 def test_every_check_of_data_and_vocabulary_has_a_planted_fault():
     planted = {**planted_corpora.FAULTS, **planted_signing.FAULTS, **planted_signing.STORED_FAULTS}
-    codes = {check.code for check in (*DATA_CHECKS, *VOCAB_CHECKS, *MODEL_VOCAB_CHECKS, *DATA_VOCAB_CHECKS)}
-    assert codes == {code for code, _ in planted.values()} | {"SLR-V02"}  # which needs a model: the last one here
+    codes = {check.code for check in (*DATA_CHECKS, *VOCAB_CHECKS, *DATA_VOCAB_CHECKS)}
+    assert codes == {code for code, _ in planted.values()}
     assert len(planted) >= 35
 
 
 def test_every_check_of_data_and_vocabulary_has_a_page_that_explains_it():
     folder = resources.files("slrcli.doctor") / "pages"
-    for check in (*DATA_CHECKS, *VOCAB_CHECKS, *MODEL_VOCAB_CHECKS, *DATA_VOCAB_CHECKS):
+    for check in (*DATA_CHECKS, *VOCAB_CHECKS, *DATA_VOCAB_CHECKS):
         page = (folder / f"{check.code}.md").read_text(encoding="utf-8")
         assert page.startswith(f"# {check.code}: {check.title}\n") and page.count("\n## ") == 3
 
@@ -90,12 +86,6 @@ def test_a_fault_of_bodies_and_movement_is_found_under_its_own_code(signing, tmp
 @pytest.mark.parametrize("spoil", planted_signing.STORED_FAULTS, ids=lambda spoil: spoil.__name__)
 def test_a_fault_of_stored_differences_is_found(stored, tmp_path, spoil):
     assert_found(plant(stored, spoil, tmp_path), *planted_signing.STORED_FAULTS[spoil])
-
-
-def test_a_vocabulary_of_another_size_than_the_model_is_found():
-    vocabulary = vocabulary_of(" ".join(f"G{i}" for i in range(CLASSES)))
-    context = ModelContext(Sound(), COLUMNS, CLASSES, None, vocabulary)
-    assert errors(examine("", context, MODEL_CHECKS, VOCAB_CHECKS, MODEL_VOCAB_CHECKS)) == {"SLR-V02"}
 
 
 # The same on real recordings

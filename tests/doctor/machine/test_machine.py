@@ -49,7 +49,7 @@ PLANTED_ERRORS = {
     "threads unreadable": ({"thread_variables": {"OMP_NUM_THREADS": "all"}}, "SLR-E04", "is 'all'"),
     "no memory": ({"memory_free": 200}, "SLR-E05", "200 MiB of 15.6 GiB"),
     "disk full": ({"disk_free": 40}, "SLR-E06", "40 MiB are free"),
-    "runs not writable": ({"runs_problem": "Permission denied"}, "SLR-E07", "Permission denied"),
+    "runs not writable": ({"runs_problem": "Permission denied"}, "SLR-E06", "Permission denied"),
 }
 PLANTED_WARNINGS = {
     "old tensorboard": ({"optional": {"tensorboard": "2.1"}}, "SLR-E01", "tensorboard 2.1"),
@@ -166,7 +166,7 @@ def command(*arguments):
 
 def test_the_command_shows_findings_a_table_or_json(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    plain = command()
+    plain = command("--verbose")
     assert plain.exit_code == 0 and "SLR-E01" in plain.stdout
     table = command("--markdown").stdout
     assert table.startswith("| what | here |\n|---|---|\n| slr |") and f"| {torch.__version__} |" in table
@@ -177,7 +177,7 @@ def test_the_command_shows_findings_a_table_or_json(tmp_path, monkeypatch):
 def test_a_folder_for_runs_can_be_named_and_fails_where_none_can_be_written(tmp_path):
     (tmp_path / "file").touch()
     failed = command("--output-dir", tmp_path / "file", "--markdown")
-    assert failed.exit_code == 1 and "- error SLR-E07: nothing can be written" in failed.stdout
+    assert failed.exit_code == 1 and "- error SLR-E06: The folder for runs cannot be written" in failed.stdout
 
 
 def test_a_bad_variable_of_the_environment_is_found_by_the_command(tmp_path, monkeypatch):

@@ -20,14 +20,12 @@ from support.planted_models import (
 
 import slrcli
 from slrcli.doctor.context import Checks, Context, error, note, some
-from slrcli.doctor.data.vocabulary import MODEL_VOCAB_CHECKS, VOCAB_CHECKS
 from slrcli.doctor.model.checks import MODEL_CHECKS
 from slrcli.doctor.model.probe import ModelContext
 from slrcli.doctor.run import examine
 from slrcli.errors import DataError
 from slrcli.features.layout import generic_layout, load_layout
 from slrcli.findings import Level
-from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.registry import ARCHITECTURES, build_model
 
 
@@ -176,38 +174,6 @@ def test_a_model_that_raises_is_named_once_and_the_rest_is_left_out():
     }
 
 
-# Vocabularies of checkpoints
-
-
-def vocabulary(glosses):
-    return Vocabulary.build([[f"G{i}" for i in range(glosses)]])
-
-
-def test_a_vocabulary_that_fits_the_model_passes():
-    context = context_of(made(Sound), vocabulary=vocabulary(CLASSES - 1))
-    found = examine("", context, MODEL_CHECKS, VOCAB_CHECKS, MODEL_VOCAB_CHECKS)
-    assert found.passed and not found.skipped
-
-
-def test_a_vocabulary_of_another_size_is_found():
-    context = context_of(made(Sound), vocabulary=vocabulary(CLASSES))
-    assert errors(examine("", context, MODEL_CHECKS, VOCAB_CHECKS, MODEL_VOCAB_CHECKS)) == {"SLR-V02"}
-
-
-@pytest.mark.parametrize("tokens", [("A", "B"), ("<blank>", "A", "B", "A")])
-def test_a_vocabulary_that_is_no_bijection_is_found(tokens):
-    broken = vocabulary(3)
-    object.__setattr__(broken, "tokens", tokens)  # what no reader of files lets through
-    context = context_of(made(Sound), vocabulary=broken)
-    assert errors(examine("", context, VOCAB_CHECKS, MODEL_VOCAB_CHECKS)) >= {"SLR-V01"}
-
-
-def test_an_encoder_that_forgets_is_found():
-    broken = vocabulary(3)
-    broken._ids["G0"] = 2
-    assert errors(examine("", context_of(made(Sound), vocabulary=broken), VOCAB_CHECKS)) == {"SLR-V01"}
-
-
 # The frame itself
 
 
@@ -244,7 +210,7 @@ def test_a_check_that_raises_speaks_under_its_own_code_and_the_others_run():
     assert "KeyError" in found.findings[1].what
     assert found.skipped == (("SLR-X03", "SLR-X02"), ("SLR-X04", "SLR-X03"))
     assert seen == [check.code for check in checks]
-    summary = found.as_dict()["summary"]
+    summary = found.to_dict()["summary"]
     assert summary == {"passed": False, "checks": 3, "errors": 2, "warnings": 0, "notes": 1}
     with pytest.raises(ValueError, match="twice"):
         checks.add("SLR-X01", "again")

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from slrcli.cli import app
 from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import Layout, generic_layout, guess_layout, layouts_of_width, list_layouts, load_layout
 
@@ -287,3 +289,10 @@ def test_unknown_names_and_unreadable_files_are_the_users_to_mend(tmp_path):
     (tmp_path / "bad.toml").write_text("units = \n", encoding="utf-8")
     with pytest.raises(UsageError, match="TOML"):
         load_layout(tmp_path / "bad.toml")
+
+
+def test_the_drawing_of_a_layout_is_gone_and_its_points_are_listed(tmp_path):
+    drawn = CliRunner().invoke(app, ["layout", "kinect-20", "--picture", str(tmp_path / "a.svg")])
+    assert drawn.exit_code == 2 and "No such option: --picture" in drawn.stderr and not list(tmp_path.iterdir())
+    listed = CliRunner().invoke(app, ["layout", "kinect-20", "--points"])
+    assert listed.exit_code == 0 and "pose.right_ankle\tx 51\ty 52\tz 53" in listed.stdout

@@ -212,17 +212,26 @@ def test_a_real_file_of_version_0_cut_anywhere_is_an_error_of_ours(real_data, tm
             read_features(tmp_path / "cut.pose")
 
 
-def test_flipped_bytes_never_show_as_a_foreign_error(tmp_path):
-    path, _ = reduced(tmp_path / "few.pose", frames=2)
-    data = bytearray(path.read_bytes())
+def test_a_flipped_byte_is_refused_or_changes_a_single_value(tmp_path):
+    """The format has no checksum: damage to the header is refused, damage to a number changes that number alone."""
+    path, points = reduced(tmp_path / "few.pose", frames=2)
+    sound, data = read_features(path), bytearray(path.read_bytes())
+    refused, altered = set(), set()
     for place in range(len(data)):
         changed = data.copy()
         changed[place] ^= 0xFF
         path.write_bytes(changed)
         try:
-            read_features(path)
+            found = read_features(path)
         except DataError:
+            refused.add(place)
             continue
+        differing = int((~np.isclose(found, sound, rtol=0, atol=0, equal_nan=True)).sum())
+        assert found.shape == sound.shape and differing <= 1, f"byte {place}: {differing} values differ"
+        altered |= {place} if differing else set()
+    numbers = bytes(data).index(points.tobytes())
+    assert not refused & set(range(numbers, len(data)))
+    assert altered >= set(range(numbers, numbers + points.nbytes)) and len(refused) > numbers / 2
 
 
 @pytest.mark.parametrize(("frames", "people", "message"), [

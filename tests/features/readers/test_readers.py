@@ -10,8 +10,21 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from slrcli.errors import DataError, DependencyError
+from slrcli.features import readers
 from slrcli.features.layout import load_layout
-from slrcli.features.readers import feature_header, feature_shape, own_layout, read_features, read_recording
+from slrcli.features.readers import (
+    SUFFIXES,
+    TEXTS,
+    Reader,
+    feature_header,
+    feature_shape,
+    frame_rate,
+    own_layout,
+    read_clips,
+    read_features,
+    read_recording,
+)
+from slrcli.features.recording import Recording
 
 CLIP = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -113,18 +126,25 @@ def test_files_cut_at_any_byte_are_an_error_of_ours(tmp_path, save):
             read_features(whole)
 
 
-def test_flipped_bytes_never_show_as_a_foreign_error(tmp_path):
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_flipped_byte_is_refused_or_changes_nothing(tmp_path, save):
+    """An archive has a checksum over its numbers: what a damaged one still gives are the numbers that were saved."""
     path = tmp_path / "clip.npz"
-    np.savez_compressed(path, CLIP)
+    save(path, CLIP)
     data = bytearray(path.read_bytes())
+    refused = set()
     for place in range(len(data)):
         changed = data.copy()
         changed[place] ^= 0xFF
         path.write_bytes(changed)
         try:
-            read_features(path)
+            np.testing.assert_array_equal(read_features(path), CLIP, err_msg=f"byte {place}")
         except DataError:
-            continue
+            refused.add(place)
+    if save is np.savez:
+        numbers = bytes(data).index(CLIP.tobytes())
+        assert refused >= set(range(numbers, numbers + CLIP.nbytes))
+    assert len(refused) > len(data) / 2
 
 
 def test_an_archive_that_swells_is_refused_before_it_is_unpacked(tmp_path):
@@ -226,6 +246,36 @@ def test_the_header_alone_tells_the_shape(tmp_path):
     data = (tmp_path / "clip.npy").read_bytes()
     (tmp_path / "clip.npy").write_bytes(data[: -CLIP.nbytes])
     assert feature_shape(tmp_path / "clip.npy") == (4, 3)
+
+
+def test_a_format_is_one_reader_in_the_registry(tmp_path, monkeypatch):
+    class Words(Reader):
+        suffixes = (".words",)
+
+        def read(self, path, layout=None, people="largest"):
+            return Recording(np.array([[len(word)] for word in path.read_text().split()], np.float32))
+
+    path = tmp_path / "clip.words"
+    path.write_text("one three")
+    with pytest.raises(DataError, match=r"end in \.npy"):
+        read_features(path)
+    monkeypatch.setattr(readers, "READERS", (*readers.READERS, Words()))
+    assert read_features(path).tolist() == [[3], [5]] and feature_shape(path) == (2, 1)
+    assert [id for id, _ in read_clips(path)] == [""] and own_layout(path) is None and frame_rate(path) == 0
+    header = feature_header(path)
+    assert (header.frames, header.columns, header.stored_as) == (2, 1, "float32") and header.sample[1] == b"one three"
+
+
+def test_of_two_files_of_a_clip_the_arrays_go_before_the_texts():
+    assert SUFFIXES == (".npy", ".npz", ".safetensors", ".pose", ".parquet", ".csv", ".json")
+    assert TEXTS == (".csv", ".json")
+
+
+@pytest.mark.parametrize(("fps", "told"), [("12.5", 12.5), ("-1", 0.0), ("nan", 0.0), (None, 0.0)])
+def test_the_frame_rate_of_an_archive_is_told_without_reading_its_arrays(tmp_path, fps, told):
+    save_file({"features": CLIP}, tmp_path / "clip.safetensors", {"fps": fps} if fps else None)
+    np.savez(tmp_path / "clip.npz", features=CLIP, **({"fps": float(fps)} if fps else {}))
+    assert frame_rate(tmp_path / "clip.safetensors") == frame_rate(tmp_path / "clip.npz") == told
 
 
 def test_real_packs_have_the_shape_that_numpy_sees(real_data):

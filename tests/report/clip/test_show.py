@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import slrcli
 from slrcli.cli import app
 from slrcli.features.layout import generic_layout, list_layouts, load_layout
 from slrcli.features.recording import Recording
 from slrcli.features.speed import speed
 from slrcli.features.writers import write_recording
+from slrcli.report.clip.gif import COLOURS as GIF_COLOURS
 from slrcli.report.clip.html import GRID, MISSING, MOST_BYTES, stride_for
 from slrcli.report.clip.skeleton import drawing_order, skeleton, square
 from slrcli.report.clip.timeline import binned, timeline
@@ -288,6 +290,12 @@ def test_an_animation_plays_at_the_pace_of_the_clip(clip, tmp_path):
             duration += moving.info["duration"]
     assert 40 <= frames <= 90 and duration == pytest.approx(3000, rel=0.15)
     assert json.loads(slr(clip, "--out", "clip.gif", "--json").stdout)["bytes"] < 500_000
+
+
+def test_colours_of_the_parts_are_the_same_on_the_page_and_in_the_animation():
+    style = (Path(slrcli.__file__).parent / "report" / "clip" / "player.css").read_text()
+    light = re.findall(r":root \{([^}]*)\}", style)[0]
+    assert re.findall(r"#[0-9a-f]{6}", light) == ["#" + bytes(colour).hex() for colour in GIF_COLOURS]
 
 
 def test_without_pillow_an_animation_says_what_to_install(clip, monkeypatch):

@@ -23,13 +23,15 @@ from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.report.page.confusion import SHOWN
 from slrcli.report.page.data import Posterior, ReportData
 from slrcli.report.page.document import SECTIONS, render
-from slrcli.report.page.markup import VOID, Markup, tag
 from slrcli.report.page.posterior import heat_png
 from slrcli.report.page.sections import SIGNERS
-from slrcli.scoring.align import Counts
+from slrcli.report.page.utterances import Shown
+from slrcli.report.templates import macro, shown
+from slrcli.scoring.align import Counts, Edit
 from slrcli.scoring.breakdown import calibration, familiarity
 from slrcli.scoring.wer import by_group, score
 
+VOID = frozenset({"meta"})  # elements of the page that have no end tag
 HOSTILE = "\"'><img src=x onerror=alert(1)></style><script>alert(2)</script>&amp;\x00\x1b[31m\u202e\ud800"
 
 
@@ -223,10 +225,14 @@ def test_hostile_names_stay_text_everywhere():
 
 
 def test_text_is_escaped_and_markup_is_not():
-    assert tag("p", "<b>", Markup("<i></i>"), 3, title='"') == '<p title="&quot;">&lt;b&gt;<i></i>3</p>'
-    assert (
-        tag("rect", x=1.5, width=2 / 3, class_="S", aria_label=None) == '<rect x="1.5" width="0.67" class="S"></rect>'
-    )
+    one = macro("page/parts.html.j2", "utterance", Shown("<b>\u202e", "&", [Edit("D", '"', None)]))
+    assert "<p>&lt;b&gt;\\u202e <small>&amp;</small></p>" in one and "<span>&#34;</span><span>***</span>" in one
+    assert shown(one) is one and [shown(value) for value in (1.5, 2 / 3, 3, "\x1b")] == ["1.5", "0.67", "3", "\\x1b"]
+
+
+def test_a_template_adds_no_white_space_of_its_own(data):
+    (text,) = re.findall(r"<body>(.*)</body>", render(data), re.S)
+    assert not re.search(r">\s+<(?!/|small)", text) and "\n" not in text
 
 
 def test_the_headline_is_the_score(data):

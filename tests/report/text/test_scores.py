@@ -15,7 +15,6 @@ from rich.style import Style
 from slrcli.report.text.alignment import STYLES, AlignmentView, alignment_lines, alignment_text, utterance_view, visible
 from slrcli.report.text.tables import score_line, score_table, score_text, worst_view
 from slrcli.scoring.align import align
-from slrcli.scoring.plain import score_dict
 from slrcli.scoring.wer import by_group, score
 
 
@@ -150,7 +149,7 @@ def test_the_plain_table_is_aligned(example):
 
 
 def test_the_dictionary_is_plain_json_with_null_where_there_is_no_rate(example):
-    record = json.loads(json.dumps(score_dict(example, by_group(example, {}), utterances=True), allow_nan=False))
+    record = json.loads(json.dumps(example.to_dict(by_group(example, {}), utterances=True), allow_nan=False))
     assert (record["wer"], record["errors"], record["ref_tokens"], record["hyp_tokens"]) == (60.0, 3, 5, 6)
     assert (record["utterances"], record["distinct_ref"], record["distinct_hyp"], record["empty_hyp"]) == (3, 4, 5, 0)
     assert record["groups"][""]["wer"] == 60.0
@@ -162,7 +161,7 @@ def test_the_dictionary_is_plain_json_with_null_where_there_is_no_rate(example):
         "=D==I",
     )
     assert three["wer"] is None
-    assert "groups" not in score_dict(example)
+    assert "groups" not in example.to_dict()
 
 
 def test_a_table_that_does_not_fit_becomes_lines_with_every_cell():

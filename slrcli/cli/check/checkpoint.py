@@ -1,0 +1,44 @@
+"""`slr check checkpoint`: a checkpoint and its run, alone or with a corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted, check
+from slrcli.cli.options.common import Json, OptionalRecognisedCorpus, data_of, option
+from slrcli.config import Config
+from slrcli.console import Console
+
+Checkpoint = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="PATH", help="Checkpoint or folder of a run; without it the newest run.", show_default=False
+    ),
+]
+
+
+def checkpoint(
+    console: Console,
+    *,
+    path: Checkpoint = None,
+    corpus: OptionalRecognisedCorpus,
+    seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
+    only: Only,
+    skip: Skip,
+    strict: Strict,
+    verbose: Verbose,
+    as_json: Json,
+) -> int:
+    """Check a checkpoint: complete, sound, able to decode, and consistent with its run.
+
+    With a corpus, also whether it recognises the signs of dev or repeats memorised sentences.
+
+    Examples:
+        slr check checkpoint runs/latest
+        slr check checkpoint runs/latest --data-dir DIR
+    """
+    from slrcli.doctor.checkpoint.target import CheckpointTarget
+
+    data = data_of(**corpus) if corpus["data_dir"] else None
+    return check(console, CheckpointTarget(path, seed, data), Wanted(only, skip, strict, verbose))

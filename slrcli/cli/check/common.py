@@ -1,0 +1,78 @@
+"""What all checks share on the command line: which of them are wanted, and how an examination is shown."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from slrcli.cli.options.common import option
+from slrcli.console import Console
+from slrcli.errors import EXIT_FAILURE, EXIT_OK
+
+if TYPE_CHECKING:
+    from slrcli.doctor.choice import Choice
+    from slrcli.doctor.run import Examination, Target
+
+Only = Annotated[list[str] | None, option("check.only")]
+Skip = Annotated[list[str] | None, option("check.skip")]
+Strict = Annotated[bool, option("check.strict")]
+Verbose = Annotated[bool, option("check.verbose")]
+
+
+class Wanted(NamedTuple):
+    """The options that every check has."""
+
+    only: list[str] | None
+    skip: list[str] | None
+    strict: bool
+    verbose: bool
+
+    @property
+    def choice(self) -> "Choice":
+        """Which checks to run; UsageError for a code that no check has."""
+        from slrcli.doctor.catalogue import catalogue
+        from slrcli.doctor.choice import ALL, Choice
+
+        if not self.only and not self.skip and not self.strict:
+            return ALL
+        choice = Choice.of(self.only or (), self.skip or (), self.strict)
+        choice.require_known(catalogue())
+        return choice
+
+
+def check(
+    console: Console,
+    target: "Target",
+    wanted: Wanted,
+    drawn: Callable[["Examination"], Iterable[Any]] = lambda examination: (),
+) -> int:
+    """Examine a target and show the result.
+
+    Args:
+        console: where it is shown.
+        target: what is examined.
+        wanted: which checks, and how much of their findings.
+        drawn: lines and tables that stand before the findings.
+
+    Returns:
+        The exit code.
+    """
+    from slrcli.doctor.run import run
+
+    examination = run(target, console, wanted.choice)
+    if console.as_json:
+        console.json(examination.to_dict())
+    else:
+        console.heading(examination.subject)
+        for item in drawn(examination):
+            console.result(item)
+        tell(console, examination, wanted.verbose)
+    return EXIT_OK if examination.passed else EXIT_FAILURE
+
+
+def tell(console: Console, examination: "Examination", verbose: bool) -> None:
+    """The skipped checks, the findings with the worst last, and how many checks ran."""
+    for code, because in examination.skipped:
+        console.note(f"{code} was skipped because {because} failed.")
+    console.findings(examination.findings, notes=verbose)
+    ran = len(examination.checks)
+    hidden = "" if verbose or console.quiet else " --verbose shows the notes."
+    console.note(f"{ran} check{'' if ran == 1 else 's'} ran.{hidden}")

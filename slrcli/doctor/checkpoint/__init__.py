@@ -1,0 +1,1 @@
+"""Checks of checkpoints, and of what lies beside them in a run."""

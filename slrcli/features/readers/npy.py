@@ -1,0 +1,56 @@
+"""`.npy`: one array, never unpickled. Its streams stand in `.npz` archives, too."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from slrcli.features.layout import Layout
+from slrcli.features.readers.arrays import check_shape, recording
+from slrcli.features.readers.common import Sample, ends_in, plainly
+from slrcli.features.readers.reader import Reader
+from slrcli.features.recording import Recording
+
+
+class Npy(Reader):
+    """Files of `numpy.save`."""
+
+    suffixes = (".npy",)
+
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        with plainly(path), path.open("rb") as stream:
+            return recording(clip_array(stream, path), {})
+
+    def extent(self, path: Path) -> tuple[int, int]:
+        with plainly(path), path.open("rb") as stream:
+            return check_shape(*read_header(stream), path)
+
+    def own_layout(self, path: Path, strict: bool = False) -> None:
+        return None
+
+    def stored(self, path: Path) -> tuple[str, Sample]:
+        """See `Reader`; a file that is shorter than it says is found out, too."""
+        with plainly(path), path.open("rb") as stream:
+            found, dtype = read_header(stream)
+            frames, columns = check_shape(found, dtype, path)
+            return dtype.name, ends_in(stream, stream.tell(), frames * columns * dtype.itemsize)
+
+
+def clip_array(stream: BinaryIO, path: Path) -> np.ndarray:
+    """The array of a stream, once its header is that of a clip."""
+    check_shape(*read_header(stream), path)
+    stream.seek(0)
+    return npy.read_array(stream, allow_pickle=False)
+
+
+def read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of the array that a stream holds."""
+    version = npy.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = npy.read_array_header_1_0(stream)
+    elif version == (2, 0):
+        shape, _, dtype = npy.read_array_header_2_0(stream)
+    else:  # 3.0 differs only in the names of structured fields, which no feature file has
+        raise ValueError(f"version {version[0]}.{version[1]} of the npy format holds no plain array of numbers")
+    return shape, dtype

@@ -1,0 +1,111 @@
+"""`.npz`: an archive of `.npy` arrays, one of which is the clip; others may say what it is (see `arrays`)."""
+
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout
+from slrcli.features.readers.arrays import ABOUT, ARRAY_NAMES, check_numbers, check_shape, layout_of, rate_of, recording
+from slrcli.features.readers.common import SAMPLED, Sample, check_size, plainly
+from slrcli.features.readers.npy import clip_array, read_header
+from slrcli.features.readers.reader import Reader
+from slrcli.features.recording import Recording
+
+BOMB_BYTES, BOMB_RATIO = 64 << 20, 200  # landmarks pack to a half or a tenth; an archive that swells further is hostile
+MOST_MEMBERS = 1000  # arrays of one clip
+
+
+class Npz(Reader):
+    """Archives of `numpy.savez` and `savez_compressed`."""
+
+    suffixes = (".npz",)
+
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        with plainly(path), _opened(path) as archive:
+            about = _about(archive)
+            with archive.open(_member(archive, path)) as stream:
+                return recording(clip_array(stream, path), about)
+
+    def extent(self, path: Path) -> tuple[int, int]:
+        with plainly(path), _opened(path) as archive, archive.open(_member(archive, path)) as stream:
+            return check_shape(*read_header(stream), path)
+
+    def own_layout(self, path: Path, strict: bool = False) -> Layout | None:
+        with plainly(path), _opened(path) as archive:
+            about = _about(archive)
+        return layout_of(about, self.extent(path)[1], path, strict)
+
+    def frame_rate(self, path: Path) -> float:
+        with plainly(path), _opened(path) as archive:
+            return rate_of(_about(archive))
+
+    def stored(self, path: Path) -> tuple[str, Sample]:
+        with plainly(path), _opened(path) as archive, archive.open(_member(archive, path)) as stream:
+            found, dtype = read_header(stream)
+            check_shape(found, dtype, path)
+            return dtype.name, (stream.read(SAMPLED), b"")
+
+
+@contextmanager
+def arrays_in(path: Path) -> Iterator[tuple[set[str], Callable[[str], np.ndarray]]]:
+    """Names of the arrays in an archive, and what reads one of them: numbers, not too many."""
+    with _opened(path) as archive:
+
+        def array(name: str) -> np.ndarray:
+            with archive.open(f"{name}.npy") as stream:
+                found, dtype = read_header(stream)
+                check_numbers(dtype, path)
+                check_size(int(np.prod(found, dtype=object)), path, dtype.itemsize)
+                if archive.getinfo(f"{name}.npy").file_size < np.prod(found, dtype=object) * dtype.itemsize:
+                    raise ValueError(f"{name} is announced with the shape {found} and is shorter")
+                stream.seek(0)
+                return npy.read_array(stream, allow_pickle=False)
+
+        yield set(_members(archive)), array
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An archive, once it is certain that it neither swells nor holds files without end."""
+    with zipfile.ZipFile(path) as archive:
+        if len(archive.infolist()) > MOST_MEMBERS:
+            what = f"the archive holds {len(archive.infolist()):,} files"
+            raise DataError(what, path, "this is no feature file; save clips with numpy.savez")
+        for info in archive.infolist():
+            if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(info.compress_size, 1):
+                what = f"{info.filename} in the archive grows from {info.compress_size:,} to {info.file_size:,} bytes"
+                raise DataError(what, path, "this is no feature file; save clips with numpy.savez")
+        yield archive
+
+
+def _members(archive: zipfile.ZipFile) -> list[str]:
+    """Names of the arrays in an archive."""
+    return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+def _member(archive: zipfile.ZipFile, path: Path) -> str:
+    """The file in the archive that holds the clip."""
+    names = [name for name in _members(archive) if name not in ABOUT]
+    if not names:
+        raise DataError("the .npz file holds no array", path, "save it with numpy.savez(file, features=array)")
+    return next((key for key in ARRAY_NAMES if key in names), names[0]) + ".npy"
+
+
+def _about(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """`layout`, `fps` and `size` of an archive, where they are small arrays of texts and numbers."""
+    about = {}
+    for key in set(ABOUT) & set(_members(archive)):
+        if archive.getinfo(f"{key}.npy").file_size > 4 * SAMPLED:
+            continue
+        with archive.open(f"{key}.npy") as stream:
+            _, dtype = read_header(stream)
+            if dtype.kind in "fiuU":
+                stream.seek(0)
+                about[key] = npy.read_array(stream, allow_pickle=False).tolist()
+    return about

@@ -1,0 +1,85 @@
+"""`.safetensors`: named arrays, one of which is the clip; the metadata may say what it is (see `arrays`)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slrcli.errors import DataError
+from slrcli.features.layout import Layout
+from slrcli.features.readers.arrays import ARRAY_NAMES, check_shape, layout_of, rate_of, recording
+from slrcli.features.readers.common import Sample, check_size, ends_of, plainly
+from slrcli.features.readers.reader import Reader
+from slrcli.features.recording import Recording
+
+
+class SafeTensors(Reader):
+    """Files of `safetensors.numpy.save_file`."""
+
+    suffixes = (".safetensors",)
+
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        with plainly(path), _opened(path) as (tensors, name):
+            _extent(tensors.get_slice(name), path)
+            about = dict(tensors.metadata() or {})
+            about["size"] = about.get("size", "").split("x")
+            return recording(tensors.get_tensor(name), about)
+
+    def extent(self, path: Path) -> tuple[int, int]:
+        with plainly(path), _opened(path) as (tensors, name):
+            return _extent(tensors.get_slice(name), path)
+
+    def own_layout(self, path: Path, strict: bool = False) -> Layout | None:
+        with plainly(path), _opened(path) as (tensors, name):
+            about, columns = tensors.metadata() or {}, _extent(tensors.get_slice(name), path)[1]
+        return layout_of(about, columns, path, strict)
+
+    def frame_rate(self, path: Path) -> float:
+        with plainly(path), _opened(path) as (tensors, _):
+            return rate_of(tensors.metadata() or {})
+
+    def stored(self, path: Path) -> tuple[str, Sample]:
+        with plainly(path), _opened(path) as (tensors, name):
+            part = tensors.get_slice(name)
+            _extent(part, path)
+            return part.get_dtype().lower().replace("f", "float").replace("i", "int"), ends_of(path)
+
+
+@contextmanager
+def arrays_in(path: Path) -> Iterator[tuple[set[str], Callable[[str], np.ndarray]]]:
+    """Names of the arrays in a file, and what reads one of them: of a type that numpy knows, not too many numbers."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as tensors:
+
+        def array(name: str) -> np.ndarray:
+            part = tensors.get_slice(name)
+            _check_type(part.get_dtype(), path)
+            check_size(int(np.prod(part.get_shape(), dtype=object)), path)
+            return tensors.get_tensor(name)
+
+        yield set(tensors.keys()), array
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, str]]:
+    """An open file and the name of the array that is the clip."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as tensors:
+        names = list(tensors.keys())
+        if not names:
+            raise DataError("the file holds no array", path, "save it with safetensors.numpy.save_file")
+        yield tensors, next((key for key in ARRAY_NAMES if key in names), names[0])
+
+
+def _extent(part: Any, path: Path) -> tuple[int, int]:
+    _check_type(part.get_dtype(), path)
+    return check_shape(tuple(part.get_shape()), np.dtype(np.float32), path)
+
+
+def _check_type(kind: str, path: Path) -> None:
+    if kind == "BF16" or kind.startswith("F8"):
+        raise DataError(f"the array is stored as {kind}, which numpy does not know", path, "save it as float32")

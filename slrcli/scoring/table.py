@@ -1,0 +1,121 @@
+"""The utterances of a score as a table: rows, a data frame, or a file for a spreadsheet, a page or a paper."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slrcli.errors import DependencyError, UsageError
+from slrcli.files import atomic_file, atomic_write_text, require_place
+from slrcli.scoring.wer import Score
+
+if TYPE_CHECKING:
+    import pandas
+
+COUNTS = ("substitutions", "deletions", "insertions")
+COLUMNS = ("id", "signer", "reference", "hypothesis", *COUNTS)
+Rows = Sequence[Mapping[str, Any]]  # each with all of COLUMNS
+
+
+def table_rows(score: Score, signers: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A row per utterance: `COLUMNS`, glosses joined by blanks as they were aligned, signer empty where not known."""
+    return [
+        {
+            "id": item.id,
+            "signer": signers.get(item.id, ""),
+            "reference": " ".join(item.alignment.ref),
+            "hypothesis": " ".join(item.alignment.hyp),
+            **{name: getattr(item, name) for name in COUNTS},
+        }
+        for item in score.utterances
+    ]
+
+
+def frame_of(rows: Rows) -> "pandas.DataFrame":
+    """The rows as a data frame.
+
+    Raises:
+        DependencyError: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise DependencyError("data frames need the library pandas", "to_frame", "pip install pandas") from error
+    return pandas.DataFrame(list(rows), columns=list(COLUMNS))
+
+
+def require_table(path: Path) -> None:
+    """Nothing, if a table can be written there; for mistakes that should not cost a long computation.
+
+    Raises:
+        UsageError: the suffix means no kind of table.
+        DependencyError: its library is not installed.
+        SlrError: it is plain that the file cannot be written.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError("the suffix means no kind of table", f"--table {path}", f"use one of {', '.join(_SUFFIXES)}")
+    if path.suffix.lower() == PARQUET:
+        _need_pyarrow(path)
+    require_place(path)
+
+
+def write_table(path: Path, rows: Rows) -> None:
+    """Write the rows as the suffix says: .csv, .md (Markdown), .tex (a LaTeX tabular) or .parquet.
+
+    Raises:
+        SlrError: as `require_table`, or the file system refuses.
+    """
+    require_table(path)
+    if path.suffix.lower() != PARQUET:
+        atomic_write_text(path, _WRITERS[path.suffix.lower()](rows))
+        return
+    pyarrow = _need_pyarrow(path)
+    kinds = pyarrow.schema([(name, pyarrow.int64() if name in COUNTS else pyarrow.string()) for name in COLUMNS])
+    with atomic_file(path) as temporary:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=kinds), temporary)
+
+
+def _csv(rows: Rows) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _markdown(rows: Rows) -> str:
+    """A table as GitHub reads it; glosses stand as they are, whatever their characters mean there."""
+    rules = ["---:" if name in COUNTS else "---" for name in COLUMNS]
+    cells = [[re.sub(r"([\\`*_{}\[\]<>|~&#])", r"\\\1", str(row[name])) for name in COLUMNS] for row in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [COLUMNS, rules, *cells])
+
+
+_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_TEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
+_TEX |= {letter: f"\\{letter}" for letter in "{}$&#%_"}
+
+
+def _tex(rows: Rows) -> str:
+    """A `tabular` that needs no package."""
+    kinds = "".join("r" if name in COUNTS else "l" for name in COLUMNS)
+    cells = [["".join(_TEX.get(char, char) for char in str(row[name])) for name in COLUMNS] for row in rows]
+    # {} at its begin: a cell with [ after the \\ of the line above would be read as that one's distance
+    head, *lines = [f"{{}}{' & '.join(line)} \\\\\n" for line in [COLUMNS, *cells]]
+    return f"\\begin{{tabular}}{{{kinds}}}\n\\hline\n{head}\\hline\n{''.join(lines)}\\hline\n\\end{{tabular}}\n"
+
+
+def _need_pyarrow(path: Path) -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        fix = "pip install 'slrcli[parquet]', or write .csv"
+        raise DependencyError("Parquet needs the library pyarrow", f"--table {path}", fix) from error
+    return pyarrow
+
+
+PARQUET = ".parquet"
+_WRITERS: dict[str, Callable[[Rows], str]] = {".csv": _csv, ".md": _markdown, ".tex": _tex}
+_SUFFIXES = (*_WRITERS, PARQUET)

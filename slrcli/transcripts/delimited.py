@@ -1,0 +1,101 @@
+"""Delimited text, shared by transcripts and annotation tables: what separates, which rows there are, on which line.
+
+The header says what separates: the first of `|`, tab, comma and semicolon that it holds. Only commas and semicolons
+come with quotes. Rows whose cells are all blank are skipped.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from slrcli.errors import DataError
+
+SEPARATORS = "|\t,;"  # in this order
+Lines = Iterator[tuple[int, list[str]]]  # line number, counted from 1, and cells
+
+
+def read_text(path: str | Path) -> str:
+    """A UTF-8 file with line feeds alone at its line ends and without a byte order mark.
+
+    Raises:
+        DataError: it cannot be read, or is not UTF-8; names the line.
+    """
+    try:
+        data = Path(path).read_bytes()
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        what = f"not UTF-8 text: byte {data[error.start]:#04x} at position {error.start}"
+        raise DataError(what, f"{path}, line {line}", "save the file as UTF-8") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"cannot read the file: {reason}", str(path), "check the name and the rights") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def separator(text: str) -> str:
+    """What stands between the columns of a table, by its header: the first line that is not blank."""
+    header = text.lstrip("\n ").split("\n", 1)[0]
+    return next((mark for mark in SEPARATORS if mark in header), ",")
+
+
+def rows(text: str, path: str | Path) -> Lines:
+    """The rows that are not blank, header included, each with the number of the line where it begins.
+
+    Raises:
+        DataError: quotes that do not close.
+    """
+    mark = separator(text)
+    numbered = _quoted(text, mark, path) if mark in ",;" else _split(text, mark)
+    yield from ((number, cells) for number, cells in numbered if any(cell.strip() for cell in cells))
+
+
+def _split(text: str, mark: str) -> Lines:
+    yield from ((number, line.split(mark)) for number, line in enumerate(text.split("\n"), 1))
+
+
+def _quoted(text: str, mark: str, path: str | Path) -> Lines:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+    last = 0  # a quoted cell may go over several lines; the row is named by its first
+    try:
+        for cells in reader:
+            yield last + 1, cells
+            last = reader.line_num
+    except csv.Error as error:
+        raise DataError(f"not a table: {error}", f"{path}, line {reader.line_num}", "mend the line") from error
+
+
+def open_table(text: str, path: str | Path) -> tuple[list[str], Lines]:
+    """Names of the columns in lower case, and the rows below them, each as wide as the header.
+
+    Raises:
+        DataError: there is no header; while the rows are read: one of another width.
+    """
+    found = rows(text, path)
+    _, header = next(found, (0, []))
+    if not header:
+        raise DataError("the table is empty", str(path), "the first line must name the columns")
+    names = [name.strip().lower() for name in header]
+    return names, _fitting(found, len(names), path)
+
+
+def _fitting(found: Lines, width: int, path: str | Path) -> Lines:
+    for number, cells in found:
+        if len(cells) != width:
+            raise DataError(f"{len(cells)} columns, the header has {width}", f"{path}, line {number}", "mend the line")
+        yield number, cells
+
+
+def column(names: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """The place of the first of the `wanted` names that the header has; None if it has none of them."""
+    return next((names.index(name) for name in wanted if name in names), None)
+
+
+def need_column(names: Sequence[str], wanted: Sequence[str], path: str | Path, fix: str = "rename one") -> int:
+    """The same; DataError if the header has none of them."""
+    found = column(names, wanted)
+    if found is None:
+        what = f"no column is named {' or '.join(wanted)}"
+        raise DataError(what, f"{path}, line 1", f"{fix}; the header has: {', '.join(names)}")
+    return found

@@ -1,0 +1,91 @@
+"""Which files come of the clips, and when each is written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from slrcli.config import nearest
+from slrcli.errors import UsageError
+from slrcli.files import atomic_write_text
+from slrcli.transcripts.clip import TimedClip
+from slrcli.transcripts.elan import need_pympi
+from slrcli.transcripts.formats import FORMATS, check_ids, text_of
+
+TOGETHER = "glosses"  # name of the files that hold all clips, where a folder is named for them
+
+
+class OutputPlan:
+    """The files that are to be written: `add` every clip, then `finish`.
+
+    Attributes:
+        formats: names of formats.
+        out: a file, a folder, or None: stdout.
+        written: the files that there are by now.
+    """
+
+    def __init__(self, formats: tuple[str, ...], out: Path | None, into: bool):
+        self.formats, self.out, self._into = formats, out, into
+        self.written: list[Path] = []
+        self._clips: list[TimedClip] = []
+
+    def add(self, clip: TimedClip) -> None:
+        """Take a clip; what has a file of its own for it is written at once.
+
+        Raises:
+            SlrError: a file cannot be written, or a format cannot hold the clip.
+        """
+        texts = {name: text_of(name, [clip]) for name in self.formats if self._alone(name)}
+        for name, content in texts.items():
+            self._write(self.out / f"{clip.id}.{name}", content)
+        self._clips.append(clip)
+
+    def finish(self) -> str:
+        """Write the files that hold all clips; where no file is named, return what should be shown."""
+        if self.out is None:
+            return text_of(self.formats[0], self._clips)
+        for name in self.formats:
+            if not self._alone(name):
+                path = self.out / f"{TOGETHER}.{name}" if self._into else self.out
+                self._write(path, text_of(name, self._clips))
+        return ""
+
+    def _alone(self, name: str) -> bool:
+        return self._into and not FORMATS[name].many
+
+    def _write(self, path: Path, content: str) -> None:
+        atomic_write_text(path, content)
+        self.written.append(path)
+
+
+def plan_outputs(formats: Sequence[str], out: Path | None, ids: Sequence[str]) -> OutputPlan:
+    """What is to be written, checked before anything is computed.
+
+    Args:
+        formats: names of `FORMATS`; none: as the suffix of `out` says.
+        out: a file, a folder, or None for stdout.
+        ids: of the clips that will come.
+
+    Raises:
+        UsageError: no such format, or one that does not fit the place or the number of clips.
+        DataError: an id that a format cannot hold.
+        DependencyError: the library of a format is not installed.
+    """
+    suffix = out.suffix.lower().lstrip(".") if out else ""
+    into = out is not None and (out.is_dir() or suffix not in FORMATS)
+    chosen = tuple(dict.fromkeys(formats)) or (() if into or out is None else (suffix,))
+    for name in chosen:
+        if name not in FORMATS:
+            raise UsageError(f"there is no output format {name!r}", "--format", nearest(name, FORMATS))
+    if not chosen:
+        raise UsageError("no output format is named", f"--out {out}", f"name one of {', '.join(FORMATS)} with --format")
+    if not into:
+        where = f"--out {out}" if out else "--format"
+        if len(chosen) > 1:
+            raise UsageError("several formats do not go into one place", where, "name a folder with --out")
+        if len(ids) > 1 and not FORMATS[chosen[0]].many:
+            what = f"a file of the format {chosen[0]} holds one clip, and there are {len(ids)}"
+            raise UsageError(what, where, "name a folder with --out")
+    for name in chosen:
+        check_ids(name, ids)
+    if "eaf" in chosen:
+        need_pympi()
+    return OutputPlan(chosen, out, into)

@@ -1,0 +1,67 @@
+"""Subtitles of one clip: SubRip (.srt) and WebVTT (.vtt), a gloss per cue. They hold no confidences, and no id: the
+file's name is the id."""
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from slrcli.errors import DataError
+from slrcli.transcripts.items import Entry, Segment, rows_of
+
+_CLOCK = r"(?:\d+:)?\d\d:\d\d[.,]\d{3}"
+_TIMES = re.compile(rf"\s*{_CLOCK}\s+-->\s+{_CLOCK}(?:\s.*)?")
+_TAG = re.compile(r"<[^>]*>")  # WebVTT's; its text writes `<` as an entity
+
+
+def read_srt(text: str, path: str) -> Iterator[Segment]:
+    """The words of all cues in the file's order; text is taken as it stands, tags too: glosses may look like them."""
+    if text.strip() and not any(map(_TIMES.fullmatch, text.split("\n"))):
+        raise DataError("there is no cue in the file", path, "a cue has a line such as 00:00:01,040 --> 00:00:01,520")
+    glosses = tuple(word for line in _cue_lines(text) for word in line.split())
+    yield Segment(Path(path).stem, glosses, line=1)
+
+
+def read_vtt(text: str, path: str) -> Iterator[Segment]:
+    """The same without tags and with entities resolved; headers, styles and notes are no cues."""
+    if not text.startswith("WEBVTT"):
+        raise DataError("the file does not begin with WEBVTT", f"{path}, line 1", "give a WebVTT file")
+    lines = _cue_lines(text)
+    glosses = tuple(word for line in lines for word in html.unescape(_TAG.sub("", line)).split())
+    yield Segment(Path(path).stem, glosses, line=1)
+
+
+def _cue_lines(text: str) -> Iterator[str]:
+    """The lines of text of all cues: what follows a line of times, up to a blank one."""
+    inside = False
+    for line in text.split("\n"):
+        timed = _TIMES.fullmatch(line) is not None
+        inside = timed or (inside and bool(line.strip()))
+        if inside and not timed:
+            yield line
+
+
+def write_srt(entries: Sequence[Entry]) -> str:
+    """SubRip: number, `00:00:01,040 --> 00:00:01,520`, text, empty line."""
+    rows = [row for entry in entries for row in rows_of(entry, "srt")]
+    return "".join(
+        f"{number}\n{_clock(row.start, ',')} --> {_clock(row.end, ',')}\n{row.gloss}\n\n"
+        for number, row in enumerate(rows, 1)
+    )
+
+
+def write_vtt(entries: Sequence[Entry]) -> str:
+    """WebVTT (W3C): a heading, then cues; `&`, `<` and `>` mean something in their text and are written as entities."""
+    rows = [row for entry in entries for row in rows_of(entry, "vtt")]
+    cues = (f"\n{_clock(row.start, '.')} --> {_clock(row.end, '.')}\n{_escaped(row.gloss)}\n" for row in rows)
+    return "WEBVTT\n" + "".join(cues)
+
+
+def _clock(seconds: float, point: str) -> str:
+    """Hours, minutes, seconds and milliseconds."""
+    whole = round(seconds * 1000)
+    return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02}{point}{whole % 1000:03}"
+
+
+def _escaped(gloss: str) -> str:
+    return gloss.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,86 @@
+"""Tables, csv and tsv: a header that names the columns, then a row per utterance or a row per gloss.
+
+Where the seconds of the glosses are known, a row is a gloss: frames (the end exclusive), seconds, confidence; an
+utterance without glosses has one row whose other cells are empty. Otherwise a row is an utterance, and where frames are
+known, `spans` and `confidences` stand beside `glosses`. Read are both; that a row is a gloss shows in the columns
+`gloss` and `start_frame`.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from slrcli.transcripts.delimited import Lines, column, need_column, open_table
+from slrcli.transcripts.items import Entry, Row, Segment, complete, misfit, number
+from slrcli.transcripts.words import GLOSS_COLUMNS, ID_COLUMNS, SIGNER_COLUMNS
+
+GLOSS_ROW = ("id", *Row._fields)
+
+
+def read(text: str, path: str) -> Iterator[Segment]:
+    """The utterances in the order in which their ids first occur."""
+    names, rows = open_table(text, path)
+    id_column = need_column(names, ID_COLUMNS, path)
+    if {"gloss", "start_frame"} <= set(names):
+        yield from _joined(names, rows, id_column, path)
+        return
+    gloss_column = need_column(names, GLOSS_COLUMNS, path)
+    signer_column, sure_column = column(names, SIGNER_COLUMNS), column(names, ["confidences"])
+    for line, cells in rows:
+        glosses = tuple(cells[gloss_column].split())
+        signer = "" if signer_column is None else cells[signer_column].strip()
+        sure = () if sure_column is None else [number(word) for word in cells[sure_column].split()]
+        yield Segment(cells[id_column].strip(), glosses, signer, line, complete(sure, len(glosses)))
+
+
+def _joined(names: Sequence[str], rows: Lines, id_column: int, path: str) -> Iterator[Segment]:
+    """The glosses of each id, by the frame where they start, whatever the rows were sorted by."""
+    gloss_column, start_column = names.index("gloss"), names.index("start_frame")
+    sure_column = column(names, ["confidence"])
+    found: dict[str, tuple[int, list[tuple[float, str, float]]]] = {}
+    for line, cells in rows:
+        _, timed = found.setdefault(cells[id_column].strip(), (line, []))
+        words = cells[gloss_column].split()
+        start = number(cells[start_column])
+        if len(words) > 1 or (words and start != start):
+            raise misfit(path, line, "csv", "id, one gloss or none, the frame where it starts, ...")
+        sure = number(None if sure_column is None else cells[sure_column])
+        timed.extend((start, word, sure) for word in words)
+    for id, (line, timed) in found.items():
+        timed.sort(key=lambda gloss: gloss[0])
+        glosses = tuple(gloss for _, gloss, _ in timed)
+        yield Segment(id, glosses, line=line, confidences=complete([sure for *_, sure in timed], len(glosses)))
+
+
+def write_csv(entries: Sequence[Entry]) -> str:
+    """Comma-separated values, quoted where they must be."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(_rows(entries))
+    return buffer.getvalue()
+
+
+def write_tsv(entries: Sequence[Entry]) -> str:
+    """Tab-separated values; no cell holds a tab or a line end."""
+    return "".join("\t".join(row) + "\n" for row in _rows(entries))
+
+
+def _rows(entries: Sequence[Entry]) -> Iterator[list[str]]:
+    if entries and all(entry.rows is not None for entry in entries):
+        yield list(GLOSS_ROW)
+        for entry in entries:
+            yield from ([entry.id, *map(_cell, row)] for row in entry.rows or [("",) * len(Row._fields)])
+        return
+    framed = any(entry.hypothesis is not None for entry in entries)
+    yield ["id", "glosses", "spans", "confidences"] if framed else ["id", "glosses"]
+    for entry in entries:
+        row = [entry.id, " ".join(entry.glosses)]
+        if framed:
+            spans, sure = (entry.hypothesis.spans, entry.hypothesis.confidences) if entry.hypothesis else ((), ())
+            row += [" ".join(f"{start}-{end}" for start, end in spans), " ".join(f"{one:.4f}" for one in sure)]
+        yield row
+
+
+def _cell(value: str | int | float | None) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return "" if value is None else str(value)

@@ -1,0 +1,177 @@
+"""One file decodes as its run does: decoder, language model and calibration travel in the checkpoint and in what is
+exported of it."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from support.calling import slr
+from support.noisy_corpus import write_corpus
+
+from slrcli.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from slrcli.decoding.calibration import weights_hash
+
+QUICK = ("--batch-size", 4, "--warmup-epochs", 1, "--lr", "2e-3")
+SAID = ("--beam", 6, "--lm-weight", 2, "--insertion-bonus", 0.5)  # so that nothing is left to search
+CLIPS = "corpus/features/dev"
+
+
+def done(*arguments) -> str:
+    """What a command that must succeed writes to stdout."""
+    result = slr(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def decoded(model, *options) -> list[dict]:
+    """What `slr decode --json` makes of the dev clips."""
+    return json.loads(done("decode", CLIPS, "--model", model, "--json", *options))
+
+
+def same(found: list[dict], wanted: list[dict], within: float) -> bool:
+    """Whether two decodings agree in glosses and places, and within so much in confidences."""
+    glosses, others = ([item for clip in side for item in clip["glosses"]] for side in (found, wanted))
+    places, there = ([(item["gloss"], item["start"], item["end"]) for item in side] for side in (glosses, others))
+    return places == there and all(
+        abs(one["confidence"] - other["confidence"]) <= within for one, other in zip(glosses, others, strict=True)
+    )
+
+
+def otherwise(checkpoint: Path) -> None:
+    """Give a checkpoint other weights."""
+    model, meta = load_checkpoint(checkpoint)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(1.01)
+    save_checkpoint(checkpoint, model, meta)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traces():
+    """Tracing takes seconds: the same weights are traced once."""
+    onnx = pytest.importorskip("onnx")
+    export = pytest.importorskip("slrcli.recognition.export")
+    kept, traced = {}, export._traced
+
+    def once(model, width):
+        key = tuple(float(weights.detach().sum()) for weights in model.parameters())
+        if key not in kept:
+            kept[key] = traced(model, width).SerializeToString()
+        return onnx.ModelProto.FromString(kept[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "_traced", once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with a corpus, a language model, an untuned run, and a run of each kind."""
+    folder, here = tmp_path_factory.mktemp("runs"), os.getcwd()
+    os.chdir(folder)
+    try:
+        write_corpus(folder / "corpus")
+        done("train", "--data-dir", "corpus", "--output-dir", "plain", *QUICK, "--epochs", 2)
+        otherwise(Path("plain/last.safetensors"))
+        done("train", "--data-dir", "corpus", "--output-dir", "frames", *QUICK, "--epochs", 3, "--set", "loss.frames=1")
+        done("lm", "--data-dir", "corpus", "--out", "lm.arpa")
+        shutil.copytree("plain", "tuned")
+        done("eval", "tuned", "--data-dir", "corpus", "--tune", "--lm", "lm.arpa", *SAID)
+        shutil.copytree("plain", "calibrated")
+        done("eval", "calibrated", "--data-dir", "corpus", "--calibrate")
+    finally:
+        os.chdir(here)
+    return folder
+
+
+@pytest.fixture
+def there(runs, monkeypatch):
+    monkeypatch.chdir(runs)
+    return runs
+
+
+def test_every_kind_of_run_decodes_otherwise_than_the_plain_one(there):
+    plain = decoded("plain")
+    for run in ("frames", "tuned", "calibrated"):
+        assert not same(decoded(run), plain, 1e-4), run
+
+
+@pytest.mark.parametrize("run", ["frames", "tuned", "calibrated"])
+def test_a_checkpoint_that_is_copied_alone_decodes_as_its_run_does(there, tmp_path, run):
+    alone = shutil.copy(Path(run, "best.safetensors"), tmp_path / "alone.safetensors")
+    assert same(decoded(alone), decoded(run), 0)
+
+
+@pytest.mark.parametrize("run", ["frames", "tuned", "calibrated"])
+def test_an_exported_file_decodes_as_its_run_does(there, tmp_path, run):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    done("export", run, tmp_path / "model.onnx")
+    assert same(decoded(tmp_path / "model.onnx"), decoded(run), 1e-3)
+
+
+def test_what_was_tuned_or_calibrated_belongs_to_the_one_checkpoint(there):
+    for run in ("tuned", "calibrated"):
+        assert same(decoded(f"{run}/last.safetensors"), decoded("plain/last.safetensors"), 0)
+        for name in ("best", "last"):
+            assert weights_hash(Path(run, f"{name}.safetensors")) == weights_hash(Path(f"plain/{name}.safetensors"))
+
+
+def test_the_weights_of_a_tuned_checkpoint_are_the_same_bit_for_bit(there):
+    for run in ("tuned", "calibrated"):
+        with (
+            safe_open(f"{run}/best.safetensors", "pt") as ours,
+            safe_open("plain/best.safetensors", "pt") as before,
+        ):
+            assert list(ours.keys()) == list(before.keys())
+            for name in ours.keys():  # noqa: SIM118 (no mapping)
+                assert ours.get_tensor(name).numpy().tobytes() == before.get_tensor(name).numpy().tobytes()
+
+
+def test_the_signature_of_a_score_names_the_decoder_that_the_file_carries(there, tmp_path):
+    alone = shutil.copy("tuned/best.safetensors", tmp_path / "alone.safetensors")
+    options = ("--data-dir", "corpus", "--split", "dev", "--json")
+    scores = [json.loads(done("eval", model, *options)) for model in (alone, "tuned")]
+    assert scores[0]["signature"] == scores[1]["signature"]
+    assert scores[0]["decoder"].startswith("beam6;lm=")
+
+
+def test_settings_beside_overrule_those_within_and_are_exported(there, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    shutil.copy("tuned/best.safetensors", tmp_path / "best.safetensors")
+    (tmp_path / "decode.toml").write_text("[decode]\nbeam = 8\nnbest = 2\n")
+    wanted = decoded(tmp_path)
+    assert all(len(clip["others"]) == 1 for clip in wanted)
+    done("export", tmp_path, tmp_path / "there" / "model.onnx")
+    assert same(decoded(tmp_path / "there" / "model.onnx"), wanted, 1e-3)
+    assert all(len(clip["others"]) == 1 for clip in decoded(tmp_path / "there" / "model.onnx"))
+
+
+def test_settings_that_were_tuned_for_other_weights_are_left_aside_and_that_is_said(there):
+    told = slr("decode", CLIPS, "--model", "tuned/last.safetensors")
+    assert "tuned for other weights" in " ".join(told.stderr.split())
+    assert "tuned for other weights" not in " ".join(slr("decode", CLIPS, "--model", "tuned").stderr.split())
+
+
+def test_a_large_language_model_is_referred_to_and_missed_in_plain_words(there, tmp_path, monkeypatch):
+    monkeypatch.setattr("slrcli.language.stored.stored.__defaults__", (10,))
+    shutil.copytree("plain", tmp_path / "run")
+    shutil.copy("lm.arpa", tmp_path / "run" / "lm.arpa")
+    done("eval", tmp_path / "run", "--data-dir", "corpus", "--tune", "--lm", tmp_path / "run" / "lm.arpa", *SAID)
+    (tmp_path / "run" / "decode.toml").unlink()
+    assert load_checkpoint(tmp_path / "run" / "best.safetensors")[1].tuned.lm == "lm.arpa"
+    moved = shutil.copytree(tmp_path / "run", tmp_path / "moved")
+    assert same(decoded(moved), decoded("tuned"), 0)
+    (moved / "lm.arpa").unlink()
+    for command in (("decode", CLIPS, "--model", moved), ("eval", moved, "--data-dir", "corpus", "--split", "dev")):
+        failed = slr(*command)
+        text = " ".join(failed.stderr.split())
+        assert failed.exit_code == 1 and "was tuned with the language model lm.arpa, which is not there" in text
+        assert "--lm FILE" in text and "Traceback" not in text
+    assert same(decoded(moved, "--lm", "lm.arpa"), decoded("tuned"), 0)
+    assert same(decoded(moved, "--beam", 0), decoded("plain"), 0)
