@@ -4,7 +4,7 @@ import typer
 
 from slrcli import __version__
 from slrcli.cli.lazily import Commands, Place
-from slrcli.cli.options.helping import shaped
+from slrcli.cli.options.common import shaped
 
 DATA, TRAIN, EVALUATE, USE, CHECK = "Data", "Train", "Evaluate", "Use", "Check and try"
 

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from slrcli.cli.options.helping import HelpingCommand, HelpingGroup, escaped
+from slrcli.cli.options.common import HelpingCommand, HelpingGroup, escaped
 
 
 class Place(NamedTuple):

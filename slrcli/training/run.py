@@ -18,7 +18,7 @@ from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, new_run, point_la
 from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_toml
 from slrcli.console import Console, Task, finite
 from slrcli.corpus.clips import Clips, warn_empty
-from slrcli.corpus.sentences import sentence_hashes
+from slrcli.corpus.utterances import sentence_hashes
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError
 from slrcli.files import atomic_write_text
 from slrcli.models.base import SignModel

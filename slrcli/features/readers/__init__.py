@@ -16,7 +16,7 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.features.readers import packed
-from slrcli.features.readers.common import Sample
+from slrcli.features.readers.common import Reader, Sample
 from slrcli.features.readers.keypoints import MMPose, OpenPose, holds_frames
 from slrcli.features.readers.named_arrays import NamedArrays
 from slrcli.features.readers.npy import Npy
@@ -25,7 +25,6 @@ from slrcli.features.readers.packed import Packed
 from slrcli.features.readers.parquet import Parquet
 from slrcli.features.readers.people import PEOPLE
 from slrcli.features.readers.pose import Pose
-from slrcli.features.readers.reader import Reader
 from slrcli.features.readers.safetensors import SafeTensors
 from slrcli.features.readers.table import Table
 from slrcli.features.recording import Recording, fit
