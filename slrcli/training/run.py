@@ -190,7 +190,9 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
 
     def begin() -> tuple[Config, TrainingData, SignModel]:
         check_bounds(config)
-        settled = without_pace(with_every_option(with_absolute_paths(config)), console)
+        settled = with_every_option(with_absolute_paths(config))
+        if config.distill.teacher:
+            settled = without_pace(settled, console)
         return settled, *fresh(settled, console)
 
     config, data, model = distributed.agreed(begin)

@@ -48,6 +48,7 @@ READERS: tuple[Reader, ...] = (
     MMPose(),
 )
 SUFFIXES = tuple(dict.fromkeys(suffix for reader in READERS for suffix in reader.suffixes))
+PLAIN: dict[str, Reader] = {".npy": Npy()}  # files of these suffixes are of one format, whatever they hold
 TEXTS = tuple(suffix for reader in READERS if reader.is_text for suffix in reader.suffixes)
 IN_FOLDER = "landmarks"  # a file of this name is the clip that its folder is called after, as cslrtools2 has it
 
@@ -74,6 +75,8 @@ def reader_of(path: Path) -> Reader:
     Raises:
         DataError: the file is of no format known here, or no file.
     """
+    if (plain := PLAIN.get(path.suffix.lower())) and path.is_file():  # what nearly every clip is, at one look
+        return plain
     found = next((reader for reader in READERS if reader.reads(path)), None)
     if found is None and is_store(path):
         raise DataError("this is a packed store, which holds many clips", path, "name one of them: STORE/ID")
