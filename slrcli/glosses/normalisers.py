@@ -154,8 +154,8 @@ def _replace(gloss: str, pairs: Sequence[tuple[str, str]]) -> str:
     return gloss
 
 
-# The rules by which the Phoenix corpora are scored, in the three forms in which the field applies them. Each is one line of
-# the scripts, in their order.
+# The rules by which the Phoenix corpora are scored, in the three forms in which the field applies them. Each is one
+# line of the scripts, in their order.
 # - phoenix2014-ctm: the corpus's own script. It reads the hypothesis as a ctm, one gloss per line, so that its rules
 #   about neighbours (WIE AUSSEHEN, spelled letters, repeats) never fire.
 # - phoenix2014-sentence: the same rules in a Python port (first in neccam/slt) that reads whole sentences and is used
