@@ -18,8 +18,8 @@ import torch
 from slrcli.config import merge_section, read_assignments
 from slrcli.errors import SlrError
 from slrcli.features.augment import resample
-from slrcli.features.landmarks import prepare
 from slrcli.features.layout import Layout, load_layout
+from slrcli.features.recording import prepare
 from slrcli.models.frontend.frontend import Frontend, FrontendOptions
 
 MOMENTS = 24

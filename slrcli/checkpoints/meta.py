@@ -10,7 +10,7 @@ import numpy as np
 
 from slrcli import __version__
 from slrcli.config import Config, DecodeConfig, changed_settings, merge_section
-from slrcli.corpus.sentences import sentence_hash
+from slrcli.corpus.utterances import sentence_hash
 from slrcli.decoding.calibration import Calibration
 from slrcli.features.layout import Layout
 from slrcli.glosses.vocabulary import Vocabulary
@@ -29,7 +29,7 @@ class Meta:
         versions: of what it was trained with.
         utterances: marks of the training utterances, before their glosses were normalised (see `Utterance.mark`);
             empty where that is unknown.
-        sentences: hashes of the sentences it learnt from (`slrcli.corpus.sentences`); empty: not known.
+        sentences: hashes of the sentences it learnt from (`slrcli.corpus.utterances`); empty: not known.
         decode: how clips are read, as far as training found it out: rows of signs of a usual length.
         tuned: how they are read since the decoder was tuned; None where it was not. A language model stands in it
             itself, or, where it is large, as a path relative to the checkpoint.

@@ -17,7 +17,7 @@ from slrcli.cli.options.decoding import (
     decoder_options,
 )
 from slrcli.cli.options.outputs import Table
-from slrcli.cli.options.processes import among_processes, several
+from slrcli.cli.options.several import among_processes, several
 from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.errors import UsageError

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slrcli.cli.options.choices import completion
-from slrcli.cli.options.common import Json, option
+from slrcli.cli.options.common import Json, completion, option
 from slrcli.config.names import LAYOUTS
 from slrcli.console import Console, visible
 from slrcli.errors import EXIT_OK

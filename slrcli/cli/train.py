@@ -16,15 +16,17 @@ from slrcli.cli.options.common import (
     option,
     overrides,
 )
-from slrcli.cli.options.processes import among_processes, in_each, several
 from slrcli.cli.options.several import (
     Folds,
     FoldSplits,
     Jobs,
     ScoreSplit,
     Seeds,
+    among_processes,
     go_on_with_folds,
+    in_each,
     require_several,
+    several,
     start_folds,
 )
 from slrcli.config import Config, read_toml

@@ -4,7 +4,6 @@ A `Config` is resolved once, in this order, the later winning: the defaults of `
 the architecture, a named preset, a TOML file, options of the command line. Every run writes back what it used.
 """
 
-from slrcli.config.adaptive import Choice, Facts, choices
 from slrcli.config.commands import (
     DEFAULT_BEAM,
     FOLD_SPLITS,
@@ -26,7 +25,7 @@ from slrcli.config.commands import (
 from slrcli.config.names import COMPOSE_SPLITS
 from slrcli.config.options import Option, option_of
 from slrcli.config.page import settings_page
-from slrcli.config.resolve import ARCH_SETTINGS, PRESETS, help_of, resolve, to_toml
+from slrcli.config.resolve import ARCH_SETTINGS, PRESETS, Choice, Facts, choices, help_of, resolve, to_toml
 from slrcli.config.sections import (
     DEFAULT_ARCH,
     DEV_SHARE,

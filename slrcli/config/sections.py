@@ -59,7 +59,7 @@ class DataConfig:
 
     @property
     def preparation(self) -> dict[str, Any]:
-        """How clips are prepared, as arguments of `slrcli.features.landmarks.prepare`."""
+        """How clips are prepared, as arguments of `slrcli.features.recording.prepare`."""
         return {"max_gap": self.max_gap, "hands": self.assign_hands}
 
 

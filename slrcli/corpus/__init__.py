@@ -4,8 +4,7 @@
 each corpus keeps them and opens it.
 """
 
-from slrcli.corpus.formats import FORMATS, NoTableError, find_tables, open_corpus
-from slrcli.corpus.settings import told
+from slrcli.corpus.formats import FORMATS, NoTableError, find_tables, open_corpus, told
 from slrcli.corpus.utterances import (
     SPLITS,
     Corpus,

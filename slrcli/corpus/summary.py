@@ -10,7 +10,7 @@ from slrcli.config import FRAMES_PER_SECOND
 from slrcli.corpus import Corpus, Utterance
 from slrcli.corpus.distributions import Distribution, distribution
 from slrcli.corpus.facts import mean_over_frames
-from slrcli.corpus.sentences import Sentences, sentences_of
+from slrcli.corpus.utterances import Sentences, sentences_of
 from slrcli.features.layout import Layout
 from slrcli.features.measure import Facts
 

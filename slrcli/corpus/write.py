@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from slrcli.corpus.formats import annotation_files
-from slrcli.corpus.settings import told, write_settings
-from slrcli.corpus.tables import check_id
+from slrcli.corpus.formats import annotation_files, check_id, told, write_settings
 from slrcli.corpus.utterances import Corpus, Utterance
 from slrcli.errors import DataError
 from slrcli.features.store import store_of

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from slrcli.errors import DataError
-from slrcli.features.landmarks import prepare
 from slrcli.features.layout import Layout
 from slrcli.features.readers import read_features
+from slrcli.features.recording import prepare
 
 
 def load_clip(path: Path, layout: Layout, max_gap: int = 5, hands: bool = False) -> np.ndarray:

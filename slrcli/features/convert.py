@@ -11,11 +11,10 @@ import numpy as np
 
 from slrcli.console import Console
 from slrcli.errors import DataError, SlrError, UsageError
-from slrcli.features.landmarks import zeros_to_nan
 from slrcli.features.layout import Layout, layouts_of_width, list_layouts, load_layout
 from slrcli.features.readers import IN_FOLDER, PEOPLE, SUFFIXES, clips_below, holds_frames, own_layout, read_clips
 from slrcli.features.readers.people import nobody
-from slrcli.features.recording import Recording, Size, fit
+from slrcli.features.recording import Recording, Size, fit, zeros_to_nan
 from slrcli.features.writers import WRITERS, write_recording
 
 KIND = "npz"  # what is written into folders: as small as .npy, and it says what the columns mean

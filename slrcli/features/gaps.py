@@ -1,9 +1,9 @@
-"""Short gaps closed in a running clip, as `slrcli.features.landmarks` closes them in a whole one."""
+"""Short gaps closed in a running clip, as `slrcli.features.recording` closes them in a whole one."""
 
 import numpy as np
 
-from slrcli.features.landmarks import fill_gaps, prepare
 from slrcli.features.layout import Layout
+from slrcli.features.recording import fill_gaps, prepare
 
 
 class StreamingGaps:

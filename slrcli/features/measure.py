@@ -14,9 +14,9 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.handedness import hand_side, shoulder_side, shoulder_width
 from slrcli.features.hands import hand_tracks, on_tracks
-from slrcli.features.landmarks import missing_share, prepare
 from slrcli.features.layout import Layout, guess_layout
 from slrcli.features.readers import feature_header, read_features
+from slrcli.features.recording import missing_share, prepare
 
 # Numbers that programs write where they saw nothing. Zero is told apart: a layout may say that it means missing.
 PLACEHOLDERS = (-1.0, -99.0, -999.0, -9999.0, 999.0, 9999.0)

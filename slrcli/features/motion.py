@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from slrcli.features.augment import derivatives
-from slrcli.features.landmarks import prepare
 from slrcli.features.layout import Layout
+from slrcli.features.recording import prepare
 from slrcli.features.speed import speed
 
 SMOOTHED = 3  # frames over which the speed is averaged, against jitter

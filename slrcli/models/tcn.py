@@ -8,7 +8,7 @@ alignment constraint of Min et al. 2021 with the shared classifier of Hao et al.
 classifier have unit length, so that scores are cosines (Wang et al. 2018, arXiv:1801.09414).
 
 How many frames a sign lasts differs by corpus, and everything here is counted in output frames: with about five of them
-to a sign (`slrcli.config.adaptive` chooses `strides` so) the heads see as many signs in one corpus as in another.
+to a sign (`slrcli.config.resolve` chooses `strides` so) the heads see as many signs in one corpus as in another.
 """
 
 from dataclasses import dataclass, field

@@ -13,7 +13,7 @@ from slrcli.console import Console
 from slrcli.decoding.decoder import BestPath
 from slrcli.decoding.stream import StreamEvent, StreamRecogniser
 from slrcli.errors import DataError
-from slrcli.features.landmarks import prepare
+from slrcli.features.recording import prepare
 from slrcli.features.rows import AnyRows
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.sliding import SlidingWindow

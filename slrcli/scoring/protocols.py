@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from slrcli.config import versioned
 from slrcli.errors import UsageError
 from slrcli.glosses import Change, Normaliser, get_normaliser
-from slrcli.glosses.rules import without_repeats
+from slrcli.glosses.normalisers import without_repeats
 from slrcli.scoring.align import HIT, Alignment, Edit, align_jiwer, align_sclite, align_vac
 from slrcli.scoring.wer import Score, UtteranceScore, require_same_ids, scored, total
 

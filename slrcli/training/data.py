@@ -11,8 +11,7 @@ from slrcli.config import Config, Facts, choices, resolve, sections_of
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance, told
 from slrcli.corpus.opening import choose_layout, open_data, require_distinct, with_dev
-from slrcli.corpus.sentences import against_train
-from slrcli.corpus.utterances import SHOWN_IDS
+from slrcli.corpus.utterances import SHOWN_IDS, against_train
 from slrcli.ctc.paths import minimum_frames
 from slrcli.errors import DataError, UsageError
 from slrcli.features.hands import free_hands

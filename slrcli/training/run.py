@@ -18,7 +18,7 @@ from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, new_run, point_la
 from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_toml
 from slrcli.console import Console, Task, finite
 from slrcli.corpus.clips import Clips, warn_empty
-from slrcli.corpus.sentences import sentence_hashes
+from slrcli.corpus.utterances import sentence_hashes
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError
 from slrcli.files import atomic_write_text
 from slrcli.models.base import SignModel
@@ -190,7 +190,9 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
 
     def begin() -> tuple[Config, TrainingData, SignModel]:
         check_bounds(config)
-        settled = without_pace(with_every_option(with_absolute_paths(config)), console)
+        settled = with_every_option(with_absolute_paths(config))
+        if config.distill.teacher:
+            settled = without_pace(settled, console)
         return settled, *fresh(settled, console)
 
     config, data, model = distributed.agreed(begin)

@@ -32,7 +32,7 @@ from slrcli.console import Console
 from slrcli.corpus import Corpus, open_corpus
 from slrcli.corpus.clips import Clips
 from slrcli.corpus.describe import corpus_summary
-from slrcli.corpus.settings import write_settings
+from slrcli.corpus.formats import write_settings
 from slrcli.corpus.vocabulary import vocab
 from slrcli.corpus.write import write_table
 from slrcli.decoding.decoder import make_decoder
@@ -47,8 +47,8 @@ from slrcli.models.registry import build_model
 from slrcli.scoring.align import DELETION, HIT
 from slrcli.scoring.wer import score
 from slrcli.training.batches import TrainBatches
+from slrcli.training.loop import EMA, make_optimiser
 from slrcli.training.loss.criterion import Criterion
-from slrcli.training.optim import EMA, make_optimiser
 from slrcli.transcripts import read_transcripts
 
 CLASSES = (0, 1, 5, 20, 100)  # the largest count in train of each class but the last

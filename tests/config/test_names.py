@@ -6,8 +6,8 @@ from slrcli.features.readers import PEOPLE
 from slrcli.features.writers import WRITERS
 from slrcli.models.registry import ARCHITECTURES
 from slrcli.scoring.score import BY
+from slrcli.training.loop import learning_rate
 from slrcli.training.loss.distill import frames_compared
-from slrcli.training.optim import learning_rate
 
 
 def test_architectures_and_corpus_formats_are_those_of_their_registries():

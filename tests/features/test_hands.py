@@ -19,8 +19,8 @@ from slrcli.features.hands import (
     free_hands,
     hand_tracks,
 )
-from slrcli.features.landmarks import prepare
 from slrcli.features.layout import Layout, generic_layout, list_layouts, load_layout
+from slrcli.features.recording import prepare
 
 
 def slots(x):

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from slrcli.features.landmarks import fill_gaps, missing_share, prepare
 from slrcli.features.layout import generic_layout, load_layout
+from slrcli.features.recording import fill_gaps, missing_share, prepare
 
 LAYOUT = load_layout("mediapipe-258")
 NAN = np.nan

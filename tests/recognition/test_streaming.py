@@ -17,11 +17,10 @@ from slrcli.decoding.greedy import greedy
 from slrcli.decoding.stream import BestPathStream, StreamEvent
 from slrcli.errors import SlrError
 from slrcli.features.gaps import StreamingGaps
-from slrcli.features.landmarks import prepare
 from slrcli.features.layout import generic_layout, list_layouts, load_layout
-from slrcli.models.frontend import streaming
-from slrcli.models.frontend.columns import Cache
-from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.features.recording import prepare
+from slrcli.models.frontend import frontend as streaming
+from slrcli.models.frontend.frontend import Cache, Frontend, FrontendOptions
 from slrcli.models.registry import build_model
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.sliding import SlidingWindow

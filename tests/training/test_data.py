@@ -9,7 +9,7 @@ from support.calling import slr
 
 from slrcli.config import Facts, choices
 from slrcli.console import Console
-from slrcli.corpus.settings import told
+from slrcli.corpus.formats import told
 from slrcli.errors import SlrError
 from slrcli.training.data import measure, settle
 

@@ -14,8 +14,7 @@ from slrcli.errors import CheckpointError, SlrError
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.features.layout import generic_layout
 from slrcli.models.registry import build_model
-from slrcli.training.loop import EpochEnd, Step, Stopped
-from slrcli.training.optim import learning_rate
+from slrcli.training.loop import EpochEnd, Step, Stopped, learning_rate
 from slrcli.training.run import require_precision
 
 

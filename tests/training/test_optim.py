@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from slrcli.training.optim import EMA, SOON
+from slrcli.training.loop import EMA, SOON
 
 
 def test_the_average_is_the_weighted_sum_of_what_was_seen():

@@ -3,8 +3,7 @@
 import typer
 
 from slrcli.cli.check import checkpoint, data, env, everything, model, overfit, vocab
-from slrcli.cli.options.common import command
-from slrcli.cli.options.helping import HelpingCommand, HelpingGroup
+from slrcli.cli.options.common import HelpingCommand, HelpingGroup, command
 
 app = typer.Typer(
     cls=HelpingGroup,

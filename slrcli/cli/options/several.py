@@ -1,12 +1,52 @@
 """Options of `slr train` that make several runs of one recipe, and how their results are shown."""
 
+import functools
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from slrcli.cli.options.common import option
 from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.errors import UsageError
+
+Found = TypeVar("Found")
+
+
+def several() -> bool:
+    """Whether torchrun started more than this process; asks the environment alone."""
+    return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def in_each(work: Callable[[], Found]) -> Found:
+    """What `work` gives, done in each of the processes that torchrun started; a failure is told once."""
+    if not several():
+        return work()
+    from slrcli.parallel.distributed import agreed
+
+    return agreed(work)
+
+
+def among_processes(function: Callable[..., int]) -> Callable[..., int]:
+    """The command `function(console, ..., device=...)`, among the processes that torchrun started, if it did."""
+
+    @functools.wraps(function)
+    def run(console: Console, **values: Any) -> int:
+        if not several():
+            return function(console, **values)
+        import torch
+
+        from slrcli.parallel.distributed import joined
+
+        gpu = torch.cuda.is_available() and (values.get("device") or "auto") != "cpu"
+        with joined(gpu) as rank:
+            if rank:
+                console.follow(f"process {rank}")
+            return function(console, **values)
+
+    return run
+
 
 Folds = Annotated[str | None, option("train.folds")]
 FoldSplits = Annotated[str | None, option("train.fold_splits")]

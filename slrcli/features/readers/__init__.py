@@ -16,7 +16,7 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.features.readers import packed
-from slrcli.features.readers.common import Sample
+from slrcli.features.readers.common import Reader, Sample
 from slrcli.features.readers.keypoints import MMPose, OpenPose, holds_frames
 from slrcli.features.readers.named_arrays import NamedArrays
 from slrcli.features.readers.npy import Npy
@@ -25,7 +25,6 @@ from slrcli.features.readers.packed import Packed
 from slrcli.features.readers.parquet import Parquet
 from slrcli.features.readers.people import PEOPLE
 from slrcli.features.readers.pose import Pose
-from slrcli.features.readers.reader import Reader
 from slrcli.features.readers.safetensors import SafeTensors
 from slrcli.features.readers.table import Table
 from slrcli.features.recording import Recording, fit
@@ -49,6 +48,7 @@ READERS: tuple[Reader, ...] = (
     MMPose(),
 )
 SUFFIXES = tuple(dict.fromkeys(suffix for reader in READERS for suffix in reader.suffixes))
+PLAIN: dict[str, Reader] = {".npy": Npy()}  # files of these suffixes are of one format, whatever they hold
 TEXTS = tuple(suffix for reader in READERS if reader.is_text for suffix in reader.suffixes)
 IN_FOLDER = "landmarks"  # a file of this name is the clip that its folder is called after, as cslrtools2 has it
 
@@ -75,6 +75,8 @@ def reader_of(path: Path) -> Reader:
     Raises:
         DataError: the file is of no format known here, or no file.
     """
+    if (plain := PLAIN.get(path.suffix.lower())) and path.is_file():  # what nearly every clip is, at one look
+        return plain
     found = next((reader for reader in READERS if reader.reads(path)), None)
     if found is None and is_store(path):
         raise DataError("this is a packed store, which holds many clips", path, "name one of them: STORE/ID")

@@ -4,15 +4,17 @@ import importlib
 import json
 import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from slrcli.errors import DataError, DependencyError
+from slrcli.errors import DataError, DependencyError, UsageError
+from slrcli.features.layout import Layout, list_layouts, load_layout
+from slrcli.features.recording import Recording
 
 MAX_BYTES = 2 << 30  # of one clip's numbers: an hour at 30 frames a second with 5,000 columns
 MAX_TEXT = 256 << 20  # of a text file, which grows tenfold when it is read
@@ -119,3 +121,131 @@ def ends_in(stream: BinaryIO, start: int, size: int) -> Sample:
         stream.seek(start + place)
         parts.append(stream.read(min(SAMPLED, size)))
     return parts[0], parts[1] + parts[2]
+
+
+class Reader(Protocol):
+    """The files of one format. A reader says how to `read` them; whatever else their headers tell without that, it
+    overrides.
+
+    All methods raise DataError for a file that is missing, damaged, empty or pickled, and DependencyError where the
+    format's library is not installed.
+
+    Attributes:
+        suffixes: of its files, in lower case; none where content or place alone tell the format.
+        is_text: whether much else has these suffixes, too.
+    """
+
+    suffixes: tuple[str, ...] = ()
+    is_text: bool = False
+
+    def reads(self, path: Path) -> bool:
+        """Whether a file is of this format. Of several readers that say so the first in the registry reads it."""
+        return path.suffix.lower() in self.suffixes
+
+    def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
+        """The clip of a file.
+
+        Args:
+            path: the file.
+            layout: what names in it can mean, or which of several forms is wanted; nothing is brought into it.
+            people: of several people the `largest`, or an `error`.
+        """
+        ...
+
+    def clips(
+        self, path: Path, layout: Layout | None = None, people: str = "largest"
+    ) -> Iterator[tuple[str, Recording]]:
+        """All clips of a file with their ids; "" is the id of the only one."""
+        yield "", self.read(path, layout, people)
+
+    def extent(self, path: Path) -> tuple[int, int] | None:
+        """`(T, D)` as the header has it; None where there is no header, so that the file has to be read."""
+        return None
+
+    def own_layout(self, path: Path, strict: bool = False) -> Layout | None:
+        """The layout that the file says it has; None for plain arrays.
+
+        Raises:
+            UsageError: `strict`, and it names a layout that does not come along.
+        """
+        return self.read(path).layout
+
+    def frame_rate(self, path: Path) -> float:
+        """Frames a second, where the file says so; else 0."""
+        return 0.0
+
+    def stored(self, path: Path) -> tuple[str, Sample]:
+        """The type of the stored numbers, such as `float32`, and some bytes of them."""
+        return "float32", ends_of(path) if path.is_file() else (b"", b"")
+
+
+ARRAY_NAMES = ("features", "feature", "arr_0")
+ABOUT = ("layout", "fps", "size")  # what an archive says about its array
+
+
+def recording(array: np.ndarray, about: Mapping[str, Any]) -> Recording:
+    """An array with what was said about it, as far as that makes sense."""
+    values = np.ascontiguousarray(array.reshape(len(array), -1), dtype=np.float32)
+    layout = _named_layout(str(about.get("layout", "")), values.shape[1])
+    size = None
+    with suppress(TypeError, ValueError):
+        width, height = (int(value) for value in about.get("size", ()))
+        size = (width, height) if min(width, height) > 0 else None
+    return Recording(values, layout, rate_of(about), size)
+
+
+def rate_of(about: Mapping[str, Any]) -> float:
+    """Frames a second, 0 where nothing sensible is said about them."""
+    fps = 0.0
+    with suppress(TypeError, ValueError):
+        fps = float(about.get("fps", 0))
+    return fps if np.isfinite(fps) and fps > 0 else 0.0
+
+
+def layout_of(about: Mapping[str, Any], columns: int, path: Path, strict: bool) -> Layout | None:
+    """The layout that an archive names, if it has as many columns.
+
+    Raises:
+        UsageError: `strict`, and it names one that does not come along: a guess by the width would mix up its points.
+    """
+    name = str(about.get("layout", ""))
+    if strict and name and name not in list_layouts()[:-1] and not name.startswith("generic-"):
+        fix = "name its file with --layout FILE.toml, or convert the source again with --layout mediapipe-258"
+        raise UsageError(f"the file says that its layout is {name}, which does not come along", path, fix)
+    return _named_layout(name, columns)
+
+
+def _named_layout(name: str, columns: int) -> Layout | None:
+    """A shipped layout by its name; a file never names another file."""
+    if name not in list_layouts()[:-1]:
+        return None
+    layout = load_layout(name)
+    return layout if layout.width == columns else None
+
+
+def check_numbers(dtype: np.dtype, path: Path) -> None:
+    """DataError for what is not made of real numbers."""
+    if dtype.hasobject:
+        raise DataError(
+            "the array holds pickled Python objects, which are never loaded",
+            path,
+            "save each clip as an array of numbers: numpy.save(file, numpy.asarray(clip, dtype=numpy.float32))",
+        )
+    if dtype.kind not in "fiub":
+        raise DataError(f"the array holds {dtype}, not real numbers", path, "save it as float32")
+
+
+def check_shape(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> tuple[int, int]:
+    """Frames and columns of an array that holds one clip of reasonable size."""
+    check_numbers(dtype, path)
+    if len(shape) not in (2, 3):
+        raise DataError(
+            f"the array has the shape {shape}; features are [frames, columns] or [frames, points, coordinates]",
+            path,
+            "save one clip a file",
+        )
+    frames, columns = shape[0], int(np.prod(shape[1:], dtype=object))
+    if frames == 0 or columns == 0:
+        raise DataError(f"the array is empty: its shape is {shape}", path, "extract the clip again, or leave it out")
+    check_extent(frames, columns, path, dtype.itemsize)
+    return frames, columns

@@ -20,9 +20,8 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers.common import AGAIN, check_extent, plainly, read_json
+from slrcli.features.readers.common import AGAIN, Reader, check_extent, plainly, read_json
 from slrcli.features.readers.people import follow
-from slrcli.features.readers.reader import Reader
 from slrcli.features.recording import Recording, Size
 
 FRAME_FILE = re.compile(r"(?:^|.*\D)(\d+)_keypoints\.json")

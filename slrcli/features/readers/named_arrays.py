@@ -13,9 +13,8 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
 from slrcli.features.readers import npz, safetensors
-from slrcli.features.readers.common import AGAIN, check_extent, plainly
+from slrcli.features.readers.common import AGAIN, Reader, check_extent, plainly
 from slrcli.features.readers.keypoints import from_people
-from slrcli.features.readers.reader import Reader
 from slrcli.features.recording import Recording
 
 PARTS = ("pose", "face", "left_hand", "right_hand")

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from slrcli.features.layout import Layout
-from slrcli.features.readers.arrays import check_shape, recording
-from slrcli.features.readers.common import Sample, ends_in, plainly
-from slrcli.features.readers.reader import Reader
+from slrcli.features.readers.common import Reader, Sample, check_shape, ends_in, plainly, recording
 from slrcli.features.recording import Recording
 
 

@@ -11,10 +11,21 @@ from numpy.lib import format as npy
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
-from slrcli.features.readers.arrays import ABOUT, ARRAY_NAMES, check_numbers, check_shape, layout_of, rate_of, recording
-from slrcli.features.readers.common import SAMPLED, Sample, check_size, plainly
+from slrcli.features.readers.common import (
+    ABOUT,
+    ARRAY_NAMES,
+    SAMPLED,
+    Reader,
+    Sample,
+    check_numbers,
+    check_shape,
+    check_size,
+    layout_of,
+    plainly,
+    rate_of,
+    recording,
+)
 from slrcli.features.readers.npy import clip_array, read_header
-from slrcli.features.readers.reader import Reader
 from slrcli.features.recording import Recording
 
 BOMB_BYTES, BOMB_RATIO = 64 << 20, 200  # landmarks pack to a half or a tenth; an archive that swells further is hostile

@@ -14,8 +14,7 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
-from slrcli.features.readers.common import SAMPLED, Sample
-from slrcli.features.readers.reader import Reader
+from slrcli.features.readers.common import SAMPLED, Reader, Sample
 from slrcli.features.recording import Recording, same_columns
 from slrcli.features.store import FLOAT32, Entry, Store, find_clip, open_store, store_of
 from slrcli.features.store.form import KINDS, NOWHERE

@@ -14,8 +14,7 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers.common import AGAIN, check_extent, check_size, need, plainly
-from slrcli.features.readers.reader import Reader
+from slrcli.features.readers.common import AGAIN, Reader, check_extent, check_size, need, plainly
 from slrcli.features.readers.table import BESIDE, arrange
 from slrcli.features.recording import Recording
 

@@ -15,10 +15,9 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, list_layouts, load_layout
-from slrcli.features.readers.common import AGAIN, check_extent, need, plainly
+from slrcli.features.readers.common import AGAIN, Reader, check_extent, need, plainly
 from slrcli.features.readers.people import choose_track
 from slrcli.features.readers.pose_names import COMPONENTS, point_names
-from slrcli.features.readers.reader import Reader
 from slrcli.features.recording import Recording, fit
 
 EXTRA = "pose"

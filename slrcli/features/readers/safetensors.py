@@ -9,9 +9,18 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
-from slrcli.features.readers.arrays import ARRAY_NAMES, check_shape, layout_of, rate_of, recording
-from slrcli.features.readers.common import Sample, check_size, ends_of, plainly
-from slrcli.features.readers.reader import Reader
+from slrcli.features.readers.common import (
+    ARRAY_NAMES,
+    Reader,
+    Sample,
+    check_shape,
+    check_size,
+    ends_of,
+    layout_of,
+    plainly,
+    rate_of,
+    recording,
+)
 from slrcli.features.recording import Recording
 
 

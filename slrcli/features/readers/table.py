@@ -17,8 +17,7 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, list_layouts, load_layout
-from slrcli.features.readers.common import AGAIN, check_extent, plainly, read_text
-from slrcli.features.readers.reader import Reader
+from slrcli.features.readers.common import AGAIN, Reader, check_extent, plainly, read_text
 from slrcli.features.recording import Recording
 
 SEPARATORS = ",;\t"

@@ -8,10 +8,9 @@ from typing import Any
 from slrcli.config import FRAMES_PER_SECOND
 from slrcli.console import Console
 from slrcli.errors import DataError, UsageError
-from slrcli.features.landmarks import prepare
 from slrcli.features.layout import Layout, guess_layout, load_layout
 from slrcli.features.readers import own_layout, read_clips
-from slrcli.features.recording import Recording, fit
+from slrcli.features.recording import Recording, fit, prepare
 from slrcli.files import atomic_write_bytes
 from slrcli.report.clip import gif as moving
 from slrcli.report.clip import html

@@ -6,8 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from slrcli.console import visible
-from slrcli.corpus.sentences import ORDER
 from slrcli.corpus.summary import CorpusSummary, Part
+from slrcli.corpus.utterances import ORDER
 from slrcli.report.text.tables import ResponsiveTable
 
 SENTENCE_HEAD = f"""\

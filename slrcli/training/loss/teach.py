@@ -50,7 +50,7 @@ def stored_folder(name: str) -> Path | None:
 
 def without_pace(config: Config, console: Console) -> Config:
     """The configuration as a teacher of stored log-probabilities allows it: clips keep their own pace."""
-    if not config.distill.teacher or stored_folder(config.distill.teacher) is None:
+    if stored_folder(config.distill.teacher) is None:
         return config
     augment = replace(config.augment, resample=(1.0, 1.0), warp=0.0)
     if augment != config.augment:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from slrcli.features.augment import derivatives
 from slrcli.features.layout import Layout, guess_layout, list_layouts, load_layout
-from slrcli.models.frontend.columns import nearest
-from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.frontend.frontend import Frontend, FrontendOptions, nearest
 
 NAMES = [*list_layouts()[:-1], "generic-7"]
 LAYOUTS = [load_layout(name) for name in list_layouts()[:-1]]
