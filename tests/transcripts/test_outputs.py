@@ -278,7 +278,8 @@ def recogniser():
 @pytest.fixture
 def slr(tmp_path, monkeypatch, recogniser):
     """Run a command with that model."""
-    monkeypatch.setattr("slrcli.recognition.decode.open_recogniser", lambda *_: recogniser)
+    for room in ("decode", "load"):
+        monkeypatch.setattr(f"slrcli.recognition.{room}.open_recogniser", lambda *_: recogniser)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(app, [str(item) for item in arguments])
 
@@ -453,12 +454,12 @@ def test_decoded_confidences_go_through_the_calibration_of_the_checkpoint(slr, r
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["align"], "name a feature file"),
-        (["align", "a.npy"], "not named"),
+        (["align"], "Name a feature file"),
+        (["align", "a.npy"], "not given"),
         (["align", "a.npy", "-g", " "], "no glosses"),
         (["align", "a.npy", "-g", "HELLO", "--data-dir", "corpus"], "One clip or one corpus"),
         (["decode", "a.npy", "-f", "word"], "no output format"),
-        (["decode", "--camera", "-f", "srt"], "for files"),
+        (["decode", "--camera", "-f", "srt"], "A stream is written as it comes"),
     ],
 )
 def test_mistakes_end_in_a_message(slr, tmp_path, arguments, said):

@@ -32,6 +32,8 @@ REQUIRED = {
     "safetensors": "0.4.3",
     "rapidfuzz": "3.9.7",
     "jiwer": "4.0",
+    "jinja2": "3.1",
+    "pandas": "2.1",
     "tomli-w": "1.0",
 }
 OPTIONAL = {"tensorboard": "2.14"}

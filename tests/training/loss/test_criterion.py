@@ -9,13 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from slrcli.config import Config, DistillConfig, LossConfig, OptimConfig
+from slrcli.config import Config, DistillConfig, LossConfig, OptimConfig, check_bounds
+from slrcli.config.names import BLANKS
 from slrcli.corpus.clips import Batch
 from slrcli.ctc.loss import ctc_loss
 from slrcli.errors import DataError, UsageError
 from slrcli.models.base import Output
 from slrcli.training.loss.criterion import Criterion, disagreement
-from slrcli.training.loss.distill import BLANKS, at_frames, distillation, frames_compared, sequence_loss
+from slrcli.training.loss.distill import at_frames, distillation, frames_compared, sequence_loss
 from slrcli.training.loss.teacher import columns_of, in_order
 
 CPU = torch.device("cpu")
@@ -164,7 +165,7 @@ def test_weights_of_teacher_and_annotations():
 
 def test_unknown_rules_name_the_known_ones():
     with pytest.raises(UsageError, match="symmetric"):
-        Criterion(Config(distill=DistillConfig(blanks="none")))
+        check_bounds(Config(distill=DistillConfig(blanks="none")))
 
 
 class Glosses:
