@@ -56,10 +56,10 @@ class Scored:
     def to_frame(self) -> "pandas.DataFrame":
         """A row per utterance: id, signer, reference, hypothesis, its tokens, the errors of each kind, and
         seen_in_train, which is NA where that is not known."""
-        seen, found = self.seen, self.score.utterances
-        frame = frame_of(table_rows(self.score, self.signers), COLUMNS)
-        frame.insert(frame.columns.get_loc(COUNTS[0]), "tokens", [item.ref_tokens for item in found])
-        return frame.assign(seen_in_train=[seen.get(item.id) for item in found]).astype({"seen_in_train": "boolean"})
+        pairs = zip(table_rows(self.score, self.signers), self.score.utterances, strict=True)
+        rows = [{**row, "tokens": one.ref_tokens, "seen_in_train": self.seen.get(one.id)} for row, one in pairs]
+        texts = [name for name in COLUMNS if name not in COUNTS]
+        return frame_of(rows, (*texts, "tokens", *COUNTS, "seen_in_train")).astype({"seen_in_train": "boolean"})
 
     @property
     def confusions(self) -> "pandas.DataFrame":
@@ -90,7 +90,8 @@ def sides_of(references: Any, hypotheses: Any) -> tuple[dict[str, list[str]], di
     """Both sides as tables id -> glosses."""
     sides = references, hypotheses
     if all(isinstance(side, Mapping) for side in sides):
-        return tuple({str(id): words_of(glosses) for id, glosses in side.items()} for side in sides)
+        first, second = ({str(id): words_of(glosses) for id, glosses in side.items()} for side in sides)
+        return first, second
     if any(isinstance(side, str | Path | Mapping) for side in sides):
         fix = "give two files, two tables id -> glosses, or two lists"
         raise UsageError("references and hypotheses are of different kinds", "score", fix)
