@@ -1,6 +1,6 @@
 """What `slr score` costs beside plain calls of jiwer, on the same pairs in the same run, and whether all count alike.
 
-    python tests/benchmarks/scoring_cost.py [--pairs 3000] [--at-most 8]
+    python tests/benchmarks/scoring_cost.py [--pairs 3000] [--at-most 12]
 
 jiwer counts all pairs in one call, which gives totals, and pair by pair, which gives the errors of each. `slr score`
 does the latter (`plain` is counted by jiwer), reads both files, keeps every alignment, and adds intervals by bootstrap,
@@ -61,7 +61,7 @@ def main() -> int:
     """Print a line per contender, with its time relative to that of jiwer pair by pair."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=3000)
-    parser.add_argument("--at-most", type=float, default=8.0)
+    parser.add_argument("--at-most", type=float, default=12.0)
     options = parser.parse_args()
     refs, hyps = pairs_of(options.pairs)
     with tempfile.TemporaryDirectory() as folder:
