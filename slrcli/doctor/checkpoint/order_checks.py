@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from slrcli.doctor.checkpoint.checks import CheckpointContext
-from slrcli.doctor.checkpoint.order import OrderEffect, heads_apart, order_effect
+from slrcli.doctor.checkpoint.order import OrderEffect, order_effect
 from slrcli.doctor.context import Checks, note, warning
 from slrcli.errors import DataError
 from slrcli.findings import Finding
@@ -27,20 +27,11 @@ def reads_signs(context: CheckpointContext) -> Iterator[Finding]:
         return
     if not any(item.signer for item in clips.utterances):
         yield note("new orders were not tried: signs are put together by one signer, and the annotations name none")
-    else:
-        effect = order_effect(recogniser, clips, context.seed)
-        if effect is not None:
-            context.measured["order"] = effect
-        yield from order_findings(effect)
-    heads = heads_apart(recogniser, clips)
-    if heads is None:
-        yield note("the network has no inner heads that could be compared with the last one")
-    else:
-        last, inner = heads
-        yield note(
-            f"best paths on dev: WER {last.wer:.1f} % by the last head, {inner.wer:.1f} % by the inner ones, which see "
-            "a few frames"
-        )
+        return
+    effect = order_effect(recogniser, clips, context.seed)
+    if effect is not None:
+        context.measured["order"] = effect
+    yield from order_findings(effect)
 
 
 def order_findings(effect: OrderEffect | None) -> Iterator[Finding]:
