@@ -33,6 +33,8 @@ REQUIRED = {
     "rapidfuzz": "3.9.7",
     "jiwer": "4.0",
     "tomli-w": "1.0",
+    "jinja2": "3.1",
+    "pandas": "2.1",
 }
 OPTIONAL = {"tensorboard": "2.14"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
