@@ -42,7 +42,7 @@ class Place(NamedTuple):
     stride: float
 
 
-@PLACE_CHECKS.add("SLR-M23", "outputs stand where their frames are", needs=("SLR-M02", "SLR-M06", "SLR-M11"))
+@PLACE_CHECKS.add("SLR-M23", "outputs stand where their frames are", needs=("SLR-M02", "SLR-M05", "SLR-M11"))
 def in_place(context: ModelContext) -> Iterator[Finding]:
     """The middle of what an output sees against the middle of its own frames; how far ahead it says that it looks."""
     if context.trained and context.build is None:
