@@ -26,7 +26,9 @@ def reads_signs(context: CheckpointContext) -> Iterator[Finding]:
         yield note(f"not measured, since there is no dev to measure it on: {problem.what}", problem.where)
         return
     if not any(item.signer for item in clips.utterances):
-        yield note("new orders were not tried: signs are put together by one signer, and the annotations name none")
+        yield note(
+            "new orders were not tried: sentences are composed of signs of one signer, and the annotations name none"
+        )
         return
     effect = order_effect(recogniser, clips, context.seed)
     if effect is not None:
@@ -51,7 +53,7 @@ def order_findings(effect: OrderEffect | None) -> Iterator[Finding]:
         )
     low, high, units = effect.interval.low, effect.interval.high, effect.interval.units
     if effect.left_out:
-        yield note(f"{effect.left_out:,} clips of dev have no place in it: too short, unnamed, or of a single gloss")
+        yield note(f"{effect.left_out:,} clips of dev were left out: too short, unnamed, or of a single gloss")
     if not low > 0 or effect.difference <= MUCH:
         yield note(f"a new order costs {effect.difference:+.1f} points (95 % {low:.1f} to {high:.1f}, {units} clips)")
         return

@@ -84,10 +84,13 @@ def sides(context: DataContext) -> Iterator[Finding]:
     """Clips whose shoulders or hands stand the other way round than those of the rest: mirrored, or hands swapped."""
     faults = {
         "shoulder_side": (
-            "mirrored, it seems, with shoulders the other way round than in the rest:",
+            "apparently mirrored, with the shoulders in the opposite order to the rest:",
             "mirror them back",
         ),
-        "hand_side": ("left and right hand swapped, it seems, against the rest:", "swap the columns of the two hands"),
+        "hand_side": (
+            "left and right hand apparently swapped, compared with the rest:",
+            "swap the columns of the two hands",
+        ),
     }
     for attribute, (what, fix) in faults.items():
         known = [(item, getattr(facts, attribute)) for item, facts in context.comparable]
@@ -118,12 +121,12 @@ def one_unit(context: DataContext) -> Iterator[Finding]:
             f"{many(len(far), 'clip is', 'clips are')} in another unit than the rest: the median position is "
             f"{sizes[far[0]]:.3g}, elsewhere {usual:.3g}",
             some([known[i][0].id for i in far]),
-            "extract them alike: all in pixels, or all in shares of the picture",
+            "extract them alike: all in pixels, or all in fractions of the picture",
         )
         return  # their sizes differ as well
     if context.usual_layout.units == "image" and usual > PICTURE:
         yield warning(
-            f"the layout {context.usual_layout.name} means shares of the picture, and the median position is "
+            f"the layout {context.usual_layout.name} defines fractions of the picture, and the median position is "
             f"{usual:.3g}: these look like pixels",
             fix='divide x and y by width and height of the picture, or write a layout with units = "pixels"',
         )
@@ -147,7 +150,7 @@ def _sizes(context: DataContext) -> Iterator[Finding]:
             f"in {many(len(far), 'clip')} {what} is more than {times:.0f} times the usual ({usual:.3g}) or less than "
             "its inverse",
             some([f"{known[i][0].id} ({sizes[i]:.3g})" for i in far]),
-            "look at the recordings: another distance, another crop, another person in the picture",
+            "inspect the recordings: another distance, another crop, another person in the picture",
         )
     yield note(f"{what}: median {usual:.3g}, from {sizes.min():.3g} to {sizes.max():.3g}")
 
@@ -202,14 +205,14 @@ def live_columns(context: DataContext) -> Iterator[Finding]:
         yield warning(
             f"{many(len(columns), 'column holds', 'columns hold')} one number in all clips",
             some([context.column_name(int(column)) for column in columns]),
-            "look at the extraction; a column that never changes says nothing",
+            "check the extraction; a constant column carries no information",
         )
     nowhere = np.flatnonzero(~seen.any(axis=0))
     if len(nowhere):
         yield warning(
             f"{many(len(nowhere), 'column is', 'columns are')} missing in every clip",
             some([context.column_name(int(column)) for column in nowhere]),
-            "look at the extraction, or leave the points out of the layout",
+            "check the extraction, or leave the points out of the layout",
         )
 
 
@@ -220,7 +223,7 @@ def own_slots(context: DataContext) -> Iterator[Finding]:
     if not any(item.one_hand or item.changes for item in found):
         return
     shown = some([str(item) for item in found], 10)
-    what = "frames in which both slots hold one hand, and changes of slots a clip, by signer"
+    what = "frames in which both slots hold one hand, and slot changes per clip, by signer"
     if any(item.common for item in found):
         yield warning(
             f"left and right hand often share a slot or change places: {what}",

@@ -138,7 +138,7 @@ def placeholders(context: DataContext) -> Iterator[Finding]:
         if bad:
             usual = "of the frames" if not context.usual_layout.spatial else "of the points"
             yield warning(
-                f"in {many(len(bad), 'clip')} points lie at exactly {kind}: perhaps missing ones were written so",
+                f"in {many(len(bad), 'clip')} points are exactly {kind}: perhaps a placeholder for missing points",
                 some([f"{item.id} ({share:.0%} {usual})" for item, share in bad]),
                 "write NaN where nothing was seen, or say zero_is_missing = true in a layout of your own",
             )

@@ -153,7 +153,7 @@ def covered(context: DataContext) -> Iterator[Finding]:
 
 @TABLE_CHECKS.add("SLR-D15", "every gloss is written in one way", needs=("SLR-D14",))
 def one_spelling(context: DataContext) -> Iterator[Finding]:
-    """Glosses that differ in case or in how Unicode composes them, and those with characters that cannot be seen."""
+    """Glosses that differ in case or in how Unicode composes them, and those with invisible characters."""
     counts = Counter(tokens_of(context.utterances))
     alike: dict[str, list[str]] = {}
     for gloss in counts:
@@ -170,7 +170,7 @@ def one_spelling(context: DataContext) -> Iterator[Finding]:
     unseen = [gloss for gloss in counts if any(hidden(char) for char in gloss)]
     if unseen:
         yield warning(
-            f"{many(len(unseen), 'gloss holds', 'glosses hold')} characters that cannot be seen",
+            f"{many(len(unseen), 'gloss holds', 'glosses hold')} invisible characters",
             some([shown(gloss) for gloss in unseen]),
             "remove them from the tables",
         )
@@ -216,7 +216,7 @@ def misspelt(context: DataContext) -> Iterator[Finding]:
             f"{many(len(pairs[1]), 'gloss')} of train that {'occurs' if len(pairs[1]) == 1 else 'occur'} once may be "
             "misspelt: one letter away from a frequent gloss",
             some(pairs[1]),
-            "look at these clips; correct the table, or leave it where both are signs",
+            "watch these clips; correct the table, or leave it where both are signs",
         )
     if pairs[2]:
         yield note(
@@ -243,7 +243,7 @@ def repeats(context: DataContext) -> Iterator[Finding]:
         yield warning(
             f"in {many(len(stuck), 'utterance')} a gloss stands {IN_A_ROW} times in a row or more",
             some([f"{item.id}: {gloss} x {count} ({table_line(item)})" for item, gloss, count in stuck]),
-            "look whether the line was copied wrongly",
+            "check whether the line was copied wrongly",
         )
     if shares:
         yield note("utterances with a gloss that follows itself: " + ", ".join(shares))

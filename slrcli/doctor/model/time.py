@@ -102,7 +102,7 @@ def order(context: ModelContext) -> Iterator[Finding]:
     base = _log_probs(network, x)
     steps = base.shape[1]
     if ORDERED % steps:
-        yield note(f"order was not looked at: {ORDERED} frames become {steps} steps, which is no whole stride")
+        yield note(f"order was not tested: {ORDERED} frames become {steps} steps, which is no integer stride")
         return
     stride = ORDERED // steps
     places = torch.randperm(steps)
@@ -115,12 +115,12 @@ def order(context: ModelContext) -> Iterator[Finding]:
     elif mirrored < SAME:
         yield warning(
             "a clip backwards gives the same output backwards: a movement cannot be told from its opposite",
-            fix="let a layer weigh earlier frames otherwise than later ones, or add derivatives to the features",
+            fix="let a layer weight earlier and later frames differently, or add derivatives to the features",
         )
     if _runs_backwards(network, x[:1]):
         yield error(
-            "the output runs against the clip: each moment rests the most on the frames of the opposite one",
-            fix="turn back what a layer has turned round, such as the backward direction of a recurrence",
+            "the output is reversed: each output depends most on the frames at the opposite place",
+            fix="flip again what a layer has flipped, such as the backward direction of a recurrence",
         )
     yield note(
         f"relative to the spread of the output, shuffling the clip in steps of {many(stride, 'frame')} changes it by "
@@ -133,12 +133,12 @@ def _orderless(context: ModelContext, stride: int) -> Finding:
     out = context.layers[-1]
     if out.far <= SAME * out.near:
         return warning(
-            f"every output frame sees its own {many(stride, 'frame')} alone: movement does not count",
-            fix="add a layer that looks at neighbouring frames, or features that hold movement",
+            f"every output depends only on its own {many(stride, 'frame')}: movement is ignored",
+            fix="add a layer with temporal context, or derivatives to the features",
         )
     return error(
         "the order of frames does not matter: a shuffled clip gives the same output, shuffled",
-        fix="tell the layers where a frame stands: positions for attention, a convolution, or a recurrence",
+        fix="encode the position of frames: positions for attention, a convolution, or a recurrence",
     )
 
 
@@ -182,7 +182,7 @@ def receptive_field(context: ModelContext) -> Iterator[Finding]:
     if not felt.isfinite().all() or not felt.any():
         yield warning(
             "the output's gradient does not reach the features",
-            fix="look for detach() or a step that has no slope between the features and the first layer",
+            fix="look for detach() or an operation without gradient between the features and the first layer",
         )
         return
     yield from _unseen(context)
@@ -196,7 +196,7 @@ def receptive_field(context: ModelContext) -> Iterator[Finding]:
         "any_back": back, "any_ahead": ahead,
     }  # fmt: skip
     said = (
-        f"the output at one moment rests on {many(field, 'frame')}: {strong_back} back and {strong_ahead} ahead count "
+        f"an output depends on {many(field, 'frame')}: {strong_back} back and {strong_ahead} ahead count "
         f"(more than {WEAK:.0%} of the strongest), {back} and {ahead} have any effect in a clip of {FELT}"
     )
     if field < LEAST_FIELD:

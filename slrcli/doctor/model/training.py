@@ -78,12 +78,12 @@ def blank_prior(context: ModelContext) -> Iterator[Finding]:
     best = (values.argmax(dim=1) == BLANK).float().mean().item()
     said = f"the blank holds {share:.3g} of all probability (even: {1 / context.vocab_size:.2g}), best in {best:.0%}"
     if context.trained:
-        yield note(f"{said} of the frames of made-up clips")
+        yield note(f"{said} of the frames of synthetic clips")
     elif share > BLANK_MOST:
         margin = math.log(share / max(1 - share, 1e-12))
         yield warning(
-            f"{said} of the frames, {margin:.1f} ahead of all glosses together: long to unlearn",
-            fix="begin with a bias of 0 or below for class 0, and with smaller weights of the classifier",
+            f"{said} of the frames, {margin:.1f} nats ahead of all glosses together: training takes long to leave it",
+            fix="start with a bias of 0 or below for class 0, and with smaller weights in the classifier",
         )
     else:
         yield note(f"{said} of the frames")
