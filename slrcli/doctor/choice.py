@@ -37,6 +37,12 @@ def full_code(text: str) -> str:
     return SUCCESSORS.get(code, code)
 
 
+def nearest_code(code: str, known: Iterable[str]) -> str:
+    """Advice that names the known code most like `code`, of the same letter where there is one."""
+    known = list(known)
+    return nearest(code, [item for item in known if item.startswith(code[: len(FAMILY) + 1])] or known)
+
+
 @dataclass(frozen=True)
 class Choice:
     """What a user wants of the checks.
@@ -79,7 +85,7 @@ class Choice:
         for flag, codes in (("--only", self.only), ("--skip", self.skip)):
             for code in codes:
                 if not any(item.startswith(code) for item in known):
-                    raise UsageError(f"No check has the code {code}.", flag, nearest(code, known))
+                    raise UsageError(f"No check has the code {code}.", flag, nearest_code(code, known))
 
 
 def _codes(texts: Iterable[str]) -> tuple[str, ...]:
