@@ -53,6 +53,7 @@ THEME = {
 MARKS = {Level.ERROR: ("✗", "error"), Level.WARNING: ("!", "warning"), Level.NOTE: ("·", "quiet")}
 
 NAMED = re.compile(r"\s*\S+(?: \S+)* {2,}(?=\S)")  # `Corpus      `: a name, then what is said of it
+COMMAND = re.compile(r" +slr ")
 LEAST_SHARE = 0.6  # of a line that what follows a name has for itself when it is continued below its beginning
 
 
@@ -67,18 +68,19 @@ def visible(text: object, keep: str = "\n\t") -> str:
     )
 
 
-def wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int, hang: int = 0) -> str:
     """`text` in lines of at most `width` cells, broken between words.
 
-    A word longer than a line is left whole, so that a path can be copied: it is the terminal that goes on below. Lines
-    after the first are indented as it is, or to where what follows a name began (`Corpus      ...`).
+    A word longer than a line is left whole, and so is a command on a line of its own (`  slr eval ...`): the terminal
+    goes on below, and what is copied from there is in one piece. Lines
+    after the first are indented as it is, or to where what follows a name began (`Corpus      ...`), and by `hang`.
     """
-    return "\n".join(piece for line in text.split("\n") for piece in _pieces(line, width))
+    return "\n".join(piece for line in text.split("\n") for piece in _pieces(line, width, hang))
 
 
-def _pieces(line: str, width: int) -> Iterator[str]:
+def _pieces(line: str, width: int, hang: int) -> Iterator[str]:
     """The lines that one becomes."""
-    if cell_len(line.expandtabs()) <= width:
+    if cell_len(line.expandtabs()) <= width or COMMAND.match(line):
         yield line
         return
     named = NAMED.match(line)
@@ -90,7 +92,7 @@ def _pieces(line: str, width: int) -> Iterator[str]:
             piece += word
         else:
             yield piece
-            piece = " " * cell_len(name) + word.lstrip(" ")
+            piece = " " * (cell_len(name) + hang) + word.lstrip(" ")
     yield piece
 
 
