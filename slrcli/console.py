@@ -303,12 +303,12 @@ class Console:
         if self.quiet or not self._err.is_terminal:
             yield Task(None)
             return
-        self._bar = Bar(self._err)
+        before, self._bar = self._bar, Bar(self._err)
         try:
             with self._bar as bar:
                 yield Task(bar, bar.add_task(visible(description), total=total))
         finally:
-            self._bar = None
+            self._bar = before
 
 
 def _write(console: RichConsole, text: str, style: str = "", lead: str = "", lead_style: str = "") -> None:

@@ -285,7 +285,8 @@ def overfitting(history: History) -> Finding | None:
         return None
     what = (
         f"The run is overfitting: the loss of dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now "
-        f"{now.dev_loss:.2f}), that of train falls to {now.loss:.2f}, and the best WER is that of epoch {best.epoch} ({best.wer:.1f} %)"
+        f"{now.dev_loss:.2f}), that of train falls to {now.loss:.2f}, and the best WER is that of epoch {best.epoch} "
+        f"({best.wer:.1f} %)"
     )
     fix = "Stop (--patience 10 does it), or raise --dropout, --weight-decay and the variations ([augment])."
     return _say(history, what, fix)
