@@ -53,6 +53,8 @@ THEME = {
 MARKS = {Level.ERROR: ("✗", "error"), Level.WARNING: ("!", "warning"), Level.NOTE: ("·", "quiet")}
 
 NAMED = re.compile(r"\s*\S+(?: \S+)* {2,}(?=\S)")  # `Corpus      `: a name, then what is said of it
+WORD = re.compile(r" *[^ ]+(?: %[^ ]*)?")  # a number keeps its percent sign
+INSIDE_PARAGRAPH = re.compile(r"(?<=[^\n])(?<!\|)\n(?=[^\s#|*`-])(?!\d+\. )")  # the end of a line, not of a paragraph
 COMMAND = re.compile(r" +slr ")
 LEAST_SHARE = 0.6  # of a line that what follows a name has for itself when it is continued below its beginning
 
@@ -85,7 +87,7 @@ def _pieces(line: str, width: int, hang: int) -> Iterator[str]:
         return
     named = NAMED.match(line)
     name = named[0] if named and cell_len(named[0]) <= (1 - LEAST_SHARE) * width else re.match(r" *", line)[0]
-    first, *words = re.findall(r" *[^ ]+", line[len(name) :]) or [""]
+    first, *words = WORD.findall(line[len(name) :]) or [""]
     piece = name + first
     for word in words:
         if cell_len((piece + word).expandtabs()) <= width:
@@ -228,6 +230,10 @@ class Console:
             self._out.print(item)
         if self._bar:
             self.flush()  # before the bar is drawn again
+
+    def page(self, text: str) -> None:
+        """A result in paragraphs, which are filled anew on a terminal; lists, tables and indented lines stay lines."""
+        self.result(INSIDE_PARAGRAPH.sub(" ", text) if self._out.is_terminal else text)
 
     def _clear(self) -> None:
         """Take a progress bar off the screen where a result is about to be written."""

@@ -178,6 +178,29 @@ def test_what_follows_a_name_is_continued_below_where_it_began():
     assert wrapped("  to do wait a little longer", 20) == "  to do wait a\n  little longer"
 
 
+def test_a_number_keeps_its_percent_sign():
+    assert wrapped("the rate is 35.0 %, or so", 17) == "the rate is\n35.0 %, or so"
+
+
+PARAGRAPHS = """# A title
+
+A paragraph of some words that goes
+on in a second line.
+
+- a point of a list
+- another one
+
+    slr train --data-dir DIR
+"""
+
+
+def test_paragraphs_are_filled_on_a_terminal_and_lists_and_commands_are_left():
+    shown = on_terminal(["-c", f"from slrcli.console import Console; Console().page({PARAGRAPHS!r})"], 50)
+    paragraph = ["A paragraph of some words that goes on in a second", "line."]
+    assert shown.lines[:4] == ["# A title", "", *paragraph]
+    assert shown.lines[5:7] == ["- a point of a list", "- another one"] and shown.lines[-1].startswith("    slr train")
+
+
 def test_wide_characters_count_twice():
     assert wrapped("手话 手话 手话", 10) == "手话 手话\n手话"
 
