@@ -35,8 +35,6 @@ REQUIRED = {
     "jinja2": "3.1",
     "pandas": "2.1",
     "tomli-w": "1.0",
-    "jinja2": "3.1",
-    "pandas": "2.1",
 }
 OPTIONAL = {"tensorboard": "2.14"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
