@@ -146,9 +146,9 @@ def show_tuned(console: Console, *arguments) -> int:
         return 0
     console.result(tuned_table(found))
     console.note(
-        f"Chosen on {found.split}, so that its WER there flatters it; kept by the checkpoint and in {found.path},"
+        f"Chosen on {found.split}, so that its WER there flatters it; kept by the checkpoint and in {found.path}, "
+        "which slr decode and slr eval read by themselves; --beam 0 decodes without."
     )
-    console.note("which slr decode and slr eval read by themselves; --beam 0 decodes without.")
     return 0
 
 
