@@ -114,7 +114,7 @@ def order_effect(recogniser: ClipRecogniser, clips: Clips, seed: int = 1) -> Ord
         seed: of what is exchanged for what, and of the new orders.
     """
     rng = np.random.default_rng(seed)
-    saw = recogniser.meta.saw if recogniser.meta else lambda glosses: None
+    saw = recogniser.meta.saw
     spans = sign_spans_of(recogniser, clips)
     takes = exchanged(clips, spans, rng)
     sentences = {}
