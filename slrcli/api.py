@@ -21,7 +21,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console as RichConsole
 
@@ -245,7 +245,7 @@ def train(
     console, sections = _Listening(progress), _sections(settings)
     sections["data"] = {**_told_of(corpus), **sections.get("data", {})}
     done = start(settle(console, sections, preset, Path(config) if config else None), console)
-    return Run(done.run, done.stopped)
+    return Run(cast(Path, done.run), done.stopped)  # None beside process 0 of several, which nobody asks
 
 
 def check_model(
@@ -332,7 +332,7 @@ class Model:
             found = self._decoded(files, progress)
             return found[0] if files == [Path(clips)] else dict(zip(clip_ids([Path(clips)], files), found, strict=True))
         if hasattr(clips, "__array__"):
-            return self._decoded([clips], progress)[0]
+            return self._decoded([cast("np.ndarray", clips)], progress)[0]
         return self._decoded(list(clips), progress)
 
     def align(self, clip: "Clip", glosses: Glosses) -> "Hypothesis":
@@ -369,21 +369,19 @@ class Model:
         """One hypothesis for each clip, files and arrays in any order."""
         from slrcli.recognition.decode import DECODE_BATCH, DecodeOptions, decode_with
 
-        console, done = _Listening(progress), {}
-        places = [index for index, clip in enumerate(clips) if isinstance(clip, str | Path)]
-        files = [Path(clips[index]) for index in places]
-        with closing(decode_with(console, self._recogniser, files, DecodeOptions(jobs=1))) as outcomes:
-            for index, item in zip(places, outcomes, strict=True):
-                if item.error is not None:
-                    raise item.error
-                done[index] = item.hypothesis
-        others = [index for index in range(len(clips)) if index not in done]
+        console = _Listening(progress)
+        done: dict[int, Hypothesis] = {}
+        files = {index: Path(clip) for index, clip in enumerate(clips) if isinstance(clip, str | Path)}
+        with closing(decode_with(console, self._recogniser, [*files.values()], DecodeOptions(jobs=1))) as outcomes:
+            for index, item in zip(files, outcomes, strict=True):
+                done[index] = item.found
+        others = {index: clip for index, clip in enumerate(clips) if not isinstance(clip, str | Path)}
         with console.progress("decoding arrays", len(others)) as task:
             for start in range(0, len(others), DECODE_BATCH):
-                part = others[start : start + DECODE_BATCH]
-                names = [_name(clips[index], index) for index in part]
+                part = [*others][start : start + DECODE_BATCH]
+                names = [_name(others[index], index) for index in part]
                 arrays = [
-                    self._recogniser.prepared(clips[index], name) for index, name in zip(part, names, strict=True)
+                    self._recogniser.prepared(others[index], name) for index, name in zip(part, names, strict=True)
                 ]
                 done |= zip(part, self._recogniser.recognise(arrays, names), strict=True)
                 task.advance(len(part))
@@ -596,7 +594,8 @@ def _transcripts(references: Any, hypotheses: Any) -> tuple[dict[str, list[str]]
     """Both sides as tables id -> glosses."""
     sides = references, hypotheses
     if all(isinstance(side, Mapping) for side in sides):
-        return tuple({str(id): _words(glosses) for id, glosses in side.items()} for side in sides)
+        refs, hyps = ({str(id): _words(glosses) for id, glosses in side.items()} for side in sides)
+        return refs, hyps
     if any(isinstance(side, str | Path | Mapping) for side in sides):
         fix = "give two files, two tables id -> glosses, or two lists"
         raise UsageError("references and hypotheses are of different kinds", "score", fix)
@@ -703,6 +702,7 @@ def _choice(only: Iterable[str], skip: Iterable[str], strict: bool) -> "Choice":
     from slrcli.doctor.catalogue import catalogue
     from slrcli.doctor.choice import Choice
 
-    choice = Choice.of(*([part] if isinstance(part, str) else part for part in (only, skip)), strict)
+    wanted, unwanted = ([part] if isinstance(part, str) else part for part in (only, skip))
+    choice = Choice.of(wanted, unwanted, strict)
     choice.require_known(catalogue())
     return choice
