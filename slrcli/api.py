@@ -13,43 +13,26 @@ Whatever a caller can put right is raised as `SlrError`. Rooms are imported wher
 no torch, and pandas only what gives frames.
 """
 
-import io
-import json
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from rich.console import Console as RichConsole
-
-from slrcli.config import FRAMES_PER_SECOND, Config, DataConfig, LiveConfig, changed_settings, merge_section, nearest
-from slrcli.console import Console, Task, visible
-from slrcli.errors import CheckpointError, DataError, SlrError, UsageError
+from slrcli.config import DataConfig, by_section, changed_settings, plain_settings
+from slrcli.errors import CheckpointError, SlrError
+from slrcli.listening import Listening, Progress
+from slrcli.recognition.model import Model, Stream
+from slrcli.scoring.scored import Scored, Transcripts, score_sides
+from slrcli.training.watch.history import RunHistory as History
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas
 
-    from slrcli.checkpoints.meta import Meta
     from slrcli.corpus import Corpus, Utterance
     from slrcli.decoding.hypothesis import Hypothesis
-    from slrcli.decoding.stream import StreamEvent, StreamRecogniser
-    from slrcli.doctor.choice import Choice
     from slrcli.doctor.run import Examination
     from slrcli.evaluation.checkpoint import EvalResult
-    from slrcli.recognition.recogniser import ClipRecogniser
-    from slrcli.recognition.settings import DecoderOptions
-    from slrcli.scoring.score import ProtocolScore
-    from slrcli.scoring.wer import Score
-
-    Clip = str | Path | np.ndarray
-
-Progress = Callable[[str, float, float | None], None]
-Glosses = str | Sequence[str]
-Transcripts = str | Path | Mapping[str, Glosses] | Sequence[Glosses]
 
 __all__ = [
     "Evaluation",
@@ -69,9 +52,6 @@ __all__ = [
     "score",
     "train",
 ]
-
-LOG = logging.getLogger("slrcli")
-
 
 # Corpora.
 
@@ -95,14 +75,7 @@ class OpenCorpus:
 
     def to_frame(self) -> "pandas.DataFrame":
         """A row per utterance: id, split, signer, glosses, their number, and the feature file ("" where none is)."""
-        import pandas
-
-        rows = [
-            (item.id, name, item.signer, " ".join(item.glosses), len(item.glosses), str(item.features or ""))
-            for name, utterances in self.splits.items()
-            for item in utterances
-        ]
-        return pandas.DataFrame(rows, columns=["id", "split", "signer", "glosses", "tokens", "features"])
+        return self.corpus.to_frame()
 
 
 def read_corpus(folder: str | Path, **settings: Any) -> OpenCorpus:
@@ -146,27 +119,15 @@ def check_data(
     Raises:
         SlrError: there is no corpus that can be read, or an option names what does not exist.
     """
+    from slrcli.doctor.catalogue import chosen
     from slrcli.doctor.data.target import DataTarget
     from slrcli.doctor.run import run
 
     target = DataTarget(_data_of(corpus, settings), seed, full, jobs)
-    return run(target, _Listening(progress), _choice(only, skip, strict))
+    return run(target, Listening(progress), chosen(only, skip, strict))
 
 
 # Training.
-
-
-@dataclass(frozen=True)
-class History:
-    """The numbers of a run's epochs: `metrics.jsonl`, a dictionary per epoch."""
-
-    epochs: tuple[dict[str, Any], ...]
-
-    def to_frame(self) -> "pandas.DataFrame":
-        """A row per epoch; NaN where an epoch does not have a number."""
-        import pandas
-
-        return pandas.DataFrame(list(self.epochs))
 
 
 @dataclass(frozen=True)
@@ -191,14 +152,7 @@ class Run:
     @cached_property
     def history(self) -> History:
         """The numbers of its epochs, as they stood when they were first asked for; DataError where they are damaged."""
-        from slrcli.checkpoints.runs import METRICS
-
-        path = self.folder / METRICS
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-            return History(tuple(json.loads(line) for line in lines))
-        except (OSError, ValueError) as error:
-            raise DataError(f"the numbers of the epochs cannot be read: {error}", path) from error
+        return History.of(self.folder)
 
     def load(self, device: str = "auto", **decoder: Any) -> "Model":
         """Its recogniser; see `slrcli.load`."""
@@ -242,7 +196,7 @@ def train(
     from slrcli.training.data import settle
     from slrcli.training.run import train as start
 
-    console, sections = _Listening(progress), _sections(settings)
+    console, sections = Listening(progress), by_section(settings)
     sections["data"] = {**_told_of(corpus), **sections.get("data", {})}
     done = start(settle(console, sections, preset, Path(config) if config else None), console)
     return Run(cast(Path, done.run), done.stopped)  # None beside process 0 of several, which nobody asks
@@ -273,143 +227,16 @@ def check_model(
     Raises:
         SlrError: no such architecture, file or module, or an option that does not fit.
     """
+    from slrcli.doctor.catalogue import chosen
     from slrcli.doctor.model.target import ModelTarget
     from slrcli.doctor.run import run
 
     named = target.path if isinstance(target, Model) else target
     examined = ModelTarget(None if named is None else str(named), vocab_size, layout, seed)
-    return run(examined, _Listening(progress), _choice(only, skip, strict))
+    return run(examined, Listening(progress), chosen(only, skip, strict))
 
 
 # Recognition.
-
-
-class Model:
-    """A recogniser with its decoder and its calibration; `slrcli.load` gives one.
-
-    Attributes:
-        path: the file that it was read from.
-    """
-
-    def __init__(self, path: Path, recogniser: "ClipRecogniser", decoder: "DecoderOptions", device: str):
-        self.path, self._recogniser, self._decoder, self._device = path, recogniser, decoder, device
-
-    def __repr__(self) -> str:
-        return f"Model({str(self.path)!r}, {self.meta.config.model.arch}, {len(self.glosses)} glosses)"
-
-    @property
-    def meta(self) -> "Meta":
-        """What it knows of itself: configuration, vocabulary, layout, metrics, versions."""
-        return self._recogniser.meta
-
-    @property
-    def glosses(self) -> tuple[str, ...]:
-        """The glosses that it can say."""
-        return self._recogniser.vocabulary.glosses
-
-    def decode(
-        self, clips: "Clip | Iterable[Clip]", progress: Progress | None = None
-    ) -> "Hypothesis | list[Hypothesis] | dict[str, Hypothesis]":
-        """What is signed in clips.
-
-        Args:
-            clips: a feature file, a video (extra `video`) or an array `[T, D]` of the model's layout, NaN where a point
-                is missing; a folder of such files; or several of all these, one after the other.
-
-        Returns:
-            The hypothesis of one clip; for a folder a dictionary, the place of each clip below it -> its hypothesis;
-            for several clips a list in their order. Spans and peaks are frames.
-
-        Raises:
-            SlrError: a clip that cannot be read or does not fit, the first of them; nobody is seen in it; a folder
-                without clips.
-        """
-        from slrcli.recognition.decode import clips as clips_of
-        from slrcli.recognition.timing import clip_ids
-
-        if isinstance(clips, str | Path):
-            files = list(clips_of([Path(clips)]))
-            found = self._decoded(files, progress)
-            return found[0] if files == [Path(clips)] else dict(zip(clip_ids([Path(clips)], files), found, strict=True))
-        if hasattr(clips, "__array__"):
-            return self._decoded([cast("np.ndarray", clips)], progress)[0]
-        return self._decoded(list(clips), progress)
-
-    def align(self, clip: "Clip", glosses: Glosses) -> "Hypothesis":
-        """Known glosses, placed in a clip, as `slr align` places them.
-
-        Args:
-            clip: a feature file, or an array `[T, D]`.
-            glosses: in the order they are signed, as a text or one by one.
-
-        Raises:
-            SlrError: a clip that cannot be read or is too short for its glosses, or a gloss that nobody knows.
-        """
-        from slrcli.recognition.align import align_clip
-
-        return align_clip(self._recogniser, self._array(clip), _words(glosses), _name(clip, 0))
-
-    def stream(self, fps: float = 0.0, **options: Any) -> "Stream":
-        """A recogniser of a running stream of frames.
-
-        Args:
-            fps: frames per second of the stream; 0: of what the model was trained on, else 25.
-            options: of `slrcli.config.LiveConfig`: `window`, `hop`, `settle`.
-
-        Raises:
-            UsageError: options that do not fit each other, or that do not exist.
-        """
-        from slrcli.recognition.stream import stream_recogniser
-
-        live = merge_section(LiveConfig(), options, "stream")
-        rate = fps or self.meta.fps or FRAMES_PER_SECOND
-        return Stream(stream_recogniser(_Listening(), self._recogniser, rate, live), self._recogniser)
-
-    def _decoded(self, clips: "Sequence[Clip]", progress: Progress | None) -> "list[Hypothesis]":
-        """One hypothesis for each clip, files and arrays in any order."""
-        from slrcli.recognition.decode import DECODE_BATCH, DecodeOptions, decode_with
-
-        console = _Listening(progress)
-        done: dict[int, Hypothesis] = {}
-        files = {index: Path(clip) for index, clip in enumerate(clips) if isinstance(clip, str | Path)}
-        with closing(decode_with(console, self._recogniser, [*files.values()], DecodeOptions(jobs=1))) as outcomes:
-            for index, item in zip(files, outcomes, strict=True):
-                done[index] = item.found
-        others = {index: clip for index, clip in enumerate(clips) if not isinstance(clip, str | Path)}
-        with console.progress("decoding arrays", len(others)) as task:
-            for start in range(0, len(others), DECODE_BATCH):
-                part = [*others][start : start + DECODE_BATCH]
-                names = [_name(others[index], index) for index in part]
-                arrays = [
-                    self._recogniser.prepared(others[index], name) for index, name in zip(part, names, strict=True)
-                ]
-                done |= zip(part, self._recogniser.recognise(arrays, names), strict=True)
-                task.advance(len(part))
-        return [done[index] for index in range(len(clips))]
-
-    def _array(self, clip: "Clip") -> "np.ndarray":
-        if isinstance(clip, str | Path):
-            return self._recogniser.load(Path(clip))
-        return self._recogniser.prepared(clip, _name(clip, 0))
-
-
-class Stream:
-    """A running stream: `push` frames as they come, `finish` when no more do. `Model.stream` gives one."""
-
-    def __init__(self, stream: "StreamRecogniser", recogniser: "ClipRecogniser"):
-        self._stream, self._recogniser = stream, recogniser
-
-    def push(self, frames: "np.ndarray") -> "list[StreamEvent]":
-        """Take in the next frames `[n, D]`, NaN where a point is missing; the glosses that are certain now.
-
-        Raises:
-            DataError: frames of another width than the model's layout.
-        """
-        return self._stream.push(self._recogniser.frames(frames, "stream"))
-
-    def finish(self) -> "list[StreamEvent]":
-        """No more frames come; the glosses that were open."""
-        return self._stream.finish()
 
 
 def load(model: str | Path | None = None, device: str = "auto", **decoder: Any) -> Model:
@@ -428,83 +255,11 @@ def load(model: str | Path | None = None, device: str = "auto", **decoder: Any) 
     from slrcli.recognition.settings import DecoderOptions
 
     path = find_checkpoint(None if model is None else Path(model))
-    options = DecoderOptions({key: _plain(value) for key, value in decoder.items()})
-    return Model(path, open_recogniser(_Listening(), path, device, options), options, device)
+    options = DecoderOptions(plain_settings(decoder))
+    return Model(path, open_recogniser(Listening(), path, device, options), options, device)
 
 
 # Scores.
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Hypotheses against references.
-
-    Attributes:
-        protocol_scores: under each protocol that was asked for.
-        signers: utterance id -> signer; empty where nobody says.
-    """
-
-    protocol_scores: "tuple[ProtocolScore, ...]"
-    signers: Mapping[str, str]
-
-    @property
-    def score(self) -> "Score":
-        """The errors under the first protocol, with the alignment of every utterance."""
-        return self.protocol_scores[0].score
-
-    @property
-    def wer(self) -> float:
-        """Word error rate in percent; NaN without a reference token."""
-        return self.score.wer
-
-    @property
-    def signature(self) -> str:
-        """One line that says how the score was made."""
-        return self.protocol_scores[0].signature
-
-    @property
-    def seen(self) -> Mapping[str, bool | None]:
-        """Utterance id -> whether its sentence was learnt from; what is missing is not known."""
-        return {}
-
-    def to_frame(self) -> "pandas.DataFrame":
-        """A row per utterance: id, signer, reference, hypothesis, the errors of each kind, and seen_in_train, which is
-        NA where that is not known."""
-        import pandas
-
-        seen, rows = self.seen, []
-        for item in self.score.utterances:
-            texts = [" ".join(side) for side in (item.alignment.ref, item.alignment.hyp)]
-            counts = (item.ref_tokens, item.substitutions, item.deletions, item.insertions)
-            rows.append((item.id, self.signers.get(item.id, ""), *texts, *counts, seen.get(item.id)))
-        columns = ["id", "signer", "reference", "hypothesis", "tokens", *ERRORS, "seen_in_train"]
-        return pandas.DataFrame(rows, columns=columns).astype({"seen_in_train": "boolean"})
-
-    @property
-    def confusions(self) -> "pandas.DataFrame":
-        """Glosses that were taken for another one: reference, hypothesis, count, the most frequent first."""
-        import pandas
-
-        from slrcli.scoring.breakdown import breakdown
-
-        return pandas.DataFrame(breakdown(self.score).confusions, columns=["reference", "hypothesis", "count"])
-
-    @property
-    def by_signer(self) -> "pandas.DataFrame":
-        """A row per signer: utterances, tokens, the errors of each kind and wer; empty where no signer is named."""
-        import pandas
-
-        from slrcli.scoring.wer import by_signer
-
-        rows = {
-            name: (len(one.utterances), one.ref_tokens, one.substitutions, one.deletions, one.insertions, one.wer)
-            for name, one in by_signer(self.score, self.signers).items()
-        }
-        frame = pandas.DataFrame(list(rows.values()), columns=["utterances", "tokens", *ERRORS, "wer"])
-        return frame.set_index(pandas.Index(list(rows), name="signer"))
-
-
-ERRORS = ("substitutions", "deletions", "insertions")
 
 
 @dataclass(frozen=True)
@@ -555,7 +310,7 @@ def evaluate(
 
     opened = model if isinstance(model, Model) else load(model)
     result = evaluate_checkpoint(
-        _Listening(progress),
+        Listening(progress),
         opened.path,
         _data_of(corpus, settings),
         split,
@@ -571,98 +326,17 @@ def score(references: Transcripts, hypotheses: Transcripts, protocol: str = "pla
     """Score hypotheses against references, as `slr score` does.
 
     Args:
-        references, hypotheses: both files (stm, ctm, trn, csv, tsv, jsonl, txt), both tables id -> glosses, or both
+        references, hypotheses: both files of any format that `slr score` reads, both tables id -> glosses, or both
             sequences of glosses that belong together by their order. Glosses are a text or a list.
         protocol: how errors are counted: a name, or "all".
 
     Raises:
         SlrError: a file that cannot be read, no such protocol, or sides that do not hold the same utterances.
     """
-    from slrcli.scoring.protocols import get_protocols
-    from slrcli.scoring.score import score_files, score_protocol
-
-    if isinstance(references, str | Path) and isinstance(hypotheses, str | Path):
-        found = score_files(_Listening(), Path(references), [Path(hypotheses)], protocol)
-        signers = {item.id: name for name, part in found.by_signer.items() for item in part.utterances}
-        return Scored(found.protocol_scores, signers)
-    protocols = get_protocols(protocol)
-    refs, hyps = _transcripts(references, hypotheses)
-    return Scored(tuple(score_protocol(item, refs, hyps, None) for item in protocols), {})
-
-
-def _transcripts(references: Any, hypotheses: Any) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Both sides as tables id -> glosses."""
-    sides = references, hypotheses
-    if all(isinstance(side, Mapping) for side in sides):
-        refs, hyps = ({str(id): _words(glosses) for id, glosses in side.items()} for side in sides)
-        return refs, hyps
-    if any(isinstance(side, str | Path | Mapping) for side in sides):
-        fix = "give two files, two tables id -> glosses, or two lists"
-        raise UsageError("references and hypotheses are of different kinds", "score", fix)
-    first, second = ({str(n): _words(glosses) for n, glosses in enumerate(side, 1)} for side in sides)
-    if len(first) != len(second):
-        raise DataError(f"{len(first)} references and {len(second)} hypotheses", "score", "give one for each")
-    return first, second
+    return score_sides(references, hypotheses, protocol)
 
 
 # What all of it needs.
-
-
-class _Listening(Console):
-    """A console that shows nothing: progress goes to whoever listens, notes and warnings to the logger."""
-
-    def __init__(self, progress: Progress | None = None):
-        self.quiet, self.as_json, self._name = True, False, ""
-        self._out = self._err = RichConsole(file=io.StringIO())
-        self._listener = progress
-
-    def note(self, item: Any = "", style: str = "") -> None:
-        """See `Console`."""
-        if isinstance(item, str) and item.strip():
-            LOG.info("%s", visible(item.strip()))
-
-    def warn(self, text: str) -> None:
-        """See `Console`."""
-        LOG.warning("%s", visible(text))
-
-    @contextmanager
-    def progress(self, description: str, total: float | None = None) -> Iterator[Task]:
-        """See `Console`."""
-        yield _Told(self._listener, description, total)
-
-
-class _Told(Task):
-    """A task whose steps somebody is told."""
-
-    def __init__(self, listener: Progress | None, description: str, total: float | None):
-        self._listener, self._what, self._total, self._done = listener, description, total, 0.0
-
-    def advance(self, steps: float = 1) -> None:
-        """See `Task`."""
-        self._done += steps
-        if self._listener is not None:
-            self._listener(self._what, self._done, self._total)
-
-    def expect(self, total: float) -> None:
-        """See `Task`."""
-        self._total = total
-
-    def describe(self, text: str) -> None:
-        """See `Task`."""
-        self._what = text
-
-
-def _words(glosses: Glosses) -> list[str]:
-    return glosses.split() if isinstance(glosses, str) else [str(gloss) for gloss in glosses]
-
-
-def _name(clip: Any, index: int) -> str:
-    """What to call a clip in an error."""
-    return str(clip) if isinstance(clip, str | Path) else f"array {index}"
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
 
 
 def _told_of(corpus: str | Path | OpenCorpus) -> dict[str, Any]:
@@ -674,35 +348,4 @@ def _data_of(corpus: str | Path | OpenCorpus, settings: Mapping[str, Any]) -> Da
     """How a corpus is read: as it says itself, and over it what was said."""
     from slrcli.training.data import resolve_told
 
-    given = {key: _plain(value) for key, value in settings.items()}
-    return resolve_told({"data": {**_told_of(corpus), **given}}).data
-
-
-def _sections(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Settings by section; those that stand alone are put into the section that has one of that name.
-
-    Raises:
-        UsageError: no section has it.
-    """
-    parts = {item.name: getattr(Config(), item.name) for item in fields(Config)}
-    homes = {item.name: section for section, part in parts.items() for item in fields(part)}
-    found: dict[str, dict[str, Any]] = {}
-    for name, value in settings.items():
-        if name in parts and isinstance(value, Mapping):
-            found.setdefault(name, {}).update({key: _plain(item) for key, item in value.items()})
-        elif name in homes:
-            found.setdefault(homes[name], {})[name] = _plain(value)
-        else:
-            raise UsageError(f"There is no setting '{name}'.", "train", nearest(name, [*homes, *parts]))
-    return found
-
-
-def _choice(only: Iterable[str], skip: Iterable[str], strict: bool) -> "Choice":
-    """The checks that are wanted; UsageError for a code that none has."""
-    from slrcli.doctor.catalogue import catalogue
-    from slrcli.doctor.choice import Choice
-
-    wanted, unwanted = ([part] if isinstance(part, str) else part for part in (only, skip))
-    choice = Choice.of(wanted, unwanted, strict)
-    choice.require_known(catalogue())
-    return choice
+    return resolve_told({"data": {**_told_of(corpus), **plain_settings(settings)}}).data

@@ -15,6 +15,7 @@ import slrcli
 from slrcli.console import Console
 from slrcli.decoding.calibration import weights_hash
 from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.scoring.table import COUNTS
 
 SETTINGS = {"epochs": 8, "batch_size": 4, "lr": 5e-3, "warmup_epochs": 1.0, "arch": "conv-bilstm"}
 SMALL = {"options": {"width": 24, "layers": 1}}
@@ -258,8 +259,8 @@ def test_an_evaluation_is_that_of_the_command(corpus, run, model):
     for row, other in zip(frame.to_dict("records"), wanted["per_utterance"], strict=True):
         assert (row["id"], row["seen_in_train"]) == (other["id"], other["seen"])
         assert row["hypothesis"] == wanted["hypotheses"][row["id"]]
-        assert [row[kind] for kind in slrcli.api.ERRORS] == [other[kind] for kind in slrcli.api.ERRORS]
-    assert 100 * frame[list(slrcli.api.ERRORS)].sum().sum() / frame["tokens"].sum() == pytest.approx(wanted["wer"])
+        assert [row[kind] for kind in COUNTS] == [other[kind] for kind in COUNTS]
+    assert 100 * frame[list(COUNTS)].sum().sum() / frame["tokens"].sum() == pytest.approx(wanted["wer"])
     assert found.by_signer["wer"].to_dict() == {name: part["wer"] for name, part in wanted["groups"].items()}
     assert found.confusions.values.tolist() == wanted["breakdown"]["confusions"]
 

@@ -25,7 +25,18 @@ from slrcli.config.commands import (
 from slrcli.config.names import COMPOSE_SPLITS
 from slrcli.config.options import Option, option_of
 from slrcli.config.page import settings_page
-from slrcli.config.resolve import ARCH_SETTINGS, PRESETS, Choice, Facts, choices, help_of, resolve, to_toml
+from slrcli.config.resolve import (
+    ARCH_SETTINGS,
+    PRESETS,
+    Choice,
+    Facts,
+    by_section,
+    choices,
+    help_of,
+    plain_settings,
+    resolve,
+    to_toml,
+)
 from slrcli.config.sections import (
     DEFAULT_ARCH,
     DEV_SHARE,
@@ -94,6 +105,7 @@ __all__ = [
     "PackConfig",
     "RunConfig",
     "as_begun",
+    "by_section",
     "changed_settings",
     "check_bounds",
     "check_compose",
@@ -106,6 +118,7 @@ __all__ = [
     "merge_section",
     "nearest",
     "option_of",
+    "plain_settings",
     "read_assignments",
     "read_toml",
     "renamed",

@@ -296,5 +296,5 @@ def option_of(name: str) -> Option:
     flags = told["flags"] or (f"--{key.replace('_', '-')}",)
     if isinstance(getattr(part, key), bool):
         flags = (f"{flags[0]}/--no-{flags[0][2:]}",)
-    return Option(flags, told["help"], getattr(part, key), "", told["least"], told["most"], told["listed"],
+    return Option(flags, told["help"], getattr(part, key), told["shown"], told["least"], told["most"], told["listed"],
                   told["metavar"])  # fmt: skip

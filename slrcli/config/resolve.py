@@ -149,6 +149,32 @@ def resolve(
     return config
 
 
+def by_section(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Settings by section: `{"epochs": 3, "run": {"seed": 2}}` becomes `{"optim": {"epochs": 3}, "run": {"seed": 2}}`.
+
+    A setting that stands alone goes to the section that has one of that name. Paths become texts.
+
+    Raises:
+        UsageError: no section has it.
+    """
+    parts = {item.name: getattr(Config(), item.name) for item in fields(Config)}
+    homes = {item.name: section for section, part in parts.items() for item in fields(part)}
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in settings.items():
+        if name in parts and isinstance(value, Mapping):
+            found.setdefault(name, {}).update(plain_settings(value))
+        elif name in homes:
+            found.setdefault(homes[name], {}).update(plain_settings({name: value}))
+        else:
+            raise UsageError(f"There is no setting '{name}'.", "train", nearest(name, [*homes, *parts]))
+    return found
+
+
+def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with paths as texts, which is what a TOML file has."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+
+
 def to_toml(config: Config) -> str:
     """The configuration as TOML text that `read_toml` reads back to the same values."""
     import tomli_w  # only needed where a run is written

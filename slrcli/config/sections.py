@@ -81,8 +81,12 @@ class OptimConfig:
     warmup_epochs: float = setting(1.0, "Epochs of linear learning-rate warm-up.", least=0)
     schedule: str = setting("cosine", "Learning-rate schedule after the warm-up.", choices=SCHEDULES)
     final_lr: float = setting(0.02, "Final learning rate, as a share of the peak.", least=0, most=1)
-    epochs: int = setting(40, "Passes over the train split.", least=1, flags=("--epochs", "-e"))
-    batch_size: int = setting(4, "Utterances per step.", least=1, flags=("--batch-size", "-b"))
+    epochs: int = setting(
+        40, "Passes over the train split.", least=1, flags=("--epochs", "-e"), shown="fitted to the corpus"
+    )
+    batch_size: int = setting(
+        4, "Utterances per step.", least=1, flags=("--batch-size", "-b"), shown="fitted to the corpus"
+    )
     clip_norm: float = setting(5.0, "Maximum gradient norm. 0: no clipping.", least=0)
     ema: float = setting(
         0.998, "EMA decay of the weights that are evaluated and saved, per step. 0: no EMA.", least=0, most=0.99999

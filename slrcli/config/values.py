@@ -96,6 +96,7 @@ def setting(
     listed: str | tuple[str, ...] = (),
     flags: tuple[str, ...] = (),
     metavar: str | None = None,
+    shown: str = "",
 ) -> Any:
     """A field with all that help, pages and checks say of it.
 
@@ -108,9 +109,10 @@ def setting(
             name of the registry that knows them (`slrcli.config.names`).
         flags: its names on the command line; `--` and the field's own name where none are given.
         metavar: what stands for its value in help, in place of its type.
+        shown: its default for help, where the value alone would mislead.
     """
     metadata = {"help": text, "least": least, "most": most, "choices": choices, "listed": listed or choices,
-                "flags": flags, "metavar": metavar}  # fmt: skip
+                "flags": flags, "metavar": metavar, "shown": shown}  # fmt: skip
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -7,14 +7,19 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slrcli.config import DEV_SHARE
 from slrcli.corpus.finder import describe
 from slrcli.errors import DataError
 from slrcli.features.readers import SUFFIXES
+from slrcli.frames import frame_of
 from slrcli.glosses import get_normaliser
 from slrcli.glosses.vocabulary import file_source
 from slrcli.language import NgramModel, estimate, perplexity
+
+if TYPE_CHECKING:
+    import pandas
 
 SPLITS = {
     "train": ("train", "training"),
@@ -149,6 +154,19 @@ class Corpus:
                 for name, utterances in self.splits.items()
             },
         )
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """A row per utterance: id, split, signer, glosses, their number, and the feature file ("" where none is).
+
+        Raises:
+            DependencyError: pandas is not installed.
+        """
+        rows = [
+            (item.id, name, item.signer, " ".join(item.glosses), len(item.glosses), str(item.features or ""))
+            for name, utterances in self.splits.items()
+            for item in utterances
+        ]
+        return frame_of(rows, ("id", "split", "signer", "glosses", "tokens", "features"))
 
     @property
     def source(self) -> str:

@@ -2,11 +2,12 @@
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 from importlib import resources
 
 import slrcli.doctor
 from slrcli.config import nearest
-from slrcli.doctor.choice import full_code
+from slrcli.doctor.choice import ALL, Choice, full_code
 from slrcli.doctor.context import Checks
 from slrcli.errors import UsageError
 from slrcli.training.watch.diagnostics import DIAGNOSTICS
@@ -22,6 +23,19 @@ def catalogue() -> dict[str, str]:
             if isinstance(value, Checks):
                 titles |= {check.code: check.title for check in value}
     return dict(sorted(titles.items()))
+
+
+def chosen(only: Iterable[str], skip: Iterable[str], strict: bool) -> Choice:
+    """The checks that are wanted; codes are read as by `Choice.of`.
+
+    Raises:
+        UsageError: a code that no check has.
+    """
+    if not only and not skip and not strict:
+        return ALL
+    choice = Choice.of(only, skip, strict)
+    choice.require_known(catalogue())
+    return choice
 
 
 def pages() -> dict[str, str]:

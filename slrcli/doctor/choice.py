@@ -31,7 +31,7 @@ class Choice:
 
     @classmethod
     def of(cls, only: Iterable[str] = (), skip: Iterable[str] = (), strict: bool = False) -> "Choice":
-        """From what stands on the command line: codes, several of them perhaps with commas between."""
+        """From codes, a text or several; a text may hold several of them with commas between."""
         return cls(_codes(only), _codes(skip), strict)
 
     def wants(self, code: str) -> bool:
@@ -61,7 +61,7 @@ class Choice:
 
 
 def _codes(texts: Iterable[str]) -> tuple[str, ...]:
-    parts = [part for text in texts for part in text.split(",")]
+    parts = [part for text in ([texts] if isinstance(texts, str) else texts) for part in text.split(",")]
     if any(not part.strip() for part in parts):
         raise UsageError("A code is empty.", "--only, --skip", "Write codes as M03 or D, with commas between.")
     return tuple(dict.fromkeys(full_code(part) for part in parts))

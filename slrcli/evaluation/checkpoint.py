@@ -17,6 +17,7 @@ from slrcli.corpus.facts import told_rate
 from slrcli.corpus.opening import open_data, require_distinct, with_dev
 from slrcli.evaluation.evaluate import EVAL_BATCH, Evaluation, evaluate
 from slrcli.files import file_hash
+from slrcli.frames import frame_of
 from slrcli.recognition.load import attach_decoder, load_recogniser
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.settings import DecoderOptions
@@ -24,7 +25,7 @@ from slrcli.scoring.breakdown import Familiarity, breakdown, calibration, calibr
 from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.score import ProtocolScore, intervals_of, score_protocol
 from slrcli.scoring.stats import Interval, intervals_dict
-from slrcli.scoring.table import frame_of, table_rows
+from slrcli.scoring.table import COLUMNS, table_rows
 from slrcli.scoring.wer import Score, by_signer
 from slrcli.transcripts import TimedClip, format_of, write_transcripts
 
@@ -119,7 +120,7 @@ class EvalResult:
         Raises:
             DependencyError: pandas is not installed.
         """
-        return frame_of(self.rows())
+        return frame_of(self.rows(), COLUMNS)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from slrcli.console import Console, finite
 from slrcli.errors import DataError, UsageError
+from slrcli.frames import frame_of
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.scoring.breakdown import Breakdown, breakdown, calibration, calibration_error
 from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get_protocols, removed_by_rule
 from slrcli.scoring.sclite import meanings, signer_of
 from slrcli.scoring.signature import signature
 from slrcli.scoring.stats import Comparison, Interval, compare, interval, intervals_dict
-from slrcli.scoring.table import frame_of, table_rows
+from slrcli.scoring.table import COLUMNS, table_rows
 from slrcli.scoring.wer import Score, apart_text, by_signer
 from slrcli.transcripts import read_lines, read_segments
 
@@ -100,7 +101,7 @@ class ScoreResult:
         Raises:
             DependencyError: pandas is not installed.
         """
-        return frame_of(self.rows())
+        return frame_of(self.rows(), COLUMNS)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""

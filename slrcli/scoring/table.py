@@ -1,18 +1,15 @@
-"""The utterances of a score as a table: rows, a data frame, or a file for a spreadsheet, a page or a paper."""
+"""The utterances of a score as a table: rows, or a file for a spreadsheet, a page or a paper."""
 
 import csv
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slrcli.errors import DependencyError, UsageError
 from slrcli.files import atomic_file, atomic_write_text, require_place
 from slrcli.scoring.wer import Score
-
-if TYPE_CHECKING:
-    import pandas
 
 COUNTS = ("substitutions", "deletions", "insertions")
 COLUMNS = ("id", "signer", "reference", "hypothesis", *COUNTS)
@@ -31,19 +28,6 @@ def table_rows(score: Score, signers: Mapping[str, str]) -> list[dict[str, Any]]
         }
         for item in score.utterances
     ]
-
-
-def frame_of(rows: Rows) -> "pandas.DataFrame":
-    """The rows as a data frame.
-
-    Raises:
-        DependencyError: pandas is not installed.
-    """
-    try:
-        import pandas
-    except ImportError as error:
-        raise DependencyError("data frames need the library pandas", "to_frame", "pip install pandas") from error
-    return pandas.DataFrame(list(rows), columns=list(COLUMNS))
 
 
 def require_table(path: Path) -> None:

@@ -1,7 +1,7 @@
 """What every format agrees on: names of columns, lines with words, what an id and a gloss may hold."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from slrcli.errors import DataError
 
@@ -10,6 +10,12 @@ GLOSS_COLUMNS = ("glosses", "gloss", "annotation", "orth")
 SIGNER_COLUMNS = ("signer", "speaker")
 
 COMMENT = ";;"
+Glosses = str | Sequence[str]
+
+
+def words_of(glosses: Glosses) -> list[str]:
+    """Glosses one by one, whether they are given so or as a text."""
+    return glosses.split() if isinstance(glosses, str) else [str(gloss) for gloss in glosses]
 
 
 def worded(text: str, comments: bool = True) -> Iterator[tuple[int, list[str]]]:

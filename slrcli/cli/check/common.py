@@ -28,14 +28,9 @@ class Wanted(NamedTuple):
     @property
     def choice(self) -> "Choice":
         """Which checks to run; UsageError for a code that no check has."""
-        from slrcli.doctor.catalogue import catalogue
-        from slrcli.doctor.choice import ALL, Choice
+        from slrcli.doctor.catalogue import chosen
 
-        if not self.only and not self.skip and not self.strict:
-            return ALL
-        choice = Choice.of(self.only or (), self.skip or (), self.strict)
-        choice.require_known(catalogue())
-        return choice
+        return chosen(self.only or (), self.skip or (), self.strict)
 
 
 def check(

@@ -1,9 +1,18 @@
 """The numbers of a run's epochs, and what diagnostics ask of them."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slrcli.checkpoints.runs import METRICS
+from slrcli.errors import DataError
+from slrcli.frames import frame_of
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -89,3 +98,32 @@ class History:
     def holds_for(self, count: int, holds) -> bool:
         """Whether `holds(epoch)` is true of the newest `count` epochs, and there are so many."""
         return len(self.epochs) >= count and all(holds(item) for item in self.last(count))
+
+
+@dataclass(frozen=True)
+class RunHistory:
+    """The numbers of a run's epochs as its `metrics.jsonl` has them, a dictionary per epoch."""
+
+    epochs: tuple[dict[str, Any], ...]
+
+    @classmethod
+    def of(cls, folder: Path) -> "RunHistory":
+        """Those of a run; none where it has not finished an epoch.
+
+        Raises:
+            DataError: they cannot be read.
+        """
+        path = folder / METRICS
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+            return cls(tuple(json.loads(line) for line in lines))
+        except (OSError, ValueError) as error:
+            raise DataError(f"the numbers of the epochs cannot be read: {error}", path) from error
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """A row per epoch; NaN where an epoch does not have a number.
+
+        Raises:
+            DependencyError: pandas is not installed.
+        """
+        return frame_of(self.epochs)
