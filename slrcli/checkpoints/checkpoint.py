@@ -72,7 +72,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Sig
         model = empty_model(meta)
         model.load_state_dict(tensors, assign=True)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(line.strip() for line in str(error).splitlines()[:2])  # torch names the fault in the second
         raise CheckpointError(f"the checkpoint does not hold together: {reason}", str(path), _REMEDY) from error
     return model.to(device).eval(), meta
 

@@ -22,7 +22,7 @@ def demo(
         slr demo --keep slr-demo
     """
     from slrcli.demo.demo import demo as run
-    from slrcli.demo.demo import kept_files, own_data_commands
+    from slrcli.demo.demo import kept_files, own_data_commands, what_it_proves
 
     result = run(console, keep, small, seed)
     if as_json:
@@ -36,7 +36,7 @@ def demo(
     console.note(f"recognised  {' '.join(result.decoded.found.glosses)}")
     console.heading("Result")
     console.result(f"On a signer never seen: {score_line(result.evaluation.score)}")
-    console.result("The corpus is synthetic: the figure says that the tool works, nothing of real signing.")
+    console.result(what_it_proves(small, result.training.epochs))
     console.result(f"{result.seconds:.0f} s. {kept_files(result)}")
     console.result("\nThe same on your own data:")
     for line in own_data_commands():

@@ -118,6 +118,7 @@ def evaluate(
     title = f"{result.split}, {len(score.utterances)} utterances, protocol {main.protocol.signature}"
     console.result(score_table(score, result.by_signer, title=title))
     if worst and score.errors:
+        console.result()
         console.result(worst_view(score, worst, result.signers))
     if result.oov:
         console.note(f"{result.oov} reference tokens are not in the vocabulary: errors for certain.")
@@ -126,6 +127,7 @@ def evaluate(
     for path in result.written:
         console.note(f"hypotheses: {path}")
     if result.familiarity is not None:
+        console.result()
         for line in familiarity_lines(result.familiarity):
             console.result(line)
     for line in closing_lines(main, result.intervals):
@@ -158,7 +160,7 @@ def calibrate_result(console: Console, result) -> dict:
     if result.split != "dev":
         console.warn(f"Calibrated on {result.split}: confidences on it say nothing about other clips now.")
     console.note(
-        f"calibration error {found.before:.1f} points before, {found.after:.1f} after (other utterances' fit), "
+        f"Calibration error {found.before:.1f} points before, {found.after:.1f} after (other utterances' fit), "
         f"{found.calibration.glosses} glosses: {found.path or 'not kept, since it does not help'}"
     )
     return {"calibrated": found.to_dict()}

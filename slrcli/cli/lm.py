@@ -66,6 +66,8 @@ def render(console: Console, result: "LmResult") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from slrcli.report.text.tables import ResponsiveTable
+
     model = result.model
     sizes = "  ".join(f"{length}: {size:,}" for length, size in enumerate(model.sizes, 1))
     console.result(f"Order       {model.order}")
@@ -86,7 +88,7 @@ def render(console: Console, result: "LmResult") -> None:
         rates = (f"{item.including_unknown:.2f}", f"{item.excluding_unknown:.2f}")
         table.add_row(Text(visible(name)), *counts, *rates, f"{item.unknown.total():,}", f"{item.unknown_rate:.2f}")
     console.result()
-    console.result(table)
+    console.result(ResponsiveTable(table))
     for name, item in result.measured.items():
         if item.unknown:
             shown = ", ".join(f"{gloss} {count:,}" for gloss, count in item.unknown.most_common(SHOWN))

@@ -90,6 +90,7 @@ def show(console: Console, result, worst: int, details: bool, explain: bool) -> 
     title = f"{main.protocol.signature}, {len(main.score.utterances)} utterances"
     console.result(score_table(main.score, result.by_signer, title=title))
     if worst and main.score.errors:
+        console.result()
         console.result(worst_view(main.score, worst))
     if details:
         console.result(breakdown_view(result.breakdown))

@@ -176,5 +176,5 @@ def _tell(console: Console, result: "TrainResult", as_json: bool) -> int:
         console.result(f"best: WER {result.metrics['wer']:.2f} % on dev at epoch {result.metrics['epoch']}")
         console.result(f"checkpoint: {result.checkpoint}")
         corpus = read_toml(Path(result.run) / CONFIG)["data"]["data_dir"]
-        console.note(f"Next: slr eval {result.run} --data-dir {corpus}, slr decode FILES --model {result.run}")
+        console.note(f"Next:\n  slr eval {result.run} --data-dir {corpus}\n  slr decode FILES --model {result.run}")
     return result.exit_code

@@ -64,6 +64,8 @@ def render(console: Console, result: "VocabResult") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from slrcli.report.text.tables import ResponsiveTable
+
     vocabulary = result.vocabulary
     specials = f", special {' '.join(vocabulary.specials)}" if vocabulary.specials else ""
     rarest = f", at least {vocabulary.min_count} times" if vocabulary.min_count > 1 else ""
@@ -84,7 +86,7 @@ def render(console: Console, result: "VocabResult") -> None:
         table.add_row(Text(visible(item.split)), *(f"{number:,}" for number in numbers), f"{item.floor:.2f} %")
     console.result()
     console.result("Not in the vocabulary (OOV), so that every such token is an error whatever the model does:")
-    console.result(table)
+    console.result(ResponsiveTable(table))
     for item in result.coverage:
         if item.examples:
             console.result(
@@ -93,13 +95,13 @@ def render(console: Console, result: "VocabResult") -> None:
 
 
 def render_lookups(console: Console, answers: tuple["Lookup", ...]) -> None:
-    """One line an answer: id, gloss and count; what is not found is a warning."""
+    """One line per answer: id, gloss and count; what is not found is a warning."""
     for answer in answers:
         if answer.id is not None:
             console.result(f"{answer.id}\t{answer.gloss}\t{answer.count}")
         else:
             hint = f"; nearest: {', '.join(answer.nearest)}" if answer.nearest else ""
-            console.warn(f"neither a gloss nor an id: {answer.query}{hint}")
+            console.warn(f"This is neither a gloss nor an id: {answer.query}{hint}")
 
 
 def listed(pairs: Iterable[tuple[str, int]]) -> str:

@@ -213,11 +213,11 @@ def overlap(corpus: Corpus, first: str, second: str) -> Overlap:
 
 def _lengths(corpus: Corpus, files: Mapping[Path, Facts]) -> Iterator[Distribution]:
     glosses = {name: [len(item.glosses) for item in items] for name, items in corpus.splits.items() if items}
-    yield from distribution("glosses an utterance", glosses)
+    yield from distribution("glosses per utterance", glosses)
     frames: dict[str, list[float]] = {}
     for name, items in corpus.splits.items():
         for item in items:
             facts = files.get(item.features) if item.features else None
             if facts and facts.problem is None:
                 frames.setdefault(name, []).append(facts.frames)
-    yield from distribution("frames a clip", frames)
+    yield from distribution("frames per clip", frames)

@@ -93,7 +93,7 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     model = run(target, console)
     console.findings(model.findings, notes=False)
     console.note("Each note is a measurement; slr check data and slr check model show them.")
-    console.heading("slr train")
+    console.heading(f"slr train{' (too few epochs to learn anything)' if small else ''}")
     training = train(config, console, newest=False)
     if training.stopped == "interrupted":
         raise KeyboardInterrupt
@@ -123,6 +123,16 @@ def own_data_commands() -> list[str]:
         "slr eval runs/latest --data-dir DIR",
         "slr decode FILE.npy",
     ]
+
+
+def what_it_proves(small: bool, epochs: int) -> str:
+    """What the figure of the demonstration says, and what it does not."""
+    if small:
+        return (
+            f"This proves nothing but that everything runs: {epochs} epochs on a tiny synthetic corpus teach a model "
+            "nothing, and the figure means nothing. slr demo without --small shows that it learns."
+        )
+    return "The corpus is synthetic: the figure says that the tool works, and nothing of real signing."
 
 
 def kept_files(result: DemoResult) -> str:

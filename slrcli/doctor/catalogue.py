@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from importlib import resources
 
 import slrcli.doctor
-from slrcli.config import nearest
-from slrcli.doctor.choice import ALL, Choice, full_code
+from slrcli.doctor.choice import ALL, Choice, full_code, nearest_code
 from slrcli.doctor.context import Checks
 from slrcli.errors import UsageError
 from slrcli.training.watch.diagnostics import DIAGNOSTICS
@@ -53,5 +52,5 @@ def explain(text: str) -> str:
     """
     code, known = full_code(text), pages()
     if code not in known:
-        raise UsageError(f"No check has the code {code}.", "--explain", nearest(code, known))
+        raise UsageError(f"No check has the code {code}.", "--explain", nearest_code(code, known))
     return known[code]

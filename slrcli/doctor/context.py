@@ -70,14 +70,6 @@ class Checks:
 
         return register
 
-    @classmethod
-    def joined(cls, *lists: "Checks") -> "Checks":
-        """Several lists one after the other; ValueError if two of them share a code."""
-        checks = cls()
-        for check in (check for part in lists for check in part):
-            checks.add(check.code, check.title, check.needs)(check.function)
-        return checks
-
     def __iter__(self) -> Iterator[Check]:
         return iter(self._checks)
 
@@ -88,12 +80,14 @@ class Checks:
 def in_order(*lists: Checks) -> tuple[Check, ...]:
     """The checks of several lists by their codes, except that each stands behind those that it needs."""
     waiting = sorted((check for checks in lists for check in checks), key=lambda check: check.code)
-    placed: dict[str, Check] = {}
+    left = {check.code for check in waiting}
+    placed = []
     while waiting:
-        check = next(check for check in waiting if all(code in placed for code in check.needs))
-        placed[check.code] = check
+        check = next(check for check in waiting if left.isdisjoint(check.needs))
+        placed.append(check)
         waiting.remove(check)
-    return tuple(placed.values())
+        left.remove(check.code)
+    return tuple(placed)
 
 
 def error(what: str, where: str = "", fix: str = "") -> Finding:

@@ -30,7 +30,7 @@ from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.batches import TrainBatches
 from slrcli.training.locate import due, first_epoch, locate, sign_lengths
 from slrcli.training.loss.criterion import Criterion, Teacher
-from slrcli.training.watch.diagnostics import NOT_FINITE_FIX, not_finite
+from slrcli.training.watch.diagnostics import NOT_FINITE, NOT_FINITE_FIX, not_finite
 from slrcli.training.watch.history import EpochNumbers
 from slrcli.training.watch.run_diagnostics import RunDiagnostics
 
@@ -375,7 +375,7 @@ class Trainer:
             return
         ids = ", ".join(self.batches.clips.utterances[index].id for index in batch.index[:5])
         raise NotFiniteError(
-            f"{not_finite.code} the loss or its gradient is not finite (loss {loss}, gradient norm {norm})",
+            f"{not_finite.code} {NOT_FINITE} (loss {loss}, gradient norm {norm}).",
             f"epoch {self.progress.epoch}, step {self.progress.step + 1}, utterances {ids}",
             NOT_FINITE_FIX,
         )

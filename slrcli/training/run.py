@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -21,14 +22,17 @@ from slrcli.corpus.clips import Clips, warn_empty
 from slrcli.corpus.utterances import sentence_hashes
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError
 from slrcli.files import atomic_write_text
+from slrcli.findings import Level
 from slrcli.models.base import SignModel
 from slrcli.models.registry import build_model, read_options
 from slrcli.parallel import distributed
 from slrcli.recognition.from_checkpoint import Recogniser, choose_device
+from slrcli.report.text.epochs import HEAD, epoch_line
 from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.data import TrainingData, learnable, load_training_data, tell_known
 from slrcli.training.loop import EpochEnd, FramewiseBegun, SignsLocated, Step, Stopped, Trainer
 from slrcli.training.loss.teach import load_teacher, spike_offset, without_pace
+from slrcli.training.watch.closing import Ending, closing
 from slrcli.training.watch.run_diagnostics import milestone
 
 MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or --precision bf16."
@@ -44,7 +48,7 @@ def require_precision(model: nn.Module, precision: str) -> None:
             probe = nn.LSTM(lstm.input_size, lstm.hidden_size, batch_first=True)
             probe(torch.ones(1, 2, lstm.input_size))[0].float().sum().backward()
     except RuntimeError as error:
-        fix = "use --precision fp32, or an architecture without them: --arch tcn"
+        fix = "Use --precision fp32, or an architecture without them: --arch tcn."
         raise SlrError("This processor computes no LSTM in bf16.", "--precision bf16", fix) from error
 
 
@@ -91,10 +95,19 @@ def memory_advice() -> Iterator[None]:
 
 class Record:
     """What a run writes down as it goes: `training.log` for people, `metrics.jsonl` for programs, TensorBoard's
-    events where that is installed."""
+    events where that is installed.
 
-    def __init__(self, folder: Path, console: Console, epoch: int = 1):
-        self._folder, self._console, self._epoch = folder, console, epoch
+    Args:
+        folder: of the run.
+        console: who watches.
+        epoch: the first that is to be written.
+        epochs: of the whole run.
+        choose: what the best checkpoint is chosen by.
+    """
+
+    def __init__(self, folder: Path, console: Console, epoch: int = 1, epochs: int = 1, choose: str = "best"):
+        self._folder, self._console, self._epoch, self._epochs, self._choose = folder, console, epoch, epochs, choose
+        self._begun, self._shown = time.monotonic(), 0
 
     def __enter__(self) -> "Record":
         metrics = self._folder / "metrics.jsonl"
@@ -125,21 +138,27 @@ class Record:
             for name, value in metrics.items():
                 if name != "epoch" and value is not None:
                     self._board.add_scalar(name, value, numbers.epoch)
-        self.say(
-            f"epoch {numbers.epoch:3d}  loss {numbers.loss:6.3f}  dev loss {numbers.dev_loss:6.3f}  "
-            f"WER {numbers.wer:6.2f} %  blank {numbers.blank_share:4.0%}  emitted {numbers.emission:3.0f} %  "
-            f"{event.frames_per_second:7,.0f} frames/s  {event.seconds:5.1f} s{'  best' if event.improved else ''}"
-        )
+        if not self._shown:
+            self.say(f"{BEST} keeps {KEPT[self._choose]}, {LAST} the newest epoch.")
+            self.say(HEAD)
+        self._shown += 1
+        left = (time.monotonic() - self._begun) / self._shown * (self._epochs - numbers.epoch)
+        best = event.improved and self._choose != "last"
+        self.say(epoch_line(numbers, self._epochs, event.seconds, max(left, 0.0), best))
         if passed := milestone(numbers):
-            self.say(passed)
+            self.say(f"{passed}.")
         for finding in event.findings:
-            self.say(f"{finding.code} {finding.what}. {finding.fix}")
+            style = "quiet" if finding.level is Level.NOTE else "warning"
+            self.say(f"{finding.code} {finding.what}. {finding.fix}", style)
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, style: str = "") -> None:
         """One line, to the log and to whoever watches."""
-        self._console.note(line)
+        self._console.note(line, style)
         self._log.write(line + "\n")
         self._log.flush()
+
+
+KEPT = {"best": "the epoch with the lowest WER on dev", "last": "the last epoch"}
 
 
 def numbers_of(event: EpochEnd) -> dict[str, Any]:
@@ -376,7 +395,8 @@ class Session:
         if self.audit:
             atomic_write_text(folder / TEACHER, json.dumps(self.audit.facts, indent=2) + "\n")
         steps = len(self.batches) * self.config.optim.epochs
-        record = Record(folder, self.console, self.trainer.progress.epoch)
+        optim = self.config.optim
+        record = Record(folder, self.console, self.trainer.progress.epoch, optim.epochs, optim.choose)
         stopped, finished = "", self.trainer.progress.epoch - 1
         last: EpochEnd | None = None
         with (
@@ -396,21 +416,26 @@ class Session:
                     record.epoch(event, metrics)
                 elif isinstance(event, SignsLocated):
                     record.say(
-                        f"before epoch {event.epoch} {event.share:.0%} of the signs of train were located, to be "
-                        f"exchanged ({event.seconds:.1f} s)"
+                        f"{event.share:.0%} of the signs of train were located before epoch {event.epoch} to be "
+                        f"exchanged ({event.seconds:.1f} s)."
                     )
                 elif isinstance(event, FramewiseBegun):
                     record.say(
-                        f"from epoch {event.epoch} on frames learn their gloss; signs last "
-                        f"{event.decode.sign_frames:.1f} frames, by which clips are read ({event.seconds:.1f} s)"
+                        f"From epoch {event.epoch} on, frames learn their gloss; signs last "
+                        f"{event.decode.sign_frames:.1f} frames, by which clips are decoded ({event.seconds:.1f} s)."
                     )
                 else:
                     stopped = event.reason
                     self._save_last(folder, {"epoch": finished})
+            if last and stopped in ("", "patience"):
+                progress = self.trainer.progress
+                ending = Ending(last.numbers, progress.best["wer"], progress.said, self.config.data.data_dir)
+                for line in closing(ending):
+                    record.say(line, "warning" if line.endswith(".") else "")
         if stopped == "lost":
             where = f"epoch {self.trainer.progress.epoch}, after step {self.trainer.progress.step}"
-            fix = f"see what became of it, then go on from that very step: slr train --resume {shown(folder)}"
-            raise SlrError("one of the processes that train together is gone; all before it is saved", where, fix)
+            fix = f"See what became of it, then go on from that very step: slr train --resume {shown(folder)}"
+            raise SlrError("One of the processes that train together is gone; all before it is saved.", where, fix)
         if stopped == "interrupted":
             self.console.note(f"Stopped and saved. Go on with: slr train --resume {shown(folder)}")
         elif stopped == "patience":
@@ -425,12 +450,11 @@ class Session:
         )
 
     def _show(self, task: Task, event: Step, last: EpochEnd | None) -> None:
-        rate = event.frames / max(event.seconds, 1e-9)
-        dev = f"  WER {last.numbers.wer:.1f} %  blank {last.numbers.blank_share:.0%}" if last else ""
+        dev = f"  WER {last.numbers.wer:.1f} %" if last else ""
+        rate = f"{event.frames / max(event.seconds, 1e-9):,.0f} frames/s"
+        now = "evaluating dev" if event.step == len(self.batches) else rate
         task.advance()
-        task.describe(
-            f"epoch {event.epoch}/{self.config.optim.epochs}  loss {event.loss:.2f}{dev}  {rate:,.0f} frames/s"
-        )
+        task.describe(f"epoch {event.epoch}/{self.config.optim.epochs}  loss {event.loss:.2f}{dev}  {now}")
 
     def _read_dev(self) -> None:
         """Read every dev clip once, so that a damaged one ends the run before its first epoch and not after it."""

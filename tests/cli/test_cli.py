@@ -487,6 +487,7 @@ def test_the_smallest_demo_runs_all_five_commands(slr, workplace, tmp_path):
     result = slr("demo", "--small", "--keep", tmp_path / "demo")
     assert result.exit_code == 0, result.output
     assert "On a signer never seen: WER" in result.stdout and "synthetic" in result.stdout
+    assert "proves nothing but that everything runs" in result.stdout
     for command in ("vocab", "check data", "train", "eval", "decode"):
         assert f"slr {command}" in result.stdout
     assert (tmp_path / "demo" / "run" / "best.safetensors").is_file()

@@ -105,14 +105,18 @@ def test_what_splits_share_is_counted(corpus):
 def test_people_get_tables_histograms_and_hours(corpus):
     text = slr("corpus", corpus, "--fps", "10").stdout
     assert "7, 1 of them without glosses" in text and "9 running, 4 different, 1 of them once" in text
-    assert "0.01 h at 10 frames a second\n" in text and "frames a clip, from" in text and "glosses an utterance" in text
+    assert (
+        "0.01 h at 10 frames per second\n" in text
+        and "frames per clip, from" in text
+        and "glosses per utterance" in text
+    )
     assert "dev and train: 0 ids and 1 of 2 signers in both; 1 of 2 sentences of dev stand in train" in text
     assert "bob" in text and "73.1 %" in text
 
 
 def test_the_frame_rate_is_called_a_guess_where_nobody_said_it(corpus):
     text = slr("corpus", corpus, "--layout", "generic").stdout
-    assert "at 25 frames a second, which is a guess (--fps)" in text and "generic-60" in text
+    assert "at 25 frames per second, which is a guess (--fps)" in text and "generic-60" in text
 
 
 def test_a_corpus_without_features_is_summed_up_from_its_tables(corpus, tmp_path):

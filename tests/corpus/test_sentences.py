@@ -270,5 +270,5 @@ def test_check_data_warns_only_where_all_sentences_of_all_splits_are_known(known
 
 def test_check_data_tells_counts_and_perplexity(known_dev):
     told = " | ".join(item["what"] for item in findings_of(known_dev))
-    assert "2 of 2 sentences of dev stand in train" in told and "(100 %)" in told
-    assert "different sentences: train" in told and "perplexity of the order of glosses alone" in told
+    assert "2 of 2 sentences of dev occur in train" in told and "(100 %)" in told
+    assert "different sentences: train" in told and "perplexity of the gloss order" in told

@@ -13,7 +13,7 @@ from slrcli.cli.check.check import app
 from slrcli.console import Console
 from slrcli.doctor.catalogue import catalogue, explain, pages
 from slrcli.doctor.check_all import check_all, find_corpus
-from slrcli.doctor.choice import Choice, full_code
+from slrcli.doctor.choice import SUCCESSORS, Choice, full_code
 from slrcli.doctor.context import Checks, Context, error, note, warning
 from slrcli.doctor.run import NothingWanted, examine
 from slrcli.errors import UsageError
@@ -50,6 +50,13 @@ def ran(choice, sound=True):
 @pytest.mark.parametrize("text", ["m03", "M03", "SLR-M03", "slr-m03", " m03 "])
 def test_a_code_may_be_written_in_short(text):
     assert full_code(text) == "SLR-M03"
+
+
+def test_a_merged_check_is_found_under_the_code_that_took_over():
+    known = set(catalogue())
+    assert set(SUCCESSORS.values()) <= known and not set(SUCCESSORS) & known
+    for old, new in SUCCESSORS.items():
+        assert explain(old).startswith(f"# {new}: ") and Choice.of([old]).wants(new)
 
 
 def test_only_runs_what_is_asked_for_and_what_that_needs():

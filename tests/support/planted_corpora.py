@@ -10,9 +10,8 @@ import numpy as np
 
 from slrcli.config import DataConfig
 from slrcli.console import Console
-from slrcli.doctor.data.checks import DATA_CHECKS
+from slrcli.doctor.data.checks import DATA_CHECKS, DATA_VOCAB_CHECKS
 from slrcli.doctor.data.target import DataTarget
-from slrcli.doctor.data.vocabulary import DATA_VOCAB_CHECKS, VOCAB_CHECKS
 from slrcli.doctor.run import examine
 from slrcli.errors import DataError
 from slrcli.findings import Level
@@ -76,7 +75,7 @@ def look(corpus, layout="auto", normaliser="none", at=None, full=False, jobs=1, 
     data = DataConfig(data_dir=str(at or corpus), layout=layout, normaliser=normaliser)
     context = replace(DataTarget(data, 1, full, jobs).open(Console(quiet=True))[1], **settled)
     given = context.vocabulary is not None or context.vocabulary_problem is not None
-    return examine("", context, [*DATA_CHECKS, *VOCAB_CHECKS, *DATA_VOCAB_CHECKS] if given else DATA_CHECKS)
+    return examine("", context, DATA_VOCAB_CHECKS if given else DATA_CHECKS)
 
 
 def of_level(examination, level):
@@ -382,10 +381,10 @@ FAULTS = {
     file_of_one_dimension: ("SLR-D03", E),
     file_of_strings: ("SLR-D03", E),
     another_width: ("SLR-D04", E),
-    half_precision: ("SLR-D05", W),
-    whole_numbers: ("SLR-D05", W),
+    half_precision: ("SLR-D04", W),
+    whole_numbers: ("SLR-D04", W),
     infinite_value: ("SLR-D06", E),
-    points_mostly_missing: ("SLR-D07", W),
+    points_mostly_missing: ("SLR-D08", W),
     nothing_seen: ("SLR-D08", E),
     frames_mostly_blind: ("SLR-D08", W),
     no_gloss: ("SLR-D09", E),
@@ -406,7 +405,7 @@ FAULTS = {
     gloss_with_a_zero_width_space: ("SLR-D15", W),
     letter_left_out: ("SLR-D16", W),
     letters_swapped: ("SLR-D16", W),
-    normaliser_that_empties: ("SLR-D17", W),
+    normaliser_that_empties: ("SLR-D09", W),
     line_copied_wrongly: ("SLR-D18", W),
     clip_of_train_in_test: ("SLR-D19", E),
     clip_of_train_in_test_compressed: ("SLR-D19", E),
@@ -425,6 +424,6 @@ FAULTS = {
     column_that_never_changes: ("SLR-D33", W),
     hands_in_turn_in_either_slot: ("SLR-D34", W),
     damaged_vocabulary: ("SLR-V01", E),
-    gloss_outside_the_vocabulary: ("SLR-V03", E),
-    vocabulary_of_another_normaliser: ("SLR-V04", E),
+    gloss_outside_the_vocabulary: ("SLR-D13", E),
+    vocabulary_of_another_normaliser: ("SLR-V01", E),
 }

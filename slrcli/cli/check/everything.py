@@ -68,7 +68,7 @@ def _explain(console: Console, code: str) -> int:
     if console.as_json:
         console.json({"code": page.splitlines()[0].split()[1].rstrip(":"), "page": page})
     else:
-        console.result(page.rstrip())
+        console.page(page.rstrip())
     return EXIT_OK
 
 

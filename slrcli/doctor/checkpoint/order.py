@@ -6,7 +6,7 @@ same takes, so that what one costs more than the other is the order alone.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -224,24 +224,3 @@ def inner_reader(recogniser: ClipRecogniser) -> Says:
         return None if said is None else decode(said[0], said[1].tolist(), recogniser.stride)
 
     return says
-
-
-def heads_apart(recogniser: ClipRecogniser, clips: Clips) -> tuple[Score, Score] | None:
-    """The best paths of the last head and of the inner ones, scored; None where the network has no inner heads."""
-    decode, stride = BestPath(recogniser.vocabulary), recogniser.stride
-    sides: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
-    for ids, arrays in _batches(clips):
-        x, frames = padded(arrays)
-        for side, tables in zip(sides, (recogniser.log_probs, recogniser.inner_log_probs), strict=True):
-            said = tables(x, frames)
-            if said is None:
-                return None
-            glosses = (list(item.glosses) for item in decode(said[0], said[1].tolist(), stride))
-            side.update(zip(ids, glosses, strict=True))
-    references = {item.id: list(item.glosses) for item in clips.utterances}
-    return score(references, sides[0]), score(references, sides[1])
-
-
-def _batches(clips: Clips) -> Iterator[tuple[list[str], list[np.ndarray]]]:
-    for part in by_length(clips.frames, EVAL_BATCH):
-        yield [clips.utterances[index].id for index in part], [clips[index] for index in part]

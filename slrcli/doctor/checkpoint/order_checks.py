@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from slrcli.doctor.checkpoint.checks import CheckpointContext
-from slrcli.doctor.checkpoint.order import OrderEffect, heads_apart, order_effect
+from slrcli.doctor.checkpoint.order import OrderEffect, order_effect
 from slrcli.doctor.context import Checks, note, warning
 from slrcli.errors import DataError
 from slrcli.findings import Finding
@@ -26,21 +26,14 @@ def reads_signs(context: CheckpointContext) -> Iterator[Finding]:
         yield note(f"not measured, since there is no dev to measure it on: {problem.what}", problem.where)
         return
     if not any(item.signer for item in clips.utterances):
-        yield note("new orders were not tried: signs are put together by one signer, and the annotations name none")
-    else:
-        effect = order_effect(recogniser, clips, context.seed)
-        if effect is not None:
-            context.measured["order"] = effect
-        yield from order_findings(effect)
-    heads = heads_apart(recogniser, clips)
-    if heads is None:
-        yield note("the network has no inner heads that could be compared with the last one")
-    else:
-        last, inner = heads
         yield note(
-            f"best paths on dev: WER {last.wer:.1f} % by the last head, {inner.wer:.1f} % by the inner ones, which see "
-            "a few frames"
+            "new orders were not tried: sentences are composed of signs of one signer, and the annotations name none"
         )
+        return
+    effect = order_effect(recogniser, clips, context.seed)
+    if effect is not None:
+        context.measured["order"] = effect
+    yield from order_findings(effect)
 
 
 def order_findings(effect: OrderEffect | None) -> Iterator[Finding]:
@@ -60,7 +53,7 @@ def order_findings(effect: OrderEffect | None) -> Iterator[Finding]:
         )
     low, high, units = effect.interval.low, effect.interval.high, effect.interval.units
     if effect.left_out:
-        yield note(f"{effect.left_out:,} clips of dev have no place in it: too short, unnamed, or of a single gloss")
+        yield note(f"{effect.left_out:,} clips of dev were left out: too short, unnamed, or of a single gloss")
     if not low > 0 or effect.difference <= MUCH:
         yield note(f"a new order costs {effect.difference:+.1f} points (95 % {low:.1f} to {high:.1f}, {units} clips)")
         return

@@ -4,20 +4,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from slrcli.corpus import FORMATS, Utterance
-from slrcli.corpus.facts import mean_over_frames
 from slrcli.doctor.context import Checks, error, many, note, some, warning
 from slrcli.doctor.data.context import DataContext
 from slrcli.errors import DataError
 from slrcli.features.layout import guess_layout
-from slrcli.features.measure import Facts
 from slrcli.features.readers import SUFFIXES, TEXTS, clips_below
 from slrcli.features.store import store_of
 from slrcli.findings import Finding
 
 FILE_CHECKS = Checks()
 
-MOSTLY_MISSING = 0.5  # share of a group's points; Kinect and glove corpora have 0, MediaPipe's hands 5 to 40 %
-MOSTLY_EMPTY = 0.5  # share of a clip's frames in which nothing at all was seen
+STORED = {
+    "float64": "twice the space and reading time for no benefit",
+    "float16": "three digits are too few for velocities, which are differences",
+}
 OFTEN_ZERO = 0.02  # share of points at exactly zero: measurements hit it by chance much more rarely
 
 
@@ -55,12 +55,14 @@ def readable(context: DataContext) -> Iterator[Finding]:
         yield note(f"{many(len(context.files), 'feature file')}, {looked:,} of them read through{sample}")
 
 
-@FILE_CHECKS.add("SLR-D04", "all clips have the layout's columns")
+@FILE_CHECKS.add("SLR-D04", "all clips have the layout's columns, in float32")
 def columns(context: DataContext) -> Iterator[Finding]:
-    """One number of columns throughout, and that of the layout."""
+    """One number of columns throughout, that of the layout, and one stored type."""
     widths: dict[int, list[Utterance]] = {}
+    kinds: dict[str, list[Utterance]] = {}
     for item, facts in context.readable():
         widths.setdefault(facts.columns, []).append(item)
+        kinds.setdefault(facts.stored_as, []).append(item)
     if not widths:
         return
     usual = max(widths, key=lambda width: len(widths[width]))
@@ -75,26 +77,14 @@ def columns(context: DataContext) -> Iterator[Finding]:
                 ids(utterances),
                 "extract them alike, or name their layout with --layout",
             )
-    yield note(f"D = {usual}: layout {named.name} ({', '.join(group.name for group in named.groups)})")
-
-
-@FILE_CHECKS.add("SLR-D05", "features are stored as float32")
-def stored_type(context: DataContext) -> Iterator[Finding]:
-    """Half precision ruins velocities, whole numbers lose the fraction, float64 only takes room."""
-    kinds: dict[str, list[Utterance]] = {}
-    for item, facts in context.readable():
-        kinds.setdefault(facts.stored_as, []).append(item)
-    reasons = {
-        "float64": "twice the room and reading time for nothing",
-        "float16": "three digits are too few for velocities, which are differences",
-    }
     for kind, utterances in sorted(kinds.items()):
         if kind != "float32":
-            why = reasons.get(kind, "positions in whole numbers are coarse")
             count = many(len(utterances), "clip is", "clips are")
-            yield warning(f"{count} stored as {kind}: {why}", ids(utterances), "save them as float32")
-    if kinds:
-        yield note("stored as " + ", ".join(f"{kind} ({len(group):,})" for kind, group in sorted(kinds.items())))
+            what = f"{count} stored as {kind}: {STORED.get(kind, 'integers lose the fraction')}"
+            yield warning(what, ids(utterances), "save them as float32")
+    stored = ", ".join(f"{kind} ({len(group):,})" for kind, group in sorted(kinds.items()))
+    groups = ", ".join(group.name for group in named.groups)
+    yield note(f"D = {usual}: layout {named.name} ({groups}); stored as {stored}")
 
 
 @FILE_CHECKS.add("SLR-D06", "no value is infinite")
@@ -107,51 +97,6 @@ def infinite(context: DataContext) -> Iterator[Finding]:
             f"{many(total, 'value')} in {many(len(bad), 'clip')} are infinite",
             ids([item for item, _ in bad]),
             "look for a division by zero in the extraction; write NaN where a point is missing",
-        )
-
-
-@FILE_CHECKS.add("SLR-D07", "points are mostly there")
-def missing(context: DataContext) -> Iterator[Finding]:
-    """Share of the points that are missing, altogether and by group, over the frames of all clips."""
-    seen = [facts for _, facts in context.read_fully]
-    if not seen:
-        return
-    groups: dict[str, list[Facts]] = {}
-    for facts in seen:
-        for name in facts.missing_points:
-            groups.setdefault(name, []).append(facts)
-    shares = {
-        name: mean_over_frames([(facts.missing_points[name], facts.frames) for facts in members])
-        for name, members in groups.items()
-    }
-    for name, share in shares.items():
-        if share > MOSTLY_MISSING:
-            yield warning(
-                f"{share:.0%} of the points of {name} are missing",
-                name,
-                "check the extraction; a group that is hardly ever there had better be left out",
-            )
-    overall = mean_over_frames([(facts.missing, facts.frames) for facts in seen])
-    by_group = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
-    yield note(f"{overall:.1%} of the values are missing (points by group: {by_group})")
-
-
-@FILE_CHECKS.add("SLR-D08", "every clip shows something")
-def something_seen(context: DataContext) -> Iterator[Finding]:
-    """Clips in which every value of every frame is missing, and yet glosses stand beside them; or nearly so."""
-    empty = [item for item, facts in context.read_fully if facts.missing == 1.0]
-    if empty:
-        yield error(
-            f"in {many(len(empty), 'clip')} nothing was seen: every value is missing",
-            ids(empty),
-            "extract them again, or take them out of the table",
-        )
-    partly = [(item, facts.empty) for item, facts in context.read_fully if MOSTLY_EMPTY < facts.empty < 1.0]
-    if partly:
-        yield warning(
-            f"in most frames of {many(len(partly), 'clip')} nothing was seen",
-            some([f"{item.id} ({share:.0%} of the frames)" for item, share in partly]),
-            "extract them again",
         )
 
 
@@ -193,7 +138,7 @@ def placeholders(context: DataContext) -> Iterator[Finding]:
         if bad:
             usual = "of the frames" if not context.usual_layout.spatial else "of the points"
             yield warning(
-                f"in {many(len(bad), 'clip')} points lie at exactly {kind}: perhaps missing ones were written so",
+                f"in {many(len(bad), 'clip')} points are exactly {kind}: perhaps a placeholder for missing points",
                 some([f"{item.id} ({share:.0%} {usual})" for item, share in bad]),
                 "write NaN where nothing was seen, or say zero_is_missing = true in a layout of your own",
             )

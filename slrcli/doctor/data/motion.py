@@ -49,7 +49,7 @@ def long_enough(context: DataContext) -> Iterator[Finding]:
             say = error if stride == certain and name == "train" else warning
             yield say(
                 f"{many(len(fresh), 'clip')} of {name} {'is' if len(fresh) == 1 else 'are'} too short for the "
-                f"glosses when a frame in {stride} is kept" + (", even if all are" if stride == 1 else ""),
+                f"glosses when one frame in {stride} is kept" + (", even if all are" if stride == 1 else ""),
                 some([f"{members[i][0].id} ({lengths(*members[i])})" for i in fresh]),
                 "check these annotations, or take the clips out"
                 + ("" if stride == 1 else "; --arch mobilenetv3 keeps every frame"),
@@ -83,7 +83,7 @@ def moving(context: DataContext) -> Iterator[Finding]:
     ]
     if stuck:
         yield warning(
-            f"{many(len(stuck), 'clip stands', 'clips stand')} still for half of the frames or more",
+            f"{many(len(stuck), 'clip is', 'clips are')} still for half of the frames or more",
             some([f"{item.id} ({facts.frozen} of {facts.frames} frames)" for item, facts in stuck]),
             "look for padding at the end, or for frames that the extraction copied",
         )
@@ -100,7 +100,7 @@ def usual_length(context: DataContext) -> Iterator[Finding]:
         return
     frames = np.array([facts.frames for _, facts in known], float)
     rates = frames / [len(item.glosses) for item, _ in known]
-    for values, unit in ((frames, "frames"), (rates, "frames a gloss")):
+    for values, unit in ((frames, "frames"), (rates, "frames per gloss")):
         usual = float(np.median(values))
         far = np.flatnonzero((values > LONG * usual) | (values < usual / LONG)) if len(values) >= ENOUGH else ()
         if len(far):
@@ -108,10 +108,10 @@ def usual_length(context: DataContext) -> Iterator[Finding]:
                 f"{many(len(far), 'clip has', 'clips have')} more than {LONG:.0f} times the usual {unit} "
                 f"({usual:.0f}), or less than a {LONG:.0f}th",
                 some([f"{known[i][0].id} ({values[i]:.0f})" for i in far]),
-                "look whether the clip was cut where the annotation ends",
+                "check that the clip was cut where the annotation ends",
             )
     yield note(
-        f"frames: {frames.min():.0f} to {frames.max():.0f}, median {np.median(frames):.0f}; frames a gloss: "
+        f"frames: {frames.min():.0f} to {frames.max():.0f}, median {np.median(frames):.0f}; frames per gloss: "
         f"{rates.min():.1f} to {rates.max():.1f}, median {np.median(rates):.1f}"
     )
 

@@ -45,7 +45,7 @@ def distinct(context: DataContext) -> Iterator[Finding]:
         differing = sum(len({item.glosses for item in group}) > 1 for group in within)
         suffix = f"; {differing:,} of them with different glosses" if differing else ""
         yield warning(
-            f"{many(len(within), 'clip is', 'clips are')} there more than once under different names{suffix}",
+            f"{many(len(within), 'clip is', 'clips are')} present more than once under different names{suffix}",
             some([" = ".join(item.id for item in group[:3]) for group in within]),
             "keep one of each",
         )
@@ -61,7 +61,7 @@ def new_sentences(context: DataContext) -> Iterator[Finding]:
     others = [item for item in context.sentences if item.split != "train" and item.utterances]
     for item in others:
         yield note(
-            f"{item.known:,} of {item.utterances:,} sentences of {item.split} stand in train as well "
+            f"{item.known:,} of {item.utterances:,} sentences of {item.split} occur in train as well "
             f"({item.share:.0f} %), {item.long_known:,} of them longer than one gloss"
         )
     different = ", ".join(f"{item.split} {item.different:,}" for item in context.sentences)
@@ -69,13 +69,11 @@ def new_sentences(context: DataContext) -> Iterator[Finding]:
     foretold = [f"{item.split} {item.perplexity:.1f}" for item in others if item.perplexity is not None]
     if foretold:
         size = many(others[0].vocabulary, "gloss", "glosses")
-        yield note(
-            f"perplexity of the order of glosses alone, as train has it: {', '.join(foretold)}; train has {size}"
-        )
+        yield note(f"perplexity of the gloss order, estimated from train: {', '.join(foretold)}; train has {size}")
     if others and all(item.all_known for item in others):
         yield warning(
-            f"train has every sentence of {' and '.join(item.split for item in others)}: error rates measure known "
-            "sentences alone, which the recogniser may have memorised",
+            f"train has every sentence of {' and '.join(item.split for item in others)}: error rates cover only "
+            "known sentences, which the recogniser may have memorised",
             fix="score new ones as well: slr corpus --split-by sentence, or slr train --folds sentence:5",
         )
 
@@ -145,7 +143,7 @@ def alike(context: DataContext) -> Iterator[Finding]:
             f"column {context.column_name(worst)} by {shift[worst]:.1f}"
         )
         if median > SHIFTED:
-            yield warning(what, name, "look whether they were extracted or normalised in different ways")
+            yield warning(what, name, "check whether they were extracted or normalised differently")
         else:
             yield note(what)
 

@@ -78,9 +78,9 @@ def train_split(context: DataContext) -> Iterator[Finding]:
     )
 
 
-@TABLE_CHECKS.add("SLR-D09", "every utterance has glosses", needs=("SLR-D14",))
+@TABLE_CHECKS.add("SLR-D09", "the normaliser leaves glosses in every utterance", needs=("SLR-D14",))
 def annotated(context: DataContext) -> Iterator[Finding]:
-    """Empty annotations, after the gloss normaliser."""
+    """Utterances without a gloss after normalisation, and how many tokens of each split it removes or changes."""
     for name, utterances in context.corpus.splits.items():
         empty = [item for item in utterances if not item.glosses]
         if empty:
@@ -88,8 +88,19 @@ def annotated(context: DataContext) -> Iterator[Finding]:
             yield say(
                 f"{many(len(empty), 'utterance')} of {name} {'has' if len(empty) == 1 else 'have'} no gloss",
                 some([f"{item.id} ({table_line(item)})" for item in empty]),
-                f"take them out of the table, or look at what the normaliser {context.normaliser} removes",
+                f"remove them from the table, or check what the normaliser {context.normaliser} removes",
             )
+        if context.raw is None:
+            continue
+        before, after = tokens_of(context.raw.splits[name]), tokens_of(utterances)
+        lost = len(before) - len(after)
+        what = f"the normaliser {context.normaliser} removes {lost:,} of {len(before):,} tokens of {name}"
+        if lost > LOST * len(before):
+            fix = "use another normaliser, or name it with every result: it changes the task"
+            yield warning(what, name, fix)
+        else:
+            changed = len(after) - (Counter(before) & Counter(after)).total()
+            yield note(f"{what} and changes {changed:,}")
 
 
 @TABLE_CHECKS.add("SLR-D11", "ids are unique within and across splits", needs=("SLR-D14",))
@@ -118,41 +129,31 @@ def unique(context: DataContext) -> Iterator[Finding]:
             )
 
 
-@TABLE_CHECKS.add("SLR-D13", "glosses of other splits occur in train", needs=("SLR-D01",))
-def seen_in_train(context: DataContext) -> Iterator[Finding]:
-    """Tokens that no model trained on train can produce, and the error floor they make."""
-    counts = Counter(tokens_of(context.corpus.splits["train"]))
-    known = {gloss for gloss, count in counts.items() if count >= context.min_count}
+@TABLE_CHECKS.add("SLR-D13", "every gloss is in the vocabulary", needs=("SLR-D01", "SLR-V01"))
+def covered(context: DataContext) -> Iterator[Finding]:
+    """Tokens outside the given vocabulary, or else that of train, and the error rate that they make inevitable."""
+    counts = Counter(tokens_of(context.corpus.splits.get("train", ())))
+    given = context.vocabulary
+    known = {gloss for gloss in counts if counts[gloss] >= context.min_count} if given is None else given
     for name, utterances in context.corpus.splits.items():
         tokens = tokens_of(utterances)
         unseen = Counter(gloss for gloss in tokens if gloss not in known)
         if unseen:
-            yield warning(
-                oov(name, unseen, len(tokens)),
-                most_frequent(unseen),
-                "nothing to mend if the splits are official; check spelling and the normaliser",
+            total = unseen.total()
+            say = error if name == "train" and given is not None else warning
+            yield say(
+                f"{total:,} of {len(tokens):,} tokens of {name} ({many(len(unseen), 'type')}) are not in the "
+                f"vocabulary: its WER cannot fall below {100 * total / len(tokens):.2f} %",
+                some([f"{gloss} ({count})" for gloss, count in unseen.most_common()]),
+                "check spelling and normaliser, or build the vocabulary from this corpus; keep official splits",
             )
-        elif tokens and name != "train":
-            yield note(f"every gloss of {name} occurs in train")
-
-
-def oov(split: str, unseen: Counter[str], tokens: int) -> str:
-    """How many tokens are outside the vocabulary, and what that costs."""
-    total = unseen.total()
-    return (
-        f"{total:,} of {tokens:,} tokens of {split} ({many(len(unseen), 'type')}) are not in the vocabulary: "
-        f"its WER cannot fall below {100 * total / tokens:.2f} %"
-    )
-
-
-def most_frequent(unseen: Counter[str]) -> str:
-    """The glosses that cost most."""
-    return some([f"{gloss} ({count})" for gloss, count in unseen.most_common()])
+        elif tokens and (name != "train" or given is not None):
+            yield note(f"the vocabulary has every gloss of {name}")
 
 
 @TABLE_CHECKS.add("SLR-D15", "every gloss is written in one way", needs=("SLR-D14",))
 def one_spelling(context: DataContext) -> Iterator[Finding]:
-    """Glosses that differ in case or in how Unicode composes them, and those with characters that cannot be seen."""
+    """Glosses that differ in case or in how Unicode composes them, and those with invisible characters."""
     counts = Counter(tokens_of(context.utterances))
     alike: dict[str, list[str]] = {}
     for gloss in counts:
@@ -169,7 +170,7 @@ def one_spelling(context: DataContext) -> Iterator[Finding]:
     unseen = [gloss for gloss in counts if any(hidden(char) for char in gloss)]
     if unseen:
         yield warning(
-            f"{many(len(unseen), 'gloss holds', 'glosses hold')} characters that cannot be seen",
+            f"{many(len(unseen), 'gloss holds', 'glosses hold')} invisible characters",
             some([shown(gloss) for gloss in unseen]),
             "remove them from the tables",
         )
@@ -215,7 +216,7 @@ def misspelt(context: DataContext) -> Iterator[Finding]:
             f"{many(len(pairs[1]), 'gloss')} of train that {'occurs' if len(pairs[1]) == 1 else 'occur'} once may be "
             "misspelt: one letter away from a frequent gloss",
             some(pairs[1]),
-            "look at these clips; correct the table, or leave it where both are signs",
+            "watch these clips; correct the table, or leave it where both are signs",
         )
     if pairs[2]:
         yield note(
@@ -227,31 +228,6 @@ def misspelt(context: DataContext) -> Iterator[Finding]:
 def marks(gloss: str) -> str:
     """All of a gloss that is no letter, by which variants are told apart on purpose."""
     return "".join(char for char in gloss if not char.isalpha())
-
-
-@TABLE_CHECKS.add("SLR-D17", "the normaliser keeps the glosses", needs=("SLR-D14",))
-def normalised(context: DataContext) -> Iterator[Finding]:
-    """How many tokens of each split the gloss normaliser takes away or changes."""
-    if context.raw is None:
-        return
-    for name, raw in context.raw.splits.items():
-        before, after = tokens_of(raw), tokens_of(context.corpus.splits[name])
-        lost = len(before) - len(after)
-        kept = (Counter(before) & Counter(after)).total()
-        changed = len(after) - kept
-        if before and lost / len(before) > LOST:
-            yield warning(
-                f"the normaliser {context.normaliser} takes {lost:,} of {len(before):,} tokens of {name} away",
-                name,
-                "use another normaliser, or say so wherever a result is reported: it is another task",
-            )
-        elif lost or changed:
-            yield note(
-                f"the normaliser {context.normaliser} takes {lost:,} of {len(before):,} tokens of {name} away "
-                f"({lost / len(before):.1%}) and changes {changed:,}"
-            )
-    if context.raw.splits == context.corpus.splits and context.raw.splits:
-        yield note(f"the normaliser {context.normaliser} leaves every gloss as it is")
 
 
 @TABLE_CHECKS.add("SLR-D18", "glosses do not go on repeating", needs=("SLR-D14",))
@@ -267,7 +243,7 @@ def repeats(context: DataContext) -> Iterator[Finding]:
         yield warning(
             f"in {many(len(stuck), 'utterance')} a gloss stands {IN_A_ROW} times in a row or more",
             some([f"{item.id}: {gloss} x {count} ({table_line(item)})" for item, gloss, count in stuck]),
-            "look whether the line was copied wrongly",
+            "check whether the line was copied wrongly",
         )
     if shares:
         yield note("utterances with a gloss that follows itself: " + ", ".join(shares))

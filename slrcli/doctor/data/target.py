@@ -11,9 +11,10 @@ from slrcli.corpus.facts import feature_files, read_facts
 from slrcli.corpus.formats import inspect_table
 from slrcli.corpus.opening import named_layout, open_data
 from slrcli.doctor.context import Check
-from slrcli.doctor.data.checks import DATA_CHECKS
+from slrcli.doctor.data.checks import DATA_CHECKS, DATA_VOCAB_CHECKS
 from slrcli.doctor.data.context import DataContext
-from slrcli.doctor.data.vocabulary import DATA_VOCAB_CHECKS, VOCAB_CHECKS
+from slrcli.doctor.data.tables import covered
+from slrcli.doctor.data.vocabulary import VOCAB_CHECKS
 from slrcli.errors import DataError
 from slrcli.glosses import get_normaliser
 from slrcli.glosses.vocabulary import Vocabulary
@@ -44,7 +45,7 @@ class DataTarget:
     @property
     def checks(self) -> list[Check]:
         """Of the corpus, and of the vocabulary if there is one."""
-        return [*DATA_CHECKS, *VOCAB_CHECKS, *DATA_VOCAB_CHECKS] if self.data.vocab else [*DATA_CHECKS]
+        return [*(DATA_VOCAB_CHECKS if self.data.vocab else DATA_CHECKS)]
 
     def open(self, console: Console) -> tuple[str, DataContext]:
         """Read the tables and the facts of every feature file; unreadable tables leave the corpus empty.
@@ -107,7 +108,7 @@ class VocabTarget:
     @property
     def checks(self) -> list[Check]:
         """Of the vocabulary alone, and of how it goes with the corpus if there is one."""
-        return [*VOCAB_CHECKS, *DATA_VOCAB_CHECKS] if self.data.data_dir else [*VOCAB_CHECKS]
+        return [*VOCAB_CHECKS, covered] if self.data.data_dir else [*VOCAB_CHECKS]
 
     def open(self, console: Console) -> tuple[str, DataContext]:
         """Read both.

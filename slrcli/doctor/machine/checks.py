@@ -1,4 +1,4 @@
-"""Whether the machine is fit for training: software, device, threads, memory, disk and terminal."""
+"""Whether the machine is suited for training: software, device, threads, memory, disk and terminal."""
 
 import math
 from collections.abc import Iterator
@@ -18,16 +18,17 @@ from slrcli.findings import Finding
 
 ENV_CHECKS = Checks()
 
-# MiB. A run keeps three files of weights and optimiser: 17 MiB with the default architecture, 280 with the largest.
-DISK_LEAST, DISK_GOOD = 100, 1024
+# MiB, the least that will do and what is comfortable. A run keeps three files of weights and optimiser: 17 MiB
+# with the default architecture, 280 with the largest.
+DISK = 100, 1024
 # Resident memory of a training run with the default architecture on short clips: about half a GiB.
-MEMORY_LEAST, MEMORY_GOOD = 512, 2048
+MEMORY = 512, 2048
 LOSS_TOLERANCE = 1e-5
 
 
-@ENV_CHECKS.add("SLR-E01", "python and the packages are there and new enough")
+@ENV_CHECKS.add("SLR-E01", "Python and the packages are new enough and work")
 def versions(context: EnvContext) -> Iterator[Finding]:
-    """Against the oldest versions that the project is made for."""
+    """The oldest supported versions, and a CTC loss known by counting alignments, from an array of numpy."""
     if older(context.python, PYTHON):
         yield error(f"Python {context.python} is too old", fix=f"install Python {PYTHON} or later")
     for name, least in REQUIRED.items():
@@ -40,23 +41,14 @@ def versions(context: EnvContext) -> Iterator[Finding]:
         found = context.optional.get(name)
         if found and older(found, least):
             yield warning(f"{name} {found} is too old to be relied on", fix=f"pip install '{name}>={least}'")
+    if math.isnan(context.loss):
+        fix = "their versions do not match: reinstall both in one command"
+        yield error("torch cannot read arrays of numpy", fix=fix)
+    elif abs(context.loss - KNOWN_LOSS) > LOSS_TOLERANCE:
+        what = f"torch computes a CTC loss of {context.loss:.6f} instead of {KNOWN_LOSS:.6f}"
+        yield error(what, fix="reinstall torch")
     named = ", ".join(f"{name} {version}" for name, version in context.packages.items() if version)
     yield note(f"Python {context.python}, {named}")
-
-
-@ENV_CHECKS.add("SLR-E02", "torch computes what it should")
-def arithmetic(context: EnvContext) -> Iterator[Finding]:
-    """A CTC loss that is known by counting alignments, from an array of numpy."""
-    if math.isnan(context.loss):
-        yield error(
-            "torch cannot read arrays of numpy", fix="they are of different generations: install both anew, together"
-        )
-    elif abs(context.loss - KNOWN_LOSS) > LOSS_TOLERANCE:
-        yield error(
-            f"torch computes a CTC loss of {context.loss:.6f} instead of {KNOWN_LOSS:.6f}", fix="install torch anew"
-        )
-    else:
-        yield note(f"the CTC loss of a known case is {context.loss:.6f}, as it should be")
 
 
 @ENV_CHECKS.add("SLR-E03", "the device can be used")
@@ -92,41 +84,30 @@ def _positive(text: str) -> bool:
     return all(part.strip().isdigit() and int(part) > 0 for part in parts)
 
 
-@ENV_CHECKS.add("SLR-E05", "there is enough memory")
-def memory(context: EnvContext) -> Iterator[Finding]:
-    """What is free of what this process may use."""
-    free, total = context.memory_free, context.memory_total
-    if free is None:
-        yield note("how much memory there is cannot be seen here")
-        return
-    said = f"{size(free)} of {size(total)} memory are free"
+@ENV_CHECKS.add("SLR-E05", "there is enough memory, and disk space that runs can be written to")
+def space(context: EnvContext) -> Iterator[Finding]:
+    """Free memory of this process, free disk space in the folder for runs, and whether a file can be created there."""
+    total, where = size(context.memory_total), without_home(context.runs)
     fix = "close other programs; --batch-size 1, --max-frames N and --set run.cache_mb=100 need less"
-    if free < MEMORY_LEAST:
-        yield error(f"{said}, training takes about {size(MEMORY_LEAST)} at least", fix=fix)
-    elif free < MEMORY_GOOD:
-        yield warning(f"{said}, which is little", fix=fix)
-    else:
-        yield note(said)
-
-
-@ENV_CHECKS.add("SLR-E06", "runs can be written, and there is space for them")
-def disk(context: EnvContext) -> Iterator[Finding]:
-    """A file can be created where runs go, and there is free space."""
+    yield _enough("memory", context.memory_free, MEMORY, f"of {total} memory", "", fix)
     if context.runs_problem:
-        fix = "go to a folder of your own, or name one with --output-dir"
-        yield error(f"The folder for runs cannot be written: {context.runs_problem}", without_home(context.runs), fix)
+        fix = "change to a folder of your own, or name one with --output-dir"
+        yield error(f"The folder for runs cannot be written: {context.runs_problem}", where, fix)
         return
-    if context.disk_free is None:
-        yield note("how much space there is cannot be seen here")
-        return
-    said, where = f"{size(context.disk_free)} are free where runs go", without_home(context.runs)
-    fix = "make space, or train elsewhere (--output-dir)"
-    if context.disk_free < DISK_LEAST:
-        yield error(f"{said}: a checkpoint may not be written", where, fix)
-    elif context.disk_free < DISK_GOOD:
-        yield warning(f"{said}, which is little", where, fix)
-    else:
-        yield note(said, where)
+    yield _enough(
+        "disk space", context.disk_free, DISK, "of disk space", where, "free space, or train elsewhere (--output-dir)"
+    )
+
+
+def _enough(name: str, free: int | None, bounds: tuple[int, int], of: str, where: str, fix: str) -> Finding:
+    """What is free in MiB against the least that will do and the least that is comfortable."""
+    least, good = bounds
+    if free is None:
+        return note(f"the system does not say how much {name} is free")
+    said = f"{size(free)} {of} are free"
+    if free < least:
+        return error(f"{said}, training needs at least {size(least)}", where, fix)
+    return warning(f"{said}, which is little", where, fix) if free < good else note(said, where)
 
 
 @ENV_CHECKS.add("SLR-E08", "the terminal can show glosses")

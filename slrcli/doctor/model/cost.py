@@ -1,4 +1,4 @@
-"""What a model costs: its size, multiply-adds a frame, and speed on this machine."""
+"""What a model costs: its size, multiply-adds per frame, and speed on this machine."""
 
 import time
 from collections.abc import Iterator
@@ -14,36 +14,29 @@ from slrcli.findings import Finding
 
 COST_CHECKS = Checks()
 
-BYTES_A_WEIGHT, MB = 4, 2**20
+BYTES_PER_WEIGHT, MB = 4, 2**20
 TIMED = 50  # frames, two seconds of signing
 REPEATS = 3  # the fastest counts
 
 
-@COST_CHECKS.add("SLR-M08", "the size is within the budget")
-def size(context: ModelContext) -> Iterator[Finding]:
-    """Parameters, and what they weigh at four bytes each."""
+@COST_CHECKS.add("SLR-M08", "size and speed are within bounds", needs=("SLR-M02",))
+def cost(context: ModelContext) -> Iterator[Finding]:
+    """The size of the weights at four bytes each, multiply-adds per frame, and the real-time factor on this machine."""
     count = sum(p.numel() for p in context.model.parameters())
-    weight = count * BYTES_A_WEIGHT / MB
+    weight = count * BYTES_PER_WEIGHT / MB
     said = f"{count:,} parameters, {weight:.2f} MB"
     if weight > context.budget:
         yield error(f"{said}: more than the budget of {context.budget:g} MB", fix="make layers narrower, or allow more")
     else:
         yield note(f"{said} of {context.budget:g}")
-
-
-@COST_CHECKS.add("SLR-M21", "the model is faster than signing", needs=("SLR-M02",))
-def speed(context: ModelContext) -> Iterator[Finding]:
-    """Multiply-adds a frame, and the time for one clip on this machine, as a share of the clip's own duration."""
-    network = context.network()
-    operations = multiply_adds(context) / TIMED
-    seconds = fastest(context, network)
+    operations, seconds = multiply_adds(context) / TIMED, fastest(context, context.network())
     rate, share = TIMED / seconds, seconds * FRAMES_PER_SECOND / TIMED
     context.measured["cost"] = {
         "multiply_adds_per_frame": operations, "frames_per_second": rate, "real_time_factor": share,
         "threads": torch.get_num_threads(),
     }  # fmt: skip
     said = (
-        f"{operations / 1e6:,.3g} million multiply-adds and {1000 / rate:.3g} ms a frame: {rate:,.0f} frames/s on "
+        f"{operations / 1e6:,.3g} million multiply-adds and {1000 / rate:.3g} ms per frame: {rate:,.0f} frames/s on "
         f"{torch.get_num_threads()} thread(s) here, real-time factor {share:.2g} at {FRAMES_PER_SECOND:g} frames/s"
     )
     if share > 1:

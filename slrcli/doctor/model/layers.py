@@ -14,12 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from slrcli.models.layers import BiLSTM
+
 CHANGED = 4  # frames that are changed, in the middle of the clips
 NEAR, FAR = 8, 64  # frames from the change: as near as this, and farther away than this
 # Clips and frames of the two batches whose shapes are compared. Their ratios (5 to 3, 3 to 2) tell the axes apart.
 CLIPS, FRAMES = 5, 192
 OTHER_CLIPS, OTHER_FRAMES = 3, 128
 MOST_STEPS = 2 * FRAMES  # what holds one number for each of more steps is flattened: moments do not lie side by side
+# Modules that see a whole clip at once.
+ACROSS_TIME = (BiLSTM, nn.RNNBase, nn.TransformerEncoder, nn.TransformerEncoderLayer)
 CHANNELS = 64  # of a layer that are looked at, spread evenly over all it has
 RANKED = 2  # clips whose effective rank is measured
 
@@ -70,6 +74,26 @@ class Layer(NamedTuple):
         return {"layer": self.name, "kind": self.kind, "shape": list(self.shape), "steps": self.steps,
                 "variation": self.variation, "rank": self.rank, "near": self.near, "far": self.far,
                 "contrast": self.contrast}  # fmt: skip
+
+
+def last_local(model: nn.Module, layers: Sequence[Layer], classes: int) -> Layer | None:
+    """What enters the module that first sees the whole clip, the last layer whose frames are local; None: not found.
+
+    Behind it every frame may depend on every other: an LSTM makes variance even out of constant input. The module is
+    the model's `recurrence`; without one, the first called among `ACROSS_TIME`; without any, the linear layer or
+    convolution called last among those with as many outputs as there are `classes`.
+    """
+    parts = dict(model.named_modules())
+    entering = [(parts[layer.name], layer) for layer in layers if not layer.leaving]
+    named = getattr(model, "recurrence", None)
+    across = [layer for part, layer in entering if part is named] if named is not None else []
+    across += [layer for part, layer in entering if isinstance(part, ACROSS_TIME)]
+    if across:
+        return across[0]
+    sizes = ("out_features", "out_channels")
+    return next(
+        (layer for part, layer in entering[::-1] if classes in [getattr(part, size, 0) for size in sizes]), None
+    )
 
 
 class Loss(NamedTuple):

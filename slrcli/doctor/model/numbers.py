@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from slrcli.doctor.context import Checks, error, note, some, warning
+from slrcli.doctor.context import Checks, error, note, warning
 from slrcli.doctor.model.probe import BATCH, ModelContext, forward, frames_of
 from slrcli.findings import Finding
 from slrcli.models.base import Output
@@ -44,7 +44,7 @@ HOSTILE: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
 
 
 @NUMBER_CHECKS.add(
-    "SLR-M16", "missing points and absurd clips leave the output finite", needs=("SLR-M01", "SLR-M03", "SLR-M06")
+    "SLR-M16", "missing points and absurd clips leave the output finite", needs=("SLR-M01", "SLR-M03", "SLR-M05")
 )
 def hostile(context: ModelContext) -> Iterator[Finding]:
     """A clip with missing points or without movement that gives NaN is an error; one with absurd numbers a warning."""
@@ -81,7 +81,7 @@ def _spoils(network: torch.nn.Module, x: Tensor, counts: Tensor) -> bool:
 
 @NUMBER_CHECKS.add("SLR-M17", "half precision agrees", needs=("SLR-M03", "SLR-M18"))
 def half_precision(context: ModelContext) -> Iterator[Finding]:
-    """Under bfloat16 autocast and with float16 weights: finite, log-probabilities float32, the same best classes."""
+    """Under bfloat16 autocast: finite, log-probabilities in float32, the same best classes."""
     x, counts = context.clips(BATCH)
     exact = torch.cat(frames_of(context.ordinary.log_probs, context.ordinary.lengths))
     try:
@@ -91,7 +91,6 @@ def half_precision(context: ModelContext) -> Iterator[Finding]:
         if NO_KERNEL not in str(reason):
             raise
         yield note("bfloat16 was not tried: this processor has no kernel for a layer of the model")
-        yield from _float16(context, exact)
         return
     values = torch.cat(frames_of(coarse.log_probs, coarse.lengths))
     if values.dtype != torch.float32:
@@ -107,7 +106,6 @@ def half_precision(context: ModelContext) -> Iterator[Finding]:
         yield warning(f"bfloat16 changes what is recognised: {said}", fix=fix)
     else:
         yield note(f"bfloat16 autocast: {said}")
-    yield from _float16(context, exact)
 
 
 def _agreement(exact: Tensor, values: Tensor) -> tuple[str, float, float]:
@@ -117,20 +115,3 @@ def _agreement(exact: Tensor, values: Tensor) -> tuple[str, float, float]:
     lost = exact.max(dim=1).values - exact.gather(1, values.argmax(dim=1, keepdim=True)).squeeze(1)
     same = (lost < 0.05).float().mean().item()
     return f"probabilities differ by up to {off:.2g}, the best class is the same in {same:.1%} of the frames", same, off
-
-
-def _float16(context: ModelContext, exact: Tensor) -> Iterator[Finding]:
-    """Weights and features in float16, which holds nothing beyond 65,504."""
-    x, counts = context.clips(BATCH)
-    try:
-        with torch.no_grad():
-            out = forward(context.network().half(), x.half(), counts)
-    except (RuntimeError, NotImplementedError) as problem:
-        yield note(f"float16 cannot be tried on this processor: {some(str(problem).splitlines(), 1)}")
-        return
-    values = torch.cat(frames_of(out.log_probs, out.lengths))
-    if not values.isfinite().all():
-        fix = "use bfloat16, or keep what exceeds 65,504 in float32"
-        yield warning("with float16 weights the log-probabilities are NaN or infinite", fix=fix)
-    else:
-        yield note(f"float16 weights: {_agreement(exact, values)[0]}")

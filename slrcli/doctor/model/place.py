@@ -23,8 +23,8 @@ NETWORKS = 3  # with weights of their own; the place is their mean, since random
 EARLIEST, LATEST = -0.4, 0.75
 COARSEST = 4  # steps of the output that one inside may be taken to last
 FIX = (
-    "look for a roll, a cut at the beginning, or padding at one side alone; a network that means to look back alone "
-    "says so (`lookahead`), and one whose outputs come after what they see says by how many frames (`late`)"
+    "look for a roll, a cut at the beginning, or padding on one side only; a causal network declares its `lookahead`, "
+    "and one whose outputs are delayed declares by how many frames (`late`)"
 )
 
 
@@ -42,7 +42,7 @@ class Place(NamedTuple):
     stride: float
 
 
-@PLACE_CHECKS.add("SLR-M23", "outputs stand where their frames are", needs=("SLR-M02", "SLR-M06", "SLR-M11"))
+@PLACE_CHECKS.add("SLR-M23", "outputs stand where their frames are", needs=("SLR-M02", "SLR-M05", "SLR-M11"))
 def in_place(context: ModelContext) -> Iterator[Finding]:
     """The middle of what an output sees against the middle of its own frames; how far ahead it says that it looks."""
     if context.trained and context.build is None:
@@ -60,18 +60,18 @@ def in_place(context: ModelContext) -> Iterator[Finding]:
     said = f"{abs(after):.1f} frames {'after' if after > 0 else 'before'} the middle of what they see"
     step = coarsest_step(context, stride)
     if EARLIEST * step <= after <= LATEST * step:
-        yield note(f"outputs stand {said}, at {stride:.3g} frames an output")
+        yield note(f"outputs are {said}, at {stride:.3g} frames per output")
     elif ahead <= 0 or context.build is None:  # it may be meant, or learnt
-        yield warning(f"outputs stand {said}, and each for {stride:.3g} frames", fix=FIX)
+        yield warning(f"outputs are {said}, at {stride:.3g} frames per output", fix=FIX)
     else:
-        yield error(f"outputs stand {said}, and each for {stride:.3g} frames", fix=FIX)
+        yield error(f"outputs are {said}, at {stride:.3g} frames per output", fix=FIX)
 
 
 def _kept_word(ahead: int, lookahead: int) -> Finding:
     if ahead == lookahead:
-        return note(f"outputs see {many(ahead, 'frame')} beyond their own, as the network says")
+        return note(f"outputs see {many(ahead, 'frame')} beyond their own, as the network declares")
     return error(
-        f"outputs see {many(ahead, 'frame')} beyond their own, and the network says {lookahead}: they stand "
+        f"outputs see {many(ahead, 'frame')} beyond their own, the network declares {lookahead}: they are "
         f"{many(abs(lookahead - ahead), 'frame')} too {'late' if ahead < lookahead else 'early'}",
         fix="look for a roll or a cut that does not fit its `lookahead`",
     )

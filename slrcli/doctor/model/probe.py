@@ -1,16 +1,15 @@
-"""What checks of a model look at: clips to feed it, copies to experiment on, and its last view of single moments."""
+"""What checks of a model examine: synthetic clips, copies to experiment on, and what passes every layer."""
 
 import copy
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from slrcli.config import FRAMES_PER_SECOND, SIZE_BUDGET_MB
 from slrcli.doctor.context import Context
@@ -19,23 +18,13 @@ from slrcli.features.layout import Layout
 from slrcli.features.layout.layout import AXES
 from slrcli.models.base import Output
 from slrcli.models.frontend.frontend import Frontend
-from slrcli.models.layers import BiLSTM
 from slrcli.models.own import own_code
 
 BATCH = (61, 17, 40)  # frames of the clips of an ordinary batch: an odd number, all different
 FITTED = (64,) * 8  # of those that statistics are taken from
-# Modules that look at a whole clip at once.
-ACROSS_TIME = (BiLSTM, nn.RNNBase, nn.TransformerEncoder, nn.TransformerEncoderLayer)
 # Spread of points over the picture and of their movement, by the units of a layout.
 EXTENT = {"image": 0.15, "pixels": 80.0, "metres": 0.4, "none": 1.0}
 CENTRE = {"image": 0.5, "pixels": 320.0, "metres": 0.0, "none": 0.0}
-
-
-class View(NamedTuple):
-    """What a module got to see: its name, and its input `[B, T', C]`."""
-
-    name: str
-    values: Tensor
 
 
 @dataclass
@@ -215,51 +204,3 @@ def settle_batch_norms(network: nn.Module, x: Tensor, lengths: Tensor) -> None:
             network(x, lengths)
     for norm, momentum in zip(fresh, momenta, strict=True):
         norm.eval().momentum = momentum
-
-
-def last_view_of_moments(network: nn.Module, x: Tensor, lengths: Tensor, vocab_size: int) -> View | None:
-    """What enters the part that first looks at the whole clip: beyond it every frame may know of every other.
-
-    That part is the model's `recurrence`; without one, the first module of `ACROSS_TIME` that is called; without any,
-    the linear layer or convolution called last among those that give `vocab_size` classes. None if there is nothing of
-    all this.
-    """
-    named = getattr(network, "recurrence", None)
-    seen: dict[str, View] = {}
-
-    def look(label: str, name: str):
-        def hook(module: nn.Module, inputs: tuple, keywords: dict) -> None:
-            values = inputs[0] if inputs else next(iter(keywords.values()), None)
-            if label == "classifier" or label not in seen:
-                seen[label] = View(f"{name} ({type(module).__name__})", _batch_first(module, values))
-
-        return hook
-
-    with ExitStack() as hooks:
-        for name, module in network.named_modules():
-            if module is named:
-                label = "recurrence"
-            elif isinstance(module, ACROSS_TIME):
-                label = "across"
-            elif vocab_size in (getattr(module, "out_features", None), getattr(module, "out_channels", None)):
-                label = "classifier"
-            else:
-                continue
-            hooks.callback(module.register_forward_pre_hook(look(label, name), with_kwargs=True).remove)
-        with torch.no_grad():
-            network(x, lengths)
-    views = (seen.get(label) for label in ("recurrence", "across", "classifier"))
-    return next((view for view in views if view is not None), None)
-
-
-def _batch_first(module: nn.Module, values: Tensor | PackedSequence) -> Tensor:
-    """A module's input as `[B, T, C]`."""
-    if isinstance(values, PackedSequence):
-        return pad_packed_sequence(values, batch_first=True)[0]
-    if isinstance(module, nn.Conv1d):
-        return values.transpose(1, 2)
-    encoder = module.layers[0] if isinstance(module, nn.TransformerEncoder) else module
-    first = getattr(encoder, "batch_first", None)
-    if first is None and isinstance(encoder, nn.TransformerEncoderLayer):
-        first = encoder.self_attn.batch_first
-    return values.transpose(0, 1) if first is False else values

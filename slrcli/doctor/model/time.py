@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from slrcli.doctor.context import Checks, error, many, note, some, warning
-from slrcli.doctor.model.layers import Layer, find_loss
+from slrcli.doctor.model.layers import Layer, find_loss, last_local
 from slrcli.doctor.model.probe import BATCH, ModelContext, forward, frames_of
-from slrcli.doctor.model.timekeeping import measure
 from slrcli.findings import Finding
 
 TIME_CHECKS = Checks()
@@ -26,7 +25,6 @@ LEAST_OUTPUT_VARIATION = 0.005
 
 ORDERED = 96  # frames of the clips that are shuffled; divisible by every usual stride
 SAME = 1e-6  # of the output's own spread; in float64, sound models differ by 0.01 and more
-MOVED = (1, 2, 4, 8)  # steps by which a clip is moved: a model may go through a coarser rate inside
 FELT = 257  # frames of the clip whose influence on its middle is measured
 DRAWS = 4  # of noise on the clips, in none of which an unseen frame has an effect
 WEAK = 0.01  # of the strongest influence; frames below it hardly count
@@ -35,74 +33,68 @@ LEAST_FIELD = 8  # frames, a third of a second: shorter than nearly every sign
 
 @TIME_CHECKS.add("SLR-M04", "time is kept", needs=("SLR-M01", "SLR-M18"))
 def time_kept(context: ModelContext) -> Iterator[Finding]:
-    """What enters the recurrence tells the moments of a clip apart, and a local change of the input stays local."""
-    found = measure(context)
+    """The input of the recurrence, and behind it the output, differ from frame to frame, and respond locally.
+
+    Temporal variance alone would not do at the output, since a recurrence makes it out of constant input.
+    """
+    layers = context.layers
+    found = last_local(context.model, layers, context.vocab_size)
     if found is None:
-        fix = "give the model an attribute `recurrence`: the module that first looks at the whole clip"
-        yield warning("no layer could be found whose view of single moments can be looked at", fix=fix)
+        fix = "give the model an attribute `recurrence`: the module that first sees the whole clip"
+        yield warning("no layer was found behind which frames are no longer local", fix=fix)
+    elif not found.variation and not found.near:
+        yield error("the layer is constant, whatever the clip", found.label, "look for dead activations before it")
         return
-    said = _said(found.variation, found.contrast)
-    if not found.alive:
-        yield error("the layer is constant, whatever clip comes in", found.name, "look for dead activations before it")
-    elif found.variation < LEAST_VARIATION or found.contrast < LEAST_CONTRAST:
-        layers = _until(context.layers, found.name)
-        where = _named(layers, found.variation, LEAST_VARIATION, LEAST_CONTRAST)
+    elif not found.keeps(LEAST_VARIATION, LEAST_CONTRAST):
+        where = _named(layers[: layers.index(found) + 1], LEAST_VARIATION, LEAST_CONTRAST)
         fix = (
-            "keep one step for every few frames in this layer: no global pooling, no flattening, few steps of stride 2 "
+            "keep one step for every few frames in this layer: no global pooling, no flattening, few strides of 2 "
             "(--profile shows all layers)"
         )
-        yield error(f"time is lost before {found.name}: {said}", where, fix)
+        yield error(f"time is lost before {found.label}: {_said(found)}", where, fix)
+        return
     else:
-        yield note(f"time is kept: {said}", f"what enters {found.name}")
+        yield note(f"time is kept: {_said(found)}", f"the input of {found.label}")
+    yield from _time_in_the_output(layers)
 
 
-def _said(variation: float, contrast: float) -> str:
-    ratio = f"{contrast:.3g} : 1" if math.isfinite(contrast) else "infinitely more"
-    return (
-        f"variance over time is {variation:.2g} times that over clips; "
-        f"near against far from a local change of the input, it changes {ratio}"
+def _time_in_the_output(layers: list[Layer]) -> Iterator[Finding]:
+    if not layers or layers[-1].name:
+        yield warning("the axes of the output were not recognised", fix="return log-probabilities as [B, T', V]")
+        return
+    out = layers[-1]
+    if not out.keeps(LEAST_OUTPUT_VARIATION, LEAST_OUTPUT_CONTRAST):
+        where = _named(layers, LEAST_OUTPUT_VARIATION, LEAST_OUTPUT_CONTRAST)
+        fix = "let this layer compute every step separately (--profile shows all layers)"
+        yield error(f"time is lost before the output: {_said(out)}", where, fix)
+        return
+    weakest = min((layer for layer in layers if layer.leaving and layer.steps), key=lambda layer: layer.contrast)
+    yield note(
+        f"in the output {_said(out)}; effective rank over time {out.rank:.3g} of {out.steps} steps; "
+        f"weakest layer: {weakest.label}"
     )
 
 
-def _until(layers: list[Layer], label: str) -> list[Layer]:
-    """The layers up to the door of the one that looks at the whole clip."""
-    end = next((i for i, layer in enumerate(layers) if layer.label == label and not layer.leaving), len(layers) - 1)
-    return layers[: end + 1]
+def _said(layer: Layer) -> str:
+    ratio = f"{layer.contrast:.3g} : 1" if math.isfinite(layer.contrast) else "infinite"
+    return (
+        f"temporal variance is {layer.variation:.2g} times the variance between clips; "
+        f"a local change of the input has an effect of {ratio} near and far"
+    )
 
 
-def _named(layers: list[Layer], variation: float, least_variation: float, least_contrast: float) -> str:
-    """Where time is lost on the way to the last of these layers, whose variation over time is given.
+def _named(layers: list[Layer], least_variation: float, least_contrast: float) -> str:
+    """Where time is lost on the way to the last of these layers.
 
-    Where nothing varies, the contrast is not asked: at a coarse rate a sound layer too answers far away, since each of
-    its few steps sees much of the clip (1.2 to 4 at a thirty-second of the frames).
+    Where nothing varies, the contrast does not count: at a low frame rate a sound layer responds far away too, since
+    each of its few steps sees much of the clip (1.2 to 4 at a thirty-second of the frames).
     """
-    still = variation < least_variation
+    still = layers[-1].variation < least_variation
     loss = find_loss(layers, least_variation if still else 0.0, 0.0 if still else least_contrast)
     return loss.where if loss is not None else f"before {layers[-1].label}"
 
 
-@TIME_CHECKS.add("SLR-M10", "time reaches the output", needs=("SLR-M03", "SLR-M04"))
-def time_reaches_output(context: ModelContext) -> Iterator[Finding]:
-    """Behind the recurrence nothing averages time away: moments differ in the output as well."""
-    layers = context.layers
-    if not layers or layers[-1].name:
-        yield warning("the output's axes could not be recognised", fix="return log-probabilities as [B, T', V]")
-        return
-    out = layers[-1]
-    said = _said(out.variation, out.contrast)
-    if out.keeps(LEAST_OUTPUT_VARIATION, LEAST_OUTPUT_CONTRAST):
-        weakest = min((layer for layer in layers if layer.leaving and layer.steps), key=lambda layer: layer.contrast)
-        yield note(
-            f"in the output {said}; effective rank over time {out.rank:.3g} of {out.steps} steps; "
-            f"weakest on the way: {weakest.label}"
-        )
-        return
-    where = _named(layers, out.variation, LEAST_OUTPUT_VARIATION, LEAST_OUTPUT_CONTRAST)
-    fix = "let this layer give every step its own value (--profile shows all layers)"
-    yield error(f"time is lost on the way to the output: {said}", where, fix)
-
-
-@TIME_CHECKS.add("SLR-M11", "order matters", needs=("SLR-M02", "SLR-M10"))
+@TIME_CHECKS.add("SLR-M11", "order matters", needs=("SLR-M02", "SLR-M04"))
 def order(context: ModelContext) -> Iterator[Finding]:
     """A shuffled or reversed clip gives something else than the same output shuffled or reversed."""
     network = context.network(double=True)
@@ -110,7 +102,7 @@ def order(context: ModelContext) -> Iterator[Finding]:
     base = _log_probs(network, x)
     steps = base.shape[1]
     if ORDERED % steps:
-        yield note(f"order was not looked at: {ORDERED} frames become {steps} steps, which is no whole stride")
+        yield note(f"order was not tested: {ORDERED} frames become {steps} steps, which is no integer stride")
         return
     stride = ORDERED // steps
     places = torch.randperm(steps)
@@ -123,18 +115,16 @@ def order(context: ModelContext) -> Iterator[Finding]:
     elif mirrored < SAME:
         yield warning(
             "a clip backwards gives the same output backwards: a movement cannot be told from its opposite",
-            fix="let a layer weigh earlier frames otherwise than later ones, or add derivatives to the features",
+            fix="let a layer weight earlier and later frames differently, or add derivatives to the features",
         )
     if _runs_backwards(network, x[:1]):
         yield error(
-            "the output runs against the clip: each moment rests the most on the frames of the opposite one",
-            fix="turn back what a layer has turned round, such as the backward direction of a recurrence",
+            "the output is reversed: each output depends most on the frames at the opposite place",
+            fix="flip again what a layer has flipped, such as the backward direction of a recurrence",
         )
-    moves = {steps * stride: _shift(context, network, steps, stride) for steps in MOVED}
-    by = min(moves, key=moves.get)
     yield note(
-        f"against the output's own spread, shuffling the clip's steps of {many(stride, 'frame')} changes it by "
-        f"{shuffled:.2g}, reversing by {mirrored:.2g}; moved by {many(by, 'frame')} it follows within {moves[by]:.1e}"
+        f"relative to the spread of the output, shuffling the clip in steps of {many(stride, 'frame')} changes it by "
+        f"{shuffled:.2g}, reversing it by {mirrored:.2g}"
     )
 
 
@@ -143,12 +133,12 @@ def _orderless(context: ModelContext, stride: int) -> Finding:
     out = context.layers[-1]
     if out.far <= SAME * out.near:
         return warning(
-            f"every output frame sees its own {many(stride, 'frame')} alone: movement does not count",
-            fix="add a layer that looks at neighbouring frames, or features that hold movement",
+            f"every output depends only on its own {many(stride, 'frame')}: movement is ignored",
+            fix="add a layer with temporal context, or derivatives to the features",
         )
     return error(
         "the order of frames does not matter: a shuffled clip gives the same output, shuffled",
-        fix="tell the layers where a frame stands: positions for attention, a convolution, or a recurrence",
+        fix="encode the position of frames: positions for attention, a convolution, or a recurrence",
     )
 
 
@@ -170,16 +160,6 @@ def _runs_backwards(network: nn.Module, x: Tensor) -> bool:
     return True
 
 
-def _shift(context: ModelContext, network: nn.Module, steps: int, stride: int) -> float:
-    """How far the output is from moving by `steps` when the clip moves by as many strides; in the middle of it."""
-    frames = steps * stride
-    x = context.clips([ORDERED + frames])[0].double()
-    early, late = _log_probs(network, x[:, :-frames])[:, steps:], _log_probs(network, x[:, frames:])[:, :-steps]
-    third = early.shape[1] // 3
-    spread = (early - early.mean(dim=1, keepdim=True)).abs().mean()
-    return _off(early[:, third : 2 * third + 1], late[:, third : 2 * third + 1], spread)
-
-
 def _log_probs(network: nn.Module, x: Tensor) -> Tensor:
     with torch.no_grad():
         return forward(network, x, torch.full((len(x),), x.shape[1])).log_probs.double()
@@ -189,7 +169,7 @@ def _off(values: Tensor, others: Tensor, spread: Tensor) -> float:
     return ((values - others).abs().mean() / spread.clamp(min=1e-30)).item()
 
 
-@TIME_CHECKS.add("SLR-M12", "the model sees as much of a clip as a sign lasts", needs=("SLR-M02", "SLR-M06", "SLR-M10"))
+@TIME_CHECKS.add("SLR-M12", "the model sees as much of a clip as a sign lasts", needs=("SLR-M02", "SLR-M04", "SLR-M05"))
 def receptive_field(context: ModelContext) -> Iterator[Finding]:
     """How far from the middle of a clip its frames still move the output there, by the gradient."""
     network = context.network()
@@ -202,7 +182,7 @@ def receptive_field(context: ModelContext) -> Iterator[Finding]:
     if not felt.isfinite().all() or not felt.any():
         yield warning(
             "the output's gradient does not reach the features",
-            fix="look for detach() or a step that has no slope between the features and the first layer",
+            fix="look for detach() or an operation without gradient between the features and the first layer",
         )
         return
     yield from _unseen(context)
@@ -216,7 +196,7 @@ def receptive_field(context: ModelContext) -> Iterator[Finding]:
         "any_back": back, "any_ahead": ahead,
     }  # fmt: skip
     said = (
-        f"the output at one moment rests on {many(field, 'frame')}: {strong_back} back and {strong_ahead} ahead count "
+        f"an output depends on {many(field, 'frame')}: {strong_back} back and {strong_ahead} ahead count "
         f"(more than {WEAK:.0%} of the strongest), {back} and {ahead} have any effect in a clip of {FELT}"
     )
     if field < LEAST_FIELD:

@@ -24,35 +24,10 @@ FAR_APART = 0.5
 BLANK_MOST = 0.9
 
 
-@TRAINING_CHECKS.add("SLR-M13", "padding does not enter training", needs=("SLR-M05", "SLR-M07"))
-def padding_in_training(context: ModelContext) -> Iterator[Finding]:
-    """In training without dropout, neither the content nor the amount of padding moves the output of any clip."""
-    network = without_dropout(context.network(double=True, training=True))
-    x, counts = context.clips(BATCH)
-    x = x.double()
-    inside = (torch.arange(x.shape[1]) < counts.unsqueeze(1)).unsqueeze(2)
-    plain = _valid(network, x, counts)
-    changed = {"what stands in the padding": torch.where(inside, x, torch.randn_like(x))}
-    if _repeats(network, x, counts, plain):  # else the amount of randomness would change with the amount of padding
-        changed["how much padding there is"] = F.pad(x, (0, 0, 0, MORE_PADDING))
-    worst = 0.0
-    for name, batch in changed.items():
-        off = (_valid(network, batch, counts) - plain).abs().max().item()
-        worst = max(worst, off)
-        if off > LEAK:
-            norms = [n for n, part in network.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-            yield warning(
-                f"in training, {name} moves log-probabilities by up to {off:.2g}: padding enters the statistics",
-                norms[0] if norms else "",
-                "normalise over valid frames alone (MaskedBatchNorm1d), or by layer or group",
-            )
-            return
-    yield note(f"padding moves log-probabilities in training by {worst:.0e} at most")
-
-
-@TRAINING_CHECKS.add("SLR-M19", "evaluation follows training", needs=("SLR-M04", "SLR-M05", "SLR-M07"))
-def evaluation_follows(context: ModelContext) -> Iterator[Finding]:
-    """On clips that its statistics were taken from, a model gives about the same in training without dropout."""
+@TRAINING_CHECKS.add("SLR-M13", "training agrees with evaluation", needs=("SLR-M04", "SLR-M05", "SLR-M07"))
+def agreement(context: ModelContext) -> Iterator[Finding]:
+    """Without dropout, the output in training depends neither on padding nor on anything that evaluation lacks."""
+    yield from _padding(context)
     x, counts = context.clips(FITTED)
     evaluated = _valid(context.network(), x, counts)
     network = without_dropout(context.network(training=True))
@@ -60,16 +35,38 @@ def evaluation_follows(context: ModelContext) -> Iterator[Finding]:
     off = (trained - evaluated).square().mean().sqrt() / (evaluated - evaluated.mean()).square().mean().sqrt()
     said = f"log-probabilities in training and evaluation differ by {off:.2g} of their spread"
     if context.trained:
-        yield note(f"{said} (on made-up clips; its statistics are those of real ones)")
+        yield note(f"{said} (on synthetic clips; the statistics are those of real clips)")
     elif not _repeats(network, x, counts, trained):
-        yield note(f"{said} (training is random in other ways than dropout layers)")
+        yield note(f"{said} (training is random apart from dropout layers)")
     elif not off <= FAR_APART:
         yield error(
-            f"{said}: what is trained is not what is evaluated",
-            fix="look for `if self.training`, factors that only training has, statistics that are never updated",
+            f"{said}: the network that is trained is not the one that is evaluated",
+            fix="look for `if self.training`, factors in training alone, statistics that are never updated",
         )
     else:
         yield note(said)
+
+
+def _padding(context: ModelContext) -> Iterator[Finding]:
+    """Whether the content or the amount of padding changes the output of any clip in training."""
+    network = without_dropout(context.network(double=True, training=True))
+    x, counts = context.clips(BATCH)
+    x = x.double()
+    inside = (torch.arange(x.shape[1]) < counts.unsqueeze(1)).unsqueeze(2)
+    plain = _valid(network, x, counts)
+    changed = {"the content of the padding": torch.where(inside, x, torch.randn_like(x))}
+    if _repeats(network, x, counts, plain):  # else the amount of randomness would change with the amount of padding
+        changed["the amount of padding"] = F.pad(x, (0, 0, 0, MORE_PADDING))
+    for name, batch in changed.items():
+        off = (_valid(network, batch, counts) - plain).abs().max().item()
+        if off > LEAK:
+            norms = [n for n, part in network.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+            yield warning(
+                f"in training, {name} changes log-probabilities by up to {off:.2g}: padding enters the statistics",
+                norms[0] if norms else "",
+                "normalise over valid frames alone (MaskedBatchNorm1d), or by layer or group",
+            )
+            return
 
 
 @TRAINING_CHECKS.add("SLR-M15", "blank has no head start", needs=("SLR-M03",))
@@ -81,12 +78,12 @@ def blank_prior(context: ModelContext) -> Iterator[Finding]:
     best = (values.argmax(dim=1) == BLANK).float().mean().item()
     said = f"the blank holds {share:.3g} of all probability (even: {1 / context.vocab_size:.2g}), best in {best:.0%}"
     if context.trained:
-        yield note(f"{said} of the frames of made-up clips")
+        yield note(f"{said} of the frames of synthetic clips")
     elif share > BLANK_MOST:
         margin = math.log(share / max(1 - share, 1e-12))
         yield warning(
-            f"{said} of the frames, {margin:.1f} ahead of all glosses together: long to unlearn",
-            fix="begin with a bias of 0 or below for class 0, and with smaller weights of the classifier",
+            f"{said} of the frames, {margin:.1f} nats ahead of all glosses together: training takes long to leave it",
+            fix="start with a bias of 0 or below for class 0, and with smaller weights in the classifier",
         )
     else:
         yield note(f"{said} of the frames")

@@ -10,9 +10,10 @@ from slrcli.corpus.summary import CorpusSummary, Part
 from slrcli.corpus.utterances import ORDER
 from slrcli.report.text.tables import ResponsiveTable
 
-SENTENCE_HEAD = f"""\
-Different sentences, utterances whose sentence stands in train, and the perplexity
-of the order of glosses alone ({ORDER}-grams of train)"""
+SENTENCE_HEAD = (
+    "Different sentences, utterances whose sentence stands in train, and the perplexity of the order of glosses alone "
+    f"({ORDER}-grams of train)"
+)
 
 
 def headline(summary: CorpusSummary) -> Iterator[str]:
@@ -26,14 +27,14 @@ def headline(summary: CorpusSummary) -> Iterator[str]:
     if not whole.clips:
         yield "Features    none " + ("found" if summary.missing == whole.utterances else "read")
         return
-    layout = f"{summary.layout.name}, {summary.layout.width:,} numbers a frame; " if summary.layout else ""
+    layout = f"{summary.layout.name}, {summary.layout.width:,} numbers per frame; " if summary.layout else ""
     assumed = "" if summary.fps_known else ", which is a guess (--fps)"
-    length = f"{whole.hours(summary.fps):,.2f} h at {summary.fps:g} frames a second{assumed}"
+    length = f"{whole.hours(summary.fps):,.2f} h at {summary.fps:g} frames per second{assumed}"
     yield f"Features    {layout}{whole.frames:,} frames, {length}"
 
 
 def size_table(summary: CorpusSummary, parts: Sequence[Part]) -> ResponsiveTable:
-    """Counts and lengths, one row a part."""
+    """Counts and lengths, one row per part."""
     signed = parts[0].signer is not None
     clips = any(item.clips for item in parts)
     head = ["split", *(["signer"] if signed else []), "utterances", *([] if signed else ["signers"])]
@@ -47,11 +48,11 @@ def size_table(summary: CorpusSummary, parts: Sequence[Part]) -> ResponsiveTable
             lengths = [f"{number:,.0f}" for number in item.lengths] if item.lengths else ["-"] * 3
             row += [f"{item.frames:,}", f"{item.hours(summary.fps):.2f}", *lengths]
         table.add_row(*(Text(visible(cell)) for cell in row))
-    return ResponsiveTable(table)
+    return ResponsiveTable(table, turned=not signed)
 
 
 def presence_table(parts: Sequence[Part]) -> ResponsiveTable | None:
-    """The share of frames in which each group of points is seen, one row a part; None where nothing is known."""
+    """The share of frames in which each group of points is seen, one row per part; None where nothing is known."""
     parts = [item for item in parts if item.presence]
     if not parts:
         return None

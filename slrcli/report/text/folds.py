@@ -43,7 +43,7 @@ class Outcome(Protocol):
 
 
 def folds_table(outcomes: Sequence[Outcome], head: str, optimistic: bool) -> ResponsiveTable:
-    """One row a run.
+    """One row per run.
 
     Args:
         outcomes: of all runs.

@@ -1,4 +1,4 @@
-"""Small histograms of text: one line a split, eight heights, no wider than a narrow terminal."""
+"""Small histograms of text: one line per split, eight heights, no wider than a narrow terminal."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -35,14 +35,14 @@ def marks_for(can_show: Callable[[str], bool]) -> str:
 
 
 def spark(values: Sequence[float], marks: str = BLOCKS) -> str:
-    """One character a value, as high as it is against the largest; a blank where it is not known."""
+    """One character per value, as high as it is against the largest; a blank where it is not known."""
     top = max((value for value in values if value == value), default=0.0) or 1.0
     steps = len(marks) - 1
     return "".join(marks[max(1, math.ceil(value * steps / top))] if value == value else marks[0] for value in values)
 
 
 def bars(counts: Sequence[int], marks: str = BLOCKS) -> str:
-    """One character a bin, as high as the bin is full; every bin that is not empty shows something."""
+    """One character per bin, as high as the bin is full; every bin that is not empty shows something."""
     top = max(counts, default=0)
     return "".join(marks[-(-count * (len(marks) - 1) // top)] if count else marks[0] for count in counts)
 

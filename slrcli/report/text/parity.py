@@ -33,11 +33,11 @@ class Form(Protocol):
 
 
 def parity_table(rows: Sequence[Form]) -> ResponsiveTable:
-    """One row a form of the model, torch's first."""
+    """One row per form of the model, torch's first."""
     on_dev = rows[0].wer is not None
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("weights", no_wrap=True)
-    for name in ("MB", "off, made up", *(("off, dev", "WER dev", "ms a clip") if on_dev else ())):
+    for name in ("MB", "off, made up", *(("off, dev", "WER dev", "ms per clip") if on_dev else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         cells = [row.weights, f"{row.megabytes:.2f}", f"{row.difference:.1g}"]

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from slrcli.report.text.alignment import visible
+from slrcli.report.text.tables import ResponsiveTable
 
 HEADER = ("layer", "kind", "steps", "time : clips", "rank", "near : far")
 
@@ -24,7 +25,7 @@ class Profiled(Protocol):
     contrast: float
 
 
-def profile_table(layers: Sequence[Profiled]) -> Table:
+def profile_table(layers: Sequence[Profiled]) -> ResponsiveTable:
     """One row per layer with an axis of time, in the order in which data pass them."""
     title = "Temporal variance per layer (variance over time : over clips, effective rank, near : far from a change)"
     table = Table(title=Text(title), title_justify="left")
@@ -42,4 +43,4 @@ def profile_table(layers: Sequence[Profiled]) -> Table:
             far,
         )
         table.add_row(*map(Text, cells))
-    return table
+    return ResponsiveTable(table)

@@ -36,7 +36,7 @@ def interval_lines(intervals: dict[str, Interval]) -> list[str]:
 
 
 def protocol_table(protocol_scores: Sequence[ProtocolScore], plain: Score) -> ResponsiveTable:
-    """One row a protocol.
+    """One row per protocol.
 
     Args:
         protocol_scores: the same files under each.
@@ -66,7 +66,7 @@ def protocol_table(protocol_scores: Sequence[ProtocolScore], plain: Score) -> Re
 def protocol_notes(protocol_scores: Sequence[ProtocolScore]) -> str:
     """What the table's columns mean, and the tokens that each rule takes."""
     lines = [
-        "ref out, hyp out: tokens that the rules take away. vs plain: errors more or fewer than the plain edit",
+        "ref out, hyp out: tokens that the rules take away. vs plain: errors more or fewer than the plain edit "
         "distance of the untouched files. floor: errors of perfect recognition, the reference as hypothesis.",
         "Steps: tokens that each takes from references/hypotheses, and the errors that it makes (+) or hides (-).",
     ]

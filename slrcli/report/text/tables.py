@@ -1,6 +1,6 @@
 """Scores as tables for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -8,6 +8,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from slrcli.console import wrapped
 from slrcli.report.text.alignment import percent, utterance_view, visible
 from slrcli.scoring.breakdown import calibration_error
 from slrcli.scoring.wer import Score
@@ -21,20 +22,40 @@ class ResponsiveTable:
 
     Args:
         table: its first column names the rows.
+        turned: whether its columns may become rows before that: for many figures of a few things.
     """
 
-    def __init__(self, table: Table):
-        self.table = table
+    def __init__(self, table: Table, turned: bool = False):
+        self.table, self.turned = table, turned
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if Measurement.get(console, options.update(max_width=10_000), self.table).minimum <= options.max_width:
-            yield self.table
-            return
+        for table in (self.table, *([_turned(self.table)] if self.turned else [])):
+            if Measurement.get(console, options.update(max_width=10_000), table).minimum <= options.max_width:
+                yield table
+                return
         names = [str(column.header) for column in self.table.columns]
-        yield Text(str(self.table.title or ""), style="bold")
-        for name, *cells in zip(*(column.cells for column in self.table.columns), strict=True):
+        if self.table.title:
+            yield Text(str(self.table.title), style="bold")
+        for name, *cells in _rows(self.table):
             told = ", ".join(f"{head} {cell}" for head, cell in zip(names[1:], cells, strict=True))
-            yield Text(f"{name}: {told}")
+            yield Text(wrapped(f"{name}: {told}", options.max_width, hang=4))
+
+
+def _rows(table: Table) -> Iterator[tuple[str, ...]]:
+    """The cells of each row."""
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        yield tuple(map(str, row))
+
+
+def _turned(table: Table) -> Table:
+    """The table with its columns as rows."""
+    first, *others = table.columns
+    turned = Table(first.header, title=table.title, title_justify="left", box=None, pad_edge=False)
+    for name in first.cells:
+        turned.add_column(str(name), justify="right", no_wrap=True)
+    for column in others:
+        turned.add_row(Text(str(column.header)), *(Text(str(cell)) for cell in column.cells))
+    return turned
 
 
 def score_line(score: Score) -> str:
@@ -46,7 +67,7 @@ def score_line(score: Score) -> str:
 
 
 def score_rows(score: Score, groups: Mapping[str, Score] | None = None) -> list[tuple[str, ...]]:
-    """The cells under `HEADER`: one row a group, then the row of all; names are safe to show."""
+    """The cells under `HEADER`: one row per group, then the row of all; names are safe to show."""
     rows = [_row(visible(name) or _UNKNOWN, group) for name, group in (groups or {}).items()]
     return [*rows, _row("all", score)]
 
@@ -84,7 +105,7 @@ def worst_view(score: Score, count: int, signer_of: Mapping[str, str] | None = N
 
 
 def calibration_text(rows: Sequence[tuple[float, float, int, float, float]]) -> str:
-    """Confidence against hits, one line a class, and the expected calibration error."""
+    """Confidence against hits, one line per class, and the expected calibration error."""
     lines = [
         f"  {low:.1f} to {high:.1f}: {count} glosses, sure {100 * sure:.1f} %, right {100 * right:.1f} %"
         for low, high, count, sure, right in rows

@@ -15,17 +15,17 @@ from slrcli.training.watch.history import EpochNumbers, History
 GRACE = 10  # epochs in which a model may say nothing, or always the same: all pass through this, small corpora long
 EARLY = 5  # epochs before which hardly anything can be said
 STUCK_EPOCH, STUCK_WER = 20, 80.0
-BLANK_ONLY = 1.0  # tokens emitted, in percent of the reference's, below which a model says nothing
+BLANK_ONLY = 1.0  # output/reference ratio in percent below which a model says nothing
 FEW_GLOSSES = 3
-TOO_FEW, TOO_MANY = 50.0, 150.0  # tokens emitted, in percent of the reference's
-LEARNT = 1.0  # loss a gloss on train below which it counts as learnt
-DOMINANT = 0.5  # share of one gloss among all that are emitted
+TOO_FEW, TOO_MANY = 50.0, 150.0  # output/reference ratio in percent
+LEARNT = 1.0  # loss per gloss on train below which it counts as learnt
+DOMINANT = 0.5  # share of one gloss in the output
 NO_BLANK = 0.05  # share of blank frames below which glosses run into each other
 EXPLODED, SPIKED = 10.0, 100.0  # mean and largest norm of the gradient against the median of the epochs before
 VANISHED = 1e-4  # mean norm of the gradient
 HOPELESS = 95.0  # WER in percent
 RISEN, FALLEN = 1.5, 0.9  # of the loss on train, against its lowest and its first value
-NOISE = 0.25  # loss a gloss by which epochs with few utterances, varied anew, differ anyway
+NOISE = 0.25  # loss per gloss by which epochs with few utterances, varied anew, differ anyway
 OVERFITTED = 1.1  # of the loss on dev, against its lowest value
 LASTING = 3  # epochs in a row that make a state of something
 
@@ -40,58 +40,60 @@ class Diagnostic:
         code: stable name, such as `SLR-T01`.
         title: what holds where there is nothing to say, in a few words.
         function: the epochs so far -> what is wrong, still without a code, or None.
+        level: of its finding; a note is nothing to worry about.
     """
 
     code: str
     title: str
     function: Callable[[History], Finding | None]
+    level: Level = Level.WARNING
 
     def judge(self, history: History) -> Finding | None:
         """What is wrong, under this diagnostic's code, or None."""
         finding = self.function(history)
-        return finding and replace(finding, code=self.code)
+        return finding and replace(finding, code=self.code, level=self.level)
 
 
 DIAGNOSTICS: list[Diagnostic] = []
 
 
-def diagnostic(code: str, title: str) -> Callable:
+def diagnostic(code: str, title: str, level: Level = Level.WARNING) -> Callable:
     """Registers the function below it."""
 
     def register(function: Callable[[History], Finding | None]) -> Diagnostic:
-        DIAGNOSTICS.append(Diagnostic(code, title, function))
+        DIAGNOSTICS.append(Diagnostic(code, title, function, level))
         return DIAGNOSTICS[-1]
 
     return register
 
 
-def _say(history: History, what: str, fix: str, level: Level = Level.WARNING) -> Finding:
-    return Finding(level, "", what, f"epoch {history.now.epoch}", fix)
+def _say(history: History, what: str, fix: str) -> Finding:
+    return Finding(Level.WARNING, "", what, f"epoch {history.now.epoch}", fix)
 
 
 @diagnostic("SLR-T01", "something other than blanks comes out")
 def all_blank(history: History) -> Finding | None:
-    """Nearly nothing is emitted after the epochs in which that is usual: the plateau of CTC."""
+    """Hardly any output after the epochs in which that is usual: the plateau of CTC."""
     now = history.now
     if now.epoch < GRACE or now.emission >= BLANK_ONLY:
         return None
     what = (
-        f"all blank: {now.blank_share:.1%} of the output frames are blank, "
-        f"{now.emission:.1f} % of the reference's glosses come out"
+        f"The output is all blank: {now.blank_share:.1%} of its frames are blank, and it has {now.emission:.1f} % of "
+        "the reference's glosses"
     )
     if len(history.epochs) >= LASTING and now.loss < 0.98 * history.last(LASTING)[0].loss:
         return _say(history, f"{what}; the loss still falls", "Wait: the plateau ends while it does.")
     return _say(history, what, f"Raise --lr, shorten the warm-up, and see whether it can learn: {OVERFIT}.")
 
 
-@diagnostic("SLR-T02", "more than a few glosses are emitted")
+@diagnostic("SLR-T02", "the output has more than a few glosses")
 def few_glosses(history: History) -> Finding | None:
     """The same two or three glosses for every clip."""
     now = history.now
     few = now.distinct <= min(FEW_GLOSSES, now.distinct_ref - 1)
     if now.epoch < GRACE or now.emission < BLANK_ONLY or not few:
         return None
-    what = f"only {now.distinct} of {now.distinct_ref} glosses are ever emitted"
+    what = f"The output has only {now.distinct} of {now.distinct_ref} glosses"
     fix = "The model follows frequencies, not signing: check that features and annotations belong together."
     return _say(history, what, fix)
 
@@ -102,7 +104,7 @@ def stuck(history: History) -> Finding | None:
     now, best = history.now, history.best
     if now.epoch < STUCK_EPOCH or best.wer <= STUCK_WER:
         return None
-    what = f"the best WER is {best.wer:.1f} % (epoch {best.epoch}) after {now.epoch} epochs"
+    what = f"The best WER is {best.wer:.1f} % (epoch {best.epoch}) after {now.epoch} epochs"
     simpler = f"whether a simpler architecture learns (--arch {DEFAULT_ARCH})"
     last = f"whether a handful of utterances can be learnt ({OVERFIT})"
     fix = (
@@ -112,7 +114,7 @@ def stuck(history: History) -> Finding | None:
     return _say(history, what, fix)
 
 
-@diagnostic("SLR-T04", "about as many glosses come out as are signed")
+@diagnostic("SLR-T04", "the output has about as many glosses as the reference")
 def too_few(history: History) -> Finding | None:
     """Train is learnt, yet on dev most glosses are swallowed by the blank."""
     now = history.now
@@ -123,33 +125,33 @@ def too_few(history: History) -> Finding | None:
     if now.epoch < GRACE or not history.holds_for(LASTING, swallowed):
         return None
     what = (
-        f"train is learnt (loss {now.loss:.2f} a gloss), but on dev only {now.emission:.0f} % as many glosses come out "
-        f"as are signed ({now.blank_share:.0%} of the frames are blank)"
+        f"Train is learnt (loss {now.loss:.2f} per gloss), but on dev the model outputs only {now.emission:.0f} % of "
+        f"the reference's glosses ({now.blank_share:.0%} of the frames are blank)"
     )
     fix = "Dev is unlike train: other signers, frame rate or layout (slr check data). More variation or dropout helps."
     return _say(history, what, fix)
 
 
-@diagnostic("SLR-T05", "not many more glosses come out than are signed")
+@diagnostic("SLR-T05", "the output has not many more glosses than the reference")
 def too_many(history: History) -> Finding | None:
     """Glosses are made up, or stutter."""
     now = history.now
     if now.epoch < EARLY or not history.holds_for(LASTING, lambda item: item.emission > TOO_MANY):
         return None
-    what = f"{now.emission:.0f} % as many glosses come out as are signed"
+    what = f"The model outputs {now.emission:.0f} % of the reference's glosses"
     fix = "Look whether annotations lack glosses that are signed, and whether the frame rate of dev is that of train."
     return _say(history, what, fix)
 
 
 @diagnostic("SLR-T06", "no single gloss stands for most others")
 def dominant(history: History) -> Finding | None:
-    """Several glosses are emitted, but mostly one."""
+    """The output has several glosses, but mostly one."""
     now = history.now
     limit = max(DOMINANT, 2 * now.top_share_ref)
     if now.epoch < GRACE or now.emission < BLANK_ONLY or now.distinct <= FEW_GLOSSES or now.top_share <= limit:
         return None
     what = (
-        f"one gloss makes up {now.top_share:.0%} of all that is emitted, the commonest of the reference "
+        f"One gloss makes up {now.top_share:.0%} of the output, the commonest of the reference only "
         f"{now.top_share_ref:.0%}"
     )
     fix = "The model falls back on the commonest gloss: look at the counts (slr vocab) and raise --lr or train longer."
@@ -162,7 +164,7 @@ def no_blank(history: History) -> Finding | None:
     now = history.now
     if now.epoch < GRACE or not history.holds_for(LASTING, lambda item: item.blank_share < NO_BLANK):
         return None
-    what = f"{now.blank_share:.1%} of the output frames are blank, a gloss lasts {now.spike_frames:.1f} of them"
+    what = f"Only {now.blank_share:.1%} of the output frames are blank; there are {now.spike_frames:.1f} per gloss"
     fix = "Look whether the model's stride is too large for the signing (slr check model), or --lr too low to move on."
     return _say(history, what, fix)
 
@@ -176,7 +178,7 @@ def exploding(history: History) -> Finding | None:
     if now.grad_norm <= EXPLODED * usual and now.grad_norm_max <= SPIKED * usual:
         return None
     what = (
-        f"the gradient's norm is {now.grad_norm:.3g} on average and {now.grad_norm_max:.3g} at most, it was {usual:.3g}"
+        f"The gradient's norm is {now.grad_norm:.3g} on average and {now.grad_norm_max:.3g} at most; it was {usual:.3g}"
     )
     return _say(history, what, "Lower --lr, or clip harder (--set optim.clip_norm=1).")
 
@@ -187,19 +189,20 @@ def vanishing(history: History) -> Finding | None:
     now = history.now
     if not history.holds_for(2, lambda item: item.grad_norm < VANISHED and item.loss > LEARNT):
         return None
-    what = f"the gradient's norm is {now.grad_norm:.1e} at a loss of {now.loss:.2f} a gloss"
-    return _say(history, what, "Run slr check model: dead activations or a layer cut off from the loss.")
+    what = f"The gradient's norm is {now.grad_norm:.1e} at a loss of {now.loss:.2f} per gloss"
+    return _say(history, what, "Look for dead activations and for layers cut off from the loss (slr check model).")
 
 
-@diagnostic("SLR-T10", "loss and gradient are finite")
+@diagnostic("SLR-T10", "loss and gradient are finite", Level.ERROR)
 def not_finite(history: History) -> Finding | None:
     """A record of an epoch without numbers; a run of ours ends before it, with the ids of the utterances."""
     if math.isfinite(history.now.loss) and math.isfinite(history.now.grad_norm):
         return None
-    return _say(history, "the loss or its gradient is not finite", NOT_FINITE_FIX, Level.ERROR)
+    return _say(history, NOT_FINITE, NOT_FINITE_FIX)
 
 
-NOT_FINITE_FIX = "check these utterances with slr check data; lower --lr; use --precision fp32"
+NOT_FINITE = "The loss or its gradient is not finite"
+NOT_FINITE_FIX = "Check these utterances with slr check data, lower --lr, or use --precision fp32."
 
 
 @diagnostic("SLR-T11", "the WER of dev follows the loss")
@@ -212,11 +215,11 @@ def contradiction(history: History) -> Finding | None:
 
     if now.epoch < EARLY or not history.holds_for(LASTING, contradicts):
         return None
-    losses = f"train {now.loss:.2f}, dev {now.dev_loss:.2f} a gloss"
-    what = f"the loss has fallen ({losses}), yet the WER of dev stays at {now.wer:.1f} %"
+    losses = f"train {now.loss:.2f}, dev {now.dev_loss:.2f} per gloss"
+    what = f"The loss has fallen ({losses}), yet the WER of dev stays at {now.wer:.1f} %"
     fix = (
-        "Annotations and features of dev may not belong together, or glosses be written otherwise than in train: "
-        "slr check data --data-dir DIR, then slr eval with the worst sentences aligned."
+        "Features and annotations of dev may not belong together, or its glosses may be written otherwise than those "
+        "of train: run slr check data --data-dir DIR, then slr eval --worst 10."
     )
     return _say(history, what, fix)
 
@@ -231,7 +234,7 @@ def too_high(history: History) -> Finding | None:
     limit = max(RISEN * lowest.loss, lowest.loss + NOISE)
     if not history.holds_for(2, lambda item: item.loss > limit):
         return None
-    what = f"the loss rose from {lowest.loss:.2f} (epoch {lowest.epoch}) to {now.loss:.2f}"
+    what = f"The loss rose from {lowest.loss:.2f} (epoch {lowest.epoch}) to {now.loss:.2f}"
     rate = f" (it is {now.lr:.1e} now)" if now.lr else ""
     return _say(history, what, f"The learning rate is too high{rate}: try a third of it.")
 
@@ -244,7 +247,7 @@ def too_low(history: History) -> Finding | None:
         return None
     if not FALLEN * first.loss < now.loss <= RISEN * first.loss:
         return None
-    what = f"the loss has hardly moved in {now.epoch} epochs: {first.loss:.2f}, now {now.loss:.2f}"
+    what = f"The loss has hardly moved in {now.epoch} epochs: {first.loss:.2f}, now {now.loss:.2f}"
     rate = f" (it is {now.lr:.1e} now)" if now.lr else ""
     fix = f"The learning rate{rate} may be too low, or much too high: try ten times it, then a tenth. Else {OVERFIT}."
     return _say(history, what, fix)
@@ -261,17 +264,17 @@ def _turned(history: History) -> EpochNumbers | None:
     return lowest if rises else None
 
 
-@diagnostic("SLR-T14", "the loss of dev falls with that of train")
+@diagnostic("SLR-T14", "the loss of dev falls with that of train", Level.NOTE)
 def dev_loss_alone(history: History) -> Finding | None:
     """The loss on dev rises while its WER still falls: sure of its errors, but still getting better."""
     now, lowest = history.now, _turned(history)
     if lowest is None or history.best.epoch <= now.epoch - LASTING:
         return None
     what = (
-        f"the loss of dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now {now.dev_loss:.2f}), "
+        f"The loss of dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now {now.dev_loss:.2f}), "
         f"but its WER still falls ({history.best.wer:.1f} %)"
     )
-    return _say(history, what, "Go on: the WER chooses the best checkpoint.", Level.NOTE)
+    return _say(history, what, "Go on: the WER chooses the best checkpoint.")
 
 
 @diagnostic("SLR-T15", "training does not overfit")
@@ -281,8 +284,9 @@ def overfitting(history: History) -> Finding | None:
     if lowest is None or best.epoch > now.epoch - GRACE:
         return None
     what = (
-        f"overfitting: the loss of dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now {now.dev_loss:.2f}), "
-        f"that of train falls to {now.loss:.2f}, the best WER is that of epoch {best.epoch} ({best.wer:.1f} %)"
+        f"The run is overfitting: the loss of dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now "
+        f"{now.dev_loss:.2f}), that of train falls to {now.loss:.2f}, and the best WER is that of epoch {best.epoch} "
+        f"({best.wer:.1f} %)"
     )
     fix = "Stop (--patience 10 does it), or raise --dropout, --weight-decay and the variations ([augment])."
     return _say(history, what, fix)

@@ -43,13 +43,13 @@ PLANTED_ERRORS = {
     "old python": ({"python": "3.10.4"}, "SLR-E01", "Python 3.10.4 is too old"),
     "old torch": ({"packages": {**SOUND.packages, "torch": "2.3.1+cu118"}}, "SLR-E01", "torch 2.3.1+cu118 is too old"),
     "no rapidfuzz": ({"packages": {**SOUND.packages, "rapidfuzz": None}}, "SLR-E01", "rapidfuzz is not installed"),
-    "torch and numpy apart": ({"loss": float("nan")}, "SLR-E02", "cannot read arrays of numpy"),
-    "wrong arithmetic": ({"loss": 0.3}, "SLR-E02", "0.300000 instead of 0.287682"),
+    "torch and numpy apart": ({"loss": float("nan")}, "SLR-E01", "cannot read arrays of numpy"),
+    "wrong arithmetic": ({"loss": 0.3}, "SLR-E01", "0.300000 instead of 0.287682"),
     "a dead GPU": ({"device": "cuda (X)", "device_problem": "no kernel image"}, "SLR-E03", "no kernel image"),
     "threads unreadable": ({"thread_variables": {"OMP_NUM_THREADS": "all"}}, "SLR-E04", "is 'all'"),
     "no memory": ({"memory_free": 200}, "SLR-E05", "200 MiB of 15.6 GiB"),
-    "disk full": ({"disk_free": 40}, "SLR-E06", "40 MiB are free"),
-    "runs not writable": ({"runs_problem": "Permission denied"}, "SLR-E06", "Permission denied"),
+    "disk full": ({"disk_free": 40}, "SLR-E05", "40 MiB of disk space are free"),
+    "runs not writable": ({"runs_problem": "Permission denied"}, "SLR-E05", "Permission denied"),
 }
 PLANTED_WARNINGS = {
     "old tensorboard": ({"optional": {"tensorboard": "2.1"}}, "SLR-E01", "tensorboard 2.1"),
@@ -60,7 +60,7 @@ PLANTED_WARNINGS = {
         "32 threads on 8 cores (OMP_NUM_THREADS=32)",
     ),
     "little memory": ({"memory_free": 1500}, "SLR-E05", "little"),
-    "little space": ({"disk_free": 700}, "SLR-E06", "little"),
+    "little space": ({"disk_free": 700}, "SLR-E05", "little"),
     "a terminal without UTF-8": ({"encoding": "ascii", "locale": "C"}, "SLR-E08", "in ascii (locale C)"),
 }
 
@@ -177,7 +177,7 @@ def test_the_command_shows_findings_a_table_or_json(tmp_path, monkeypatch):
 def test_a_folder_for_runs_can_be_named_and_fails_where_none_can_be_written(tmp_path):
     (tmp_path / "file").touch()
     failed = command("--output-dir", tmp_path / "file", "--markdown")
-    assert failed.exit_code == 1 and "- error SLR-E06: The folder for runs cannot be written" in failed.stdout
+    assert failed.exit_code == 1 and "- error SLR-E05: The folder for runs cannot be written" in failed.stdout
 
 
 def test_a_bad_variable_of_the_environment_is_found_by_the_command(tmp_path, monkeypatch):

@@ -120,7 +120,7 @@ def test_the_profile_is_kept_as_plain_values():
     context = context_of(made(AdaptivePooling))
     assert context.measured == {}
     assert context.layers is context.layers
-    rows = {row["layer"]: row for row in (layer.to_dict() for layer in context.measured["profile"])}
+    rows = {layer.name: layer.to_dict() for layer in context.measured["profile"]}
     assert rows["conv"]["steps"] == FRAMES // 2 and rows["conv"]["shape"] == [CLIPS, 16, FRAMES // 2]
     assert "pool" not in rows  # no axis of time is left
     assert rows["conv"]["contrast"] > 100 > 2 > rows["lstm"]["contrast"]

@@ -76,7 +76,7 @@ def test_the_layer_that_loses_time_is_named(kind):
 def test_a_sound_model_of_plain_torch_gets_a_note_from_every_check():
     found = examine("", context_of(made(Sound)), MODEL_CHECKS)
     assert found.passed and not found.skipped
-    # the check of half precision has two things to say, of bfloat16 and of float16
+    # several checks have more than one thing to say
     assert list(dict.fromkeys(f.code for f in found.findings)) == [check.code for check in MODEL_CHECKS]
     assert {finding.level for finding in found.findings} == {Level.NOTE}
 
@@ -152,7 +152,7 @@ def test_checks_leave_the_model_and_the_random_numbers_as_they_were():
 def test_the_same_seed_gives_the_same_findings():
     def found(seed):
         findings = examine("", context_of(made(Sound), seed=seed), MODEL_CHECKS).findings
-        return [finding for finding in findings if finding.code != "SLR-M21"]  # which looks at the clock
+        return [finding for finding in findings if finding.code != "SLR-M08"]  # which looks at the clock
 
     assert found(1) == found(1)
     assert found(1) != found(2)
@@ -167,11 +167,7 @@ def test_a_model_that_raises_is_named_once_and_the_rest_is_left_out():
     assert errors(found) == {"SLR-M01"}
     assert "ValueError: no such luck" in next(f.what for f in found.findings if f.level is Level.ERROR)
     assert ("SLR-M07", "SLR-M02") in found.skipped
-    assert {code for code, _ in found.checks} == {
-        "SLR-M01",
-        "SLR-M08",
-        "SLR-M22",
-    }
+    assert {code for code, _ in found.checks} == {"SLR-M01"}
 
 
 # The frame itself

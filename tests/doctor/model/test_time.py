@@ -20,14 +20,18 @@ from support.planted_models import (
 from torch import nn
 
 from slrcli.doctor.model.checks import MODEL_CHECKS
-from slrcli.doctor.model.layers import responses, variances
-from slrcli.doctor.model.probe import ModelContext, last_view_of_moments, made_up_clip
+from slrcli.doctor.model.layers import FRAMES, last_local, responses, variances
+from slrcli.doctor.model.probe import ModelContext, made_up_clip
 from slrcli.doctor.model.time import LEAST_CONTRAST, LEAST_VARIATION
-from slrcli.doctor.model.timekeeping import FRAMES, measure
 from slrcli.doctor.run import examine
 from slrcli.features.layout import list_layouts, load_layout
 from slrcli.findings import Level
 from slrcli.models.registry import ARCHITECTURES, build_model
+
+
+def last_view(model, classes=CLASSES, layout=None):
+    context = ModelContext(model, layout.width if layout else COLUMNS, classes, layout)
+    return last_local(model, context.layers, classes)
 
 
 def test_the_output_of_the_pooled_model_does_vary_over_time():
@@ -44,7 +48,7 @@ def test_thresholds_lie_far_from_what_is_measured(arch, layout):
     layout = load_layout(layout)
     torch.manual_seed(2)
     options = {"width": 0.25} if arch.startswith("mobilenetv3") else {}
-    found = measure(ModelContext(build_model(arch, layout, 20, options=options), layout.width, 20, layout))
+    found = last_view(build_model(arch, layout, 20, options=options), 20, layout)
     if arch == "mobilenetv3-collapsed":
         assert found.variation < LEAST_VARIATION / 10 and found.contrast < LEAST_CONTRAST / 5
     else:
@@ -67,11 +71,9 @@ def test_a_layer_that_is_constant_is_an_error_even_without_numbers_to_compare():
      (ConvolutionAsClassifier, "head (Conv1d)")],
 )  # fmt: skip
 def test_the_last_view_of_single_moments_is_found(kind, name):
-    model = made(kind).eval()
-    x, lengths = context_of(model).clips([20, 20, 20])
-    view = last_view_of_moments(model, x, lengths, CLASSES)
-    assert view.name == name
-    torch.testing.assert_close(view.values, model.local(x, lengths))
+    found = last_view(made(kind).eval())
+    assert found.label == name and not found.leaving
+    assert found.steps == FRAMES // 2 and 16 in found.shape  # what `local` gives
 
 
 def test_an_attribute_called_recurrence_goes_before_any_guess():
@@ -84,9 +86,7 @@ def test_an_attribute_called_recurrence_goes_before_any_guess():
         def clean(self, x, lengths):
             return self.early(super().clean(x, lengths))[0]
 
-    model = made(Named).eval()
-    x, lengths = context_of(model).clips([20, 20])
-    assert last_view_of_moments(model, x, lengths, CLASSES).values.shape == (2, 10, 16)
+    assert last_view(made(Named).eval()).label == "lstm (BiLSTM)"
 
 
 def test_a_model_without_any_such_layer_gets_a_warning():
@@ -100,8 +100,8 @@ def test_a_model_without_any_such_layer_gets_a_warning():
 
     found = examine("", context_of(made(Opaque)), MODEL_CHECKS)
     assert found.passed
-    (warned,) = (f for f in found.findings if f.code == "SLR-M04")
-    assert warned.level is Level.WARNING and "recurrence" in warned.fix
+    (warned,) = (f for f in found.findings if f.code == "SLR-M04" and f.level is Level.WARNING)
+    assert "recurrence" in warned.fix
 
 
 def test_variances_and_responses_by_hand():

@@ -11,9 +11,10 @@ from rich.cells import cell_len
 from rich.color import Color
 from rich.console import Console
 from rich.style import Style
+from rich.table import Table
 
 from slrcli.report.text.alignment import STYLES, AlignmentView, alignment_lines, alignment_text, utterance_view, visible
-from slrcli.report.text.tables import score_line, score_table, score_text, worst_view
+from slrcli.report.text.tables import ResponsiveTable, score_line, score_table, score_text, worst_view
 from slrcli.scoring.align import align
 from slrcli.scoring.wer import by_group, score
 
@@ -170,3 +171,15 @@ def test_a_table_that_does_not_fit_becomes_lines_with_every_cell():
         text = shown(score_table(result, {"signer01": result}), width=width)
         assert "50.00 %" in text and "…" not in text
         assert ("signer01: utterances 1, glosses 2," in text) == lines
+
+
+def test_many_figures_of_a_few_things_are_turned_before_they_become_lines():
+    table = Table("split", *(f"figure{number}" for number in range(9)))
+    for name in ("train", "dev"):
+        table.add_row(name, *(f"{name}{number}" for number in range(9)))
+    wide, turned, lines = (shown(ResponsiveTable(table, turned=True), width=width) for width in (140, 40, 15))
+    assert "figure0" in wide.splitlines()[1] and wide.count("train0") == 1
+    assert turned.splitlines()[0].split() == ["split", "train", "dev"]
+    assert turned.splitlines()[3].split() == ["figure2", "train2", "dev2"]
+    assert lines.splitlines()[0] == "train: figure0" and "    dev8" in lines
+    assert all(len(line) <= 40 for line in turned.splitlines())
