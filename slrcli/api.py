@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from slrcli.config import DataConfig, by_section, changed_settings, plain_settings
 from slrcli.errors import CheckpointError, SlrError
@@ -199,7 +199,7 @@ def train(
     console, sections = Listening(progress), by_section(settings)
     sections["data"] = {**_told_of(corpus), **sections.get("data", {})}
     done = start(settle(console, sections, preset, Path(config) if config else None), console)
-    return Run(done.run, done.stopped)
+    return Run(cast(Path, done.run), done.stopped)  # None beside process 0 of several, which nobody asks
 
 
 def check_model(

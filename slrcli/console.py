@@ -86,7 +86,8 @@ def _pieces(line: str, width: int, hang: int) -> Iterator[str]:
         yield line
         return
     named = NAMED.match(line)
-    name = named[0] if named and cell_len(named[0]) <= (1 - LEAST_SHARE) * width else re.match(r" *", line)[0]
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    name = named[0] if named and cell_len(named[0]) <= (1 - LEAST_SHARE) * width else indent
     first, *words = WORD.findall(line[len(name) :]) or [""]
     piece = name + first
     for word in words:
@@ -155,7 +156,7 @@ class Task:
             self._draw()
 
     def _draw(self) -> None:
-        if not self._progress.on_screen:
+        if self._progress is not None and not self._progress.on_screen:
             self._progress.start()
 
 

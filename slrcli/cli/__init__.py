@@ -67,7 +67,8 @@ class _Loaded(MutableMapping):
     """Name -> command, made when it is looked up."""
 
     def __init__(self, places: Mapping[str, Place]):
-        self._places, self._made = places, {}
+        self._places = places
+        self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:

@@ -58,9 +58,9 @@ def align(
     recogniser = open_recogniser(console, model, device or Config().run.device, best_path)
     outcomes = Outcomes(plan)
     for item in workflow.align(console, recogniser, clips, fps):
-        if outcomes.take(item.clip, item.error) and not plan and not as_json:
+        if outcomes.take(item.error or item.placed) and not plan and not as_json:
             head = "" if file else visible(item.id, keep="") + "\t"
-            for row in item.clip.rows:
+            for row in item.placed.rows:
                 places = f"{row.start:.2f}\t{row.end:.2f}\t{row.peak:.2f}"
                 console.result(f"{head}{places}\t{row.gloss}\t{row.confidence:.2f}")
     return outcomes.finish(console, "aligned")

@@ -43,7 +43,8 @@ def convert(
     from slrcli.features.convert import convert as run
 
     options = Options(wanted_layout(layout), people, parse_size(size) if size else None, fps)
-    results, notes = [], Counter()
+    results = []
+    notes: Counter[str] = Counter()
     for item in run(console, source, target, options, to.removeprefix("."), stop_on_error):
         results.append(item)
         notes.update(item.notes)
@@ -53,9 +54,9 @@ def convert(
             console.result(f"{item.source} -> {item.target}  {item.frames} x {item.columns}{named}{rate}")
     for text, count in notes.items():
         console.note(text if len(results) == 1 else f"{text} ({count} of {len(results)} clips)")
-    failed = [item for item in results if item.error is not None]
-    for item in failed:
-        console.error(item.error)
+    failed = [item.error for item in results if item.error is not None]
+    for error in failed:
+        console.error(error)
     if as_json:
         console.json([item.to_dict() for item in results])
     if failed and len(results) > 1:

@@ -64,8 +64,8 @@ def corpus(
     if not split_by and (dev is not None or test is not None):
         raise UsageError("Shares belong to a new division.", "--dev, --test", "Use --split-by signer or sentence.")
     if out is not None:
-        shares = (HELD_OUT if share is None else share for share in (dev, test))
-        summary = divide_corpus(data, Division(out, split_by, *shares, seed))
+        for_dev, for_test = (HELD_OUT if share is None else share for share in (dev, test))
+        summary = divide_corpus(data, Division(out, split_by, for_dev, for_test, seed))
     else:
         summary = corpus_summary(console, data, fps, seed, full, jobs)
     for text in summary.notes:

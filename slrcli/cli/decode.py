@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -97,7 +97,14 @@ def decode(
         hot_words=hot_word, hot_word_weight=hot_word_weight,
     )  # fmt: skip
     decode_options = DecodeOptions(model, device or Config().run.device, extraction, jobs, wanted)
-    given = {"window": window, "hop": hop, "settle": settle, "drop": drop, "fps": fps, "patience": patience}
+    given: dict[str, Any] = {
+        "window": window,
+        "hop": hop,
+        "settle": settle,
+        "drop": drop,
+        "fps": fps,
+        "patience": patience,
+    }
     options = LiveConfig(**{key: value for key, value in given.items() if value is not None})
     if stream:
         unfit = {"--camera": camera, "--pipe": pipe, "--format": formats, "--out": out}
@@ -131,7 +138,7 @@ def decode_files(console: Console, files: list[Path], decode_options: "DecodeOpt
         results.append(item)
         if item.error is None and not console.as_json:
             name = "" if len(files) == 1 and item.path == files[0] else visible(item.path, keep="") + "\t"
-            for line in ranked_lines(item.hypothesis):
+            for line in ranked_lines(item.found):
                 console.result(name + line)
     if console.as_json:
         console.json([item.to_dict() for item in results])
@@ -168,7 +175,7 @@ def write_files(
     with open_for(console, decode_options, len(found)) as recogniser:
         rates = FrameRates(console, decode_options.extraction.fps, recogniser.meta.fps)
         for id, item in zip(ids, decode_with(console, recogniser, found, decode_options), strict=True):
-            outcomes.take(None if item.error else timed(item, id, rates), item.error)
+            outcomes.take(item.error or timed(item, id, rates))
     return outcomes.finish(console, "decoded")
 
 

@@ -33,7 +33,7 @@ def demo(
     from slrcli.report.text.tables import score_line
 
     console.note(f"signed      {' '.join(result.reference)}")
-    console.note(f"recognised  {' '.join(result.decoded.hypothesis.glosses)}")
+    console.note(f"recognised  {' '.join(result.decoded.found.glosses)}")
     console.heading("Result")
     console.result(f"On a signer never seen: {score_line(result.evaluation.score)}")
     console.result(what_it_proves(small, result.training.epochs))

@@ -85,8 +85,8 @@ def render(console: Console, result: "LmResult") -> None:
         column.justify = "right"
     for name, item in result.measured.items():
         counts = (f"{item.sentences:,}", f"{item.tokens:,}")
-        values = (f"{item.including_unknown:.2f}", f"{item.excluding_unknown:.2f}")
-        table.add_row(Text(visible(name)), *counts, *values, f"{item.unknown.total():,}", f"{item.unknown_rate:.2f}")
+        rates = (f"{item.including_unknown:.2f}", f"{item.excluding_unknown:.2f}")
+        table.add_row(Text(visible(name)), *counts, *rates, f"{item.unknown.total():,}", f"{item.unknown_rate:.2f}")
     console.result()
     console.result(ResponsiveTable(table))
     for name, item in result.measured.items():

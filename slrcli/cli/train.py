@@ -107,13 +107,13 @@ def train(
         _refuse_with_resume(fixed)
         return _go_on(console, resume, chosen, jobs, as_json)
     _check_runs(runs, jobs)
-    config = _settled(console, chosen, preset, config, settings or [], lookahead)
+    settled = _settled(console, chosen, preset, config, settings or [], lookahead)
     if folds or seeds:
-        return start_folds(console, config, runs, jobs, dry_run)
+        return start_folds(console, settled, runs, jobs, dry_run)
     keep_freed_memory()
     from slrcli.training.run import train as start
 
-    return _tell(console, start(config, console, dry_run), as_json, dry_run)
+    return _tell(console, start(settled, console, dry_run), as_json)
 
 
 def _refuse_with_resume(fixed: dict[str, Any]) -> None:
@@ -167,12 +167,12 @@ def _settled(
     return config
 
 
-def _tell(console: Console, result: "TrainResult", as_json: bool, dry_run: bool = False) -> int:
+def _tell(console: Console, result: "TrainResult", as_json: bool) -> int:
     """Hand the result of a run to the console; the exit code."""
     if as_json:
         console.json({"run": result.run, "checkpoint": result.checkpoint, "epochs": result.epochs,
                       "stopped": result.stopped, "best": result.metrics})  # fmt: skip
-    elif not dry_run and result.metrics:
+    elif result.run is not None and result.metrics:
         console.result(f"best: WER {result.metrics['wer']:.2f} % on dev at epoch {result.metrics['epoch']}")
         console.result(f"checkpoint: {result.checkpoint}")
         corpus = read_toml(Path(result.run) / CONFIG)["data"]["data_dir"]

@@ -131,12 +131,12 @@ def resolve(
     overrides = overrides or {}
     if preset and preset not in PRESETS:
         raise UsageError(f"There is no preset '{preset}'.", "--preset", nearest(preset, PRESETS))
-    sources = [(PRESETS.get(preset, {}), f"preset {preset}")]
+    sources: list[tuple[Mapping[str, Mapping[str, Any]], str]] = [(PRESETS.get(preset, {}), f"preset {preset}")]
     if file is not None:
-        values = read_toml(file)
-        if isinstance(values.get("run"), dict):
-            values["run"].pop("output_dir", None)  # a run's own settings serve a new run, which goes elsewhere
-        sources.append((values, str(file)))
+        tables = read_toml(file)
+        if isinstance(tables.get("run"), dict):
+            tables["run"].pop("output_dir", None)  # a run's own settings serve a new run, which goes elsewhere
+        sources.append((tables, str(file)))
     sources += [(overrides, "command line"), (read_assignments(assignments), "--set")]
     arch = DEFAULT_ARCH
     for values, _ in sources:

@@ -194,10 +194,10 @@ def evaluate_checkpoint(
     vocabulary, utterances = recogniser.vocabulary, clips.utterances
     oov = sum(vocabulary.unknown([item.glosses for item in utterances]).values())
     signers = {item.id: item.signer for item in utterances}
-    paths = [item.features for item in utterances]
+    paths = [item.features for item in utterances if item.features]
     fps = fps or data.fps or told_rate(paths) or recogniser.meta.fps or FRAMES_PER_SECOND
-    found = zip(utterances, clips.frames, strict=True)
-    timed = {u.id: TimedClip(u.id, n, evaluation.hypotheses[u.id], fps, signer=u.signer) for u, n in found}
+    lasting = zip(utterances, clips.frames, strict=True)
+    timed = {u.id: TimedClip(u.id, n, evaluation.hypotheses[u.id], fps, signer=u.signer) for u, n in lasting}
     for file in outputs:
         write_transcripts(file, timed)
     refs, hyps = evaluation.references, evaluation.glosses

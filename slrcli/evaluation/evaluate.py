@@ -78,7 +78,8 @@ def evaluate(
         for row, count in zip(log_probs, lengths.tolist(), strict=True):
             own.blanks += int((row[:count].argmax(axis=-1) == BLANK).sum())
             own.frames += count
-        each = ctc_loss(*map(torch.from_numpy, (log_probs, lengths)), batch.targets, batch.target_lengths, "none")
+        posteriors = torch.from_numpy(log_probs), torch.from_numpy(lengths)
+        each = ctc_loss(*posteriors, batch.targets, batch.target_lengths, "none")
         counts = batch.target_lengths.tolist()
         own.losses |= {
             index: value / n

@@ -18,7 +18,7 @@ from slrcli.files import atomic_write_bytes, file_hash
 from slrcli.recognition.export import Graph, export, largest_difference, quantised
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.from_onnx import ExportedRecogniser
-from slrcli.recognition.load import EXPORTED, open_recogniser
+from slrcli.recognition.load import EXPORTED, attach_decoder
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.settings import DecoderOptions, carried
 from slrcli.scoring.wer import score
@@ -122,7 +122,8 @@ def export_checkpoint(
 def as_it_decodes(console: Console, checkpoint: Path, target: Path) -> Recogniser:
     """The recogniser of a checkpoint; its meta carries decoder and calibration as the checkpoint is decoded where it
     lies, with what stands beside it, for a file `target` that is to do the same."""
-    recogniser = open_recogniser(console, checkpoint, "cpu")
+    recogniser = Recogniser.from_checkpoint(checkpoint)
+    attach_decoder(console, recogniser, checkpoint, DecoderOptions())
     meta = recogniser.meta
     options = DecoderOptions().settings(checkpoint, meta)
     tuned = carried(options, target.parent) if options != meta.decode else None

@@ -158,7 +158,8 @@ class _Material:
 
     def _by(self, decoder, size: int) -> Decoded:
         """Decode `size` clips at a time."""
-        found, ids = {}, list(self.log_probs)
+        found: Decoded = {}
+        ids = list(self.log_probs)
         for start in range(0, len(ids), size):
             part = ids[start : start + size]
             log_probs, lengths = padded([self.log_probs[id] for id in part])
@@ -194,10 +195,11 @@ class _Search:
         for _ in range(ROUNDS):
             before = now
             for name, values in (("lm_weight", self._weights(base)), ("insertion_bonus", self._bonuses())):
-                for value in values:
-                    yield self._try(replace(now, **{name: value}))
-                if values:
-                    now = min((self.tried[replace(now, **{name: value})] for value in values), key=_errors).options
+                asked: list[dict[str, Any]] = [{name: value} for value in values]
+                for change in asked:
+                    yield self._try(replace(now, **change))
+                if asked:
+                    now = min((self.tried[replace(now, **change)] for change in asked), key=_errors).options
             if now == before:
                 break
         yield self._try(now)

@@ -165,7 +165,7 @@ def agreed(work: Callable[[], Found]) -> Found:
     """
     if size() == 1:
         return work()
-    found, said = None, ""
+    said = ""
     try:
         found = work()
     except SlrError as error:

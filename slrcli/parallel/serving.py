@@ -85,8 +85,9 @@ def _heed(control: Connection, patience: float) -> None:
 
 def _interrupt_main() -> None:
     """SIGTERM for the main thread, a real one where there are: it wakes system calls."""
-    if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signal.SIGTERM)
     else:
         _thread.interrupt_main(signal.SIGTERM)
 

@@ -71,7 +71,7 @@ class Workers(Executor):
         patience: float = PATIENCE,
     ):
         self._count, self._heard, self._patience = max_workers, heard, patience
-        self._first = (initializer, initargs, {}) if initializer else None
+        self._first: tuple | None = (initializer, initargs, {}) if initializer else None
         self._waiting: SimpleQueue[tuple[Future, tuple] | None] = SimpleQueue()
         self._lock = threading.Lock()  # of all below
         self._lanes: list[threading.Thread] = []

@@ -37,6 +37,13 @@ class Aligned:
     clip: TimedClip | None = None
     error: SlrError | None = None
 
+    @property
+    def placed(self) -> TimedClip:
+        """The clip; raises the error where there is none."""
+        if self.clip is None:
+            raise self.error or ValueError("neither a clip nor an error")
+        return self.clip
+
 
 def known_clip(path: Path, glosses: str) -> list[Known]:
     """One file, and its glosses parted by white space.
@@ -98,11 +105,12 @@ def _placed(recogniser: ClipRecogniser, log_probs: np.ndarray, ids: list[int], f
 
 def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: FrameRates) -> list[Aligned]:
     done: dict[int, Aligned] = {}
-    arrays, targets = {}, {}
+    files, arrays, targets = {}, {}, {}
     for index, item in enumerate(clips):
         try:
+            files[index] = _file(item)
             targets[index] = _ids(recogniser, item)
-            arrays[index] = recogniser.load(item.path)
+            arrays[index] = recogniser.load(files[index])
         except SlrError as error:
             done[index] = Aligned(item.id, error=error)
     if arrays:
@@ -111,20 +119,25 @@ def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: Fram
             item, frames = clips[index], len(arrays[index])
             try:
                 found = _placed(recogniser, log_probs[row, :length], targets[index], frames, item.id)
-                done[index] = Aligned(item.id, TimedClip(item.id, frames, found, rates.of(item.path)))
+                done[index] = Aligned(item.id, TimedClip(item.id, frames, found, rates.of(files[index])))
             except SlrError as error:
                 done[index] = Aligned(item.id, error=error)
     return [done[index] for index in range(len(clips))]
+
+
+def _file(item: Known) -> Path:
+    """The feature file of a clip; DataError where none was found."""
+    if item.path is None:
+        raise DataError("no feature file was found", item.id, "name the folder of the features with --features")
+    return item.path
 
 
 def _ids(recogniser: ClipRecogniser, item: Known) -> list[int]:
     """The ids of a clip's glosses.
 
     Raises:
-        DataError: no feature file, no gloss, or one that the vocabulary lacks.
+        DataError: no gloss, or one that the vocabulary lacks.
     """
-    if item.path is None:
-        raise DataError("no feature file was found", item.id, "name the folder of the features with --features")
     glosses = recogniser.vocabulary.normalise(item.glosses)
     if not glosses:
         raise DataError(

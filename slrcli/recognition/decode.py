@@ -1,7 +1,7 @@
 """What `slr decode` does: feature files and videos in, glosses with their places and confidences out."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,6 +61,13 @@ class Decoded:
     error: SlrError | None = None
     times: tuple[float, ...] = ()
 
+    @property
+    def found(self) -> Hypothesis:
+        """The hypothesis; raises the error where there is none."""
+        if self.hypothesis is None:
+            raise self.error or ValueError("neither a hypothesis nor an error")
+        return self.hypothesis
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for `--json`; spans are frames, the end exclusive; of videos also seconds."""
         if self.hypothesis is None:
@@ -92,7 +99,7 @@ class Decoded:
         if not self.times:
             return {}
         rate = frame_rate(np.array(self.times)) or FRAMES_PER_SECOND
-        clip = TimedClip(self.path.name, self.frames, self.hypothesis, rate, self.times)
+        clip = TimedClip(self.path.name, self.frames, self.found, rate, self.times)
         return {"start_seconds": round(clip.second(start), 3), "end_seconds": round(clip.second(end), 3)}
 
 
@@ -123,7 +130,7 @@ def open_for(console: Console, decode_options: DecodeOptions, count: int) -> Ite
 
 def decode_with(
     console: Console, recogniser: ClipRecogniser, files: Sequence[Path], decode_options: DecodeOptions
-) -> Iterator[Decoded]:
+) -> Generator[Decoded, None, None]:
     """Decode clips with a recogniser, in the order given; see `decode`."""
     with tempfile.TemporaryDirectory(prefix="slr-") as folder:
         videos = list(dict.fromkeys(file for file in files if is_source(file)))
@@ -148,14 +155,14 @@ def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:
     """A decoded file with the times of its glosses; a video brings its own.
 
     Raises:
-        DataError: the file cannot be read.
+        SlrError: the error that stands in place of a hypothesis, or the file cannot be read.
     """
     if item.times:
         step = float(np.median(np.diff(item.times))) if len(item.times) > 1 else 0.0
         fps = 1 / step if step > 0 else FRAMES_PER_SECOND
         media = item.path if item.path.is_file() else None
-        return TimedClip(id, item.frames, item.hypothesis, fps, item.times, media)
-    return TimedClip(id, item.frames, item.hypothesis, rates.of(item.path))
+        return TimedClip(id, item.frames, item.found, fps, item.times, media)
+    return TimedClip(id, item.frames, item.found, rates.of(item.path))
 
 
 @dataclass(frozen=True)
@@ -190,14 +197,15 @@ def recognised(recogniser: ClipRecogniser, part: Read, landmarks: Landmarks) -> 
         if isinstance(found, SlrError):
             part.errors[index] = Decoded(files[index], error=found)
         else:
-            times = _times(landmarks.get(files[index]))
+            extracted = landmarks.get(files[index])
+            times = _times(extracted) if isinstance(extracted, Path) else ()
             done[index] = Decoded(files[index], len(arrays[index]), found, times=times)
     return [(done | part.errors)[index] for index in range(len(files))]
 
 
 def _recognised(
     recogniser: ClipRecogniser, arrays: Sequence[np.ndarray], names: Sequence[str]
-) -> list[Hypothesis | SlrError]:
+) -> Sequence[Hypothesis | SlrError]:
     """What is recognised in each clip; where the batch fails, clip by clip, so that one does not take the others."""
     if not arrays:
         return []
@@ -209,10 +217,8 @@ def _recognised(
     return [_recognised(recogniser, [x], [name])[0] for x, name in zip(arrays, names, strict=True)]
 
 
-def _times(extracted: Path | None) -> tuple[float, ...]:
+def _times(extracted: Path) -> tuple[float, ...]:
     """When each frame of an extracted video is shown."""
-    if extracted is None:
-        return ()
     with np.load(extracted, allow_pickle=False) as arrays:
         return tuple(arrays["timestamps"].tolist())
 

@@ -52,7 +52,7 @@ class Graph:
 class _Plain(nn.Module):
     """What the graph is made of: tensors in, tensors out; inner heads only as they take part in placing glosses."""
 
-    def __init__(self, model: SignModel):
+    def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
 
@@ -110,6 +110,7 @@ def _traced(model: SignModel, width: int):
             custom_translation_table=translations(),
             input_names=INPUTS, output_names=names, dynamic_shapes=({0: free, 1: free}, {0: free}),
         )  # fmt: skip
+    assert program is not None  # as always with `dynamo`
     proto = program.model_proto
     for value in (*proto.graph.input, *proto.graph.output):
         for dimension, name in zip(value.type.tensor_type.shape.dim, SIZES[value.name], strict=False):

@@ -46,9 +46,10 @@ class Recogniser(ClipRecogniser):
     Args:
         model: put in evaluation mode while it is used.
         vocabulary: names of its classes.
+        meta: what else is known of it.
     """
 
-    def __init__(self, model: SignModel, vocabulary: Vocabulary, meta: Meta | None = None):
+    def __init__(self, model: SignModel, vocabulary: Vocabulary, meta: Meta):
         super().__init__(vocabulary, meta)
         self.model = model
 
@@ -119,7 +120,7 @@ class Recogniser(ClipRecogniser):
         output = self._output(x, lengths)
         if not output.aux:
             return None
-        mean = log_softmax(sum(output.aux) / len(output.aux))
+        mean = log_softmax(sum(output.aux[1:], output.aux[0]) / len(output.aux))
         return mean.cpu().numpy(), output.lengths.cpu().numpy()
 
     def _output(self, x: np.ndarray, lengths: np.ndarray) -> Output:

@@ -57,10 +57,25 @@ class ExportedRecogniser(ClipRecogniser):
     def __init__(self, session: Any, meta: Meta, known: Mapping[str, str]):
         super().__init__(meta.vocabulary, meta)
         self._session = session
-        self.stride, self.least_frames = float(known["stride"]), int(known["least_frames"])
-        self.late = int(known.get("late", "0"))  # files that were exported before do not say it
+        self._stride, self._least_frames = float(known["stride"]), int(known["least_frames"])
+        self._late = int(known.get("late", "0"))  # files that were exported before do not say it
         self.checkpoint = known["checkpoint"]
         self._local = LOCAL if LOCAL in [item.name for item in session.get_outputs()] else OUTPUTS[0]
+
+    @property
+    def stride(self) -> float:
+        """See `ClipRecogniser`."""
+        return self._stride
+
+    @property
+    def least_frames(self) -> int:
+        """See `ClipRecogniser`."""
+        return self._least_frames
+
+    @property
+    def late(self) -> int:
+        """See `ClipRecogniser`."""
+        return self._late
 
     @classmethod
     def open(cls, path: Path, device: str = "auto") -> "ExportedRecogniser":

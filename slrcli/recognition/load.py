@@ -102,11 +102,11 @@ def attach_decoder(
     return signature
 
 
-def calibration_of(checkpoint: Path, meta: Meta | None, decoder: str) -> Calibration | None:
+def calibration_of(checkpoint: Path, meta: Meta, decoder: str) -> Calibration | None:
     """What the confidences of a decoder go through: what lies beside the file, else what it carries itself.
 
     Raises:
         DataError: the file beside it is damaged.
     """
-    own = meta.calibration if meta else None
+    own = meta.calibration
     return load_calibration(checkpoint, decoder) or (own if own and own.decoder == decoder else None)

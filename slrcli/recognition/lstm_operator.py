@@ -6,6 +6,7 @@ ONNX's own, `LSTM`. Its weights stand in ONNX's order of the gates: input, outpu
 """
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +78,8 @@ def translations() -> dict:
 
     def translated(x, weights, recurrent, biases, hidden: int):
         found, _, _ = op.LSTM(op.Transpose(x, perm=[1, 0, 2]), weights, recurrent, biases, hidden_size=hidden)
-        return op.Transpose(op.Squeeze(found, op.Constant(value_ints=[1])), perm=[1, 0, 2])
+        directions: Any = op.Constant(value_ints=[1])
+        return op.Transpose(op.Squeeze(found, directions), perm=[1, 0, 2])
 
     return {torch.ops.slrcli.lstm.default: translated}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from slrcli.config import FRAMES_PER_SECOND, LiveConfig, merge_section
 from slrcli.listening import Listening, Progress
@@ -69,7 +69,7 @@ class Model:
             found = self._decoded(files, progress)
             return found[0] if files == [Path(clips)] else dict(zip(clip_ids([Path(clips)], files), found, strict=True))
         if hasattr(clips, "__array__"):
-            return self._decoded([clips], progress)[0]
+            return self._decoded([cast("np.ndarray", clips)], progress)[0]
         return self._decoded(list(clips), progress)
 
     def align(self, clip: "Clip", glosses: Glosses) -> "Hypothesis":
@@ -106,21 +106,19 @@ class Model:
         """One hypothesis for each clip, files and arrays in any order."""
         from slrcli.recognition.decode import DECODE_BATCH, DecodeOptions, decode_with
 
-        console, done = Listening(progress), {}
-        places = [index for index, clip in enumerate(clips) if isinstance(clip, str | Path)]
-        files = [Path(clips[index]) for index in places]
-        with closing(decode_with(console, self._recogniser, files, DecodeOptions(jobs=1))) as outcomes:
-            for index, item in zip(places, outcomes, strict=True):
-                if item.error is not None:
-                    raise item.error
-                done[index] = item.hypothesis
-        others = [index for index in range(len(clips)) if index not in done]
+        console = Listening(progress)
+        done: dict[int, Hypothesis] = {}
+        files = {index: Path(clip) for index, clip in enumerate(clips) if isinstance(clip, str | Path)}
+        with closing(decode_with(console, self._recogniser, [*files.values()], DecodeOptions(jobs=1))) as outcomes:
+            for index, item in zip(files, outcomes, strict=True):
+                done[index] = item.found
+        others = {index: clip for index, clip in enumerate(clips) if not isinstance(clip, str | Path)}
         with console.progress("decoding arrays", len(others)) as task:
             for start in range(0, len(others), DECODE_BATCH):
-                part = others[start : start + DECODE_BATCH]
-                names = [_name(clips[index], index) for index in part]
+                part = [*others][start : start + DECODE_BATCH]
+                names = [_name(others[index], index) for index in part]
                 arrays = [
-                    self._recogniser.prepared(clips[index], name) for index, name in zip(part, names, strict=True)
+                    self._recogniser.prepared(others[index], name) for index, name in zip(part, names, strict=True)
                 ]
                 done |= zip(part, self._recogniser.recognise(arrays, names), strict=True)
                 task.advance(len(part))

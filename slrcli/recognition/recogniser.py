@@ -8,7 +8,7 @@ import numpy as np
 from slrcli.checkpoints.meta import Meta
 from slrcli.decoding.alignment import align
 from slrcli.decoding.calibration import Calibration
-from slrcli.decoding.decoder import BestPath, Decoder, make_decoder
+from slrcli.decoding.decoder import Decoder, make_decoder
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.stream import StreamRecogniser
 from slrcli.errors import DataError
@@ -21,23 +21,32 @@ class ClipRecogniser:
 
     Attributes:
         vocabulary: names of the classes.
-        meta: what is known of the model; None where nobody trained it.
-        stride: input frames that an output frame stands for; not always whole.
-        least_frames: the shortest clip of which anything comes out.
-        late: input frames by which output frames come after what they see (see `SignModel`); times are put right by it.
+        meta: what is known of the model beside its weights.
         decoder: makes hypotheses of log-probabilities; what its training found out about reading clips, else the best
             path, unless another one is put here.
         calibration: what the confidences go through; None leaves them as the model has them.
     """
 
-    stride: float
-    least_frames: int
-    late: int = 0
     calibration: Calibration | None = None
 
-    def __init__(self, vocabulary: Vocabulary, meta: Meta | None = None):
+    def __init__(self, vocabulary: Vocabulary, meta: Meta):
         self.vocabulary, self.meta = vocabulary, meta
-        self.decoder: Decoder = make_decoder(meta.decode, vocabulary) if meta else BestPath(vocabulary)
+        self.decoder: Decoder = make_decoder(meta.decode, vocabulary)
+
+    @property
+    def stride(self) -> float:
+        """Input frames that an output frame stands for; not always whole."""
+        raise NotImplementedError
+
+    @property
+    def least_frames(self) -> int:
+        """The shortest clip of which anything comes out."""
+        raise NotImplementedError
+
+    @property
+    def late(self) -> int:
+        """Input frames by which output frames come after what they see (see `SignModel`); times are put right by it."""
+        return 0
 
     def load(self, path: Path) -> np.ndarray:
         """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""
@@ -96,7 +105,7 @@ class ClipRecogniser:
 
     def recognise(self, clips: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[Hypothesis]:
         """Hypotheses of clips `[T, D]`, computed as one batch; DataError where one is not as wide as the layout."""
-        for index, clip in enumerate(clips if self.meta else ()):
+        for index, clip in enumerate(clips):
             check_width(clip.shape[-1], self.meta.layout, names[index] if names else f"clip {index}")
         x, frames = padded(clips)
         return self.hypotheses(*self.log_probs(x, frames), frames, names)

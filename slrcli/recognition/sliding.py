@@ -59,7 +59,8 @@ class SlidingWindow:
             return []
         first = self._count - len(self._kept)
         found = self._recognise(np.stack(self._kept))
-        peaks = [first + peak for peak in found.peaks] or [None] * len(found.glosses)
+        peaks: list[int | None] = [first + peak for peak in found.peaks]
+        peaks = peaks or [None] * len(found.glosses)
         seen = [
             StreamEvent(gloss, first + start, first + end, confidence, peak, self._count)
             for gloss, (start, end), confidence, peak in zip(

@@ -104,7 +104,8 @@ def align(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
     """
     _require_lists(ref, hyp)
     sides = _numbered(ref, hyp)
-    return _joined(Levenshtein.opcodes(*sides), ref, hyp)
+    found = Levenshtein.opcodes(*sides)
+    return _joined(((one.tag, one.src_start, one.src_end, one.dest_start, one.dest_end) for one in found), ref, hyp)
 
 
 def align_jiwer(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
@@ -119,7 +120,8 @@ def align_jiwer(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
     import jiwer
 
     _require_lists(ref, hyp)
-    found = jiwer.process_words([list(ref)], [list(hyp)], _as_they_are, _as_they_are)
+    sides: Any = [list(ref)], [list(hyp)], _as_they_are, _as_they_are  # jiwer's own types know sentences alone
+    found = jiwer.process_words(*sides)
     (chunks,) = found.alignments
     return _joined(
         ((one.type, one.ref_start_idx, one.ref_end_idx, one.hyp_start_idx, one.hyp_end_idx) for one in chunks), ref, hyp

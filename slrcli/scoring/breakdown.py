@@ -96,20 +96,24 @@ class Breakdown:
 def breakdown(score: Score) -> Breakdown:
     """Take a score apart."""
     edits = Counter(edit for item in score.utterances for edit in item.alignment.edits)
-    swapped = Counter({(e.ref, e.hyp): count for e, count in edits.items() if e.op == SUBSTITUTION})
+    swapped = {
+        (e.ref, e.hyp): count
+        for e, count in edits.items()
+        if e.op == SUBSTITUTION and e.ref is not None and e.hyp is not None
+    }
     confusions = sorted(((*pair, count) for pair, count in swapped.items()), key=lambda row: (-row[2], *row[:2]))
     return Breakdown(_glosses(edits), tuple(confusions), _by_length(score), _by_place(score))
 
 
 def _glosses(edits: Mapping[Edit, int]) -> tuple[GlossScore, ...]:
-    support, hits, predicted, deleted, inserted = (Counter() for _ in range(5))
+    support, hits, predicted, deleted, inserted = (Counter[str | None]() for _ in range(5))
     for (op, ref, hyp), count in edits.items():
         support[ref] += count
         predicted[hyp] += count
         hits[ref] += count * (op == HIT)
         deleted[ref] += count * (op == DELETION)
         inserted[hyp] += count * (op == INSERTION)
-    names = (support.keys() | predicted.keys()) - {None}
+    names = {name for name in support.keys() | predicted.keys() if name is not None}
     found = [GlossScore(n, support[n], hits[n], predicted[n], deleted[n], inserted[n]) for n in names]
     return tuple(sorted(found, key=lambda item: (-item.errors, item.gloss)))
 
@@ -168,10 +172,10 @@ class Familiarity:
         )
 
 
-def familiarity(score: Score, seen: Mapping[str, bool], seed: int = 1) -> Familiarity:
+def familiarity(score: Score, seen: Mapping[str, bool | None], seed: int = 1) -> Familiarity:
     """Part a score; `seen` says of every utterance id whether its sentence was learnt from, `seed` draws intervals."""
-    parts = [total(item for item in score.utterances if seen[item.id] is kind) for kind in (True, False)]
-    return Familiarity(*parts, *(interval(part, seed=seed) for part in parts))
+    known, new = (total(item for item in score.utterances if seen[item.id] is kind) for kind in (True, False))
+    return Familiarity(known, new, interval(known, seed=seed), interval(new, seed=seed))
 
 
 def calibration(

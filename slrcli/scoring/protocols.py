@@ -6,8 +6,9 @@ edges. Two error rates can be compared if their protocols are the same, and not 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from slrcli.config import versioned
 from slrcli.errors import UsageError
@@ -186,10 +187,13 @@ def errors_by_step(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> 
     touched: dict[str, dict[str, None]] = {}  # only utterances that a rule changes can count otherwise without it
     for _, id, change in changes(protocol, refs, hyps):
         touched.setdefault(change.rule, {})[id] = None
-    variants = [(name, ids, replace(protocol, left_out=(name,))) for name, ids in touched.items()]
-    variants += [
-        (name, refs, replace(protocol, **{edge: False})) for edge, name in _EDGES.items() if getattr(protocol, edge)
+    variants: list[tuple[str, Iterable[str], Protocol]] = [
+        (name, ids, replace(protocol, left_out=(name,))) for name, ids in touched.items()
     ]
+    for edge, name in _EDGES.items():
+        if getattr(protocol, edge):
+            off: dict[str, Any] = {edge: False}
+            variants.append((name, refs, replace(protocol, **off)))
     found = {}
     for name, ids, without in variants:
         sides = [{id: side[id] for id in ids} for side in (refs, hyps)]

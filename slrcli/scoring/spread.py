@@ -72,7 +72,7 @@ def summarise(scores: Mapping[Run, Score], whole_folds: bool = False, seed: int 
         whole_folds: draw folds rather than utterances for the interval, as befits signers.
         seed: of the bootstrap.
     """
-    folds, seeds = (list(dict.fromkeys(run[place] for run in scores)) for place in (0, 1))
+    folds, seeds = dict.fromkeys(fold for fold, _ in scores), dict.fromkeys(one for _, one in scores)
     by_fold = {fold: spread([item.wer for run, item in scores.items() if run[0] == fold]) for fold in folds}
     by_seed = {one: spread([item.wer for run, item in scores.items() if run[1] == one]) for one in seeds}
     # An utterance is one unit with the errors of all seeds on it: seeds are no further people or sentences.

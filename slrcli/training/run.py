@@ -324,7 +324,7 @@ class Session:
             self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
             views=2 if config.loss.consistency else 1,
         )  # fmt: skip
-        recogniser = Recogniser(model, data.vocabulary)
+        recogniser = Recogniser(model, data.vocabulary, Meta(config, data.vocabulary, data.layout))
         self.audit = None
         if config.distill.teacher:
             self.audit = load_teacher(config, data, self.clips, self.dev, recogniser.device, console)

@@ -24,8 +24,9 @@ def read(text: str, path: str) -> Iterator[Segment]:
         found.setdefault(words[0], (line_number, []))[1].append((float(words[2]), words[4], sure))
     for id, (line_number, timed) in found.items():
         timed.sort(key=lambda gloss: gloss[0])
-        _, glosses, sure = zip(*timed, strict=True) if timed else ((), (), ())
-        yield Segment(id, glosses, line=line_number, confidences=complete(sure, len(glosses)))
+        glosses = tuple(gloss for _, gloss, _ in timed)
+        confidences = complete([sure for *_, sure in timed], len(glosses))
+        yield Segment(id, glosses, line=line_number, confidences=confidences)
 
 
 def write(entries: Sequence[Entry]) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from slrcli.errors import DataError, UsageError
 
@@ -36,25 +36,37 @@ class Row(NamedTuple):
     confidence: float
 
 
+@runtime_checkable
 class Timed(Protocol):
     """Glosses with their places in frames: what a decoder's hypothesis offers."""
 
-    glosses: Sequence[str]
-    spans: Sequence[tuple[int, int]]
-    confidences: Sequence[float]
-    score: float
-    peaks: Sequence[int]
+    @property
+    def glosses(self) -> Sequence[str]: ...
+    @property
+    def spans(self) -> Sequence[tuple[int, int]]: ...
+    @property
+    def confidences(self) -> Sequence[float]: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def peaks(self) -> Sequence[int]: ...
 
 
 class Entry(Protocol):
     """What every writer takes; `rows` is None where no seconds are known, `hypothesis` where no frames are."""
 
-    id: str
-    signer: str
-    glosses: Sequence[str]
-    hypothesis: Timed | None
-    rows: Sequence[Row] | None
-    media: Path | None
+    @property
+    def id(self) -> str: ...
+    @property
+    def signer(self) -> str: ...
+    @property
+    def glosses(self) -> Sequence[str]: ...
+    @property
+    def hypothesis(self) -> Timed | None: ...
+    @property
+    def rows(self) -> Sequence[Row] | None: ...
+    @property
+    def media(self) -> Path | None: ...
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: a line of JSON lines."""
@@ -97,7 +109,7 @@ def rows_of(entry: Entry, format: str) -> Sequence[Row]:
     raise UsageError(what, entry.id, "give the frame rate (--fps)")
 
 
-def number(word: object) -> float:
+def number(word: Any) -> float:
     """The number that stands there, NaN if there is none."""
     try:
         return float(word)

@@ -23,7 +23,7 @@ class OutputPlan:
     """
 
     def __init__(self, formats: tuple[str, ...], out: Path | None, into: bool):
-        self.formats, self.out, self._into = formats, out, into
+        self.formats, self.out, self._folder = formats, out, out if into else None
         self.written: list[Path] = []
         self._clips: list[TimedClip] = []
 
@@ -33,9 +33,10 @@ class OutputPlan:
         Raises:
             SlrError: a file cannot be written, or a format cannot hold the clip.
         """
-        texts = {name: text_of(name, [clip]) for name in self.formats if self._alone(name)}
-        for name, content in texts.items():
-            self._write(self.out / f"{clip.id}.{name}", content)
+        if self._folder is not None:
+            texts = {name: text_of(name, [clip]) for name in self.formats if not FORMATS[name].many}
+            for name, content in texts.items():
+                self._write(self._folder / f"{clip.id}.{name}", content)
         self._clips.append(clip)
 
     def finish(self) -> str:
@@ -43,13 +44,11 @@ class OutputPlan:
         if self.out is None:
             return text_of(self.formats[0], self._clips)
         for name in self.formats:
-            if not self._alone(name):
-                path = self.out / f"{TOGETHER}.{name}" if self._into else self.out
-                self._write(path, text_of(name, self._clips))
+            if self._folder is None:
+                self._write(self.out, text_of(name, self._clips))
+            elif FORMATS[name].many:
+                self._write(self._folder / f"{TOGETHER}.{name}", text_of(name, self._clips))
         return ""
-
-    def _alone(self, name: str) -> bool:
-        return self._into and not FORMATS[name].many
 
     def _write(self, path: Path, content: str) -> None:
         atomic_write_text(path, content)

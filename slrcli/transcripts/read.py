@@ -42,7 +42,7 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
         UsageError: unknown format.
     """
     format = format_of(path, format)
-    lines = {}
+    lines: dict[str, int] = {}
     segments = []
     for segment in _below(Path(path), format) if Path(path).is_dir() else _inside(path, format):
         where = f"{path}, line {segment.line}"

@@ -68,7 +68,8 @@ def _rows(entries: Sequence[Entry]) -> Iterator[list[str]]:
     if entries and all(entry.rows is not None for entry in entries):
         yield list(GLOSS_ROW)
         for entry in entries:
-            yield from ([entry.id, *map(_cell, row)] for row in entry.rows or [("",) * len(Row._fields)])
+            rows: Sequence[tuple] = entry.rows or [("",) * len(Row._fields)]
+            yield from ([entry.id, *map(_cell, row)] for row in rows)
         return
     framed = any(entry.hypothesis is not None for entry in entries)
     yield ["id", "glosses", "spans", "confidences"] if framed else ["id", "glosses"]

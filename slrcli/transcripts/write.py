@@ -45,7 +45,7 @@ def _entry(id: str, item: Sequence[str] | Timed | TimedClip, fps: float | None, 
         raise TypeError("a transcript is a list of glosses, not a string")
     if isinstance(item, TimedClip):
         return item
-    if not hasattr(item, "spans"):
+    if not isinstance(item, Timed):
         return Untimed(id, list(item), signer)
     if fps is None:
         return Untimed(id, item.glosses, signer, item)

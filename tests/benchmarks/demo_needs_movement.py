@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from slrcli.checkpoints.meta import Meta
 from slrcli.config import resolve
 from slrcli.console import Console
 from slrcli.corpus.clips import Clips
@@ -57,7 +58,7 @@ def wer_of(model, material, config, console):
     kept = {"max_gap": config.data.max_gap, "cache_mb": config.run.cache_mb}
     clips = Clips(utterances, material.layout, **kept)
     model.frontend.set_statistics(*feature_statistics(clips, model.frontend))
-    recogniser = Recogniser(model, material.vocabulary)
+    recogniser = Recogniser(model, material.vocabulary, Meta(config, material.vocabulary, material.layout))
     optim, run = config.optim, config.run
     batches = TrainBatches(clips, targets, config.augment, model.output_length, optim.batch_size, run.seed)
     for _ in Trainer(model, batches, Clips(material.dev, material.layout, **kept), recogniser, config).run():

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from slrcli.checkpoints.meta import Meta
+from slrcli.config import Config
 from slrcli.ctc.loss import ctc_loss
 from slrcli.decoding.hypothesis import input_span
 from slrcli.errors import UsageError
@@ -400,7 +402,8 @@ def test_an_output_frame_sees_most_of_the_time_that_is_said_to_be_its_own(arch):
 
 @pytest.mark.parametrize(("arch", "start"), [("conv-bilstm", 20), ("conformer", 18)])
 def test_recognised_and_placed_glosses_stand_where_their_frames_see(arch, start):
-    recogniser = Recogniser(make(arch), Vocabulary.build([[f"G{number}" for number in range(VOCAB - 1)]]))
+    model, vocabulary = make(arch), Vocabulary.build([[f"G{number}" for number in range(VOCAB - 1)]])
+    recogniser = Recogniser(model, vocabulary, Meta(Config(), vocabulary, generic_layout(COLUMNS)))
     said = torch.zeros(10, dtype=torch.int64).index_fill(0, torch.tensor([0, 5]), 3)
     log_probs = torch.nn.functional.one_hot(said, VOCAB).float().mul(9).log_softmax(dim=1).numpy()
     (found,) = recogniser.hypotheses(log_probs[None], np.array([10]), np.array([40]))

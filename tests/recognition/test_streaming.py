@@ -227,7 +227,7 @@ def test_confidences_of_a_stream_are_calibrated():
 def test_what_needs_whole_clips_does_not_run():
     assert recogniser("kinect-20", causal=False).running() is None
     other = build_model("conv-bilstm", load_layout("kinect-20"), len(VOCABULARY), options={"width": 8})
-    assert Recogniser(other, VOCABULARY).running() is None
+    assert Recogniser(other, VOCABULARY, recogniser("kinect-20").meta).running() is None
 
 
 def test_a_stream_of_no_frames_says_nothing():

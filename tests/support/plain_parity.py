@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from slrcli.checkpoints.meta import Meta
 from slrcli.config import PRESETS, Config, ModelConfig, OptimConfig, RunConfig
 from slrcli.config.sections import NO_VARIATION, AugmentConfig
 from slrcli.corpus.clips import Clips
@@ -82,7 +83,8 @@ def _trainer(corpus, layout, precision: str, width: float) -> Trainer:
     model.frontend.set_statistics(*feature_statistics(Clips(corpus.positions, layout), model.frontend))
     clips = Clips(corpus.positions, layout)
     batches = TrainBatches(clips, corpus.targets, config.augment, model.output_length, CLIPS, 1)
-    return Trainer(model, batches, clips, Recogniser(model, corpus.vocabulary), config)
+    recogniser = Recogniser(model, corpus.vocabulary, Meta(config, corpus.vocabulary, layout))
+    return Trainer(model, batches, clips, recogniser, config)
 
 
 def _gradients(model: torch.nn.Module, twin: torch.nn.Module) -> list[tuple[Tensor, Tensor]]:

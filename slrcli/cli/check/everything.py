@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -89,7 +89,8 @@ def unless_named(run: Callable[..., None]) -> Callable[..., None]:
 
     first = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [first, *signature.parameters.values()]
-    callback.__signature__ = inspect.Signature(parameters)
-    callback.__annotations__ = {item.name: item.annotation for item in parameters}
-    del callback.__wrapped__
-    return callback
+    made: Any = callback
+    made.__signature__ = inspect.Signature(parameters)
+    made.__annotations__ = {item.name: item.annotation for item in parameters}
+    del made.__wrapped__
+    return made

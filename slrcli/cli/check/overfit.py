@@ -1,6 +1,6 @@
 """`slr check overfit`: can the model memorise a handful of utterances?"""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted, check
 from slrcli.cli.options.common import (
@@ -62,7 +62,12 @@ def overfit(
 
     settled = settle(console, given, preset, config, settings or (), sections=("model",))
     target = OverfitTarget(settled, OverfitConfig(utterances, seconds, steps))
-    return check(console, target, Wanted(only, skip, strict, verbose), lambda found: _picture(console, found.context))
+    return check(
+        console,
+        target,
+        Wanted(only, skip, strict, verbose),
+        lambda found: _picture(console, cast("OverfitContext", found.context)),
+    )
 
 
 def _picture(console: Console, attempt: "OverfitContext") -> list[str]:

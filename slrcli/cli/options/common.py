@@ -115,7 +115,7 @@ class Helping:
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters; while help is written, copies as help shows them."""
-        found = super().get_params(ctx)
+        found = super().get_params(ctx)  # type: ignore[misc]  # of the command that this is mixed into
         return [_as_shown(item, isinstance(self, TyperCommand)) for item in found] if self._shown else found
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -126,7 +126,7 @@ class Helping:
             setattr(rich_utils, name, style)
         self._shown = True
         try:
-            super().format_help(ctx, formatter)
+            super().format_help(ctx, formatter)  # type: ignore[misc]  # as above
         finally:
             self._shown = False
 
@@ -284,7 +284,7 @@ class CorpusOptions(NamedTuple):
     def _parameter(self, name: str, kind: Any) -> inspect.Parameter:
         needed = name == "data_dir" and self.required
         flags = (self.flags[name],) if name in self.flags else ()
-        hint = Annotated[kind if needed else kind | None, option(f"data.{name}", *flags)]
+        hint: Any = Annotated[kind if needed else kind | None, option(f"data.{name}", *flags)]
         default = inspect.Parameter.empty if needed else None
         return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
 
@@ -342,11 +342,12 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             code = EXIT_FAILURE
         raise typer.Exit(code or 0)
 
-    run.__signature__ = inspect.Signature(parameters)
-    run.__annotations__ = {item.name: item.annotation for item in parameters}
-    run.__doc__ = shaped(function.__doc__ or "")
-    del run.__wrapped__
-    return run
+    made: Any = run
+    made.__signature__ = inspect.Signature(parameters)
+    made.__annotations__ = {item.name: item.annotation for item in parameters}
+    made.__doc__ = shaped(function.__doc__ or "")
+    del made.__wrapped__
+    return made
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[dict[str, CorpusOptions], list[inspect.Parameter]]:
@@ -365,8 +366,8 @@ def _parameters(function: Callable[..., Any]) -> tuple[dict[str, CorpusOptions],
         default = getattr(told, "unsaid", None) if _no_default(item) and _is_option(told) else item.default
         kind = inspect.Parameter.KEYWORD_ONLY
         found.append(inspect.Parameter(item.name, kind, default=default, annotation=hints[item.name]))
-    for name, kind in {"quiet": Quiet, "debug": Debug}.items():
-        found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind))
+    for name, hint in {"quiet": Quiet, "debug": Debug}.items():
+        found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint))
     return corpora, found
 
 

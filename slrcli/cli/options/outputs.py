@@ -28,17 +28,17 @@ class Outcomes:
         self._done: list[TimedClip] = []
         self._errors: list[SlrError] = []
 
-    def take(self, clip: "TimedClip | None", error: SlrError | None) -> bool:
+    def take(self, outcome: "TimedClip | SlrError") -> bool:
         """Take a clip, or the error that stood in its way; whether all went well."""
         try:
-            if error is not None:
-                raise error
+            if isinstance(outcome, SlrError):
+                raise outcome
             if self._plan:
-                self._plan.add(clip)
+                self._plan.add(outcome)
         except SlrError as failure:
             self._errors.append(failure)
             return False
-        self._done.append(clip)
+        self._done.append(outcome)
         return True
 
     def finish(self, console: Console, verb: str) -> int:
@@ -54,8 +54,7 @@ class Outcomes:
             console.json([*(clip.to_dict() for clip in self._done), *failed])
         elif text:
             console.result(text.removesuffix("\n"))
-        written = self._plan.written if self._plan else []
-        if written:
+        if self._plan and (written := self._plan.written):
             console.note(f"Written: {written[0] if len(written) == 1 else f'{len(written)} files in {self._plan.out}'}")
         for error in self._errors:
             console.error(error)

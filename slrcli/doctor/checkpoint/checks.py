@@ -19,6 +19,7 @@ from slrcli.corpus.clips import Clips
 from slrcli.doctor.context import Checks, Context, error, many, note, some, warning
 from slrcli.doctor.machine.environment import older
 from slrcli.doctor.model.probe import made_up_clip
+from slrcli.errors import DataError
 from slrcli.findings import Finding
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.base import SignModel
@@ -35,6 +36,11 @@ SHORTEST = 8  # frames of another one, shorter than any sign
 RENEW = "use another checkpoint of the run, or train it again"
 
 
+def no_dev() -> tuple[ClipRecogniser, Clips]:
+    """What opens dev where no corpus is named."""
+    raise DataError("no corpus is named", "--data-dir", "name the corpus that the checkpoint was trained on")
+
+
 @dataclass
 class CheckpointContext(Context):
     """A checkpoint and the files that may lie beside it.
@@ -46,7 +52,7 @@ class CheckpointContext(Context):
         vocab_file: the run's vocabulary; None: there is none.
         metrics_file: the run's metrics, a line per epoch; None: there is none.
         seed: of the synthetic clips, and of new orders of signs.
-        open_dev: gives the recogniser and the clips of dev; None where no corpus is named.
+        open_dev: gives the recogniser and the clips of dev; DataError where no corpus is named.
         measured: measurements beyond the findings, by name, as plain values or with a plain form.
     """
 
@@ -56,7 +62,7 @@ class CheckpointContext(Context):
     vocab_file: Path | None = None
     metrics_file: Path | None = None
     seed: int = 1
-    open_dev: Callable[[], tuple[ClipRecogniser, Clips]] | None = None
+    open_dev: Callable[[], tuple[ClipRecogniser, Clips]] = no_dev
     measured: dict[str, Any] = field(default_factory=dict)
 
     @cached_property

@@ -61,8 +61,8 @@ class Sentence:
     @property
     def reordered(self) -> "Sentence":
         """The same takes, signed in the new order."""
-        parts = [[row[place] for place in self.order] for row in (self.glosses, self.takes)]
-        return replace(self, glosses=tuple(parts[0]), takes=tuple(parts[1]))
+        glosses = tuple(self.glosses[place] for place in self.order)
+        return replace(self, glosses=glosses, takes=tuple(self.takes[place] for place in self.order))
 
     def frames(self, clips: Clips) -> np.ndarray:
         """The clip that is put together, float32 `[T, width]`."""
@@ -114,7 +114,7 @@ def order_effect(recogniser: ClipRecogniser, clips: Clips, seed: int = 1) -> Ord
         seed: of what is exchanged for what, and of the new orders.
     """
     rng = np.random.default_rng(seed)
-    saw = recogniser.meta.saw if recogniser.meta else lambda glosses: None
+    saw = recogniser.meta.saw
     spans = sign_spans_of(recogniser, clips)
     takes = exchanged(clips, spans, rng)
     sentences = {}
@@ -127,7 +127,9 @@ def order_effect(recogniser: ClipRecogniser, clips: Clips, seed: int = 1) -> Ord
         return None
     sides = {False: list(sentences.values()), True: [item.reordered for item in sentences.values()]}
     control, reordered = (read(clips, side, recogniser.recognise) for side in sides.values())
-    inner = [read(clips, side, inner_reader(recogniser)) for side in sides.values()]
+    if control is None or reordered is None:
+        return None
+    inner, inner_reordered = (read(clips, side, inner_reader(recogniser)) for side in sides.values())
     foreign = [take.clip != item.clip for item in sentences.values() for take in item.takes]
     return OrderEffect(
         evaluate(recogniser, clips).score,
@@ -136,7 +138,7 @@ def order_effect(recogniser: ClipRecogniser, clips: Clips, seed: int = 1) -> Ord
         *difference(control, reordered, seed=seed),
         100 * float(np.mean(foreign)),
         len(clips) - len(sentences),
-        None if None in inner else tuple(inner),
+        None if inner is None or inner_reordered is None else (inner, inner_reordered),
     )
 
 

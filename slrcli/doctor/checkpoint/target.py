@@ -58,8 +58,8 @@ class CheckpointTarget:
             beside(METRICS) if of_run else None,
             self.seed,
         )
-        if self.data is not None:
-            context.open_dev = lambda: open_dev(console, checkpoint, self.data)
+        if (data := self.data) is not None:
+            context.open_dev = lambda: open_dev(console, checkpoint, data)
         return f"Checkpoint {runs.shown(checkpoint)}", context
 
 

@@ -34,8 +34,8 @@ def presence(context: DataContext) -> Iterator[Finding]:
         what = f"nothing is detected in {many(len(empty), 'clip')}: every value is missing"
         yield error(what, some(empty), "extract them again, or remove them from the table")
     for what, attribute in (("nothing", "empty"), ("no hand", "handless")):
-        rarely = [(item, getattr(facts, attribute)) for item, facts in context.comparable if facts.missing < 1.0]
-        rarely = [f"{item.id} ({share:.0%})" for item, share in rarely if share > MOSTLY]
+        shares = [(item, getattr(facts, attribute)) for item, facts in context.comparable if facts.missing < 1.0]
+        rarely = [f"{item.id} ({share:.0%})" for item, share in shares if share > MOSTLY]
         if rarely:
             yield warning(
                 f"{what} is detected in most frames of {many(len(rarely), 'clip')}",
@@ -115,8 +115,8 @@ def one_unit(context: DataContext) -> Iterator[Finding]:
         return
     sizes = np.array([facts.magnitude for _, facts in known])
     usual = float(np.median(sizes))
-    far = np.flatnonzero((sizes > UNITS * usual) | (sizes < usual / UNITS)) if len(sizes) >= ENOUGH else []
-    if len(far):
+    far = np.flatnonzero((sizes > UNITS * usual) | (sizes < usual / UNITS))
+    if len(far) and len(sizes) >= ENOUGH:
         yield error(
             f"{many(len(far), 'clip is', 'clips are')} in another unit than the rest: the median position is "
             f"{sizes[far[0]]:.3g}, elsewhere {usual:.3g}",
@@ -124,9 +124,9 @@ def one_unit(context: DataContext) -> Iterator[Finding]:
             "extract them alike: all in pixels, or all in fractions of the picture",
         )
         return  # their sizes differ as well
-    if context.usual_layout.units == "image" and usual > PICTURE:
+    if context.known_layout.units == "image" and usual > PICTURE:
         yield warning(
-            f"the layout {context.usual_layout.name} defines fractions of the picture, and the median position is "
+            f"the layout {context.known_layout.name} defines fractions of the picture, and the median position is "
             f"{usual:.3g}: these look like pixels",
             fix='divide x and y by width and height of the picture, or write a layout with units = "pixels"',
         )
@@ -141,7 +141,7 @@ def _sizes(context: DataContext) -> Iterator[Finding]:
         return
     sizes = np.array([size for _, size in known])
     usual = float(np.median(sizes))
-    bodies = bool(context.usual_layout.shoulders)
+    bodies = bool(context.known_layout.shoulders)
     times = SIZE if bodies else SIZE_GENERIC
     what = "the distance of the shoulders" if bodies else "the deviation of the columns"
     far = np.flatnonzero((sizes > times * usual) | (sizes < usual / times))
@@ -194,8 +194,8 @@ def live_columns(context: DataContext) -> Iterator[Finding]:
     """Columns that hold one number throughout all clips, or none at all."""
     if len(context.comparable) < ENOUGH:
         return
-    spread = np.stack([facts.spread for _, facts in context.comparable])
-    centre = np.stack([facts.centre for _, facts in context.comparable])
+    spread = np.stack([facts.spread for _, facts in context.comparable if facts.spread is not None])
+    centre = np.stack([facts.centre for _, facts in context.comparable if facts.centre is not None])
     seen = ~np.isnan(centre)
     lowest = np.where(seen, centre, np.inf).min(axis=0)
     highest = np.where(seen, centre, -np.inf).max(axis=0)

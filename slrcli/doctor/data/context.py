@@ -101,6 +101,13 @@ class DataContext(Context):
         """The layout that was asked for, else that of the most usual width; None without a readable file."""
         return usual_layout(self.utterances, self.files, self.layout)
 
+    @property
+    def known_layout(self) -> Layout:
+        """The usual layout, where files were read; ValueError without one."""
+        if self.usual_layout is None:
+            raise ValueError("no file could be read")
+        return self.usual_layout
+
     @cached_property
     def comparable(self) -> list[tuple[Utterance, Facts]]:
         """Utterances whose numbers were read and mean the same: those of the usual width."""
@@ -109,7 +116,7 @@ class DataContext(Context):
 
     def column_name(self, column: int) -> str:
         """`17 (pose.nose y)`: a column of the usual layout by its number, from 0, and by what the layout calls it."""
-        group = next(group for group in self.usual_layout.groups if column < group.stop)
+        group = next(group for group in self.known_layout.groups if column < group.stop)
         if not group.spatial:
             return str(column)
         point, axis = divmod(column - group.start, len(group.coordinates))

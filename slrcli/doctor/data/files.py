@@ -136,7 +136,7 @@ def placeholders(context: DataContext) -> Iterator[Finding]:
         bad = [(item, getattr(facts, attribute)) for item, facts in context.comparable]
         bad = [(item, share) for item, share in bad if share > OFTEN_ZERO]
         if bad:
-            usual = "of the frames" if not context.usual_layout.spatial else "of the points"
+            usual = "of the frames" if not context.known_layout.spatial else "of the points"
             yield warning(
                 f"in {many(len(bad), 'clip')} points are exactly {kind}: perhaps a placeholder for missing points",
                 some([f"{item.id} ({share:.0%} {usual})" for item, share in bad]),

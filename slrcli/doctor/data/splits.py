@@ -127,7 +127,7 @@ def alike(context: DataContext) -> Iterator[Finding]:
 
     Means and deviations are those of clips, and their medians are compared, so that a few odd clips count for nothing.
     """
-    clips = {name: [] for name in context.corpus.splits}
+    clips: dict[str, list[Facts]] = {name: [] for name in context.corpus.splits}
     for item, facts in context.comparable:
         clips[item.split].append(facts)
     train = clips.get("train", [])
@@ -151,10 +151,12 @@ def alike(context: DataContext) -> Iterator[Finding]:
 def shifts(train: Sequence[Facts], other: Sequence[Facts]) -> np.ndarray:
     """Absolute shift of every column, `[positions]`, NaN where a column is nowhere seen or never changes."""
     with np.errstate(all="ignore"):
-        centre, spread = median([facts.centre for facts in train]), median([facts.spread for facts in train])
-        between = 1.4826 * median([np.abs(facts.centre - centre) for facts in train])
+        centres = [facts.centre for facts in train if facts.centre is not None]
+        centre, spread = median(centres), median([facts.spread for facts in train if facts.spread is not None])
+        between = 1.4826 * median([np.abs(own - centre) for own in centres])
         deviation = np.sqrt(spread**2 + between**2)
-        return np.abs(median([facts.centre for facts in other]) - centre) / np.where(deviation > 0, deviation, np.nan)
+        away = np.abs(median([facts.centre for facts in other if facts.centre is not None]) - centre)
+        return away / np.where(deviation > 0, deviation, np.nan)
 
 
 def median(rows: Sequence[np.ndarray]) -> np.ndarray:

@@ -206,8 +206,8 @@ def misspelt(context: DataContext) -> Iterator[Finding]:
     pairs: dict[int, list[str]] = {1: [], 2: []}
     for gloss in once:
         reach = 2 if len(gloss) >= LONG else 1 if len(gloss) >= SURE_LENGTH else 0
-        near = extract(gloss, frequent, scorer=OSA.distance, score_cutoff=reach, limit=3) if reach else ()
-        near = [(other, distance) for other, distance, _ in near if marks(other) == marks(gloss)]
+        alike = extract(gloss, frequent, scorer=OSA.distance, score_cutoff=reach, limit=3) if reach else ()
+        near = [(other, distance) for other, distance, _ in alike if marks(other) == marks(gloss)]
         if near:
             other, distance = min(near, key=lambda item: (item[1], -counts[item[0]], item[0]))
             pairs.setdefault(int(distance), []).append(f"{gloss} for {other} ({counts[other]})")

@@ -106,8 +106,8 @@ def _sizes(grads: dict[str, Tensor]) -> Iterator[Finding]:
         for name, grad in grads.items()
         if grad.dim() >= 2 and grad.any()
     }
-    strongest = max(sizes, key=sizes.get, default="")
-    faded = sorted((name for name in sizes if sizes[strongest] > FADED * sizes[name]), key=sizes.get)
+    strongest = max(sizes, key=sizes.__getitem__, default="")
+    faded = sorted((name for name in sizes if sizes[strongest] > FADED * sizes[name]), key=sizes.__getitem__)
     if faded:
         yield warning(
             f"the gradient vanishes: {some([f'{name} {sizes[name]:.1e}' for name in faded])} against "

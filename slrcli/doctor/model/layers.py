@@ -154,24 +154,25 @@ def measure_layers(network: nn.Module, batch: tuple[Tensor, Tensor], other: tupl
     before, kinds, axes, sizes = {}, {}, {}, {}
 
     def kept(door: _Door, values: Tensor) -> Tensor | None:
-        axes[door] = find_axes(tuple(values.shape), shapes[door]) if door in shapes else None
-        return _steps(values, axes[door]) if axes[door] else None
+        axes[door] = found = find_axes(tuple(values.shape), shapes[door]) if door in shapes else None
+        return _steps(values, found) if found else None
 
     for door, kind, values in _passing(network, batch):
         before[door], kinds[door], sizes[door] = kept(door, values), kind, tuple(values.shape)
     x, lengths = batch
     changes = {}
     for door, _, values in _passing(network, (changed_in_the_middle(x), lengths)):
-        if before.get(door) is not None:
-            changes[door] = (kept(door, values) - before[door]).abs().mean(dim=(0, 2))
+        was = before.get(door)
+        if was is not None and (now := kept(door, values)) is not None:
+            changes[door] = (now - was).abs().mean(dim=(0, 2))
     # A module that is called once a frame sees no time at all, and that is no fault of its own.
     calls, others = (Counter((door.name, door.leaving) for door in doors) for doors in (before, shapes))
     layers = []
-    for door, values in before.items():
+    for door, steps in before.items():
         if axes[door] is None or calls[door.name, door.leaving] != others[door.name, door.leaving]:
             continue
         layer = Layer(door.name, kinds[door], door.leaving, sizes[door])
-        layers.append(_measured(layer, values, changes[door]) if door in changes else layer)
+        layers.append(_measured(layer, steps, changes[door]) if steps is not None and door in changes else layer)
     return layers
 
 

@@ -123,8 +123,9 @@ def _ahead(network: nn.Module, x: Tensor) -> int:
     x = x.clone().requires_grad_(True)
     log_probs = forward(network, x, torch.tensor([x.shape[1]])).log_probs
     step = log_probs.shape[1] // 2
-    (log_probs[0, step] * torch.randn(log_probs.shape[2], dtype=log_probs.dtype)).sum().backward()
-    last = int(x.grad[0].abs().sum(dim=1).nonzero().max())
+    weights = torch.randn(log_probs.shape[2], dtype=log_probs.dtype)
+    (gradient,) = torch.autograd.grad((log_probs[0, step] * weights).sum(), x)
+    last = int(gradient[0].abs().sum(dim=1).nonzero().max())
     return last + 1 - round((step + 1) * x.shape[1] / log_probs.shape[1])
 
 

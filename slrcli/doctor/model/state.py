@@ -1,7 +1,7 @@
 """What a model remembers and repeats: evaluation twice the same, all of it in a checkpoint, fresh weights by seed."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from safetensors.torch import load, save
@@ -55,7 +55,7 @@ def round_trip(context: ModelContext) -> Iterator[Finding]:
     if context.build is None:
         yield note(f"{many(len(read), 'tensor')} ({size / 2**20:.2f} MB) were written and read")
         return
-    yield from _seeded(context)
+    yield from _seeded(context, context.build)
     torch.manual_seed(context.seed + 1)  # other weights than those that are to be read
     fresh = context.build().cpu().float().eval()
     try:
@@ -92,12 +92,12 @@ def _outside(model: nn.Module) -> Iterator[str]:
         yield from (prefix + key for key, value in vars(part).items() if isinstance(value, Tensor))
 
 
-def _seeded(context: ModelContext) -> Iterator[Finding]:
+def _seeded(context: ModelContext, build: Callable[[], nn.Module]) -> Iterator[Finding]:
     """Whether two models made after the same seed are equal in every weight."""
     states = []
     for _ in range(2):
         torch.manual_seed(context.seed)
-        states.append(context.build().state_dict())
+        states.append(build().state_dict())
     differing = [name for name, value in states[0].items() if not torch.equal(value, states[1][name])]
     if differing:
         yield warning(

@@ -214,8 +214,8 @@ def _unseen(context: ModelContext) -> Iterator[Finding]:
         x = (clips + torch.randn_like(clips)).requires_grad_(True)
         out = forward(network, x, lengths)
         valid = torch.cat(frames_of(out.log_probs, out.lengths))
-        (valid * torch.randn(valid.shape)).sum().backward()
-        felt += x.grad.abs().sum(dim=2)
+        (gradient,) = torch.autograd.grad((valid * torch.randn(valid.shape)).sum(), x)
+        felt += gradient.abs().sum(dim=2)
     unseen = [
         f"frame {place + 1} of {count}"
         for row, count in enumerate(BATCH)

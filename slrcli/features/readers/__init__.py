@@ -153,8 +153,9 @@ def feature_shape(path: str | Path, layout: Layout | None = None) -> tuple[int, 
     reader = reader_of(path)
     extent = reader.extent(path)
     if extent is not None:
-        brought = layout is not None and extent[1] != layout.width and reader.own_layout(path) is not None
-        return (extent[0], layout.width) if brought else extent
+        if layout is not None and extent[1] != layout.width and reader.own_layout(path) is not None:
+            return extent[0], layout.width
+        return extent
     with suppress(OSError):  # a file that is not there is an error where it is read
         return _shape_read(path, layout, path.stat().st_mtime_ns)
     return read_features(path, layout).shape

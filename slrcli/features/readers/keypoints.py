@@ -149,8 +149,9 @@ def _body_18(values: np.ndarray, points: tuple[str, ...]) -> np.ndarray:
 
 def _mmpose_frames(frames: list, path: Path) -> list[list[np.ndarray]]:
     """For each frame its people. Frames may be numbered from 1; those that are not named are missing."""
-    numbers = [frame.get("frame_id") if isinstance(frame, dict) else None for frame in frames]
-    if all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers):
+    told = [frame.get("frame_id") if isinstance(frame, dict) else None for frame in frames]
+    numbers: list[int] = [number for number in told if type(number) is int]
+    if len(set(numbers)) == len(frames):
         first, last = min(numbers), max(numbers)
         if last - first >= MAX_FRAMES:
             raise DataError(f"frame_id goes from {first} to {last}", path, AGAIN)

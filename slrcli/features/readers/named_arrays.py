@@ -50,7 +50,7 @@ class NamedArrays(Reader):
             return _landmarks({part: array(PREFIX + part) for part in PARTS if PREFIX + part in names}, path)
 
 
-def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> list[np.ndarray]:
+def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> list[list[np.ndarray]]:
     """For each frame its people, each `[K, 3]`: x, y, score."""
     if keypoints.ndim == 3:
         keypoints, scores = keypoints[:, None], scores if scores is None else scores[:, None]
@@ -61,7 +61,7 @@ def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> lis
         scores = keypoints[..., 2] if keypoints.shape[3] == 3 else np.ones(keypoints.shape[:3])
     if scores.shape != keypoints.shape[:3]:
         raise DataError(f"scores {scores.shape} do not belong to keypoints {keypoints.shape}", path, AGAIN)
-    return list(np.concatenate([keypoints[..., :2], scores[..., None]], axis=3))
+    return [list(frame) for frame in np.concatenate([keypoints[..., :2], scores[..., None]], axis=3)]
 
 
 def _landmarks(parts: dict[str, np.ndarray], path: Path) -> Recording:
@@ -71,7 +71,8 @@ def _landmarks(parts: dict[str, np.ndarray], path: Path) -> Recording:
             raise DataError(f"{PREFIX}{part} has the shape {array.shape}", path, "it is [frames, points, 3 or 4]")
     if len(lengths) > 1:
         raise DataError(f"the parts have different numbers of frames: {sorted(lengths)}", path, AGAIN)
-    check_extent(*lengths, sum(array[0].size for array in parts.values() if len(array)), path)
+    (frames,) = lengths
+    check_extent(frames, sum(array[0].size for array in parts.values() if len(array)), path)
     layout = _layout({part: array.shape[1:] for part, array in parts.items()}, path)
     columns = []
     for group in layout.groups:

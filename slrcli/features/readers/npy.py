@@ -1,7 +1,7 @@
 """`.npy`: one array, never unpickled. Its streams stand in `.npz` archives, too."""
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -35,14 +35,14 @@ class Npy(Reader):
             return dtype.name, ends_in(stream, stream.tell(), frames * columns * dtype.itemsize)
 
 
-def clip_array(stream: BinaryIO, path: Path) -> np.ndarray:
+def clip_array(stream: IO[bytes], path: Path) -> np.ndarray:
     """The array of a stream, once its header is that of a clip."""
     check_shape(*read_header(stream), path)
     stream.seek(0)
     return npy.read_array(stream, allow_pickle=False)
 
 
-def read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of the array that a stream holds."""
     version = npy.read_magic(stream)
     if version == (1, 0):

@@ -93,7 +93,8 @@ def _is_number(kind: Any) -> bool:
 def _pieces(file: Any, numbers: Sequence[str], path: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Id and values `[T, N]` of each clip of a wide table, in the order of frames; a clip a change of `sequence_id`."""
     beside = [name for name in (SEQUENCE, "frame") if name in file.schema_arrow.names]
-    current, parts = None, []
+    current = ""
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
     for batch in file.iter_batches(batch_size=BATCH, columns=[*beside, *numbers]):
         values = np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in numbers])
         frames = batch.column("frame").to_numpy(zero_copy_only=False) if "frame" in beside else np.zeros(len(values))

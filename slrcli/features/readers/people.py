@@ -43,14 +43,14 @@ def follow(frames: Sequence[Sequence[np.ndarray]], people: str, path: Path) -> t
         raise nobody(path)
     notes = _several(most, people, path)
     sizes = {(t, n): box[1] for t, frame in enumerate(boxes) for n, box in enumerate(frame)}
-    start, first = max(sizes, key=sizes.get)
+    start, first = max(sizes, key=sizes.__getitem__)
     chosen: list[int | None] = [None] * len(frames)
     chosen[start] = first
     for order in (range(start + 1, len(frames)), range(start - 1, -1, -1)):
         centre, size = boxes[start][first]
         for t in order:
             far = {n: np.linalg.norm(box[0] - centre) for n, box in enumerate(boxes[t]) if box[1] > 0}
-            near = min(far, key=far.get, default=None)
+            near = min(far, key=far.__getitem__, default=None)
             if near is not None and far[near] <= REACH * size:
                 chosen[t] = near
                 centre, size = boxes[t][near]

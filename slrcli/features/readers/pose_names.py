@@ -57,8 +57,8 @@ def _spelt(point: str) -> str:
     """`RBigToe` -> `right_big_toe`, `INDEX_FINGER_TIP` -> `index_tip`."""
     if point.isupper() or not re.fullmatch(r"[A-Z][A-Za-z]*", point):
         return point.lower().replace("_finger_", "_")
-    side, rest = re.fullmatch(r"([RL](?=[A-Z]))?(.*)", point).groups("")
-    return SIDES[side] + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", rest).lower()
+    side = point[0] if re.match(r"[RL][A-Z]", point) else ""
+    return SIDES[side] + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", point.removeprefix(side)).lower()
 
 
 def component_of(group: Group, layout: Layout) -> tuple[str, list[str]]:
@@ -87,8 +87,8 @@ def _theirs(point: str, group: Group, who: str) -> str:
         finger = group.kind == "hand" and re.match(r"(index|middle|ring)_", point)
         return (point.replace("_", "_finger_", 1) if finger else point).upper()
     if who == "openpose" and group.name == "pose":
-        side, rest = re.fullmatch(r"(right_|left_)?(.*)", point).groups("")
-        return side[:1].upper() + "".join(word.capitalize() for word in rest.split("_"))
+        side = next((side for side in ("right_", "left_") if point.startswith(side)), "")
+        return side[:1].upper() + "".join(word.capitalize() for word in point.removeprefix(side).split("_"))
     number = _number(point, group)
     if number is None:
         return point

@@ -40,7 +40,7 @@ def gif(drawn: Skeleton, fps: float, step: Callable[[int], None] = lambda count:
         raise DependencyError("a GIF needs the library Pillow, which is not installed", "--out", fix) from error
     every = stride_for(len(drawn.points), fps)
     width, height = (round(SIDE * side) for side in drawn.size)
-    pictures = []
+    pictures: list[Image.Image] = []
     for points in drawn.points[::every]:
         picture = Image.new("RGB", (width, height), BACK)
         _draw(ImageDraw.Draw(picture), points * SIDE, drawn)

@@ -98,8 +98,8 @@ def show(
     if out.suffix.lower() not in PICTURES:
         fix = f"end it in {' or '.join(PICTURES)}"
         raise UsageError(f"{out.name} is neither a page nor an animation", "--out", fix)
-    recording = laid_out(recording, layout, wanted, file)
-    known, frames = recording.layout, len(recording.values)
+    recording, known = laid_out(recording, layout, wanted, file)
+    frames = len(recording.values)
     positions = prepare(recording.values, known, max_gap=0)[:, : known.positions]
     positions = square(positions, known, aspect or aspect_of(recording))
     fps = fps or recording.fps or known.fps
@@ -115,7 +115,7 @@ def show(
     else:
         every = html.stride_for(frames, drawn.points.shape[1]) if drawn else 1
         title = f"{file.name}, {id}" if id else file.name
-        data = html.page(title, facts(recording, fps), drawn, strips, fps).encode("utf-8")
+        data = html.page(title, facts(recording, known, fps), drawn, strips, fps).encode("utf-8")
     atomic_write_bytes(out, data)
     return Shown(file, id, known, frames, fps, strips, out, len(data), every, recording.notes)
 
@@ -139,17 +139,19 @@ def one_clip(file: Path, clip: str, layout: Layout | None) -> tuple[str, Recordi
     return found[0]
 
 
-def laid_out(recording: Recording, name: str, layout: Layout | None, file: Path) -> Recording:
+def laid_out(recording: Recording, name: str, layout: Layout | None, file: Path) -> tuple[Recording, Layout]:
     """The recording with the layout that was named; else its own, else the one that its width suggests."""
     width = recording.values.shape[1]
     if name == "generic":
-        return replace(recording, layout=load_layout(name, width))
+        layout = load_layout(name, width)
+        return replace(recording, layout=layout), layout
     if layout is None:
-        return recording if recording.layout else replace(recording, layout=own_layout(file) or guess_layout(width))
+        layout = recording.layout or own_layout(file) or guess_layout(width)
+        return replace(recording, layout=layout), layout
     if recording.layout is None and layout.width != width:
         what = f"the clip has {width} columns, the layout {layout.name} has {layout.width}"
         raise DataError(what, file, "name its layout with --layout")
-    return fit(recording, layout, str(file))
+    return fit(recording, layout, str(file)), layout
 
 
 def aspect_of(recording: Recording) -> float:
@@ -157,13 +159,13 @@ def aspect_of(recording: Recording) -> float:
     return recording.size[0] / recording.size[1] if recording.size else 1.0
 
 
-def facts(recording: Recording, fps: float) -> list[tuple[str, str]]:
+def facts(recording: Recording, layout: Layout, fps: float) -> list[tuple[str, str]]:
     """What stands above the picture: names and values."""
     frames, width = recording.values.shape
     told = [("Frames", f"{frames:,}")]
     if fps:
         told.append(("Length", f"{frames / fps:.2f} s at {fps:g} frames a second"))
-    told.append(("Layout", f"{recording.layout.name}, {width:,} numbers a frame"))
+    told.append(("Layout", f"{layout.name}, {width:,} numbers a frame"))
     if recording.size:
         told.append(("Picture", f"{recording.size[0]} × {recording.size[1]} pixels"))
     return told

@@ -151,4 +151,5 @@ def _fit(points: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     margin = MARGIN * extent.max()
     whole = extent + 2 * margin
     fitted = (points - low + margin) / whole.max()
-    return fitted.astype(np.float32), tuple(float(side) for side in whole / whole.max())
+    width, height = whole / whole.max()
+    return fitted.astype(np.float32), (float(width), float(height))

@@ -76,7 +76,7 @@ def rate_table(
     scored = all(isinstance(counts, Score) for _, counts in rows)
     made = []
     for name, counts in rows:
-        numbers = (*error_counts(counts), *([len(counts.utterances)] if scored else []))
+        numbers = (*error_counts(counts), *([len(counts.utterances)] if scored and isinstance(counts, Score) else []))
         made.append(RateRow(name, percent(counts.wer), error_bar(counts, intervals.get(name), scale), numbers))
     return RateTable(head, scale, ("S", "D", "I", "glosses", *(["utterances"] if scored else [])), tuple(made))
 

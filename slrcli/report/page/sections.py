@@ -249,7 +249,7 @@ def _rate(name: str, part: int, whole: int) -> Rate:
 
 def _alone(data: ReportData, op: str, whole: Mapping[str, int]) -> list[tuple[tuple[str], int, int]]:
     """Deleted or inserted glosses, how often, and how often the gloss stands in `whole`; the most frequent first."""
-    counts = {edit.ref or edit.hyp: count for edit, count in data.edits.items() if edit.op == op}
+    counts = {edit.ref or edit.hyp or "": count for edit, count in data.edits.items() if edit.op == op}
     ordered = sorted(counts, key=lambda gloss: (-counts[gloss], gloss))
     return [((gloss,), counts[gloss], whole.get(gloss, 0)) for gloss in ordered]
 

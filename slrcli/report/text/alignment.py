@@ -97,7 +97,8 @@ def _columns(alignment: Alignment, room: int) -> Iterator[tuple[str, str, str, s
 
 
 def _cells(edit: Edit) -> tuple[str, str]:
-    return tuple(GAP if token is None else visible(token) for token in (edit.ref, edit.hyp))
+    ref, hyp = (GAP if token is None else visible(token) for token in (edit.ref, edit.hyp))
+    return ref, hyp
 
 
 def _blocks(columns: Iterator[tuple[str, str, str, str]], room: int) -> Iterator[list[tuple[str, str, str, str]]]:

@@ -41,7 +41,7 @@ def parity_table(rows: Sequence[Form]) -> ResponsiveTable:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         cells = [row.weights, f"{row.megabytes:.2f}", f"{row.difference:.1g}"]
-        if on_dev:
+        if row.wer is not None:
             cells += [f"{row.dev_difference:.1g}", percent(row.wer), f"{row.milliseconds:.1f}"]
         table.add_row(*cells)
     return ResponsiveTable(table)

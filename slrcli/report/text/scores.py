@@ -51,7 +51,13 @@ def protocol_table(protocol_scores: Sequence[ProtocolScore], plain: Score) -> Re
     for item in protocol_scores:
         score = item.score
         out = [sum(pair[side] for pair in item.removed.values()) for side in (0, 1)]
-        cells = [score.ref_tokens, score.substitutions, score.deletions, score.insertions, score.errors]
+        cells: list[int | str] = [
+            score.ref_tokens,
+            score.substitutions,
+            score.deletions,
+            score.insertions,
+            score.errors,
+        ]
         cells += [percent(score.wer), *out, f"{score.errors - plain.errors:+d}", item.floor.errors]
         table.add_row(visible(item.protocol.signature), *map(str, cells))
     return ResponsiveTable(table)

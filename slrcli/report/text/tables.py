@@ -50,7 +50,8 @@ def _rows(table: Table) -> Iterator[tuple[str, ...]]:
 def _turned(table: Table) -> Table:
     """The table with its columns as rows."""
     first, *others = table.columns
-    turned = Table(first.header, title=table.title, title_justify="left", box=None, pad_edge=False)
+    turned = Table(title=table.title, title_justify="left", box=None, pad_edge=False)
+    turned.add_column(first.header)
     for name in first.cells:
         turned.add_column(str(name), justify="right", no_wrap=True)
     for column in others:

@@ -71,7 +71,8 @@ class Outcome:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Outcome":
         """The opposite of `to_dict` with utterances."""
-        return cls(**{key: values[key] for key in PLAIN}, **{key: _scored(values[key]) for key in ("last", "best")})
+        plain = {key: values[key] for key in PLAIN}
+        return cls(**plain, last=_scored(values["last"]), best=_scored(values["best"]))
 
 
 PLAIN = ("fold", "seed", "best_epoch", "epochs", "unseen", "seconds", "threads")
@@ -218,10 +219,10 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResul
 def one_by_one(folder: Path, plan: Plan, left: list, jobs: int, done, console: Console) -> None:
     """Run after run, in this process, before the user's eyes."""
     with torch_threads(plan.threads):
-        for number, run in enumerate(left, 1):
-            console.heading(f"run {number} of {len(left)}: {plan.label(*run)}")
-            outcome = run_one(folder, plan, *run, console)
-            done(run, outcome)
+        for number, (part, seed) in enumerate(left, 1):
+            console.heading(f"run {number} of {len(left)}: {plan.label(part, seed)}")
+            outcome = run_one(folder, plan, part, seed, console)
+            done((part, seed), outcome)
             if outcome is None:
                 return
 

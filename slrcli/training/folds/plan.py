@@ -108,7 +108,7 @@ class Plan:
         run = replace(self.config.run, seed=seed, output_dir=str(folder / self.run_name(part, seed)))
         return replace(self.config, run=run, data=replace(self.config.data, **self.data_of(folder, part)))
 
-    def data_of(self, folder: Path, part: Part) -> dict[str, str]:
+    def data_of(self, folder: Path, part: Part) -> dict[str, Any]:
         """Settings by which a run finds the data of its part."""
         if not self.folds:
             return {}

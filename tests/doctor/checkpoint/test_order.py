@@ -40,6 +40,9 @@ class Reader(ClipRecogniser):
 
     stride, least_frames = 1.0, 1
 
+    def __init__(self):
+        super().__init__(VOCABULARY, Meta(Config(), VOCABULARY, LAYOUT))
+
     def log_probs(self, x, lengths):
         names = np.where(x.max(axis=2) > 1, x.argmax(axis=2) + 1, 0)
         return self._table(names), lengths
@@ -98,7 +101,7 @@ def levels(effect) -> set[Level]:
 
 
 def test_a_recogniser_that_recites_is_found(clips):
-    effect = order_effect(Reciter(VOCABULARY), clips)
+    effect = order_effect(Reciter(), clips)
     assert effect.whole.wer == effect.control.wer == 0  # by its error rate it is perfect
     assert effect.reordered.wer > 40 and effect.interval.low > 0
     assert effect.difference == effect.reordered.wer
@@ -107,19 +110,19 @@ def test_a_recogniser_that_recites_is_found(clips):
 
 
 def test_a_recogniser_that_reads_is_not(clips):
-    effect = order_effect(Reader(VOCABULARY), clips)
+    effect = order_effect(Reader(), clips)
     assert effect.whole.wer == effect.control.wer == effect.reordered.wer == 0
     assert levels(effect) == {Level.NOTE}
 
 
 def test_an_effect_that_may_be_chance_is_no_finding(clips):
-    effect = order_effect(Reciter(VOCABULARY), clips)
+    effect = order_effect(Reciter(), clips)
     unsure = replace(effect, interval=replace(effect.interval, low=-1.0))
     assert levels(unsure) == levels(replace(effect, difference=5.0)) == {Level.NOTE}
 
 
 def test_every_sign_is_used_once_by_its_own_signer_mostly_in_another_clip(clips):
-    spans = sign_spans_of(Reader(VOCABULARY), clips)
+    spans = sign_spans_of(Reader(), clips)
     assert len(spans) == len(clips)
     takes = exchanged(clips, spans, np.random.default_rng(3))
     own = {take: (clips.utterances[index].signer, gloss) for index, part in spans.items()
@@ -131,7 +134,7 @@ def test_every_sign_is_used_once_by_its_own_signer_mostly_in_another_clip(clips)
 
 
 def test_signs_are_cut_where_they_are(clips):
-    for index, takes in sign_spans_of(Reader(VOCABULARY), clips).items():
+    for index, takes in sign_spans_of(Reader(), clips).items():
         for take, gloss in zip(takes, clips.utterances[index].glosses, strict=True):
             up = clips[index][take.start : take.stop, GLOSSES.index(gloss)] > 1
             assert up.sum() >= 7 and up.mean() > 0.5 and (clips[index][:, GLOSSES.index(gloss)] > 1).sum() == up.sum()
@@ -140,7 +143,7 @@ def test_signs_are_cut_where_they_are(clips):
 def test_a_new_order_is_made_of_the_very_frames_of_the_control(clips, monkeypatch):
     read = []
     monkeypatch.setattr(Reader, "recognise", lambda self, arrays: read.append(arrays) or _read(self, arrays))
-    order_effect(Reader(VOCABULARY), clips)
+    order_effect(Reader(), clips)
     known = {row.tobytes() for index in range(len(clips)) for row in clips[index]}
     half = len(read) // 2
     parts = ([x for arrays in part for x in arrays] for part in (read[:half], read[half:]))
@@ -154,8 +157,8 @@ def _read(recogniser, arrays):
 
 
 def test_the_seed_decides(clips):
-    assert order_effect(Reciter(VOCABULARY), clips, 1) == order_effect(Reciter(VOCABULARY), clips, 1)
-    spans = sign_spans_of(Reader(VOCABULARY), clips)
+    assert order_effect(Reciter(), clips, 1) == order_effect(Reciter(), clips, 1)
+    spans = sign_spans_of(Reader(), clips)
     first, again, other = (exchanged(clips, spans, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == again != other
 
@@ -178,10 +181,10 @@ def test_clips_that_nobody_signs_or_whose_glosses_are_unknown_take_no_part(clips
     utterances = list(clips.utterances)
     utterances[0] = replace(utterances[0], signer="")
     utterances[1] = replace(utterances[1], glosses=("A", "NEW", "B"))
-    effect = order_effect(Reader(VOCABULARY), Clips(utterances, LAYOUT))
+    effect = order_effect(Reader(), Clips(utterances, LAYOUT))
     assert effect.left_out == 2 and len(effect.control.utterances) == len(clips) - 2
     alone = [replace(item, glosses=item.glosses[:1]) for item in utterances[2:4]]
-    assert order_effect(Reader(VOCABULARY), Clips(alone, LAYOUT)) is None
+    assert order_effect(Reader(), Clips(alone, LAYOUT)) is None
     assert levels(None) == {Level.NOTE}
 
 
@@ -254,7 +257,7 @@ def test_what_cannot_be_measured_is_said_with_the_reason(checkpoint, corpus, tmp
 
 
 def test_inner_heads_read_the_same_cuts_in_both_orders(clips):
-    effect = order_effect(Deaf(VOCABULARY), clips)
+    effect = order_effect(Deaf(), clips)
     control, reordered = effect.inner
     glosses = sum(len(sentence.split()) for sentence in SENTENCES)
     known = sum(sentence.split().count("A") for sentence in SENTENCES)
@@ -268,7 +271,7 @@ def test_inner_heads_read_the_same_cuts_in_both_orders(clips):
 
 
 def test_without_inner_heads_there_is_nothing_to_say_of_them(clips):
-    effect = order_effect(Reader(VOCABULARY), clips)
+    effect = order_effect(Reader(), clips)
     assert effect.inner is None and effect.to_dict()["inner_control_wer"] is None
     assert not any("inner" in item.what for item in order_findings(effect))
 

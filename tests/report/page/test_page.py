@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from slrcli.checkpoints.meta import Meta
+from slrcli.config import Config
 from slrcli.ctc.paths import BLANK
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.evaluation.page import parts_of, posterior_of, spikes
@@ -453,8 +455,10 @@ def test_spikes_are_where_a_gloss_is_surest():
 
 def test_a_posterior_has_the_models_probabilities_of_both_sides_and_of_the_blank(monkeypatch):
     torch.manual_seed(0)
-    vocabulary = Vocabulary.build([["A", "B", "C"]])
-    recogniser = Recogniser(build_model("conv-bilstm", generic_layout(4), 4).eval(), vocabulary)
+    vocabulary, layout = Vocabulary.build([["A", "B", "C"]]), generic_layout(4)
+    recogniser = Recogniser(
+        build_model("conv-bilstm", layout, 4).eval(), vocabulary, Meta(Config(), vocabulary, layout)
+    )
     clip = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     found = posterior_of(recogniser, clip, ["B", "UNSEEN", "B"], ["C", "B"], fps=25.0)
     assert found.labels == ["B", "C", vocabulary.tokens[BLANK]] and found.seconds == 4 / 25
