@@ -133,7 +133,7 @@ def test_nan_is_an_error_that_names_the_clip():
 
 
 def test_a_vocabulary_of_another_size_is_refused():
-    with pytest.raises(ValueError, match="3 classes, the vocabulary has 4"):
+    with pytest.raises(ValueError, match="3 classes, the vocabulary 4"):
         greedy(posteriors([1], 3), 1, letters(4))
 
 
