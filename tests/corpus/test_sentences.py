@@ -164,9 +164,9 @@ def test_of_an_old_checkpoint_nothing_is_claimed(checkpoint, corpus, tmp_path):
     assert document["seen"] is None and document["unseen"] is None
     assert {row["seen"] for row in document["per_utterance"]} == {None}
     page = (tmp_path / "page" / "index.html").read_text()
-    assert "does not say which sentences" in page and 'id="sentences"' not in page
+    assert "does not record its training sentences" in page and 'id="sentences"' not in page
     told = slr("eval", old, "--data-dir", corpus)
-    assert "seen in train" not in told.stdout and told.stderr.count("which sentences") == 1
+    assert "seen in train" not in told.stdout and told.stderr.count("its training sentences") == 1
 
 
 # What a corpus shares between its splits

@@ -176,7 +176,7 @@ def test_a_damaged_checkpoint_is_an_error_a_person_can_read(utterances, tmp_path
 
 def test_a_training_state_is_not_taken_for_a_checkpoint(utterances, tmp_path):
     save_state(tmp_path / "s.safetensors", *trainer_on(utterances).state())
-    with pytest.raises(CheckpointError, match="not what it should be"):
+    with pytest.raises(CheckpointError, match="not of the expected kind"):
         load_checkpoint(tmp_path / "s.safetensors")
 
 

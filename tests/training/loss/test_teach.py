@@ -133,7 +133,7 @@ def test_teachers_of_folds_are_refused_for_what_any_fold_holds_out(taught, tmp_p
 def test_a_checkpoint_that_does_not_say_what_it_learnt_is_taken_with_a_warning(capsys):
     silent = SimpleNamespace(utterances=())
     require_unlearnt(silent, ["0" * 16], "utterances of dev", "--tune", "", Console())
-    assert "does not say what it has learnt from" in " ".join(capsys.readouterr().err.split())
+    assert "does not record its training utterances" in " ".join(capsys.readouterr().err.split())
 
 
 def test_offsets_of_spikes_by_hand():
