@@ -199,13 +199,13 @@ def told_by_dry_run(corpus: Path, *more: str) -> str:
 
 def test_train_warns_where_dev_has_no_sentence_of_its_own(known_dev):
     told = told_by_dry_run(known_dev)
-    assert "Warning: All sentences of dev stand in train" in told
+    assert "Warning: All sentences of dev are in train" in told
     assert "--split-by sentence" in told and "--folds sentence:5" in told
 
 
 def test_train_notes_the_share_where_dev_has_some(corpus, tmp_path):
     told = told_by_dry_run(retold(corpus, tmp_path / "some", "dev", [*KNOWN, NEW[0]]))
-    assert "2 of 3 dev utterances (67 %) sign a sentence that stands in train." in told and "Warning" not in told
+    assert "2 of 3 dev utterances (67 %) sign a sentence that is in train." in told and "Warning" not in told
 
 
 def test_train_says_nothing_of_clips_of_single_glosses(corpus, tmp_path):
@@ -218,7 +218,7 @@ def test_train_says_once_that_dev_is_a_part_of_train(corpus, tmp_path):
     (tmp_path / "whole" / "annotations" / "dev.corpus.csv").unlink()
     flags = ["--set", "data.dev_share=0", "--set", "optim.choose=last"]
     told = told_by_dry_run(tmp_path / "whole", *flags)
-    assert "There is no dev split" in told and "stand in train" not in told
+    assert "There is no dev split" in told and "are in train" not in told
 
 
 def by_hand(train: list[list[str]], other: list[list[str]]) -> float:

@@ -123,7 +123,7 @@ def test_the_layer_that_loses_time_is_named_and_the_profile_shown():
         ("nowhere.mymodel:build", 2, "There is no module 'nowhere'"),
         ("mypkg.nothing:build", 2, "There is no module 'mypkg.nothing'"),
         ("mypkg.mymodel:Mime", 2, "Did you mean 'Mine'?"),
-        ("mypkg.mymodel:number", 2, "makes no model"),
+        ("mypkg.mymodel:number", 2, "is not a factory of models"),
         ("mypkg.mymodel:wants", 2, "The factory wants 'depth'"),
         ("mypkg.mymodel:raises", 1, "RuntimeError: no such luck"),
         ("mypkg.mymodel:no_model", 1, "gives a list"),

@@ -69,7 +69,7 @@ def test_resumed_run_ends_with_the_same_bits_as_one_that_was_not_stopped(utteran
 
 def test_resume_with_other_data_is_refused(utterances):
     state = trainer_on(utterances).state()
-    with pytest.raises(SlrError, match="6 steps an epoch"):
+    with pytest.raises(SlrError, match="6 steps per epoch"):
         trainer_on(utterances[:8]).restore(*state)
 
 

@@ -12,7 +12,7 @@ class EpochNumbers:
 
     Attributes:
         epoch: counted from 1.
-        loss: mean CTC loss a gloss over train.
+        loss: mean CTC loss per gloss over train.
         dev_loss: the same over dev; NaN where the vocabulary has the glosses of no dev utterance.
         wer: of dev, percent.
         emission: tokens emitted on dev, percent of the reference's.
@@ -21,7 +21,7 @@ class EpochNumbers:
         blank_share: share of dev's output frames whose best class is blank, 0 to 1.
         grad_norm: mean norm of the gradient before clipping.
         grad_norm_max: the largest of the epoch.
-        top_share: share of the commonest gloss among the tokens emitted on dev, 0 to 1.
+        top_share: share of the most frequent gloss among the tokens emitted on dev, 0 to 1.
         top_share_ref: the same of dev's references.
         spike_frames: output frames of dev that a gloss stands for, on average; 0 where none is emitted.
         lr: learning rate of the epoch's last step.

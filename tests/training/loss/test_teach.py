@@ -84,7 +84,7 @@ def test_stored_log_probabilities_teach_as_well(taught, tmp_path):
     assert exchanged.exit_code == 2 and "cannot be exchanged" in exchanged.output and not (tmp_path / "no").exists()
     np.save(folder / f"{utterances[0].id}.npy", np.zeros((5, 9), np.float32))
     result = slr(*start, "--output-dir", tmp_path / "wrong")
-    assert result.exit_code == 1 and "expected [frames, 4]" in " ".join(result.output.split())
+    assert result.exit_code == 1 and "instead of [frames, 4]" in " ".join(result.output.split())
     (folder / f"{utterances[1].id}.npy").unlink()
     result = slr(*start, "--output-dir", tmp_path / "missing")
     assert result.exit_code == 1 and "1 of 24 training utterances" in " ".join(result.output.split())
