@@ -276,7 +276,7 @@ def test_the_next_best_come_with_it_each_with_its_own_times():
 def test_nan_is_an_error_that_names_the_clip():
     batch = np.stack([random_log_probs(1, 3, 3), random_log_probs(2, 3, 3)])
     batch[1, 1, 2] = np.nan
-    with pytest.raises(SlrError, match=r"NaN for 1 of 2 clips \| second"):
+    with pytest.raises(SlrError, match=r"NaN for 1 of 2 clips\. \| second"):
         BeamSearch(letters(3))(batch, [3, 3], 1, clips=["first", "second"])
 
 

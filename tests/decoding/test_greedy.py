@@ -128,7 +128,7 @@ def test_a_stride_that_is_not_whole_gives_spans_that_touch():
 def test_nan_is_an_error_that_names_the_clip():
     batch = np.stack([posteriors([1, 0], 3), posteriors([1, 0], 3)])
     batch[1, 1, 2] = np.nan
-    with pytest.raises(SlrError, match=r"NaN for 1 of 2 clips \| second"):
+    with pytest.raises(SlrError, match=r"NaN for 1 of 2 clips\. \| second"):
         greedy_batch(batch, [2, 2], 1, letters(3), clips=["first", "second"])
 
 

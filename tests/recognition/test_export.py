@@ -289,7 +289,7 @@ def fails(*arguments) -> str:
 
 def test_mistakes_are_named_and_leave_nothing_behind(conformer, tmp_path):
     checkpoint, _ = conformer
-    assert "is known by the suffix .onnx" in fails("export", checkpoint, tmp_path / "model.bin")
+    assert "ends in .onnx" in fails("export", checkpoint, tmp_path / "model.bin")
     assert "no such checkpoint" in fails("export", tmp_path / "none.safetensors", tmp_path / "model.onnx")
     assert "already exported" in fails("export", _junk(tmp_path / "a.onnx"), tmp_path / "model.onnx")
     assert "onnxruntime" not in fails("export", checkpoint, tmp_path / "model.onnx", "--data-dir", tmp_path / "no")

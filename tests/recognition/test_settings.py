@@ -164,7 +164,7 @@ def test_settings_beside_the_checkpoint_are_used_until_something_else_is_said(sl
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--beam", 0, "--lm", "lm.arpa"), "the best path knows no lm"),
+        (("--beam", 0, "--lm", "lm.arpa"), "The best path does not use lm"),
         (("--lm", "nowhere.arpa"), "nowhere.arpa"),
         (("--hot-word", "STPO"), "Did you mean 'STOP'"),
         (("--beam", 2, "--nbest", 5), "A beam of 2 is too narrow for 5"),

@@ -289,7 +289,7 @@ def test_a_fold_without_glosses_on_one_side_is_refused(tmp_path):
         lines = [[*cells[:3], "" if cells[2] == "bob" else cells[3]] for cells in lines]
         table.write_text("\n".join("|".join(cells) for cells in lines) + "\n")
     result = slr("train", "--data-dir", corpus, "-o", tmp_path / "f", "--folds", "signer")
-    assert result.exit_code == 1 and "in the fold ann no utterance that is learnt from has glosses" in result.stderr
+    assert result.exit_code == 1 and "In the fold ann no training utterance has glosses" in result.stderr
 
 
 def test_ids_that_two_splits_share_are_refused(tmp_path):

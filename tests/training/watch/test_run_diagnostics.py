@@ -132,7 +132,7 @@ def test_the_best_word_error_rate_counts_not_the_last():
 
 def test_a_run_that_overfits_while_its_word_error_rate_falls_is_only_noted():
     found = judged(PLANTED["SLR-T14"][0])
-    assert found["SLR-T14"].level is Level.NOTE and "Go on" in found["SLR-T14"].fix
+    assert found["SLR-T14"].level is Level.NOTE and "Continue" in found["SLR-T14"].fix
 
 
 def test_a_record_keeps_what_it_has_and_takes_null_for_not_a_number():
