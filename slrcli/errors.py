@@ -29,6 +29,15 @@ class SlrError(Exception):
         return " | ".join(part for part in (self.what, self.where, self.fix) if part)
 
 
+def reason_of(error: BaseException) -> str:
+    """The first line of an error's message, without the mark at its end, so that a sentence can end with it.
+
+    The `what` of an `SlrError`; the name of the class where the message is empty.
+    """
+    lines = (error.what if isinstance(error, SlrError) else str(error)).strip().splitlines()
+    return lines[0].rstrip(" .:") if lines else type(error).__name__
+
+
 class UsageError(SlrError):
     """Options that contradict each other or name something that does not exist."""
 

@@ -126,7 +126,7 @@ def test_the_history_of_a_run_is_what_it_wrote_down(run):
 
 
 def test_what_is_no_run_is_refused(tmp_path):
-    with pytest.raises(SlrError, match="holds no run"):
+    with pytest.raises(SlrError, match="contains no run"):
         slrcli.open_run(tmp_path)
 
 
@@ -178,7 +178,7 @@ def test_a_folder_without_clips_is_an_error(model, tmp_path):
         (tmp_path / name).mkdir()
         with pytest.raises(DataError):
             model.align(tmp_path / name, "LEFT")
-    with pytest.raises(SlrError, match="holds no checkpoint"):
+    with pytest.raises(SlrError, match="contains no checkpoint"):
         slrcli.load(tmp_path / "folder")
 
 
@@ -186,10 +186,10 @@ def test_a_folder_without_clips_is_an_error(model, tmp_path):
     ("array", "message"),
     [
         (np.zeros((30, 5), np.float32), "5 columns, layout generic-4 expects 4"),
-        (np.full((30, 4), np.nan, np.float32), "no person was seen"),
+        (np.full((30, 4), np.nan, np.float32), "No person was seen"),
         (np.zeros((0, 4), np.float32), "no frame"),
         (np.zeros((2, 30, 4), np.float32), r"shape \[2, 30, 4\]"),
-        (np.array([["a", "b", "c", "d"]]), "no numbers"),
+        (np.array([["a", "b", "c", "d"]]), "not numeric"),
         (np.full((30, 4), np.inf, np.float32), "infinite"),
     ],
 )

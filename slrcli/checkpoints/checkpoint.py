@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from slrcli.checkpoints.meta import Meta
-from slrcli.errors import CheckpointError, SlrError
+from slrcli.errors import CheckpointError, SlrError, reason_of
 from slrcli.files import atomic_file
 from slrcli.models.base import SignModel
 from slrcli.models.registry import build_model
@@ -72,8 +72,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Sig
         model = empty_model(meta)
         model.load_state_dict(tensors, assign=True)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
-        reason = " ".join(line.strip() for line in str(error).splitlines()[:2])  # torch names the fault in the second
-        raise CheckpointError(f"the checkpoint does not hold together: {reason}", str(path), _REMEDY) from error
+        raise CheckpointError(f"The checkpoint is inconsistent: {reason_of(error)}.", str(path), _REMEDY) from error
     return model.to(device).eval(), meta
 
 
@@ -87,7 +86,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return _read(path, STATE_FORMAT)
 
 
-_REMEDY = "train it again, or use another checkpoint"
+_REMEDY = "Train it again, or use another checkpoint."
 
 
 def _write(path: Path, tensors: dict[str, Tensor], kind: str, values: dict[str, Any]) -> None:
@@ -101,12 +100,13 @@ def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except FileNotFoundError as error:
-        raise CheckpointError("there is no such checkpoint", str(path), "name a .safetensors file or a run") from error
+        fix = "Name a .safetensors file or a run."
+        raise CheckpointError("There is no such checkpoint.", str(path), fix) from error
     except (SafetensorError, OSError, struct.error) as error:
-        raise CheckpointError(f"the checkpoint cannot be read: {error}", str(path), _REMEDY) from error
+        raise CheckpointError(f"The checkpoint cannot be read: {reason_of(error)}.", str(path), _REMEDY) from error
     if metadata.get("format") != kind:
-        raise CheckpointError("the file is not what it should be", f"{path} (expected {kind})", _REMEDY)
+        raise CheckpointError("The file is not of the expected kind.", f"{path} (expected {kind})", _REMEDY)
     try:
         return tensors, json.loads(metadata["slr"])
     except (KeyError, json.JSONDecodeError) as error:
-        raise CheckpointError("the checkpoint's metadata are damaged", str(path), _REMEDY) from error
+        raise CheckpointError("The checkpoint's metadata are damaged.", str(path), _REMEDY) from error

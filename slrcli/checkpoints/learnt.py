@@ -1,4 +1,4 @@
-"""Whether a recogniser has learnt from utterances that are to say something about it."""
+"""Whether a recogniser was trained on the utterances that it is evaluated or fitted on."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from slrcli.errors import DataError
 def require_unlearnt(
     meta: Meta, marks: Iterable[str], what: str, where: str, fix: str, console: Console, of: str = "The checkpoint"
 ) -> None:
-    """Refuse what a checkpoint was trained on; say so aloud where an older one does not tell.
+    """Refuse utterances that a checkpoint was trained on; warn where an older checkpoint does not record them.
 
     Args:
         meta: of the checkpoint.
@@ -19,17 +19,18 @@ def require_unlearnt(
         where: they came from, or what asked for them.
         fix: what to do instead.
         console: for the warning.
-        of: who has learnt, at the beginning of a sentence.
+        of: what was trained, at the beginning of a sentence.
 
     Raises:
-        DataError: it has learnt from some of them.
+        DataError: it was trained on some of them.
     """
     if not meta.utterances:
         console.warn(
-            f"{of} does not say what it has learnt from (an older version wrote it); see that no {what} are it."
+            f"{of} does not record its training utterances, since an older version wrote it. Make sure that no {what} "
+            "are among them."
         )
         return
     known, asked = set(meta.utterances), list(marks)
     learnt = sum(mark in known for mark in asked)
     if learnt:
-        raise DataError(f"{of} has learnt from {learnt:,} of {len(asked):,} {what}.", where, fix)
+        raise DataError(f"{of} was trained on {learnt:,} of {len(asked):,} {what}.", where, fix)

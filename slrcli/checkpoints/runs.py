@@ -29,12 +29,12 @@ def new_run(output_dir: str, name: str) -> Path:
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = Path(output_dir) if output_dir else RUNS / f"{stamp}-{name}-{os.getpid()}"
     if (folder / CONFIG).exists() or (folder / PLAN).exists():
-        fix = f"Go on with it (slr train --resume {folder}), or name another folder."
-        raise UsageError("The folder already holds a run.", str(folder), fix)
+        fix = f"Resume it with slr train --resume {folder}, or name another folder."
+        raise UsageError("The folder already contains a run.", str(folder), fix)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"The folder cannot be made: {error.strerror}.", str(folder)) from error
+        raise UsageError(f"The folder cannot be created: {error.strerror}.", str(folder)) from error
     return folder
 
 
@@ -97,14 +97,14 @@ def find_checkpoint(argument: Path | None) -> Path:
     if argument is None:
         argument = newest_run()
         if argument is None:
-            fix = "Train one (slr train --data-dir DIR) or name a checkpoint."
-            raise CheckpointError("There is no run here yet.", str(RUNS / LATEST), fix)
+            fix = "Train one with slr train --data-dir DIR, or name a checkpoint."
+            raise CheckpointError("There is no run yet.", str(RUNS / LATEST), fix)
     argument = run_folder(argument)
     if argument.is_dir():
         found = checkpoint_in(argument)
         if found is None:
-            fix = f"It should hold {BEST}, which is written after a run's first epoch."
-            raise CheckpointError("The folder holds no checkpoint.", shown(argument), fix)
+            fix = f"Name a run that contains {BEST}, which is written after the first epoch."
+            raise CheckpointError("The folder contains no checkpoint.", shown(argument), fix)
         return found
     if not argument.is_file():
         raise CheckpointError("There is no such checkpoint.", str(argument), "Name a .safetensors file or a run.")

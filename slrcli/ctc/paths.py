@@ -21,7 +21,7 @@ CELLS = 1 << 22  # probabilities that are gathered at once
 
 
 def minimum_frames(targets: Sequence) -> int:
-    """The fewest output frames that can carry `targets`: one a token, and one blank between equal neighbours."""
+    """The fewest output frames that can carry `targets`: one per token, and one blank between equal neighbours."""
     tokens = list(targets)
     return len(tokens) + sum(left == right for left, right in pairwise(tokens))
 
@@ -128,15 +128,15 @@ def forced_alignment(log_probs: ArrayLike, targets: Sequence[int]) -> tuple[list
     needed = minimum_frames(tokens.tolist())
     if len(scores) < max(needed, 1):
         raise DataError(
-            f"{len(tokens)} glosses need {needed} output frames, the clip has {len(scores)}",
-            fix="check the clip's length against its annotation",
+            f"{len(tokens)} glosses need {needed} output frames, but the clip has {len(scores)}.",
+            fix="Check the clip's length against its annotation.",
         )
     states = np.full(2 * len(tokens) + 1, BLANK, dtype=np.int64)
     states[1::2] = tokens
     path, score = _viterbi(scores[:, states].astype(np.float64), states)
     if score == -np.inf:
-        what = "the model gives these glosses a probability of 0: they stand nowhere in the clip"
-        raise DataError(what, fix="look whether the clip and its annotation belong together")
+        what = "The glosses cannot be aligned: the model gives them probability 0 everywhere in the clip."
+        raise DataError(what, fix="Check that the clip and its annotation belong together.")
     firsts = np.searchsorted(path, np.arange(1, len(states), 2), side="left")
     stops = np.searchsorted(path, np.arange(1, len(states), 2), side="right")
     return list(zip(firsts.tolist(), stops.tolist(), strict=True)), score

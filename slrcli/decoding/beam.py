@@ -45,7 +45,7 @@ class BeamSearch:
         input_lengths: Sequence[int] | None = None,
         clips: Sequence[str] | None = None,
     ) -> list[Hypothesis]:
-        """Decode a padded batch; what a clip gives does not depend on the others. See `greedy_batch`.
+        """Decode a padded batch; the result for a clip does not depend on the others. See `greedy_batch`.
 
         Returns:
             For each clip the best hypothesis: `score` is the log-probability of its glosses over all alignments, the
@@ -53,7 +53,7 @@ class BeamSearch:
 
         Raises:
             ValueError: shapes that do not fit each other.
-            SlrError: NaN among the log-probabilities, or nothing that can be.
+            SlrError: NaN among the log-probabilities, or a frame in which all prefixes have probability 0.
         """
         log_probs, valid_frames = np.asarray(log_probs), np.asarray(lengths, dtype=np.int64)
         check_shapes(log_probs, valid_frames, len(self._vocab.tokens))
@@ -73,9 +73,8 @@ class BeamSearch:
         try:
             found = prefix_beam_search(log_probs, self._beam, self._token_cut, self._margin, self._factors)
         except FloatingPointError as error:
-            raise DataError(
-                f"the beam search stands before {error}", name, "check the language model (slr lm) and the checkpoint"
-            ) from error
+            fix = "Check the language model (slr lm) and the checkpoint."
+            raise DataError(f"The beam search failed: {error}.", name, fix) from error
         best, *others = [self._placed(log_probs, item, stride, input_length) for item in found[: self._nbest]]
         return replace(best, others=tuple(others))
 

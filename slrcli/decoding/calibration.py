@@ -1,4 +1,4 @@
-"""Confidences that mean what they say: of the glosses with 80 %, about 80 % should be right.
+"""Calibrated confidences: of the glosses with a confidence of 80 %, about 80 % should be right.
 
 A model's own confidence c is mapped to sigmoid(scale * logit(c) + shift), two numbers fitted by maximum likelihood to
 recognised glosses of which it is known whether they are right (Platt 1999, with his smoothed targets; `scale` alone is
@@ -58,7 +58,7 @@ class Calibration:
         """
         found = cls(**{item.name: values[item.name] for item in fields(cls)})
         if not (math.isfinite(found.scale + found.shift) and found.scale > 0):
-            raise ValueError("its numbers make no sense")
+            raise ValueError("scale and shift must be finite and the scale positive")
         return found
 
     def of(self, confidence: float) -> float:
@@ -79,8 +79,8 @@ def fit(outcomes: Sequence[Outcome]) -> tuple[float, float]:
     """
     if len(outcomes) < NEEDED:
         raise DataError(
-            f"{len(outcomes)} recognised glosses are too few to calibrate on",
-            fix=f"take a split in which at least {NEEDED} are recognised",
+            f"{len(outcomes)} recognised glosses are too few for a calibration.",
+            fix=f"Use a split in which at least {NEEDED} glosses are recognised.",
         )
     x = _logit(np.array([value for value, _ in outcomes]))
     right = np.array([hit for _, hit in outcomes])
@@ -151,8 +151,8 @@ def load_calibration(checkpoint: Path, decoder: str) -> Calibration | None:
             raise ValueError("not a calibration of this version")
         found = Calibration.from_dict(values)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        fix = "remove it, or write it again with slr eval --calibrate"
-        raise DataError(f"the calibration is damaged: {type(error).__name__}: {error}", path, fix) from error
+        fix = "Remove it, or write it again with slr eval --calibrate."
+        raise DataError(f"The calibration is damaged: {type(error).__name__}: {error}.", path, fix) from error
     mine = found.decoder == decoder and found.checkpoint in (weights_hash(checkpoint), file_hash(checkpoint))
     return found if mine else None
 

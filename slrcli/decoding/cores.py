@@ -1,4 +1,4 @@
-"""One decoder on several cores: the clips of a batch parted among processes that stay."""
+"""One decoder on several cores: the clips of a batch are divided among processes that stay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Tokens:
 
 
 class ManyCores:
-    """A `Decoder` that hands clips to processes; what a clip gives is what one process gives.
+    """A `Decoder` that hands clips to processes; the results are those of a single process.
 
     Use it in a `with` block, at whose end the processes go.
 

@@ -13,7 +13,7 @@ from slrcli.decoding.hotwords import HotWords
 from slrcli.decoding.hypothesis import Decodes, Hypothesis
 from slrcli.decoding.scorer import Fusion, Scorer
 from slrcli.decoding.segments import Lengths, SegmentSearch
-from slrcli.errors import UsageError
+from slrcli.errors import UsageError, reason_of
 from slrcli.language import BoundModel, read_arpa
 from slrcli.language.stored import model_bytes
 
@@ -47,7 +47,7 @@ def make_decoder(options: DecodeConfig, vocab: Decodes) -> Decoder:
 
     Raises:
         SlrError: settings beyond their bounds, a language model that cannot be read or knows none of the glosses, a
-            wished-for gloss that the vocabulary lacks.
+            hot word that the vocabulary lacks.
     """
     check_section(options, "decode.")
     if options.sign_frames:
@@ -57,16 +57,16 @@ def make_decoder(options: DecodeConfig, vocab: Decodes) -> Decoder:
     if not options.width:
         return BestPath(vocab)
     if options.nbest > options.width:
-        what = f"a beam of {options.width} holds no {options.nbest} hypotheses"
-        raise UsageError(what, "--nbest", f"use --beam {options.nbest} or more")
+        what = f"A beam of {options.width} is too narrow for {options.nbest} hypotheses."
+        raise UsageError(what, "--nbest", f"Use --beam {options.nbest} or more.")
     scorer = make_scorer(options, vocab)
     return BeamSearch(vocab, options.width, options.nbest, options.token_cut, options.margin, scorer)
 
 
 def _require_no_search(options: DecodeConfig) -> None:
     if options.searched:
-        what = f"a clip that is read by how long signs last knows no {', '.join(options.searched)}"
-        raise UsageError(what, "decode.sign_frames", "leave one or the other away")
+        what = f"Decoding by sign lengths does not use {', '.join(options.searched)}."
+        raise UsageError(what, "decode.sign_frames", "Leave out one or the other.")
 
 
 def make_scorer(options: DecodeConfig, vocab: Decodes) -> Scorer | None:
@@ -83,17 +83,18 @@ def make_scorer(options: DecodeConfig, vocab: Decodes) -> Scorer | None:
 def _ids(phrase: str, vocab: Decodes) -> list[int]:
     glosses = phrase.split()
     if not glosses:
-        raise UsageError("a wished-for gloss is empty", "--hot-word")
+        raise UsageError("A hot word is empty.", "--hot-word")
     for gloss in glosses:
         if gloss not in vocab.tokens[1:]:
-            raise UsageError(f"the vocabulary has no gloss {gloss!r}", "--hot-word", _hint(gloss, vocab.tokens[1:]))
+            what = f"The vocabulary has no gloss {gloss!r}."
+            raise UsageError(what, "--hot-word", _hint(gloss, vocab.tokens[1:]))
     return [vocab.tokens.index(gloss) for gloss in glosses]
 
 
 def _hint(gloss: str, known: Sequence[str]) -> str:
     """The nearest gloss; of a vocabulary of thousands nobody wants the whole list."""
     hint = nearest(gloss, known)
-    return hint if hint.startswith("Did") else "slr vocab shows what a vocabulary holds"
+    return hint if hint.startswith("Did") else "Run slr vocab to see the glosses of a vocabulary."
 
 
 def decoder_signature(options: DecodeConfig) -> str:
@@ -127,7 +128,7 @@ def _bytes(path: str) -> bytes:
     try:
         return model_bytes(path)
     except OSError as error:
-        raise UsageError("the language model cannot be read", path, error.strerror or "") from error
+        raise UsageError(f"The language model cannot be read: {error.strerror or reason_of(error)}.", path) from error
 
 
 def _hash(data: bytes) -> str:

@@ -42,7 +42,7 @@ def greedy_batch(
     input_lengths: Sequence[int] | None = None,
     clips: Sequence[str] | None = None,
 ) -> list[Hypothesis]:
-    """Decode a padded batch; each clip gives what `greedy` gives for it alone.
+    """Decode a padded batch; each clip has the same result as with `greedy` alone.
 
     Args:
         log_probs: [B, T', V], natural log-probabilities, blank at 0; what lies beyond a clip's length is not looked at.
@@ -116,7 +116,7 @@ def check_shapes(log_probs: np.ndarray, lengths: np.ndarray, size: int) -> None:
         raise ValueError(f"log_probs must be [B, T', V], not {list(log_probs.shape)}")
     clips, frames, width = log_probs.shape
     if width != size:
-        raise ValueError(f"the model speaks {width} classes, the vocabulary has {size}")
+        raise ValueError(f"the model has {width} classes, the vocabulary {size} tokens")
     if lengths.shape != (clips,) or (lengths < 0).any() or (lengths > frames).any():
         raise ValueError(f"lengths must be {clips} numbers from 0 to {frames}")
 
@@ -127,7 +127,7 @@ def check_numbers(values: np.ndarray, clips: Sequence[str] | None) -> None:
     if bad.size:
         where = ", ".join(clips[index] for index in bad[:5]) if clips else ""
         raise SlrError(
-            f"the model gave NaN for {bad.size} of {len(values)} clips",
+            f"The model's output is NaN for {bad.size} of {len(values)} clips.",
             where,
-            "check the features (slr check data) and the checkpoint (slr check model)",
+            "Check the features (slr check data) and the checkpoint (slr check model).",
         )

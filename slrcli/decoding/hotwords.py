@@ -52,7 +52,7 @@ class HotWords:
 
     def _add(self, phrase: tuple[int, ...]) -> None:
         if not phrase:
-            raise ValueError("a phrase without glosses")
+            raise ValueError("a phrase has no glosses")
         node = 0
         for gloss in phrase:
             child = self._children[node].get(gloss)

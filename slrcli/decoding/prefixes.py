@@ -66,7 +66,7 @@ def prefix_beam_search(
         As many as are left at the end, at most `beam`; at least one.
 
     Raises:
-        FloatingPointError: a frame in which nothing can be.
+        FloatingPointError: a frame in which every prefix has probability 0.
     """
     beam = beam or NO_LIMIT
     probs = np.exp(np.ascontiguousarray(log_probs))
@@ -82,7 +82,7 @@ def prefix_beam_search(
         del entries[beam:]
         best = entries[0][0]
         if not best > 0.0:
-            raise FloatingPointError("a frame in which nothing can be")
+            raise FloatingPointError("in one frame every prefix has probability 0")
         scale += math.log(best)
         front = _settle(entries, tree, 1.0 / best, best * floor_share)
     return _ranked(front, tree, scale, probs)

@@ -149,7 +149,7 @@ def best_row(table: np.ndarray, possible: np.ndarray, prior: np.ndarray) -> tupl
 
 
 def segment(log_probs: np.ndarray, targets: Sequence[int]) -> list[tuple[int, int]]:
-    """Where each of a clip's glosses is, if every frame belongs to one of them: the best parting.
+    """Where each of a clip's glosses is, if every frame belongs to one of them: the best segmentation.
 
     What counts is each frame's probability of the gloss among all glosses, the blank left out, so that a model that
     says a gloss in a single frame is asked for all of its sign; and, a little, that the signs of a clip are about
@@ -167,8 +167,8 @@ def segment(log_probs: np.ndarray, targets: Sequence[int]) -> list[tuple[int, in
     """
     frames, count = len(log_probs), len(targets)
     if frames < LEAST * count:
-        what = f"{count} glosses that are to be parted need {LEAST * count} output frames, the clip has {frames}"
-        raise DataError(what, fix="check the clip's length against its annotation")
+        what = f"{count} glosses need {LEAST * count} output frames to be segmented, but the clip has {frames}."
+        raise DataError(what, fix="Check the clip's length against its annotation.")
     mean = frames / count
     possible = np.arange(LEAST, min(frames, max(LONGEST, math.ceil(4 * mean))) + 1)
     prior = -EVEN * 0.5 * (np.log(possible / mean) / EVEN_SPREAD) ** 2

@@ -71,14 +71,14 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     started = time.monotonic()
     corpus = folder / "corpus"
     options = SynthOptions.tiny(seed=seed) if small else SynthOptions(seed=seed)
-    console.heading("A synthetic corpus (made up: no real sign language, no real person)")
+    console.heading("A synthetic corpus (no real sign language, no real person)")
     total = sum(options.sentences(split) for split in ("train", "dev", "test"))
     with console.progress("signing", total) as task:
         summary = write_corpus(corpus, options, task.advance)
     signers = {split: len(names) for split, names in summary.signers.items()}
     console.note(
         f"{summary.signs} signs, {total} sentences, {summary.frames:,} frames; "
-        f"{signers['train']} signers to learn from, {signers['test']} never seen for the test"
+        f"{signers['train']} training signers, {signers['test']} unseen test signers"
     )
     config = settle(console, {**(SMALL_SETTINGS if small else SETTINGS), **_places(corpus, folder, seed)})
     console.heading("slr vocab")
@@ -92,7 +92,7 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     target = ModelTarget(config.model.arch, vocabulary.vocabulary.size, config.data.layout, seed)
     model = run(target, console)
     console.findings(model.findings, notes=False)
-    console.note("Each note is a measurement; slr check data and slr check model show them.")
+    console.note("Notes are measurements; slr check data and slr check model show them.")
     console.heading(f"slr train{' (too few epochs to learn anything)' if small else ''}")
     training = train(config, console, newest=False)
     if training.stopped == "interrupted":
@@ -138,5 +138,5 @@ def what_it_proves(small: bool, epochs: int) -> str:
 def kept_files(result: DemoResult) -> str:
     """Where things are, for the last lines."""
     if not result.kept:
-        return "Everything was temporary and is gone; --keep DIR keeps corpus, vocabulary and checkpoint."
+        return "All files were temporary and are deleted; --keep DIR keeps corpus, vocabulary and checkpoint."
     return f"Everything is in {shown(result.folder)}: corpus/, vocab.json, run/ (best.safetensors, training.log)."

@@ -32,7 +32,7 @@ from slrcli.transcripts import TimedClip, format_of, write_transcripts
 if TYPE_CHECKING:
     import pandas
 
-UNKNOWN_SENTENCES = "The checkpoint does not say which sentences it learnt from, so that known ones are not told apart"
+UNKNOWN_SENTENCES = "The checkpoint does not record its training sentences, so known ones are not scored separately"
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class EvalResult:
         clips: what was recognised.
         evaluation: scores and hypotheses.
         signers: utterance id -> signer.
-        oov: tokens of the references that the vocabulary lacks: errors for certain.
+        oov: tokens of the references that are not in the vocabulary, each a certain error.
         written: where hypotheses were written.
         protocol_scores: the same hypotheses under the protocols that were asked for, `plain` if none was.
         decoder: its signature.
-        fps: frames a second of the clips.
+        fps: frames per second of the clips.
     """
 
     checkpoint: Path
@@ -102,12 +102,12 @@ class EvalResult:
 
     @cached_property
     def seen(self) -> dict[str, bool | None]:
-        """Utterance id -> whether its sentence was learnt from; None where the checkpoint does not say."""
+        """Utterance id -> whether its sentence was trained on; None where the checkpoint does not record it."""
         return {id: self.meta.saw(glosses) for id, glosses in self.evaluation.references.items()}
 
     @cached_property
     def familiarity(self) -> Familiarity | None:
-        """The errors parted by whether the sentence was learnt from; None where the checkpoint does not say."""
+        """The errors on known and on unknown sentences; None where the checkpoint does not record its sentences."""
         return familiarity(self.score, self.seen, self.meta.config.run.seed) if self.meta.sentences else None
 
     def rows(self) -> list[dict[str, Any]]:
@@ -171,15 +171,15 @@ def evaluate_checkpoint(
         data: which corpus; its annotations are normalised as the checkpoint's vocabulary is.
         split: its name; "" is test, else dev.
         outputs: files for the hypotheses, the format by the suffix.
-        fps: frames a second, for formats with times; 0: as the corpus, its files or the training say, else the usual.
+        fps: frames per second, for formats with times; 0: that of the corpus, its files or the training data, else 25.
         protocol: how errors are counted: a name, or "all".
         calibrated: confidences as the checkpoint's calibration has them, if it has one; else the model's own.
         fitting: the flag that wants to fit something to the split; "" where nothing is fitted.
-        decoder: what was said about the decoder.
+        decoder: settings of the decoder given by the user.
 
     Raises:
-        SlrError: no such checkpoint, split or features, features that do not fit, or a split to fit something to of
-            which the checkpoint has learnt.
+        SlrError: no such checkpoint, split or features, features that do not fit, or a split to fit something to that
+            the checkpoint was trained on.
     """
     protocols = get_protocols(protocol)
     for file in outputs:
@@ -221,10 +221,10 @@ def open_split(
     name = split_name(split) if split else default_split(corpus)
     marks = [item.mark for item in corpus.split(name)]
     corpus = corpus.normalised(meta.vocabulary.normaliser)
-    console.note(f"checkpoint {shown(path)}, split {name}{'' if split else ' (chosen; --split names another)'}")
+    console.note(f"checkpoint: {shown(path)}, split {name}{'' if split else ' (the default; --split names another)'}")
     utterances = corpus.require_features(name)
     require_distinct(utterances, name)
     if fitting:
-        fix = "name a split that it does not know with --split, or train with a dev split"
+        fix = "Name a split that it was not trained on with --split, or train with a dev split."
         require_unlearnt(meta, marks, f"utterances of {name}", fitting, fix, console)
     return OpenSplit(path, recogniser, name, Clips(utterances, meta.layout, **meta.config.data.preparation))

@@ -28,7 +28,7 @@ class Evaluation:
         references: glosses by utterance id, in the order of the split.
         hypotheses: by utterance id, in the same order.
         blank_share: share of output frames whose best class is blank.
-        loss: mean CTC loss a gloss, over the utterances whose glosses the vocabulary holds; NaN if there are none.
+        loss: mean CTC loss per gloss, over the utterances whose glosses the vocabulary holds; NaN if there are none.
         spike_frames: output frames that a recognised gloss stands for, on average; 0 if none was recognised.
     """
 

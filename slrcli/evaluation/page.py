@@ -86,19 +86,19 @@ def facts(result: EvalResult) -> list[tuple[str, str]]:
         ("Scored", datetime.now().astimezone().isoformat(" ", "minutes")),
         ("Architecture", result.meta.config.model.arch),
         ("Epoch", str(result.meta.metrics.get("epoch", ""))),
-        ("Recognised against reference glosses", f"{score.hyp_tokens} against {score.ref_tokens}"),
-        ("Distinct glosses, recognised against reference", f"{score.distinct_hyp} against {score.distinct_ref}"),
-        ("Frames that are blank", f"{100 * evaluation.blank_share:.1f} %"),
+        ("Glosses, recognised and reference", f"{score.hyp_tokens} and {score.ref_tokens}"),
+        ("Distinct glosses, recognised and reference", f"{score.distinct_hyp} and {score.distinct_ref}"),
+        ("Blank output frames", f"{100 * evaluation.blank_share:.1f} %"),
         ("Trained with", versions),
     ]
 
 
 def notes(result: EvalResult) -> list[str]:
-    """What a reader of the rate has to know."""
+    """Caveats for a reader of the WER."""
     empty = result.score.empty_hyp
     said = []
     if result.oov:
-        said.append(f"{result.oov} reference tokens are not in the vocabulary: errors for certain.")
+        said.append(f"{result.oov} reference tokens are not in the vocabulary and are certain errors.")
     if result.familiarity is None:
         said.append(f"{UNKNOWN_SENTENCES}.")
     if empty:

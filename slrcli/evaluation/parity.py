@@ -85,7 +85,7 @@ def export_checkpoint(
     """Export a checkpoint and compare what was written with torch.
 
     Args:
-        checkpoint: file or run; None is the newest run, which is named aloud.
+        checkpoint: file or run; None is the newest run, which a note names.
         target: a file that ends in `.onnx`; it is there once it was found to agree with torch.
         int8: write the weights of linear layers and LSTMs as 8-bit integers.
         data: a corpus on whose dev split the forms are compared.
@@ -94,10 +94,11 @@ def export_checkpoint(
         SlrError: no such checkpoint or corpus, an extra that is not installed, or a network that cannot be exported.
     """
     if target.suffix != EXPORTED:
-        raise UsageError(f"an exported model is known by the suffix {EXPORTED}", str(target), f"end it in {EXPORTED}")
+        what = f"The name of an exported model ends in {EXPORTED}."
+        raise UsageError(what, str(target), f"Give a name with the suffix {EXPORTED}.")
     path = find_checkpoint(checkpoint)
     if path.suffix == EXPORTED:
-        raise UsageError("the model was exported already", str(path), "name the checkpoint that it was made from")
+        raise UsageError("The model is already exported.", str(path), "Name the checkpoint that it was made from.")
     if checkpoint is None:
         console.note(f"model: {shown(path)} (the newest run)")
     recogniser = as_it_decodes(console, path, target)

@@ -68,7 +68,7 @@ class ConformerOptions:
         require_centred(self.kernel, "steps")
         if not 0 <= self.inner < self.layers:
             raise UsageError(
-                f"{self.layers} layers cannot carry {self.inner} inner heads.", "inner", "Make it smaller than layers."
+                f"{self.layers} layers cannot have {self.inner} inner heads.", "inner", "Make it smaller than layers."
             )
 
 

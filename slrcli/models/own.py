@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from slrcli.errors import SlrError, UsageError
+from slrcli.errors import SlrError, UsageError, reason_of
 from slrcli.features.layout import Layout
 
 HOW = "Write it as package.module:factory, such as mypkg.mymodel:build."
@@ -50,7 +50,7 @@ def find_own(target: str) -> Any:
         except ModuleNotFoundError as problem:
             if problem.name is None or not f"{name}.".startswith(f"{problem.name}."):
                 _blame(problem, target, f"{name} cannot be imported")
-            fix = f"Stand in the folder that holds {name.split('.')[0]}, or install it."
+            fix = f"Change to the folder that contains {name.split('.')[0]}, or install it."
             raise UsageError(f"There is no module '{problem.name}'.", target, fix) from problem
         except (Exception, SystemExit) as problem:
             _blame(problem, target, f"{name} cannot be imported")
@@ -59,7 +59,7 @@ def find_own(target: str) -> Any:
             raise UsageError(f"The module {name} has no '{attribute}'.", target, _nearest(found, part))
         found = getattr(found, part)
     if not callable(found):
-        raise UsageError(f"'{attribute}' makes no model: it is of type {type(found).__name__}.", target, HOW)
+        raise UsageError(f"'{attribute}' is not a factory of models, but a {type(found).__name__}.", target, HOW)
     return found
 
 
@@ -81,7 +81,7 @@ def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Calla
     wanted = [item.name for item in plain if item.default is item.empty and item.name not in offered]
     if wanted:
         fix = f"Give it a default, or name a function that takes only {KEYWORDS}."
-        raise UsageError(f"The factory wants '{wanted[0]}', which nobody knows here.", target, fix)
+        raise UsageError(f"The factory requires the argument '{wanted[0]}', which slr does not pass.", target, fix)
 
     def build() -> nn.Module:
         try:
@@ -90,10 +90,10 @@ def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Calla
                 if isinstance(model, nn.Module):
                     _materialise(model, layout.width)
         except (Exception, SystemExit) as problem:
-            _blame(problem, target, f"The factory, called with {', '.join(offered) or 'nothing'}, fails")
+            _blame(problem, target, f"The factory, called with {', '.join(offered) or 'nothing'}, failed")
         if not isinstance(model, nn.Module):
             fix = "Return the torch.nn.Module itself."
-            raise SlrError(f"The factory gives a {type(model).__name__}, no torch.nn.Module.", target, fix)
+            raise SlrError(f"The factory returns a {type(model).__name__} instead of a torch.nn.Module.", target, fix)
         return model
 
     return build
@@ -124,12 +124,12 @@ def own_code() -> Iterator[None]:
 
 def _blame(problem: BaseException, target: str, what: str) -> NoReturn:
     """What the user's own code raised, with the line of it that did."""
-    reason = (str(problem).strip().splitlines() or [""])[0]
+    reason = reason_of(problem)
     here, line = str(Path.cwd()), ""
     for frame in traceback.extract_tb(problem.__traceback__):
         if frame.filename.startswith(here) or not line:
             line = "" if frame.filename == __file__ else f"See {frame.filename}, line {frame.lineno}."
-    raise SlrError(f"{what}: {type(problem).__name__}: {reason}", target, line) from problem
+    raise SlrError(f"{what}: {type(problem).__name__}: {reason}.", target, line) from problem
 
 
 def _nearest(module: Any, name: str) -> str:

@@ -30,7 +30,7 @@ class Architecture(NamedTuple):
 
 ARCHITECTURES = {
     "tcn": Architecture(
-        TCN, TCNOptions, "convolutions alone, whose decisions see a sign and its neighbours; quickest, under 0.6 M"
+        TCN, TCNOptions, "convolutions only, which see a sign and its neighbours; fastest, under 0.6 M"
     ),
     "conv-bilstm": Architecture(
         ConvBiLSTM, ConvBiLSTMOptions, "two convolutions with pooling, two BiLSTM layers over the whole clip; under 1 M"
@@ -38,7 +38,7 @@ ARCHITECTURES = {
     "ensemble": Architecture(
         Ensemble,
         EnsembleOptions,
-        "four narrower ones, learnt each by itself and averaged; surest on new signers, 1.6 M",
+        "four narrower ones, trained independently and averaged; best on new signers, 1.6 M",
     ),
     "conformer": Architecture(
         Conformer, ConformerOptions, "strided convolutions, four conformer layers with windowed attention; under 2 M"
@@ -47,7 +47,7 @@ ARCHITECTURES = {
         Streaming, StreamingOptions, "strided convolutions and two LSTM layers that look back; answers in chunks"
     ),
     "mobilenetv3": Architecture(
-        MobileNetV3, MobileNetV3Options, "an encoder a group, MobileNetV3 blocks, one BiLSTM; full frame rate, 14 M"
+        MobileNetV3, MobileNetV3Options, "an encoder per group, MobileNetV3 blocks, one BiLSTM; full frame rate, 14 M"
     ),
     "mobilenetv3-collapsed": Architecture(
         Collapsed, MobileNetV3Options, "the same with time averaged away; a control for `slr check`, not for use"

@@ -52,11 +52,11 @@ class StreamingOptions:
         if self.layers < 1:
             raise UsageError(f"There cannot be {self.layers} layers.", "layers", "Make it 1 or more.")
         if self.kernel < 2:
-            raise UsageError(f"A step of 2 frames leaves some unseen by a kernel of {self.kernel}.", "kernel",
+            raise UsageError(f"A stride of 2 frames skips some with a kernel of {self.kernel}.", "kernel",
                              "Make it 2 or more.")  # fmt: skip
         if self.lookahead < 0 or self.lookahead % STRIDE:
             raise UsageError(
-                f"A lookahead of {self.lookahead} frames is no whole number of steps.",
+                f"A lookahead of {self.lookahead} frames is not a whole number of steps.",
                 "lookahead",
                 f"Make it 0 or a multiple of {STRIDE}.",
             )

@@ -60,9 +60,9 @@ class TCNOptions:
             raise UsageError(f"There cannot be {min(self.width, self.first)} channels.", "width, first", fix)
         require_centred(self.kernel)
         if not 1 <= self.strides <= MOST_STRIDES:
-            raise UsageError(f"There cannot be {self.strides} strides.", "strides", f"Use 1 to {MOST_STRIDES}.")
+            raise UsageError(f"The strides cannot be {self.strides}.", "strides", f"Use 1 to {MOST_STRIDES}.")
         if any(dilation < 1 for dilation in self.dilations):
-            raise UsageError("A dilation is 1 or more.", "dilations", "Write it as [1, 2].")
+            raise UsageError("Every dilation must be 1 or more.", "dilations", "Write it as [1, 2].")
 
 
 class TCN(SignModel):

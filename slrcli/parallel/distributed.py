@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from slrcli.errors import EXIT_FAILURE, SlrError, UsageError
+from slrcli.errors import EXIT_FAILURE, SlrError, UsageError, reason_of
 
 Found = TypeVar("Found")
 
@@ -70,9 +70,8 @@ def joined(gpu: bool) -> Iterator[int]:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=LONGEST_WAIT)
     except (RuntimeError, ValueError) as error:
-        fix = "start it with torchrun; on one machine GLOO_SOCKET_IFNAME=lo helps where the network is in the way"
-        reason = str(error).splitlines()[0]
-        raise SlrError(f"the other processes cannot be reached: {reason}", "torchrun", fix) from error
+        fix = "Start it with torchrun; on a single machine GLOO_SOCKET_IFNAME=lo avoids problems with the network."
+        raise SlrError(f"The other processes cannot be reached: {reason_of(error)}.", "torchrun", fix) from error
     try:
         yield dist.get_rank()
     finally:
@@ -158,10 +157,10 @@ def gathered(text: str) -> list[str]:
 
 
 def agreed(work: Callable[[], Found]) -> Found:
-    """What `work` gives, once it has given something in all processes.
+    """The result of `work`, once it has succeeded in all processes.
 
     Raises:
-        SlrError: the failure of the first process that failed, in process 0; the others end without a word.
+        SlrError: the failure of the first process that failed, in process 0; the others exit silently.
     """
     if size() == 1:
         return work()

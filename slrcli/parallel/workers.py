@@ -230,8 +230,8 @@ class _Worker:
             code = self._exit_code()
             ended = f"signal {-code}" if code and code < 0 else f"exit code {code}"
             raise WorkerDied(
-                f"the process that worked on it came to an end ({ended})",
-                fix="the file may be damaged, or memory short: try it alone, with --jobs 1",
+                f"The worker process ended unexpectedly ({ended}).",
+                fix="The file may be damaged or memory short: try it alone with --jobs 1.",
             ) from None
         return ForkingPickler.loads(answer)
 

@@ -46,13 +46,13 @@ class Aligned:
 
 
 def known_clip(path: Path, glosses: str) -> list[Known]:
-    """One file, and its glosses parted by white space.
+    """One file, and its glosses separated by white space.
 
     Raises:
         UsageError: no glosses.
     """
     if not glosses.split():
-        raise UsageError("no glosses are named", "--glosses", 'write them as "HELLO YOU"')
+        raise UsageError("No glosses are given.", "--glosses", 'Write them as "HELLO YOU".')
     return [Known(path.stem, path, tuple(glosses.split()))]
 
 
@@ -75,7 +75,7 @@ def align(console: Console, recogniser: ClipRecogniser, clips: Sequence[Known], 
         console: for progress.
         recogniser: whose vocabulary's normaliser the glosses go through.
         clips: what to align.
-        fps: frames a second; 0: as the files say, or what the recogniser was trained on.
+        fps: frames per second; 0 takes that of the files, or that of the training data.
     """
     rates = FrameRates(console, fps, recogniser.meta.fps)
     with console.progress("aligning", len(clips)) as task:
@@ -140,9 +140,8 @@ def _ids(recogniser: ClipRecogniser, item: Known) -> list[int]:
     """
     glosses = recogniser.vocabulary.normalise(item.glosses)
     if not glosses:
-        raise DataError(
-            "there is no gloss to place", item.id, "the annotation is empty, or its normaliser left nothing"
-        )
+        fix = "Check the annotation: it is empty, or the normaliser left nothing of it."
+        raise DataError("There is no gloss to align.", item.id, fix)
     try:
         return recogniser.vocabulary.encode(glosses)
     except DataError as error:

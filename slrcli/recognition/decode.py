@@ -33,11 +33,11 @@ class DecodeOptions:
     """What clips are decoded with.
 
     Attributes:
-        model: checkpoint, run or exported model; None is the newest run, which is named aloud.
+        model: checkpoint, run or exported model; None is the newest run, which a note names.
         device: where a checkpoint is run.
         extraction: how videos become landmarks; their layout is always the checkpoint's.
-        jobs: processes that look at videos, and that search; 0: one for each core.
-        decoder: what was said about the decoder.
+        jobs: processes for landmark extraction and for the beam search; 0: one per core.
+        decoder: settings of the decoder given by the user.
     """
 
     model: Path | None = None
@@ -52,7 +52,7 @@ class Decoded:
     """One file's outcome: a hypothesis, or the error that stood in its way.
 
     Attributes:
-        times: of a video, for each frame the second at which it is shown.
+        times: for a video, the presentation time of each frame in seconds.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class Decoded:
         return self.hypothesis
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for `--json`; spans are frames, the end exclusive; of videos also seconds."""
+        """Plain values, for `--json`; spans are in frames, the end exclusive; for videos also in seconds."""
         if self.hypothesis is None:
             return {"file": str(self.path), "error": str(self.error)}
         found = {"file": str(self.path), "frames": self.frames, **self._dict_of(self.hypothesis)}
@@ -108,7 +108,7 @@ def decode(console: Console, paths: Sequence[Path], decode_options: DecodeOption
 
     Args:
         paths: feature files, videos, folders of pictures, or folders of all these.
-        means: what they are decoded with.
+        decode_options: what they are decoded with.
 
     Raises:
         SlrError: no checkpoint, or a folder without clips.
@@ -237,7 +237,6 @@ def clips(paths: Sequence[Path]) -> Iterator[Path]:
             continue
         inside = [*clips_below(path), *sources_below(path)]
         if not inside:
-            raise DataError(
-                "the folder holds neither feature files nor videos", str(path), f"such as {', '.join(SUFFIXES)}, .mp4"
-            )
+            fix = f"Name a folder with files such as {', '.join(SUFFIXES)} or .mp4."
+            raise DataError("The folder contains neither feature files nor videos.", str(path), fix)
         yield from sorted(inside)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from slrcli import __version__
-from slrcli.errors import DependencyError, SlrError
+from slrcli.errors import DependencyError, SlrError, reason_of
 from slrcli.features.clip import padded
 from slrcli.models.base import Output, SignModel
 from slrcli.recognition.from_checkpoint import Recogniser
@@ -77,9 +77,9 @@ def export(recogniser: Recogniser, checkpoint: str) -> Graph:
     try:
         proto = _folded(_traced(recogniser.model, recogniser.meta.layout.width))
     except Exception as error:  # of many kinds, all of them the exporter's
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        fix = "architectures that slr brings along can; of your own, avoid sizes that are read as numbers"
-        raise SlrError(f"the network cannot be exported: {reason}", recogniser.meta.config.model.arch, fix) from error
+        what = f"The network cannot be exported: {reason_of(error)}."
+        fix = "Use an architecture of slr, or avoid Python numbers that are computed from tensor sizes in your own."
+        raise SlrError(what, recogniser.meta.config.model.arch, fix) from error
     onnx.helper.set_model_props(proto, _properties(recogniser, checkpoint, "float32"))
     return _checked(recogniser, proto.SerializeToString(), TOLERANCE)
 
@@ -166,8 +166,8 @@ def _checked(recogniser: Recogniser, data: bytes, tolerance: float) -> Graph:
         other = ExportedRecogniser.open(path)
     difference = max(_difference(recogniser, other, frames) for frames in TRIED)
     if not difference <= tolerance:
-        what = f"the exported graph differs from torch by {difference:.2g} nats"
-        fix = "nothing was written; use another version of torch or onnxruntime"
+        what = f"The exported graph differs from torch by {difference:.2g} nats, so nothing was written."
+        fix = "Use another version of torch or onnxruntime."
         raise SlrError(what, recogniser.meta.config.model.arch, fix)
     return Graph(data, difference)
 
@@ -214,6 +214,6 @@ def _need():
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        what = f"exporting needs the library {error.name}, which is not installed"
-        raise DependencyError(what, fix="pip install 'slrcli[export]'") from error
+        what = f"Exporting needs the library {error.name}, which is not installed."
+        raise DependencyError(what, fix="Run pip install 'slrcli[export]'.") from error
     return onnx

@@ -9,7 +9,7 @@ from slrcli.checkpoints.checkpoint import load_checkpoint
 from slrcli.checkpoints.meta import Meta
 from slrcli.checkpoints.runs import find_checkpoint
 from slrcli.corpus.clips import Batch
-from slrcli.errors import UsageError
+from slrcli.errors import UsageError, reason_of
 from slrcli.features.hands import free_hands
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.base import Output, SignModel, log_softmax
@@ -35,8 +35,8 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"The device '{name}' cannot be used: {reason}", "--device", "Use --device auto.") from error
+        what = f"The device '{name}' cannot be used: {reason_of(error)}."
+        raise UsageError(what, "--device", "Use --device auto.") from error
     return device
 
 

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from slrcli.checkpoints.meta import Meta
-from slrcli.errors import CheckpointError, DependencyError, SlrError, UsageError
+from slrcli.errors import CheckpointError, DependencyError, SlrError, UsageError, reason_of
 from slrcli.parallel.workers import usable_cores
 from slrcli.recognition.recogniser import ClipRecogniser
 
 FORMAT = "slr-exported-1"
 INPUTS, OUTPUTS = ("x", "lengths"), ("log_probs", "output_lengths")
 LOCAL = "local_log_probs"
-REMEDY = "export it again with slr export"
+REMEDY = "Export it again with slr export."
 ERRORS_ONLY = 3  # of onnxruntime's levels of logging
 PROVIDERS = ["CPUExecutionProvider"]
 
@@ -87,20 +87,20 @@ class ExportedRecogniser(ClipRecogniser):
             UsageError: another device than the processor.
         """
         if device not in ("auto", "cpu"):
-            fix = "leave --device out, or decode with the checkpoint itself"
-            raise UsageError("an exported model runs on the processor", f"--device {device}", fix)
+            fix = "Leave --device out, or decode with the checkpoint itself."
+            raise UsageError("An exported model runs on the CPU only.", f"--device {device}", fix)
         session = open_session(path)
         known = session.get_modelmeta().custom_metadata_map
         if known.get("format") != FORMAT:
-            raise CheckpointError("the file is no model that slr exported", f"{path} (expected {FORMAT})", REMEDY)
+            raise CheckpointError("The file is not a model exported by slr.", f"{path} (expected {FORMAT})", REMEDY)
         try:
             values = {key: json.loads(known[key]) for key in META_KEYS if key in known}
             recogniser = cls(session, Meta.from_dict(values, str(path)), known)
             recogniser._check_fit()
             return recogniser
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SlrError) as error:
-            reason = _first_line(error)
-            raise CheckpointError(f"the metadata of the model are damaged: {reason}", str(path), REMEDY) from error
+            what = f"The metadata of the model are damaged: {reason_of(error)}."
+            raise CheckpointError(what, str(path), REMEDY) from error
 
     def log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `ClipRecogniser`."""
@@ -114,8 +114,8 @@ class ExportedRecogniser(ClipRecogniser):
         try:
             found, steps = self._session.run(outputs, dict(zip(INPUTS, (x, lengths), strict=True)))
         except Exception as error:  # its exceptions have no base of their own
-            what = f"the exported model cannot take {len(x)} clips of {x.shape[1]:,} frames: {_first_line(error)}"
-            raise SlrError(what, fix="decode long clips one by one, or in parts") from error
+            what = f"The exported model fails on {len(x)} clips of {x.shape[1]:,} frames: {reason_of(error)}."
+            raise SlrError(what, fix="Decode long clips one by one, or in parts.") from error
         return found, steps
 
     def _check_fit(self) -> None:
@@ -128,9 +128,9 @@ class ExportedRecogniser(ClipRecogniser):
             (OUTPUTS[0], self.vocabulary.size, "the vocabulary's tokens"),
         ):
             if len(shapes[name]) != 3 or shapes[name][2] != size:
-                raise ValueError(f"{name} is of shape {shapes[name]}, {of} are {size}")
+                raise ValueError(f"{name} has the shape {shapes[name]}, but {of} are {size}")
         if not 0 < self.stride < math.inf or self.least_frames < 1:
-            raise ValueError(f"a stride of {self.stride:g} and {self.least_frames} frames at least cannot be")
+            raise ValueError(f"a stride of {self.stride:g} with at least {self.least_frames} frames is impossible")
 
 
 META_KEYS = (
@@ -155,12 +155,7 @@ def open_session(path: Path) -> Any:
     try:
         return runtime.InferenceSession(str(path), options, providers=PROVIDERS)
     except Exception as error:  # its exceptions have no base of their own
-        reason = _first_line(error)
-        raise CheckpointError(f"the model cannot be read: {reason}", str(path), REMEDY) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"The model cannot be read: {reason_of(error)}.", str(path), REMEDY) from error
 
 
 def need_runtime() -> ModuleType:
@@ -168,6 +163,6 @@ def need_runtime() -> ModuleType:
     try:
         import onnxruntime
     except ImportError as error:
-        fix = "pip install 'slrcli[onnx]'"
-        raise DependencyError("exported models need the library onnxruntime", ".onnx", fix) from error
+        fix = "Run pip install 'slrcli[onnx]'."
+        raise DependencyError("Exported models need the library onnxruntime.", ".onnx", fix) from error
     return onnxruntime

@@ -26,12 +26,12 @@ Points = Callable[[np.ndarray], np.ndarray]
 
 @dataclass
 class Pace:
-    """How fast it goes.
+    """The speed of live recognition.
 
     Attributes:
-        came, dropped: frames of the stream, and those of them that were not looked at.
+        came, dropped: frames of the stream, and those of them that were not processed.
         seconds: since the first of them.
-        wanted: frames a second that the stream should have.
+        wanted: frames per second that the stream should have.
     """
 
     came: int = 0
@@ -41,7 +41,7 @@ class Pace:
 
     @property
     def reached(self) -> float:
-        """Frames a second that were looked at."""
+        """Frames per second that were processed."""
         return (self.came - self.dropped) / self.seconds if self.seconds > 0 else 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,8 +51,8 @@ class Pace:
     def __str__(self) -> str:
         share = self.dropped / self.came if self.came else 0.0
         return (
-            f"{self.reached:.1f} frames/s of {self.wanted:.4g} looked at; "
-            f"{self.dropped} of {self.came} frames ({share:.0%}) left out"
+            f"{self.reached:.1f} of {self.wanted:.4g} frames/s were processed; "
+            f"{self.dropped} of {self.came} frames ({share:.0%}) were dropped."
         )
 
 
@@ -67,7 +67,7 @@ def live(
     """The glosses of a stream until it ends; an interruption (Ctrl-C) is such an end.
 
     Args:
-        console: hears now and then, and at the end, how fast it goes.
+        console: for the speed, every few seconds and at the end.
         recogniser: of a layout that MediaPipe gives.
         stream: see `camera` and `pipe`.
         options: how it is recognised.
@@ -91,7 +91,7 @@ def live(
 def glosses(
     console: Console, rows: Iterator[np.ndarray], recogniser: StreamRecogniser, pace: Pace
 ) -> Iterator[StreamEvent]:
-    """What a stream recogniser makes of rows `[n, D]` as they come, telling the pace every few seconds."""
+    """What a stream recogniser makes of rows `[n, D]` as they arrive; the pace is noted every few seconds."""
     told = 0.0
     try:
         for part in rows:

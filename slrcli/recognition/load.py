@@ -30,10 +30,10 @@ def open_recogniser(
     """The recogniser of a run, a checkpoint or an exported model, with its decoder and its calibration.
 
     Args:
-        console: hears which decoder it is, and which model where none was named.
+        console: for notes on the decoder, and on the model where none was named.
         model: None is the newest run.
         device: where a checkpoint is run.
-        decoder: what was said about the decoder.
+        decoder: settings of the decoder given by the user.
         stack: see `attach_decoder`.
 
     Raises:
@@ -60,8 +60,9 @@ def load_recogniser(path: Path, device: str = "auto") -> ClipRecogniser:
     try:
         from slrcli.recognition.from_checkpoint import Recogniser, choose_device
     except ModuleNotFoundError as error:  # where an exported model is all that should run
-        fix = "pip install slrcli with all it needs, or name what slr export made of it"
-        raise DependencyError(f"a checkpoint needs {error.name}, which is not installed", str(path), fix) from error
+        what = f"A checkpoint needs the library {error.name}, which is not installed."
+        fix = "Install slrcli with all its dependencies, or name an exported model (slr export)."
+        raise DependencyError(what, str(path), fix) from error
     return Recogniser.from_checkpoint(path, choose_device(device))
 
 
@@ -73,7 +74,7 @@ def attach_decoder(
     stack: ExitStack | None = None,
     calibrated: bool = True,
 ) -> str:
-    """Give a recogniser its decoder, and the calibration that belongs to it; say aloud what is not the best path.
+    """Give a recogniser its decoder, and the calibration that belongs to it; note any decoder other than the best path.
 
     Args:
         stack: ends the processes of a search on several cores; without it there is one process.
@@ -83,7 +84,7 @@ def attach_decoder(
         The decoder's signature.
 
     Raises:
-        SlrError: settings that cannot be, or a language model that cannot be read.
+        SlrError: impossible settings, or a language model that cannot be read.
     """
     options = wanted.settings(checkpoint, recogniser.meta)
     wanted.require_model(options, checkpoint)
@@ -96,9 +97,9 @@ def attach_decoder(
     recogniser.calibration = calibration_of(checkpoint, recogniser.meta, signature) if calibrated else None
     source, beside = wanted.source(checkpoint), checkpoint.parent / DECODER_FILE
     if signature != decoder_signature(DecodeConfig()):
-        console.note(f"decoder {signature}{f', settings of {shown(source)}' if source else ''}")
+        console.note(f"decoder: {signature}{f', settings from {shown(source)}' if source else ''}")
     if source is None and beside.is_file():
-        console.note(f"{shown(beside)} was tuned for other weights than those of {checkpoint.name}; it is left aside")
+        console.note(f"{shown(beside)} was tuned for other weights than those of {checkpoint.name} and is ignored.")
     return signature
 
 

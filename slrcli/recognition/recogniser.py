@@ -11,7 +11,7 @@ from slrcli.decoding.calibration import Calibration
 from slrcli.decoding.decoder import Decoder, make_decoder
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.stream import StreamRecogniser
-from slrcli.errors import DataError
+from slrcli.errors import DataError, reason_of
 from slrcli.features.clip import check_width, is_empty, load_clip, padded, ready_clip
 from slrcli.glosses.vocabulary import Vocabulary
 
@@ -49,33 +49,34 @@ class ClipRecogniser:
         return 0
 
     def load(self, path: Path) -> np.ndarray:
-        """A feature file as this recogniser wants it; DataError where it does not fit or nobody is seen in it."""
+        """A feature file, prepared for this recogniser; DataError where it does not fit or nobody is seen in it."""
         return _require_person(load_clip(path, self.meta.layout, **self.meta.config.data.preparation), path)
 
     def prepared(self, x: np.ndarray, name: str = "array") -> np.ndarray:
-        """An array `[T, D]` of the layout's columns as this recogniser wants it; `name` it in errors.
+        """An array `[T, D]` of the layout's columns prepared for this recogniser; errors name it `name`.
 
         Raises:
-            DataError: it is of another shape or kind, holds no frame or infinite values, or nobody is seen in it.
+            DataError: wrong shape or type, no frames, infinite values, or no person was seen in it.
         """
         x = self.frames(x, name)
         if not len(x):
-            raise DataError("the clip has no frame", name, "give an array of shape [T, D]")
+            raise DataError("The clip has no frames.", name, "Give an array of shape [T, D].")
         return _require_person(ready_clip(x, self.meta.layout, name, **self.meta.config.data.preparation), name)
 
     def frames(self, x: np.ndarray, name: str = "array") -> np.ndarray:
         """Frames as float32 `[n, D]`, D the columns of the layout.
 
         Raises:
-            DataError: they are no such thing.
+            DataError: they are not numeric, or of another shape.
         """
         try:
             x = np.asarray(x, np.float32)
         except (TypeError, ValueError) as error:
-            raise DataError(f"these are no numbers: {error}", name, "give an array of shape [T, D]") from error
+            what = f"The clip is not numeric: {reason_of(error)}."
+            raise DataError(what, name, "Give an array of shape [T, D].") from error
         if x.ndim != 2:
-            what = f"a clip is an array of frames and columns, not one of shape {list(x.shape)}"
-            raise DataError(what, name, "give an array of shape [T, D]")
+            what = f"A clip has two axes, frames and columns, but this array has the shape {list(x.shape)}."
+            raise DataError(what, name, "Give an array of shape [T, D].")
         check_width(x.shape[1], self.meta.layout, name)
         return x
 
@@ -142,6 +143,6 @@ class ClipRecogniser:
 def _require_person(clip: np.ndarray, where: str | Path) -> np.ndarray:
     """The clip; DataError where every value of it is missing."""
     if is_empty(clip):
-        what = f"no person was seen in {Path(where).name}: every value of its {len(clip):,} frames is missing"
-        raise DataError(what, where, "look at it with slr show, and extract it again")
+        what = f"No person was seen in {Path(where).name}: all values of its {len(clip):,} frames are missing."
+        raise DataError(what, where, "Look at it with slr show, then extract it again.")
     return clip

@@ -51,7 +51,8 @@ class DecoderOptions:
         if given.get("beam") == 0:
             others = [key for key in given if key != "beam"]
             if others:
-                raise UsageError(f"the best path knows no {', '.join(others)}", "--beam 0", "use a beam of 1 or more")
+                what = f"The best path does not use {', '.join(others)}."
+                raise UsageError(what, "--beam 0", "Use a beam of 1 or more.")
             options = DecodeConfig()
         elif path:
             options = read_decoder(path)
@@ -75,8 +76,8 @@ class DecoderOptions:
         """CheckpointError where a checkpoint was tuned with a language model, came without it, and nobody names one."""
         own = "lm" not in self.given and self.source(checkpoint) is None
         if own and options.lm and not is_stored(options.lm) and not Path(options.lm).is_file():
-            what = f"the decoder was tuned with the language model {Path(options.lm).name}, which is not there"
-            fix = f"put it there, name it with --lm FILE, or decode {checkpoint.name} without it (--beam 0)"
+            what = f"The decoder was tuned with the language model {Path(options.lm).name}, which is missing."
+            fix = f"Put it there, name it with --lm FILE, or decode {checkpoint.name} without it (--beam 0)."
             raise CheckpointError(what, options.lm, fix)
 
 
@@ -110,7 +111,8 @@ def read_decoder(path: Path) -> DecodeConfig:
     unknown = [name for name in tables if name not in (SECTION, OF)]
     if unknown or not isinstance(tables.get(SECTION), dict):
         what = f"There is no section [{unknown[0]}]." if unknown else f"The section [{SECTION}] is missing."
-        raise UsageError(what, str(path), nearest(unknown[0], [SECTION]) if unknown else "slr eval --tune writes one")
+        fix = nearest(unknown[0], [SECTION]) if unknown else "Run slr eval --tune, which writes it."
+        raise UsageError(what, str(path), fix)
     options = merge_section(DecodeConfig(), tables[SECTION], f"{path}, [{SECTION}]")
     check_section(options, f"{path}, {SECTION}.")
     if options.lm:

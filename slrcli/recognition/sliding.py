@@ -38,7 +38,7 @@ class SlidingWindow:
         self._said: list[StreamEvent] = []  # as far as it reaches into the last window
 
     def push(self, frames: np.ndarray) -> list[StreamEvent]:
-        """See `StreamRecogniser`. However the frames are parted, the glosses are the same."""
+        """See `StreamRecogniser`. The glosses do not depend on how the frames are divided."""
         found = []
         for row in frames:
             self._kept.append(row)

@@ -1,4 +1,4 @@
-"""What `slr decode --stream` does: frames come through a pipe or into a growing file, glosses as they get certain."""
+"""What `slr decode --stream` does: frames come from a pipe or a growing file, glosses come out once certain."""
 
 import os
 import time
@@ -29,12 +29,12 @@ def stream_recogniser(
     options: LiveConfig,
     complete: Callable[[np.ndarray], np.ndarray] = lambda x: x,
 ) -> StreamRecogniser:
-    """The one that carries on what it knows, where the recogniser can; else windows of the last seconds.
+    """A recogniser that carries its state from part to part where the network can, else one of sliding windows.
 
     Args:
-        console: is told which of them.
+        console: for a note on which of them.
         recogniser: with its decoder; a search needs windows.
-        fps: frames a second of the stream.
+        fps: frames per second of the stream.
         options: of the windows.
         complete: makes of the frames of a window what the recogniser's layout has.
 
@@ -43,11 +43,11 @@ def stream_recogniser(
     """
     running = recogniser.running()
     if running is not None and isinstance(recogniser.decoder, BestPath):
-        console.note("The network answers while the stream goes on.")
+        console.note("The network recognises the stream as it arrives.")
         return running
     check_live(options)
-    why = "a search looks at windows (--beam 0: none)" if running is not None else "the network looks at whole clips"
-    console.note(f"The last {options.window:g} s are looked at every {options.hop:g} s: {why}.")
+    why = "a beam search needs windows (--beam 0: none)" if running is not None else "the network needs whole clips"
+    console.note(f"The last {options.window:g} s are recognised every {options.hop:g} s: {why}.")
     layout, preparation = recogniser.meta.layout, recogniser.meta.config.data.preparation
 
     def recognise(x: np.ndarray):
@@ -66,11 +66,11 @@ def stream_glosses(
         recogniser: of the layout whose columns a frame has.
         chunks: bytes as they come; see `piped` and `growing`.
         name: of the stream, for errors.
-        fps: frames a second.
+        fps: frames per second.
         options: of the windows, where they are needed.
 
     Raises:
-        DataError: what comes is no frames of that layout; the glosses before it were told.
+        DataError: the bytes are not frames of that layout; glosses recognised before were yielded.
     """
     rows = AnyRows(recogniser.meta.layout.width, name)
     stream = stream_recogniser(console, recogniser, fps, options)
@@ -85,7 +85,7 @@ def stream_glosses(
 
 
 def piped(file: BinaryIO) -> Iterator[bytes]:
-    """What comes through a pipe, at once and not once a buffer is full."""
+    """The bytes of a pipe as they arrive, without waiting for a full buffer."""
     number = file.fileno()
     while data := os.read(number, MOST_BYTES):
         yield data
@@ -110,10 +110,10 @@ def growing(
                     latest = clock()
                     yield data
                 elif os.fstat(file.fileno()).st_size < file.tell():
-                    raise DataError("the file became shorter while it was read", str(path), "only add to its end")
+                    raise DataError("The file was truncated while it was read.", str(path), "Only append to it.")
                 elif clock() - latest >= patience:
                     return
                 else:
                     sleep(LOOK_EVERY)
     except OSError as error:
-        raise DataError(f"the stream cannot be read: {error.strerror}", str(path), "check the name") from error
+        raise DataError(f"The stream cannot be read: {error.strerror}.", str(path), "Check the name.") from error

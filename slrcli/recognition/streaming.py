@@ -15,8 +15,8 @@ from slrcli.models.streaming import Streaming
 class StreamingRecogniser:
     """A `StreamRecogniser` made of a streaming network; its glosses are those of the best path of the whole clip.
 
-    A gloss ends with its last step of 4 frames. It is told with the next step, which takes 4 frames, after the
-    network's lookahead, and after the frames for which gaps are waited for, should there be one.
+    A gloss ends with its last step of 4 frames. It is emitted with the next step, which takes 4 frames, after the
+    network's lookahead, and after the frames that the filling of a gap waits for.
 
     Args:
         model: a network of the architecture `streaming` with a causal frontend, in evaluation mode.
@@ -43,7 +43,7 @@ class StreamingRecogniser:
         self._came = 0
 
     def push(self, frames: np.ndarray) -> list[StreamEvent]:
-        """See `StreamRecogniser`. However the frames are parted, the glosses are the same.
+        """See `StreamRecogniser`. The glosses do not depend on how the frames are divided.
 
         Derivatives that the layout stores are not used, so the positions alone will do.
         """

@@ -1,4 +1,4 @@
-"""What outputs with times need to know of clips: what each is called, and how many frames a second it has."""
+"""What outputs with times need to know of clips: what each is called, and its frame rate."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from slrcli.features.store import is_store, store_of
 
 
 def clip_ids(paths: Sequence[Path], files: Sequence[Path]) -> list[str]:
-    """What to call each file: its place below the folder that was named, without the suffix, or its own name.
+    """The id of each file: its path below the folder that was named, without the suffix, or its own name.
 
     Where two files share such a name, both keep their suffixes.
 
@@ -37,16 +37,16 @@ def clip_ids(paths: Sequence[Path], files: Sequence[Path]) -> list[str]:
     ids = [one if count[one] == 1 else str(place) for one, place in zip(short, places, strict=True)]
     for id, number in Counter(ids).items():
         if number > 1:
-            raise UsageError(f"{number} clips are called {id}", fix="decode the folders one by one")
+            raise UsageError(f"{number} clips have the name {id}.", fix="Decode the folders one by one.")
     return ids
 
 
 class FrameRates:
-    """How many frames a second clips have: as it was said, as their file says, as is usual.
+    """The frame rate of clips: the given one, else that of the file, else the usual one.
 
     Args:
-        console: is told once where it had to be guessed.
-        given: by the user or the corpus; 0 where nothing was said.
+        console: for one note where the rate had to be assumed.
+        given: by the user or the corpus; 0 where neither gives one.
         usual: of what the recogniser was trained on; 0: not known.
     """
 
@@ -55,7 +55,7 @@ class FrameRates:
         self._guessed = False
 
     def of(self, path: Path) -> float:
-        """Frames a second of a feature file.
+        """Frames per second of a feature file.
 
         Raises:
             DataError: the file cannot be read.
@@ -63,5 +63,6 @@ class FrameRates:
         known = self._given or frame_rate(path) or self._usual
         if not known and not self._guessed:
             self._guessed = True
-            self._console.note(f"The files do not say their frames a second; {FRAMES_PER_SECOND:g} is taken (--fps).")
+            assumed = f"{FRAMES_PER_SECOND:g} frames/s are assumed (--fps)"
+            self._console.note(f"The files do not give their frame rate; {assumed}.")
         return known or FRAMES_PER_SECOND

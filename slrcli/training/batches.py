@@ -47,7 +47,7 @@ class TrainBatches:
         targets: gloss ids of each clip.
         options: what is varied.
         output_length: of the model, so that a shortened clip can still carry its glosses.
-        batch_size: utterances a batch.
+        batch_size: utterances per batch.
         seed: of everything random.
         views: variants of each clip in a batch, which keep in step: the first of all clips, then the second of all.
 
@@ -56,7 +56,7 @@ class TrainBatches:
         sign_bank: where signs to be exchanged come from; None until somebody has located them.
 
     Raises:
-        DataError: signs are to be exchanged, and nothing says who signs.
+        DataError: signs are to be exchanged, and the signers are unknown.
     """
 
     pinned = False

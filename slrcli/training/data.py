@@ -62,7 +62,7 @@ def load_training_data(config: Config, console: Console, vocabulary: Vocabulary 
     for note in corpus.notes:
         console.note(note)
     if not config.data.dev_share and not corpus.splits.get("dev") and config.optim.choose != "last":
-        what = "Where all of train is learnt from, no clip is left to choose an epoch by."
+        what = "All of train is used for training, so no clip is left to select an epoch on."
         raise UsageError(what, "data.dev_share", "Add --set optim.choose=last, or give dev a share.")
     corpus = with_dev(corpus, config.data.dev_share, config.run.seed, console)
     for split in ("train", "dev"):
@@ -80,22 +80,23 @@ def load_training_data(config: Config, console: Console, vocabulary: Vocabulary 
     layout = choose_layout(config.data.layout, corpus.split("train"))
     others = [other.name for other in layouts_of_width(layout.width) if other.name != layout.name]
     if config.data.layout == "auto" and others:
-        console.note(f"The features are taken for {layout.name}; --layout can say {', '.join(others)}, as wide as it.")
+        named = f"--layout selects another one of the same width ({', '.join(others)})"
+        console.note(f"The layout is assumed to be {layout.name}; {named}.")
     marks = {name: tuple(item.mark for item in utterances) for name, utterances in corpus.splits.items()}
     corpus = corpus.normalised(vocabulary.normaliser)
     if not any(item.glosses for item in corpus.split("dev")):
-        what = f"no utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored"
-        raise DataError(what, str(corpus.root), "run slr check data")
+        what = f"No utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored."
+        raise DataError(what, str(corpus.root), "Run slr check data.")
     return TrainingData(corpus, vocabulary, layout, marks)
 
 
 def learnable(
     data: TrainingData, config: Config, output_length: Callable[[int], int], console: Console
 ) -> tuple[list[Utterance], list[list[int]]]:
-    """The training utterances that can be learnt from, and their gloss ids; the others are counted aloud.
+    """The training utterances that can be learnt from, and their gloss ids; a warning counts the others.
 
     Left out are empty annotations, clips beyond `max_frames`, and clips too short for their glosses (CTC needs one
-    output frame a gloss and one between equal neighbours). Glosses outside the vocabulary are an error, unless a
+    output frame per gloss and one between equal neighbours). Glosses outside the vocabulary are an error, unless a
     frequency threshold asked for their removal.
 
     Raises:
@@ -128,12 +129,12 @@ def learnable(
         console.warn(f"{len(names)} training utterances {reason} and are left out: {some}")
     if not utterances:
         root = data.corpus.root
-        raise DataError("there is nothing to train on", str(root), f"run slr check data --data-dir {root}")
+        raise DataError("No utterance is left to train on.", str(root), f"Run slr check data --data-dir {root}.")
     return utterances, targets
 
 
 def tell_known(data: TrainingData, console: Console) -> None:
-    """Say which share of dev's sentences stands in train, and warn where that is all of them.
+    """Note which share of dev's sentences is in train, and warn where that is all of them.
 
     Nothing is said of clips of single glosses, which are bound to recur, nor where dev is a part of train, which is
     said elsewhere.
@@ -144,14 +145,14 @@ def tell_known(data: TrainingData, console: Console) -> None:
         return
     if found.all_known:
         console.warn(
-            "All sentences of dev stand in train: the WER on dev measures known sentences only, which may be said by "
-            f"heart. On new ones: slr corpus {data.corpus.root} --split-by sentence --out DIR, or slr train "
+            "All sentences of dev are in train: the WER on dev measures known sentences only, which may be memorised. "
+            f"For unknown sentences use slr corpus {data.corpus.root} --split-by sentence --out DIR, or slr train "
             "--folds sentence:5."
         )
     else:
         console.note(
-            f"{found.known:,} of {found.utterances:,} dev utterances ({found.share:.0f} %) sign a sentence that stands "
-            "in train."
+            f"{found.known:,} of {found.utterances:,} dev utterances ({found.share:.0f} %) sign a sentence that is in "
+            "train."
         )
 
 

@@ -72,7 +72,7 @@ def sign_lengths(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequenc
     """How long the signs of the training clips last, as the recogniser places them; arguments as of `locate`.
 
     Raises:
-        DataError: every clip is too short for its glosses to be parted.
+        DataError: every clip is too short to be segmented into its glosses.
     """
     found: list[float] = []
     for batch in _batches(clips, targets):
@@ -82,7 +82,7 @@ def sign_lengths(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequenc
                 spans = segment(log_probs[row, : lengths[row]], targets[index])
                 found += [(stop - first) * recogniser.stride for first, stop in spans]
     if not found:
-        raise DataError("no clip is long enough to be parted among its glosses", "loss.frames", "leave it at 0")
+        raise DataError("No clip is long enough to be segmented into its glosses.", "loss.frames", "Leave it at 0.")
     return Lengths.of(found)
 
 

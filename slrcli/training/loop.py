@@ -104,7 +104,7 @@ class EMA:
 
 @dataclass(frozen=True)
 class Step:
-    """One batch has been learnt from. `loss` is the main head's CTC loss a gloss; `frames` are without padding."""
+    """One training step is done. `loss` is the main head's CTC loss per gloss; `frames` are without padding."""
 
     epoch: int
     step: int
@@ -375,7 +375,7 @@ class Trainer:
             return
         ids = ", ".join(self.batches.clips.utterances[index].id for index in batch.index[:5])
         raise NotFiniteError(
-            f"{not_finite.code} {NOT_FINITE} (loss {loss}, gradient norm {norm}).",
+            f"{not_finite.code}: {NOT_FINITE} (loss {loss}, gradient norm {norm}).",
             f"epoch {self.progress.epoch}, step {self.progress.step + 1}, utterances {ids}",
             NOT_FINITE_FIX,
         )
@@ -437,9 +437,9 @@ class Trainer:
         """
         if values["batches"] != len(self.batches):
             raise SlrError(
-                f"the run had {values['batches']} steps an epoch, now there are {len(self.batches)}",
+                f"The run had {values['batches']} steps per epoch, but there are {len(self.batches)} now.",
                 "--resume",
-                "resume with the same data and batch size, or start a new run",
+                "Resume with the same data and batch size, or start a new run.",
             )
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():

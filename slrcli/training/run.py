@@ -48,8 +48,8 @@ def require_precision(model: nn.Module, precision: str) -> None:
             probe = nn.LSTM(lstm.input_size, lstm.hidden_size, batch_first=True)
             probe(torch.ones(1, 2, lstm.input_size))[0].float().sum().backward()
     except RuntimeError as error:
-        fix = "Use --precision fp32, or an architecture without them: --arch tcn."
-        raise SlrError("This processor computes no LSTM in bf16.", "--precision bf16", fix) from error
+        fix = "Use --precision fp32, or an architecture without LSTMs: --arch tcn."
+        raise SlrError("This CPU has no LSTM in bf16.", "--precision bf16", fix) from error
 
 
 @contextmanager
@@ -149,7 +149,7 @@ class Record:
             self.say(f"{passed}.")
         for finding in event.findings:
             style = "quiet" if finding.level is Level.NOTE else "warning"
-            self.say(f"{finding.code} {finding.what}. {finding.fix}", style)
+            self.say(f"{finding.code}: {finding.what} {finding.fix}", style)
 
     def say(self, line: str, style: str = "") -> None:
         """One line, to the log and to whoever watches."""
@@ -245,19 +245,19 @@ def fresh(config: Config, console: Console) -> tuple[TrainingData, SignModel]:
 
 
 def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, newest: bool = True) -> TrainResult:
-    """Go on with a run where it stopped, with its own settings but for those that `overrides` changes.
+    """Resume a run where it stopped, with its own settings except those in `overrides`.
 
     With `newest`, `runs/latest` means this run from now on.
 
     Raises:
-        CheckpointError: the folder holds no run that can go on.
+        CheckpointError: the folder contains no run that can be resumed.
     """
     folder = run_folder(run)
 
     def begin() -> tuple[Config, TrainingData, SignModel]:
         if not (folder / LAST).is_file() or not (folder / STATE).is_file():
-            what = "The folder holds no run to go on with."
-            raise CheckpointError(what, str(run), f"It should hold {LAST} and {STATE}.")
+            what = "The folder contains no run to resume."
+            raise CheckpointError(what, str(run), f"Name a run that contains {LAST} and {STATE}.")
         config = Config.from_dict(as_begun(read_toml(folder / CONFIG)), str(folder / CONFIG))
         config = merge(config, overrides, "command line")
         check_bounds(config)
@@ -266,9 +266,9 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
         require_precision(model, config.run.precision)
         data = load_training_data(config, console, meta.vocabulary)
         if meta.data_hash and meta.data_hash != data.corpus.hash:
-            console.warn("The annotations are not those that the run began with.")
+            console.warn("The annotations have changed since the run began.")
         if changed := differences(meta.versions):
-            console.warn(f"The run goes on, but not to the very same bits: {changed}.")
+            console.warn(f"The resumed run will not be bit-identical to an uninterrupted one: {changed}.")
         return config, replace(data, layout=meta.layout), model
 
     config, data, model = distributed.agreed(begin)
@@ -277,9 +277,9 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
     if not distributed.first():
         return session.follow()
     if session.trainer.progress.epoch > config.optim.epochs:
-        console.note(f"The run is complete ({config.optim.epochs} epochs); --epochs N lets it go on further.")
+        console.note(f"The run is complete ({config.optim.epochs} epochs); --epochs N continues it.")
     else:
-        console.note(f"Going on with {shown(folder)} at epoch {session.trainer.progress.epoch}.")
+        console.note(f"Resuming {shown(folder)} at epoch {session.trainer.progress.epoch}.")
     atomic_write_text(folder / CONFIG, to_toml(config))
     if newest:
         point_latest(folder)
@@ -341,9 +341,7 @@ class Session:
         )
         unknown = vocabulary.unknown([item.glosses for item in self.data.dev])
         if unknown:
-            self.console.note(
-                f"{sum(unknown.values())} dev glosses are not in the vocabulary and are errors for certain."
-            )
+            self.console.note(f"{sum(unknown.values())} dev glosses are not in the vocabulary and are certain errors.")
         tell_known(self.data, self.console)
         size = model.parameter_count * 4 / 2**20
         self.console.note(
@@ -370,7 +368,7 @@ class Session:
             some = [self.dev[index] for index in range(min(4, len(self.dev)))]
             hypotheses = self.trainer.recogniser.recognise(some)
         self.console.result(f"dry run: loss {step.loss:.2f}, gradient norm {step.grad_norm:.2f}, {step.frames} frames")
-        self.console.result(f"dry run: {len(hypotheses)} dev clips decoded; nothing was written")
+        self.console.result(f"dry run: {len(hypotheses)} dev clips decoded, nothing written")
         numbers = {"loss": step.loss, "grad_norm": step.grad_norm, "frames": step.frames, "decoded": len(hypotheses)}
         return TrainResult(None, None, numbers, 0)
 
@@ -434,15 +432,16 @@ class Session:
                     record.say(line, "warning" if line.endswith(".") else "")
         if stopped == "lost":
             where = f"epoch {self.trainer.progress.epoch}, after step {self.trainer.progress.step}"
-            fix = f"See what became of it, then go on from that very step: slr train --resume {shown(folder)}"
-            raise SlrError("One of the processes that train together is gone; all before it is saved.", where, fix)
+            fix = f"Find out why it ended, then resume from that step with slr train --resume {shown(folder)}."
+            raise SlrError("A training process has ended unexpectedly; the run is saved up to then.", where, fix)
         if stopped == "interrupted":
-            self.console.note(f"Stopped and saved. Go on with: slr train --resume {shown(folder)}")
+            self.console.note(f"Stopped and saved. To continue: slr train --resume {shown(folder)}")
         elif stopped == "patience":
-            self.console.note(f"Stopped: no better WER on dev for {self.config.optim.patience} epochs.")
+            self.console.note(f"Stopped: the WER on dev has not improved for {self.config.optim.patience} epochs.")
         if self.audit and last and (offset := spike_offset(last.evaluation.hypotheses, self.audit.hypotheses)):
             self.console.note(
-                f"On dev the student spikes {offset[0]:+.1f} frames from its teacher, {offset[1]:.1f} frames apart."
+                f"On dev the student spikes {offset[0]:+.1f} frames from its teacher on average (mean distance "
+                f"{offset[1]:.1f} frames)."
             )
         checkpoint = folder / BEST
         return TrainResult(

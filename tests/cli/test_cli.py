@@ -278,7 +278,7 @@ def test_missing_features_tell_count_ids_and_places(slr, tmp_path):
         (["train", "--data-dir", "CORPUS", "--device", "cuda:99"], 2, "--device auto"),
         (["train", "--data-dir", "CORPUS", "--batch-size", "0"], 2, "at least 1"),
         (["train", "--data-dir", "CORPUS", "--precision", "fp8"], 2, "fp32"),
-        (["train", "--resume", "nowhere"], 1, "no run to go on with"),
+        (["train", "--resume", "nowhere"], 1, "no run to resume"),
         (["eval", "nowhere", "--data-dir", "CORPUS"], 1, "no such checkpoint"),
         (["eval", "--data-dir", "CORPUS", "--split", "tset"], 1, "no split"),
         (["decode", "nowhere.npy"], 1, "nowhere.npy"),
@@ -311,7 +311,7 @@ def test_a_dev_split_without_glosses_is_refused(slr, tmp_path):
     rows = [line.rpartition("|")[0] + "|" for line in table.read_text().splitlines()[1:]]
     table.write_text("\n".join(["id|folder|signer|annotation", *rows]) + "\n")
     result = slr("train", "--data-dir", corpus)
-    assert result.exit_code == 1 and "no utterance of dev has glosses" in result.stderr
+    assert result.exit_code == 1 and "No utterance of dev has glosses" in result.stderr
 
 
 def test_without_a_dev_split_all_of_train_may_be_learnt_from(slr, tmp_path):

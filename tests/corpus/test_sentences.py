@@ -164,9 +164,9 @@ def test_of_an_old_checkpoint_nothing_is_claimed(checkpoint, corpus, tmp_path):
     assert document["seen"] is None and document["unseen"] is None
     assert {row["seen"] for row in document["per_utterance"]} == {None}
     page = (tmp_path / "page" / "index.html").read_text()
-    assert "does not say which sentences" in page and 'id="sentences"' not in page
+    assert "does not record its training sentences" in page and 'id="sentences"' not in page
     told = slr("eval", old, "--data-dir", corpus)
-    assert "seen in train" not in told.stdout and told.stderr.count("which sentences") == 1
+    assert "seen in train" not in told.stdout and told.stderr.count("its training sentences") == 1
 
 
 # What a corpus shares between its splits
@@ -199,13 +199,13 @@ def told_by_dry_run(corpus: Path, *more: str) -> str:
 
 def test_train_warns_where_dev_has_no_sentence_of_its_own(known_dev):
     told = told_by_dry_run(known_dev)
-    assert "Warning: All sentences of dev stand in train" in told
+    assert "Warning: All sentences of dev are in train" in told
     assert "--split-by sentence" in told and "--folds sentence:5" in told
 
 
 def test_train_notes_the_share_where_dev_has_some(corpus, tmp_path):
     told = told_by_dry_run(retold(corpus, tmp_path / "some", "dev", [*KNOWN, NEW[0]]))
-    assert "2 of 3 dev utterances (67 %) sign a sentence that stands in train." in told and "Warning" not in told
+    assert "2 of 3 dev utterances (67 %) sign a sentence that is in train." in told and "Warning" not in told
 
 
 def test_train_says_nothing_of_clips_of_single_glosses(corpus, tmp_path):
@@ -218,7 +218,7 @@ def test_train_says_once_that_dev_is_a_part_of_train(corpus, tmp_path):
     (tmp_path / "whole" / "annotations" / "dev.corpus.csv").unlink()
     flags = ["--set", "data.dev_share=0", "--set", "optim.choose=last"]
     told = told_by_dry_run(tmp_path / "whole", *flags)
-    assert "There is no dev split" in told and "stand in train" not in told
+    assert "There is no dev split" in told and "are in train" not in told
 
 
 def by_hand(train: list[list[str]], other: list[list[str]]) -> float:

@@ -67,10 +67,10 @@ def test_decoding_names_the_file_and_goes_on_with_the_others(trained, monkeypatc
     monkeypatch.chdir(folder)
     files = [folder / "corpus" / "features" / "test" / f"test{number}.npy" for number in range(3)]
     result = slr("decode", *files)
-    assert result.exit_code == 1 and "no person was seen in test0.npy" in " ".join(result.stderr.split())
+    assert result.exit_code == 1 and "No person was seen in test0.npy" in " ".join(result.stderr.split())
     assert len(result.stdout.splitlines()) == 2 and "test0" not in result.stdout
     told = json.loads(slr("decode", *files, "--json").stdout)
-    assert "no person was seen" in told[0]["error"] and all("glosses" in item for item in told[1:])
+    assert "No person was seen" in told[0]["error"] and all("glosses" in item for item in told[1:])
 
 
 def test_evaluation_counts_them_as_well(trained, monkeypatch):

@@ -276,7 +276,7 @@ def test_the_next_best_come_with_it_each_with_its_own_times():
 def test_nan_is_an_error_that_names_the_clip():
     batch = np.stack([random_log_probs(1, 3, 3), random_log_probs(2, 3, 3)])
     batch[1, 1, 2] = np.nan
-    with pytest.raises(SlrError, match=r"NaN for 1 of 2 clips \| second"):
+    with pytest.raises(SlrError, match=r"NaN for 1 of 2 clips\. \| second"):
         BeamSearch(letters(3))(batch, [3, 3], 1, clips=["first", "second"])
 
 
@@ -287,7 +287,7 @@ def test_a_frame_in_which_nothing_can_be_is_an_error_that_names_the_clip():
 
     log_probs = np.log(np.array([[[0.0, 0.5, 0.5]]]) + 1e-300)
     log_probs[..., 0] = -np.inf
-    with pytest.raises(SlrError, match=r"nothing can be.*clip 7"):
+    with pytest.raises(SlrError, match=r"every prefix has probability 0.*clip 7"):
         BeamSearch(letters(3), scorer=Silence(0, 3))(log_probs, [1], 1, clips=["clip 7"])
 
 
@@ -321,7 +321,7 @@ def test_settings_choose_the_decoder_and_name_it():
     [
         (DecodeConfig(hot_words=("A X",)), "no gloss 'X'"),
         (DecodeConfig(hot_words=(" ",)), "empty"),
-        (DecodeConfig(beam=2, nbest=3), "a beam of 2 holds no 3"),
+        (DecodeConfig(beam=2, nbest=3), "A beam of 2 is too narrow for 3"),
         (DecodeConfig(beam=-1), "beam must be at least 0"),
         (DecodeConfig(lm="nowhere.arpa"), "nowhere.arpa"),
     ],

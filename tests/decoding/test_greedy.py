@@ -128,12 +128,12 @@ def test_a_stride_that_is_not_whole_gives_spans_that_touch():
 def test_nan_is_an_error_that_names_the_clip():
     batch = np.stack([posteriors([1, 0], 3), posteriors([1, 0], 3)])
     batch[1, 1, 2] = np.nan
-    with pytest.raises(SlrError, match=r"NaN for 1 of 2 clips \| second"):
+    with pytest.raises(SlrError, match=r"NaN for 1 of 2 clips\. \| second"):
         greedy_batch(batch, [2, 2], 1, letters(3), clips=["first", "second"])
 
 
 def test_a_vocabulary_of_another_size_is_refused():
-    with pytest.raises(ValueError, match="3 classes, the vocabulary has 4"):
+    with pytest.raises(ValueError, match="3 classes, the vocabulary 4"):
         greedy(posteriors([1], 3), 1, letters(4))
 
 

@@ -86,7 +86,7 @@ def test_a_checkpoint_whose_vocabulary_is_of_another_size_is_refused(tmp_path):
     meta = Meta(Config(), vocabulary_of("A B C"), layout)
     save_checkpoint(tmp_path / "other.safetensors", build_model(DEFAULT_ARCH, layout, CLASSES), meta)
     result = command("model", "other.safetensors")
-    assert result.exit_code == 1 and "does not hold together" in result.stderr and not result.stdout
+    assert result.exit_code == 1 and "The checkpoint is inconsistent" in result.stderr and not result.stdout
     audit = command("checkpoint", "other.safetensors")
     assert audit.exit_code == 1 and "✗ SLR-C01" in audit.stdout and "size mismatch" in audit.stdout
 

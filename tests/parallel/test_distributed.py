@@ -92,7 +92,7 @@ def test_a_lost_process_ends_the_run_with_a_word_and_resuming_gives_the_same_bit
     wait_for_epoch(process, tmp_path / "lost")
     os.kill(max(children(process.pid)), signal.SIGKILL)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 1 and err.count("one of the processes that train together is gone") == 1
+    assert process.returncode == 1 and err.count("A training process has ended unexpectedly") == 1
     assert "slr train --resume" in err and "defect of slr" not in err
     code, _, err = run(2, "train", "--resume", tmp_path / "lost")
     assert code == 0, err

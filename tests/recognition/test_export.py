@@ -257,7 +257,7 @@ def without_torch(*arguments) -> str:
 def test_a_checkpoint_without_torch_is_named(conformer, tmp_path):
     command = [sys.executable, "-c", WITHOUT_TORCH, "decode", str(tmp_path / "clip.npy"), "--model", str(conformer[0])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1 and "a checkpoint needs" in done.stderr and "defect" not in done.stderr
+    assert done.returncode == 1 and "A checkpoint needs" in done.stderr and "defect" not in done.stderr
 
 
 def test_decoding_and_aligning_need_no_torch(conformer, tmp_path):
@@ -289,9 +289,9 @@ def fails(*arguments) -> str:
 
 def test_mistakes_are_named_and_leave_nothing_behind(conformer, tmp_path):
     checkpoint, _ = conformer
-    assert "is known by the suffix .onnx" in fails("export", checkpoint, tmp_path / "model.bin")
+    assert "ends in .onnx" in fails("export", checkpoint, tmp_path / "model.bin")
     assert "no such checkpoint" in fails("export", tmp_path / "none.safetensors", tmp_path / "model.onnx")
-    assert "exported already" in fails("export", _junk(tmp_path / "a.onnx"), tmp_path / "model.onnx")
+    assert "already exported" in fails("export", _junk(tmp_path / "a.onnx"), tmp_path / "model.onnx")
     assert "onnxruntime" not in fails("export", checkpoint, tmp_path / "model.onnx", "--data-dir", tmp_path / "no")
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
 
@@ -317,13 +317,13 @@ def test_files_that_are_no_exported_models_are_refused(tmp_path):
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value], [other])
     foreign = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(foreign, tmp_path / "foreign.onnx")
-    with pytest.raises(CheckpointError, match="no model that slr exported"):
+    with pytest.raises(CheckpointError, match="not a model exported by slr"):
         ExportedRecogniser.open(tmp_path / "foreign.onnx")
     helper.set_model_props(foreign, {"format": "slr-exported-1", "config": "[[["})
     onnx.save(foreign, tmp_path / "damaged.onnx")
     with pytest.raises(CheckpointError, match="metadata of the model are damaged"):
         ExportedRecogniser.open(tmp_path / "damaged.onnx")
-    with pytest.raises(UsageError, match="runs on the processor"):
+    with pytest.raises(UsageError, match="runs on the CPU only"):
         ExportedRecogniser.open(tmp_path / "damaged.onnx", "cuda")
 
 
@@ -344,7 +344,7 @@ def test_a_library_that_is_missing_is_named(conformer, tmp_path, monkeypatch, li
     [
         ("stride", "nan", "a stride of nan"),
         ("stride", "-4.0", "a stride of -4"),
-        ("least_frames", "0", "0 frames at least"),
+        ("least_frames", "0", "at least 0 frames"),
         ("layout", json.dumps(generic_layout(8).to_dict()), "the layout's columns are 8"),
         ("vocabulary", json.dumps(Vocabulary(("<blank>", "A"), (0, 1)).to_dict()), "the vocabulary's tokens are 2"),
     ],
@@ -363,7 +363,7 @@ def test_metadata_that_do_not_belong_to_the_graph_are_refused(conformer, folder,
 
 def test_what_the_runtime_cannot_take_is_named(pair, monkeypatch):
     exported, width = pair[1], pair[0].meta.layout.width
-    with pytest.raises(SlrError, match="cannot take 1 clips of 5 frames"):
+    with pytest.raises(SlrError, match="fails on 1 clips of 5 frames"):
         exported.log_probs(np.zeros((1, 5, width + 1), np.float32), np.array([5]))
 
 

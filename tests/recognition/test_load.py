@@ -171,7 +171,7 @@ def test_a_large_language_model_is_referred_to_and_missed_in_plain_words(there, 
     for command in (("decode", CLIPS, "--model", moved), ("eval", moved, "--data-dir", "corpus", "--split", "dev")):
         failed = slr(*command)
         text = " ".join(failed.stderr.split())
-        assert failed.exit_code == 1 and "was tuned with the language model lm.arpa, which is not there" in text
+        assert failed.exit_code == 1 and "was tuned with the language model lm.arpa, which is missing" in text
         assert "--lm FILE" in text and "Traceback" not in text
     assert same(decoded(moved, "--lm", "lm.arpa"), decoded("tuned"), 0)
     assert same(decoded(moved, "--beam", 0), decoded("plain"), 0)

@@ -130,10 +130,10 @@ def test_nothing_is_fitted_to_what_was_learnt(slr, tmp_path):
     before = sorted((tmp_path / "run").iterdir())
     for flag in ("--calibrate", "--tune"):
         done = slr("eval", tmp_path / "run", "--data-dir", tmp_path / "whole", flag)
-        assert done.exit_code == 1 and "has learnt from 2 of 2 utterances of dev" in " ".join(done.output.split())
+        assert done.exit_code == 1 and "was trained on 2 of 2 utterances of dev" in " ".join(done.output.split())
     assert sorted((tmp_path / "run").iterdir()) == before
     done = slr("eval", "run", "--data-dir", "corpus", "--calibrate", "--split", "train")
-    assert done.exit_code == 1 and "has learnt from 24 of 24" in " ".join(done.output.split())
+    assert done.exit_code == 1 and "was trained on 24 of 24" in " ".join(done.output.split())
 
 
 def test_what_is_given_is_not_tuned(slr):
@@ -164,10 +164,10 @@ def test_settings_beside_the_checkpoint_are_used_until_something_else_is_said(sl
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--beam", 0, "--lm", "lm.arpa"), "the best path knows no lm"),
+        (("--beam", 0, "--lm", "lm.arpa"), "The best path does not use lm"),
         (("--lm", "nowhere.arpa"), "nowhere.arpa"),
         (("--hot-word", "STPO"), "Did you mean 'STOP'"),
-        (("--beam", 2, "--nbest", 5), "a beam of 2 holds no 5"),
+        (("--beam", 2, "--nbest", 5), "A beam of 2 is too narrow for 5"),
         (("--lm-weight", -1), "lm_weight must be from 0"),
         (("--decoder", "nowhere.toml"), "nowhere.toml"),
     ],

@@ -282,7 +282,7 @@ def test_an_interrupted_stream_is_finished(folder):
         (["--camera"], "A stream of frames is written as it comes"),
         (["--out", "a.eaf"], "A stream of frames is written as it comes"),
         (["a.npy", "b.npy"], "Only one stream can be decoded"),
-        (["nowhere.npy"], "the stream cannot be read"),
+        (["nowhere.npy"], "The stream cannot be read"),
         (["clip.npy", "--patience", "-1"], "patience"),
     ],
 )

@@ -251,4 +251,4 @@ def test_a_search_and_networks_of_whole_clips_get_windows(capsys):
     whole = recogniser("kinect-20", causal=False)
     assert isinstance(stream_recogniser(console, whole, 30.0, options), SlidingWindow)
     told = capsys.readouterr().err.splitlines()
-    assert "goes on" in told[0] and "a search looks at windows" in told[1] and "whole clips" in told[2]
+    assert "as it arrives" in told[0] and "a beam search needs windows" in told[1] and "whole clips" in told[2]

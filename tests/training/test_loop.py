@@ -69,7 +69,7 @@ def test_resumed_run_ends_with_the_same_bits_as_one_that_was_not_stopped(utteran
 
 def test_resume_with_other_data_is_refused(utterances):
     state = trainer_on(utterances).state()
-    with pytest.raises(SlrError, match="6 steps an epoch"):
+    with pytest.raises(SlrError, match="6 steps per epoch"):
         trainer_on(utterances[:8]).restore(*state)
 
 
@@ -176,7 +176,7 @@ def test_a_damaged_checkpoint_is_an_error_a_person_can_read(utterances, tmp_path
 
 def test_a_training_state_is_not_taken_for_a_checkpoint(utterances, tmp_path):
     save_state(tmp_path / "s.safetensors", *trainer_on(utterances).state())
-    with pytest.raises(CheckpointError, match="not what it should be"):
+    with pytest.raises(CheckpointError, match="not of the expected kind"):
         load_checkpoint(tmp_path / "s.safetensors")
 
 

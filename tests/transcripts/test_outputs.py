@@ -367,7 +367,7 @@ def test_a_clip_that_cannot_be_decoded_does_not_take_the_others_and_is_told_at_t
         signed(tmp_path / "clips" / f"c{number}.npy", *classes)
     done = slr("decode", "clips", *arguments)
     assert done.exit_code == 1 and "1 of 3" in done.stderr
-    assert "gave NaN" in done.stderr and "c1.npy" in done.stderr
+    assert "output is NaN" in done.stderr and "c1.npy" in done.stderr
     told = done.stdout if not arguments else "".join(path.read_text() for path in sorted(Path("out").glob("*.srt")))
     assert told.index("HELLO") < told.index("YOU", told.index("HELLO")) and "NAME" not in told
 
@@ -407,7 +407,7 @@ def test_a_corpus_is_aligned_into_a_folder_and_failures_are_listed(slr, corpus, 
     assert [(row["id"], row["gloss"]) for row in rows] == [("a", "HELLO"), ("a", "YOU"), ("b", "NAME"), ("c", "YOU")]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"glosses.csv", "a.srt", "b.srt", "c.srt"}
     for said in (
-        "need 7 output frames, the clip has 5",
+        "need 7 output frames, but the clip has 5",
         "HALLO",
         "no feature file",
         "3 of 6 clips could not be aligned",

@@ -380,7 +380,7 @@ def test_a_piped_video_is_decoded_as_it_comes(photograph, checkpoint, tmp_path):
     path = write_video(tmp_path / "clip.webm", [photograph[::2, ::2]] * 60, codec="libvpx")
     done = stream(checkpoint, path.read_bytes(), "--pipe", "--no-drop", "--window", "2", "--settle", "0.5")
     told = done.stderr.decode()
-    assert done.returncode == 0 and "0 of 60 frames (0%) left out" in told and "frames/s of 25" in told
+    assert done.returncode == 0 and "0 of 60 frames (0%) were dropped" in told and "of 25 frames/s" in told
     assert "W0000" not in told and "INFO" not in told
     rows = [line.split("\t") for line in done.stdout.decode().splitlines()]
     assert rows and all(len(row) == 4 and row[2].startswith("G") for row in rows)

@@ -186,7 +186,7 @@ def lexicon(signs: int = MOST_SIGNS) -> tuple[Sign, ...]:
         UsageError: there are not that many, or it would be fewer than one family of four.
     """
     if not 4 <= signs <= MOST_SIGNS:
-        raise UsageError(f"the lexicon cannot have {signs} signs", "signs", f"choose between 4 and {MOST_SIGNS}")
+        raise UsageError(f"The lexicon cannot have {signs} signs.", "signs", f"Use 4 to {MOST_SIGNS}.")
     known = [
         Sign(gloss, family, shape, place, orientation, MOVEMENTS[movement], both)
         for family, (shape, place, orientation, both, movements, glosses) in _FAMILIES.items()
@@ -207,7 +207,8 @@ def named_lexicon(glosses: Iterable[str], seed: int = 0) -> dict[str, Sign]:
     """
     names = sorted(set(glosses))
     if len(names) > MOST_NAMED:
-        raise UsageError(f"{len(names)} glosses are more than there are signs", "glosses", f"at most {MOST_NAMED}")
+        what = f"There are not enough signs for {len(names)} glosses."
+        raise UsageError(what, "glosses", f"Use at most {MOST_NAMED}.")
     signs: dict[str, Sign] = {}
     taken: set[int] = set()
     for gloss in names:

@@ -77,7 +77,7 @@ def paced(track: Track, frames: int) -> Track:
         UsageError: fewer than two frames.
     """
     if frames < 2:
-        raise UsageError(f"a course cannot be signed in {frames} frames", "frames", "give 2 or more")
+        raise UsageError(f"A movement cannot be signed in {frames} frames.", "frames", "Use 2 or more.")
     at = np.linspace(0, len(track) - 1, frames)
     before = np.minimum(at.astype(int), max(len(track) - 2, 0))
     after = np.minimum(before + 1, len(track) - 1)

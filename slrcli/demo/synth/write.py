@@ -130,12 +130,11 @@ def draw_sentence(signs: Sequence[Sign], options: SynthOptions, rng: np.random.G
 
 def _check(options: SynthOptions) -> None:
     if min(options.train_signers, options.dev_signers, options.test_signers) < 1:
-        raise UsageError("every split needs a signer", "train_signers, dev_signers, test_signers", "give at least 1")
+        raise UsageError("Every split needs a signer.", "train_signers, dev_signers, test_signers", "Use at least 1.")
     if options.left_handed > options.train_signers:
-        raise UsageError(
-            "more left-handed signers than signers", "left_handed", f"give at most {options.train_signers}"
-        )
+        what = "There are more left-handed signers than training signers."
+        raise UsageError(what, "left_handed", f"Use at most {options.train_signers}.")
     if not 1 <= options.shortest <= options.longest:
-        raise UsageError("sentences need 1 <= shortest <= longest", "shortest, longest")
+        raise UsageError("The sentence lengths need 1 <= shortest <= longest.", "shortest, longest")
     if not 0 <= options.missing < 1:
-        raise UsageError(f"a share of frames cannot be {options.missing}", "missing", "give 0 to below 1")
+        raise UsageError(f"A share of frames cannot be {options.missing}.", "missing", "Use 0 to below 1.")

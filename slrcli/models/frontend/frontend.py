@@ -571,7 +571,7 @@ class Frontend(nn.Module):
             ValueError: the frontend looks at whole clips.
         """
         if not self.runs:
-            raise ValueError("this frontend looks at whole clips; only a causal one can take a clip in parts")
+            raise ValueError("this frontend needs whole clips; only a causal one takes a clip in parts")
         found = self._columns(frames.unsqueeze(0), torch.tensor([len(frames)], device=frames.device), cache)
         cache.frames += len(frames)
         return self._standardised(*found)[0]

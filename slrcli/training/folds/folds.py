@@ -32,18 +32,18 @@ PATIENCE = 120.0  # seconds that a run side by side with others gets to end its 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run makes of what it was not shown.
+    """The result of a run on utterances that it was not trained on.
 
     Attributes:
         fold, seed: which run.
-        last: the score after the last epoch, which nothing has chosen.
+        last: the score after the last epoch, which nothing selected.
         best: the score after the epoch with the lowest WER on dev.
         best_epoch: that epoch.
         epochs: how many there were.
-        unseen: tokens that the vocabulary of the run lacks: errors for certain.
+        unseen: tokens that are not in the vocabulary of the run, each a certain error.
         seconds: of training.
         threads: of torch while it trained.
-        warnings: what was warned of while it trained out of sight.
+        warnings: those of a run that trained in a process of its own.
     """
 
     fold: str
@@ -149,12 +149,12 @@ def train_folds(
     for note in corpus.notes:
         console.note(note)
     for part in plan.parts if plan.folds else ():
-        console.note(f"fold {part.name}: {part.learnt} utterances to learn from, {part.held_out} held out")
+        console.note(f"fold {part.name}: {part.learnt} training utterances, {part.held_out} held out")
     if dry_run:
         with tempfile.TemporaryDirectory() as place:
             write_tables(plan, Path(place), corpus, made[:1])
             train(plan.config_of(Path(place), plan.parts[0], plan.seeds[0]), console, dry_run=True)
-        console.result(f"dry run: {len(plan.runs)} runs in all")
+        console.result(f"dry run: {len(plan.runs)} runs in total")
         return FoldsResult(None, plan)
     folder = new_run(config.run.output_dir, f"{plan.folds.replace(':', '-')}-folds" if plan.folds else "seeds")
     write_tables(plan, folder, corpus, made)
@@ -186,7 +186,7 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResul
     found = {run: read_outcome(folder / plan.run_name(*run)) for run in plan.runs}
     left = [run for run, outcome in found.items() if outcome is None]
     if len(left) < len(found):
-        console.note(f"{len(found) - len(left)} of them are finished already.")
+        console.note(f"{len(found) - len(left)} of them are already finished.")
     started = time.monotonic()
 
     def done(run: tuple[Part, int], outcome: Outcome | None) -> None:
@@ -210,7 +210,7 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResul
             (one_by_one if jobs == 1 or len(left) < 2 else together)(folder, plan, left, jobs, done, console)
     finally:
         if not result().complete:
-            console.note(f"Go on with: slr train --resume {shown(folder)}")
+            console.note(f"To continue: slr train --resume {shown(folder)}")
     ended = result(interrupted=not result().complete)
     record(ended)
     return ended
@@ -321,7 +321,7 @@ def read_outcome(run: Path) -> Outcome | None:
     try:
         return Outcome.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        fix = "Remove the file: the run is scored again."
+        fix = "Remove the file; the run is then scored again."
         raise CheckpointError("The result of a run cannot be read.", str(path), fix) from error
 
 

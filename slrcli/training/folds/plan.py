@@ -61,7 +61,7 @@ class Plan:
         parts: the folds.
         seeds: of every fold's runs.
         threads: of torch in every run; the numbers depend on it.
-        config: what all runs are told; its seed is that of the folds.
+        config: settings of all runs; its seed is that of the folds.
         data_hash: of the annotations.
     """
 
@@ -104,7 +104,7 @@ class Plan:
         return f"{what}seed {seed}"
 
     def config_of(self, folder: Path, part: Part, seed: int) -> Config:
-        """What a run is told; `folder` holds all of them."""
+        """The settings of a run; `folder` contains all runs."""
         run = replace(self.config.run, seed=seed, output_dir=str(folder / self.run_name(part, seed)))
         return replace(self.config, run=run, data=replace(self.config.data, **self.data_of(folder, part)))
 
@@ -139,9 +139,8 @@ class Plan:
                 str(values["data_hash"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(
-                "The file is not a plan of several runs.", where, "Start anew in a new folder."
-            ) from (error)
+            fix = "Start again in a new folder."
+            raise CheckpointError("The file is not a plan of several runs.", where, fix) from error
 
 
 def read_plan(folder: Path) -> Plan:
@@ -154,9 +153,8 @@ def read_plan(folder: Path) -> Plan:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(
-            "The plan of the runs cannot be read.", str(path), "Start anew in a new folder."
-        ) from error
+        fix = "Start again in a new folder."
+        raise CheckpointError("The plan of the runs cannot be read.", str(path), fix) from error
     return Plan.from_dict(values, str(path))
 
 
@@ -183,19 +181,23 @@ def make_plan(
     numbers = read_seeds(seeds, config.run.seed)
     kind, count = read_kind(folds) if folds else ("", 0)
     if folds and score_split:
-        raise UsageError("With folds, what is held out is scored.", "--folds, --score-split", "Leave one of them out.")
+        raise UsageError(
+            "With folds, the held-out utterances are scored.", "--folds, --score-split", "Leave one of them out."
+        )
     if splits and not folds:
-        raise UsageError("There are no folds to make of these splits.", "--fold-splits", "Use --folds signer or 5.")
+        raise UsageError(
+            "Without --folds, no folds are made of these splits.", "--fold-splits", "Use --folds signer or 5."
+        )
     scored = score_split or "dev"
     if config.optim.patience and scored == "dev":
-        what = "Patience would let what is scored choose when to stop, and flatter the score."
-        raise UsageError(what, "--patience", "Leave it out and choose --epochs beforehand.")
+        what = "With --patience, the scored split would decide when training stops, which flatters the score."
+        raise UsageError(what, "--patience", "Leave it out and set --epochs beforehand.")
     corpus = open_data(config.data)
     threads = threads_for(jobs)
     if not folds:
         corpus.require_features(scored) if scored != "dev" else None
         if config.data.dev_share and not corpus.splits.get("dev"):
-            console.warn("The corpus has no dev split: every seed sets a part of train of its own aside.")
+            console.warn("The corpus has no dev split: each seed sets aside its own part of train.")
         return Plan("", (), scored, (Part(),), numbers, threads, config, corpus.hash), corpus, []
     names = tuple(splits.split(",")) if splits else tuple(name for name in FOLD_SPLITS if name in corpus.splits)
     made = make_folds(corpus, names, kind, count, config)
@@ -206,7 +208,7 @@ def make_plan(
     parts = tuple(Part(fold.name, len(fold.train), len(fold.held_out)) for fold in made)
     text = f"{kind}:{count}" if count else kind
     if config.data.vocab:
-        console.warn(f"The vocabulary of all folds is {config.data.vocab}, not that of what each learns from.")
+        console.warn(f"All folds use the vocabulary {config.data.vocab}, not that of their own training utterances.")
     return Plan(text, names, "dev", parts, numbers, threads, config, corpus.hash), corpus, made
 
 
@@ -232,10 +234,10 @@ def make_folds(corpus: Corpus, splits: Sequence[str], kind: str, count: int, con
     else:
         folds = sentence_folds(utterances, count, config.run.seed, sentence)
     for fold in folds:
-        for side, part in (("is learnt from", fold.train), ("is held out", fold.held_out)):
+        for side, part in (("training", fold.train), ("held-out", fold.held_out)):
             if not any(map(sentence, part)):
-                what = f"in the fold {fold.name} no utterance that {side} has glosses (normaliser {named})"
-                raise DataError(what, str(corpus.root), "run slr check data, or make fewer folds")
+                what = f"In the fold {fold.name} no {side} utterance has glosses (normaliser {named})."
+                raise DataError(what, str(corpus.root), "Run slr check data, or make fewer folds.")
     return folds
 
 
@@ -249,14 +251,14 @@ def read_seeds(text: str, first: int) -> tuple[int, ...]:
     if not text:
         return (first,)
     if not all(cell.isascii() and cell.isdigit() for cell in cells if cell) or not any(cells):
-        raise UsageError(f"'{text}' are no seeds.", "--seeds", "Give a number of them, such as 3, or a list: 1,2,3.")
+        raise UsageError(f"'{text}' gives no seeds.", "--seeds", "Give their number, such as 3, or a list: 1,2,3.")
     numbers = [int(cell) for cell in cells if cell]
     if "," in text:
         if len(set(numbers)) < len(numbers):
-            raise UsageError(f"A seed stands twice in '{text}'.", "--seeds")
+            raise UsageError(f"'{text}' contains a seed twice.", "--seeds", "Give each seed once.")
         return tuple(numbers)
     if not 1 <= numbers[0] <= MOST_SEEDS:
-        fix = f"For the seed {numbers[0]} alone use --seed {numbers[0]}; a list is written 1,2,3."
+        fix = f"For the seed {numbers[0]} alone use --seed {numbers[0]}; write a list as 1,2,3."
         raise UsageError(f"There can be 1 to {MOST_SEEDS} seeds, not {numbers[0]}.", "--seeds", fix)
     return tuple(range(first, first + numbers[0]))
 

@@ -51,7 +51,7 @@ def distillation(student: Tensor, teacher: Tensor, lengths: Tensor, blanks: str,
 
 
 def sequence_loss(output: Output, teacher: Tensor, lengths: Tensor, hypotheses: int = NBEST) -> Tensor:
-    """The CTC loss a gloss of the teacher's likeliest labellings, weighted by their probabilities, the clips' mean.
+    """The CTC loss per gloss of the teacher's likeliest labellings, weighted by their probabilities, the clips' mean.
 
     A labelling for which the student has too few frames counts nothing.
 
@@ -59,7 +59,7 @@ def sequence_loss(output: Output, teacher: Tensor, lengths: Tensor, hypotheses: 
         output: the student's.
         teacher: log-probabilities `[B, S, V]`.
         lengths: its frames of each clip, int64 `[B]`.
-        hypotheses: labellings a clip, at most; their probabilities are made to sum to one.
+        hypotheses: labellings per clip, at most; their probabilities are normalised to sum to one.
     """
     rows, labels, counts, shares = [], [], [], []
     for row, (table, frames) in enumerate(zip(teacher.double().cpu().numpy(), lengths.tolist(), strict=True)):

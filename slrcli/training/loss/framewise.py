@@ -18,13 +18,13 @@ from slrcli.errors import DataError
 from slrcli.models.base import Output
 from slrcli.parallel.distributed import portion
 
-UNKNOWN = -100  # label of frames of which nothing is learnt: padding, and clips too short to be parted
+UNKNOWN = -100  # label of frames of which nothing is learnt: padding, and clips too short to be segmented
 
 
 def frame_labels(output: Output, targets: Tensor, target_lengths: Tensor) -> Tensor:
     """Which class each output frame belongs to, int64 `[B, T']`.
 
-    A clip is parted among its glosses (`segment`); the frame where the next one begins is the transition to it, blank,
+    A clip is split into its glosses (`segment`); the frame where the next one begins is the transition to it, blank,
     which also keeps two like neighbours apart.
 
     Args:

@@ -32,7 +32,7 @@ class Audit:
 
     Attributes:
         teacher: gives posteriors of training batches.
-        hypotheses: what it reads in dev, by id; empty where that is unknown.
+        hypotheses: its hypotheses on dev, by id; empty where they are unknown.
         facts: plain values for `teacher.json`.
     """
 
@@ -54,17 +54,17 @@ def without_pace(config: Config, console: Console) -> Config:
         return config
     augment = replace(config.augment, resample=(1.0, 1.0), warp=0.0)
     if augment != config.augment:
-        console.note("The teacher's log-probabilities belong to the clips' own pace, which is therefore not varied.")
+        console.note("The teacher's log-probabilities belong to the original speed of the clips, so it is not varied.")
     return replace(config, augment=augment)
 
 
 def load_teacher(
     config: Config, data: TrainingData, clips: Clips, dev: Clips, device: torch.device, console: Console
 ) -> Audit:
-    """The run's teacher, after a look at how well it reads dev.
+    """The run's teacher, once its WER on dev is known.
 
     Raises:
-        DataError: it does not fit the corpus, or has learnt from utterances that the student is not to know.
+        DataError: it does not fit the corpus, or was trained on utterances held out from the student.
         CheckpointError: there is no such teacher, or it is damaged.
         UsageError: it makes so many errors that nothing can be learnt from it.
     """
@@ -72,7 +72,7 @@ def load_teacher(
     folder = stored_folder(name)
     if folder is not None:
         if config.augment.recombine:
-            what = "The teacher's log-probabilities belong to the clips as they are, whose signs cannot be exchanged."
+            what = "The teacher's log-probabilities belong to the original clips, so signs cannot be exchanged."
             raise UsageError(what, "augment.recombine", "Leave it at 0, or name the teacher's checkpoint.")
         console.note(f"teacher: log-probabilities of {len(clips)} training utterances in {folder}; not audited")
         return Audit(StoredTeacher(folder, vocabulary, clips, device), {}, {"teacher": str(folder)})
@@ -83,11 +83,11 @@ def load_teacher(
         found = evaluate(teacher.recogniser, dev, advance=task.advance)
     console.note(
         f"teacher: {path}, {teacher.recogniser.model.parameter_count:,} parameters, WER {found.score.wer:.2f} % on dev "
-        f"(protocol plain), {found.blank_share:.0%} of its frames blank, a gloss lasts {found.spike_frames:.1f} of them"
+        f"(protocol plain), {found.blank_share:.0%} of the frames blank, {found.spike_frames:.1f} frames per gloss"
     )
     if found.score.wer > HOPELESS:
-        what = f"The teacher makes {found.score.wer:.1f} % errors on dev; nothing can be learnt from it."
-        raise UsageError(what, str(path), "Look whether it was trained on this corpus: slr eval CHECKPOINT.")
+        what = f"The teacher has {found.score.wer:.1f} % errors on dev; nothing can be learnt from it."
+        raise UsageError(what, str(path), "Check that it was trained on this corpus: slr eval CHECKPOINT.")
     facts = {
         "teacher": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "wer": found.score.wer,
         "errors": found.score.errors, "tokens": found.score.ref_tokens, "blank_share": found.blank_share,
@@ -97,9 +97,9 @@ def load_teacher(
 
 
 def require_untaught(meta: Meta, held_out: Iterable[str], path: Path, console: Console) -> None:
-    """DataError where a teacher has learnt from what is held out from its student (marks, see `Utterance.mark`)."""
-    what = "utterances that are held out from the student"
-    fix = "teach with a model of the same train split (the same --seed where dev is a share of train)"
+    """DataError where a teacher was trained on utterances held out from its student (marks, see `Utterance.mark`)."""
+    what = "utterances held out from the student"
+    fix = "Use a teacher trained on the same train split (the same --seed where dev is a share of train)."
     require_unlearnt(meta, held_out, what, str(path), fix, console, of="The teacher")
 
 

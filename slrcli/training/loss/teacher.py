@@ -1,4 +1,4 @@
-"""Teachers: a checkpoint of ours that listens along, or log-probabilities that any system has stored."""
+"""Teachers: a checkpoint that recognises each batch, or log-probabilities stored by any system."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from slrcli.checkpoints.checkpoint import load_checkpoint
 from slrcli.corpus.clips import Batch, Clips
-from slrcli.errors import DataError
+from slrcli.errors import DataError, reason_of
 from slrcli.features.layout import Layout
 from slrcli.glosses.vocabulary import BLANK, Vocabulary
 from slrcli.recognition.from_checkpoint import Recogniser
@@ -32,8 +32,8 @@ class CheckpointTeacher:
     def __init__(self, path: Path, vocabulary: Vocabulary, layout: Layout, device: torch.device):
         model, meta = load_checkpoint(path, device)
         if meta.layout.width != layout.width:
-            what = f"the teacher takes {meta.layout.width} columns, the features have {layout.width}"
-            raise DataError(what, str(path), "teach with a checkpoint that was trained on features of this layout")
+            what = f"The teacher takes {meta.layout.width} columns, but the features have {layout.width}."
+            raise DataError(what, str(path), "Use a teacher trained on features of this layout.")
         self.recogniser = Recogniser(model.requires_grad_(False), meta.vocabulary, meta)
         self._columns = columns_of(vocabulary, meta.vocabulary.tokens, str(path), device)
 
@@ -47,8 +47,8 @@ class CheckpointTeacher:
 class StoredTeacher:
     """A folder of log-probabilities, `ID.npy` `[S, V]` each, of the training clips as they are.
 
-    The columns are the student's, or those of a `vocab.json` that stands beside the files. Time must not be varied in
-    training: what is stored belongs to the clip's own pace.
+    The columns are the student's, or those of a `vocab.json` beside the files. Time must not be varied in training: the
+    log-probabilities belong to the clip's original speed.
 
     Raises:
         DataError: files that are missing or do not fit; glosses of the student's that are missing.
@@ -58,8 +58,8 @@ class StoredTeacher:
         self._files = [folder / f"{item.id}.npy" for item in clips.utterances]
         missing = [file.name for file in self._files if not file.is_file()]
         if missing:
-            what = f"{len(missing)} of {len(self._files)} training utterances have no log-probabilities"
-            raise DataError(what, f"{folder}: {', '.join(missing[:SHOWN])}", "name a file after each utterance's id")
+            what = f"{len(missing)} of {len(self._files)} training utterances have no log-probabilities."
+            raise DataError(what, f"{folder}: {', '.join(missing[:SHOWN])}", "Name each file after its utterance's id.")
         tokens: Sequence[str] = vocabulary.tokens
         if (folder / VOCABULARY).is_file():
             tokens = Vocabulary.load(folder / VOCABULARY).tokens
@@ -77,12 +77,13 @@ class StoredTeacher:
         try:
             stored = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"the log-probabilities cannot be read: {error}", str(file), "write them again") from error
+            what = f"The log-probabilities cannot be read: {reason_of(error)}."
+            raise DataError(what, str(file), "Write them again.") from error
         if stored.ndim != 2 or stored.shape[1] != self._classes or not len(stored):
-            what = f"log-probabilities of shape {list(stored.shape)}, expected [frames, {self._classes}]"
-            raise DataError(what, str(file), f"name the columns in a {VOCABULARY} beside the files")
+            what = f"The log-probabilities have the shape {list(stored.shape)} instead of [frames, {self._classes}]."
+            raise DataError(what, str(file), f"Name the columns in a {VOCABULARY} beside the files.")
         if not np.isfinite(stored).all():
-            raise DataError("log-probabilities that are not finite", str(file), "use -30 or so for what is impossible")
+            raise DataError("The log-probabilities are not finite.", str(file), "Use about -30 for impossible classes.")
         return torch.from_numpy(stored.astype(np.float32)).log_softmax(dim=1)
 
 
@@ -98,8 +99,8 @@ def columns_of(vocabulary: Vocabulary, tokens: Sequence[str], where: str, device
     glosses = [token for number, token in enumerate(vocabulary.tokens) if number != BLANK]
     unknown = [gloss for gloss in glosses if gloss not in place]
     if unknown:
-        what = f"the teacher does not know {len(unknown)} of {len(glosses)} glosses"
-        raise DataError(what, f"{where}: {', '.join(unknown[:SHOWN])}", "teach with a model of the same vocabulary")
+        what = f"The teacher's vocabulary lacks {len(unknown)} of {len(glosses)} glosses."
+        raise DataError(what, f"{where}: {', '.join(unknown[:SHOWN])}", "Use a teacher with the same vocabulary.")
     return torch.tensor([BLANK, *(place[gloss] for gloss in glosses)], device=device)
 
 

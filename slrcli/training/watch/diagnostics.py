@@ -1,6 +1,6 @@
-"""The diagnostics on a run: each looks at the epochs so far and says what is wrong, under a code of its own.
+"""The diagnostics of a run: each examines the epochs so far and reports one problem, under its own code.
 
-Thresholds were held against seven histories of real runs, sound and failed ones; see the tests.
+The thresholds were verified on seven histories of real runs, sound and failed ones; see the tests.
 """
 
 import math
@@ -38,7 +38,7 @@ class Diagnostic:
 
     Attributes:
         code: stable name, such as `SLR-T01`.
-        title: what holds where there is nothing to say, in a few words.
+        title: what holds in a sound run, in a few words.
         function: the epochs so far -> what is wrong, still without a code, or None.
         level: of its finding; a note is nothing to worry about.
     """
@@ -49,7 +49,7 @@ class Diagnostic:
     level: Level = Level.WARNING
 
     def judge(self, history: History) -> Finding | None:
-        """What is wrong, under this diagnostic's code, or None."""
+        """The finding under this diagnostic's code, or None."""
         finding = self.function(history)
         return finding and replace(finding, code=self.code, level=self.level)
 
@@ -71,19 +71,19 @@ def _say(history: History, what: str, fix: str) -> Finding:
     return Finding(Level.WARNING, "", what, f"epoch {history.now.epoch}", fix)
 
 
-@diagnostic("SLR-T01", "something other than blanks comes out")
+@diagnostic("SLR-T01", "the output is not all blank")
 def all_blank(history: History) -> Finding | None:
-    """Hardly any output after the epochs in which that is usual: the plateau of CTC."""
+    """Hardly any gloss is emitted after the epochs in which that is usual: the plateau of CTC."""
     now = history.now
     if now.epoch < GRACE or now.emission >= BLANK_ONLY:
         return None
     what = (
-        f"The output is all blank: {now.blank_share:.1%} of its frames are blank, and it has {now.emission:.1f} % of "
-        "the reference's glosses"
+        f"The output is all blank: {now.blank_share:.1%} of the output frames are blank, and the number of emitted "
+        f"glosses is {now.emission:.1f} % of the reference's"
     )
     if len(history.epochs) >= LASTING and now.loss < 0.98 * history.last(LASTING)[0].loss:
-        return _say(history, f"{what}; the loss still falls", "Wait: the plateau ends while it does.")
-    return _say(history, what, f"Raise --lr, shorten the warm-up, and see whether it can learn: {OVERFIT}.")
+        return _say(history, f"{what}. The loss still falls.", "Wait: the plateau ends while the loss falls.")
+    return _say(history, f"{what}.", f"Raise --lr, shorten the warm-up, and check that it can learn: {OVERFIT}.")
 
 
 @diagnostic("SLR-T02", "the output has more than a few glosses")
@@ -93,8 +93,8 @@ def few_glosses(history: History) -> Finding | None:
     few = now.distinct <= min(FEW_GLOSSES, now.distinct_ref - 1)
     if now.epoch < GRACE or now.emission < BLANK_ONLY or not few:
         return None
-    what = f"The output has only {now.distinct} of {now.distinct_ref} glosses"
-    fix = "The model follows frequencies, not signing: check that features and annotations belong together."
+    what = f"Only {now.distinct} of {now.distinct_ref} glosses are ever emitted."
+    fix = "The model follows gloss frequencies, not signing. Check that features and annotations belong together."
     return _say(history, what, fix)
 
 
@@ -104,17 +104,17 @@ def stuck(history: History) -> Finding | None:
     now, best = history.now, history.best
     if now.epoch < STUCK_EPOCH or best.wer <= STUCK_WER:
         return None
-    what = f"The best WER is {best.wer:.1f} % (epoch {best.epoch}) after {now.epoch} epochs"
+    what = f"The best WER is {best.wer:.1f} % (epoch {best.epoch}) after {now.epoch} epochs."
     simpler = f"whether a simpler architecture learns (--arch {DEFAULT_ARCH})"
     last = f"whether a handful of utterances can be learnt ({OVERFIT})"
     fix = (
-        "Look at three things: whether the features are normalised (slr check data), whether annotations match the "
+        "Check three things: whether the features are normalised (slr check data), whether the annotations match the "
         f"features, and {last if history.arch == DEFAULT_ARCH else simpler}."
     )
     return _say(history, what, fix)
 
 
-@diagnostic("SLR-T04", "the output has about as many glosses as the reference")
+@diagnostic("SLR-T04", "enough glosses are emitted on dev")
 def too_few(history: History) -> Finding | None:
     """Train is learnt, yet on dev most glosses are swallowed by the blank."""
     now = history.now
@@ -125,25 +125,25 @@ def too_few(history: History) -> Finding | None:
     if now.epoch < GRACE or not history.holds_for(LASTING, swallowed):
         return None
     what = (
-        f"Train is learnt (loss {now.loss:.2f} per gloss), but on dev the model outputs only {now.emission:.0f} % of "
-        f"the reference's glosses ({now.blank_share:.0%} of the frames are blank)"
+        f"The loss on train is low ({now.loss:.2f} per gloss), but on dev only {now.emission:.0f} % as many glosses "
+        f"are emitted as signed ({now.blank_share:.0%} of the frames are blank)."
     )
-    fix = "Dev is unlike train: other signers, frame rate or layout (slr check data). More variation or dropout helps."
+    fix = "Dev differs from train in signers, frame rate or layout (slr check data). Use more augmentation or dropout."
     return _say(history, what, fix)
 
 
-@diagnostic("SLR-T05", "the output has not many more glosses than the reference")
+@diagnostic("SLR-T05", "not too many glosses are emitted on dev")
 def too_many(history: History) -> Finding | None:
     """Glosses are made up, or stutter."""
     now = history.now
     if now.epoch < EARLY or not history.holds_for(LASTING, lambda item: item.emission > TOO_MANY):
         return None
-    what = f"The model outputs {now.emission:.0f} % of the reference's glosses"
-    fix = "Look whether annotations lack glosses that are signed, and whether the frame rate of dev is that of train."
+    what = f"{now.emission:.0f} % as many glosses are emitted as signed."
+    fix = "Check whether annotations lack signed glosses, and whether dev has the frame rate of train."
     return _say(history, what, fix)
 
 
-@diagnostic("SLR-T06", "no single gloss stands for most others")
+@diagnostic("SLR-T06", "no single gloss dominates the output")
 def dominant(history: History) -> Finding | None:
     """The output has several glosses, but mostly one."""
     now = history.now
@@ -151,21 +151,21 @@ def dominant(history: History) -> Finding | None:
     if now.epoch < GRACE or now.emission < BLANK_ONLY or now.distinct <= FEW_GLOSSES or now.top_share <= limit:
         return None
     what = (
-        f"One gloss makes up {now.top_share:.0%} of the output, the commonest of the reference only "
-        f"{now.top_share_ref:.0%}"
+        f"One gloss makes up {now.top_share:.0%} of the emitted glosses, the most frequent one of the reference "
+        f"{now.top_share_ref:.0%} of its glosses."
     )
-    fix = "The model falls back on the commonest gloss: look at the counts (slr vocab) and raise --lr or train longer."
+    fix = "Look at the gloss counts (slr vocab), then raise --lr or train longer."
     return _say(history, what, fix)
 
 
-@diagnostic("SLR-T07", "blanks stand between the glosses")
+@diagnostic("SLR-T07", "there are blanks between the glosses")
 def no_blank(history: History) -> Finding | None:
-    """Hardly a frame is blank, so that a gloss cannot be told from its repetition."""
+    """Hardly any frame is blank, so a gloss cannot be distinguished from its repetition."""
     now = history.now
     if now.epoch < GRACE or not history.holds_for(LASTING, lambda item: item.blank_share < NO_BLANK):
         return None
-    what = f"Only {now.blank_share:.1%} of the output frames are blank; there are {now.spike_frames:.1f} per gloss"
-    fix = "Look whether the model's stride is too large for the signing (slr check model), or --lr too low to move on."
+    what = f"Only {now.blank_share:.1%} of the output frames are blank; a gloss lasts {now.spike_frames:.1f} of them."
+    fix = "Check whether the stride is too large for the signing (slr check model), or --lr too low."
     return _say(history, what, fix)
 
 
@@ -178,9 +178,10 @@ def exploding(history: History) -> Finding | None:
     if now.grad_norm <= EXPLODED * usual and now.grad_norm_max <= SPIKED * usual:
         return None
     what = (
-        f"The gradient's norm is {now.grad_norm:.3g} on average and {now.grad_norm_max:.3g} at most; it was {usual:.3g}"
+        f"The gradient norm is {now.grad_norm:.3g} on average and {now.grad_norm_max:.3g} at most; it was {usual:.3g} "
+        "before."
     )
-    return _say(history, what, "Lower --lr, or clip harder (--set optim.clip_norm=1).")
+    return _say(history, what, "Lower --lr, or clip the gradient more (--set optim.clip_norm=1).")
 
 
 @diagnostic("SLR-T09", "the gradient does not vanish")
@@ -189,23 +190,25 @@ def vanishing(history: History) -> Finding | None:
     now = history.now
     if not history.holds_for(2, lambda item: item.grad_norm < VANISHED and item.loss > LEARNT):
         return None
-    what = f"The gradient's norm is {now.grad_norm:.1e} at a loss of {now.loss:.2f} per gloss"
-    return _say(history, what, "Look for dead activations and for layers cut off from the loss (slr check model).")
+    what = f"The gradient norm is {now.grad_norm:.1e} at a loss of {now.loss:.2f} per gloss."
+    return _say(
+        history, what, "Run slr check model; it finds dead activations and layers that are cut off from the loss."
+    )
 
 
 @diagnostic("SLR-T10", "loss and gradient are finite", Level.ERROR)
 def not_finite(history: History) -> Finding | None:
-    """A record of an epoch without numbers; a run of ours ends before it, with the ids of the utterances."""
+    """An epoch without finite numbers; `slr train` stops before it and names the utterances."""
     if math.isfinite(history.now.loss) and math.isfinite(history.now.grad_norm):
         return None
-    return _say(history, NOT_FINITE, NOT_FINITE_FIX)
+    return _say(history, f"{NOT_FINITE}.", NOT_FINITE_FIX)
 
 
 NOT_FINITE = "The loss or its gradient is not finite"
 NOT_FINITE_FIX = "Check these utterances with slr check data, lower --lr, or use --precision fp32."
 
 
-@diagnostic("SLR-T11", "the WER of dev follows the loss")
+@diagnostic("SLR-T11", "the WER on dev falls with the loss")
 def contradiction(history: History) -> Finding | None:
     """Train is learnt, and nothing of it helps on dev."""
     now = history.now
@@ -216,10 +219,10 @@ def contradiction(history: History) -> Finding | None:
     if now.epoch < EARLY or not history.holds_for(LASTING, contradicts):
         return None
     losses = f"train {now.loss:.2f}, dev {now.dev_loss:.2f} per gloss"
-    what = f"The loss has fallen ({losses}), yet the WER of dev stays at {now.wer:.1f} %"
+    what = f"The loss has fallen ({losses}), yet the WER on dev stays at {now.wer:.1f} %."
     fix = (
-        "Features and annotations of dev may not belong together, or its glosses may be written otherwise than those "
-        "of train: run slr check data --data-dir DIR, then slr eval --worst 10."
+        "Annotations and features of dev may not belong together, or glosses may be spelt differently from train. Run "
+        "slr check data --data-dir DIR, then look at the alignments of the worst sentences (slr eval)."
     )
     return _say(history, what, fix)
 
@@ -234,9 +237,9 @@ def too_high(history: History) -> Finding | None:
     limit = max(RISEN * lowest.loss, lowest.loss + NOISE)
     if not history.holds_for(2, lambda item: item.loss > limit):
         return None
-    what = f"The loss rose from {lowest.loss:.2f} (epoch {lowest.epoch}) to {now.loss:.2f}"
+    what = f"The loss rose from {lowest.loss:.2f} (epoch {lowest.epoch}) to {now.loss:.2f}."
     rate = f" (it is {now.lr:.1e} now)" if now.lr else ""
-    return _say(history, what, f"The learning rate is too high{rate}: try a third of it.")
+    return _say(history, what, f"The learning rate is too high{rate}. Try a third of it.")
 
 
 @diagnostic("SLR-T13", "the loss falls")
@@ -247,9 +250,9 @@ def too_low(history: History) -> Finding | None:
         return None
     if not FALLEN * first.loss < now.loss <= RISEN * first.loss:
         return None
-    what = f"The loss has hardly moved in {now.epoch} epochs: {first.loss:.2f}, now {now.loss:.2f}"
+    what = f"The loss has hardly changed in {now.epoch} epochs: it was {first.loss:.2f} and is {now.loss:.2f}."
     rate = f" (it is {now.lr:.1e} now)" if now.lr else ""
-    fix = f"The learning rate{rate} may be too low, or much too high: try ten times it, then a tenth. Else {OVERFIT}."
+    fix = f"The learning rate{rate} may be too low or much too high. Try ten times it, then a tenth, then {OVERFIT}."
     return _say(history, what, fix)
 
 
@@ -264,17 +267,17 @@ def _turned(history: History) -> EpochNumbers | None:
     return lowest if rises else None
 
 
-@diagnostic("SLR-T14", "the loss of dev falls with that of train", Level.NOTE)
+@diagnostic("SLR-T14", "the loss on dev falls with that on train", Level.NOTE)
 def dev_loss_alone(history: History) -> Finding | None:
     """The loss on dev rises while its WER still falls: sure of its errors, but still getting better."""
     now, lowest = history.now, _turned(history)
     if lowest is None or history.best.epoch <= now.epoch - LASTING:
         return None
     what = (
-        f"The loss of dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now {now.dev_loss:.2f}), "
-        f"but its WER still falls ({history.best.wer:.1f} %)"
+        f"The loss on dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now {now.dev_loss:.2f}), "
+        f"but the WER still falls ({history.best.wer:.1f} %)."
     )
-    return _say(history, what, "Go on: the WER chooses the best checkpoint.")
+    return _say(history, what, "Continue: the best checkpoint is selected by WER.")
 
 
 @diagnostic("SLR-T15", "training does not overfit")
@@ -284,9 +287,9 @@ def overfitting(history: History) -> Finding | None:
     if lowest is None or best.epoch > now.epoch - GRACE:
         return None
     what = (
-        f"The run is overfitting: the loss of dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now "
-        f"{now.dev_loss:.2f}), that of train falls to {now.loss:.2f}, and the best WER is that of epoch {best.epoch} "
-        f"({best.wer:.1f} %)"
+        f"The run overfits: the loss on dev rises ({lowest.dev_loss:.2f} in epoch {lowest.epoch}, now "
+        f"{now.dev_loss:.2f}), that on train falls to {now.loss:.2f}, and the best WER is that of epoch {best.epoch} "
+        f"({best.wer:.1f} %)."
     )
-    fix = "Stop (--patience 10 does it), or raise --dropout, --weight-decay and the variations ([augment])."
+    fix = "Stop (--patience 10 does so), or raise --dropout, --weight-decay or the augmentation ([augment])."
     return _say(history, what, fix)

@@ -30,7 +30,7 @@ class EpochNumbers:
         blank_share: share of dev's output frames whose best class is blank, 0 to 1.
         grad_norm: mean norm of the gradient before clipping.
         grad_norm_max: the largest of the epoch.
-        top_share: share of the commonest gloss among the tokens of the output on dev, 0 to 1.
+        top_share: share of the most frequent gloss among the tokens emitted on dev, 0 to 1.
         top_share_ref: the same of dev's references.
         spike_frames: mean output frames per gloss on dev; 0 where the output has none.
         lr: learning rate of the epoch's last step.

@@ -303,9 +303,9 @@ def test_a_folder_with_a_corpus_is_never_written_into(written):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"signs": 3}, "between 4 and 28"),
-        ({"signs": 29}, "between 4 and 28"),
-        ({"test_signers": 0}, "every split needs a signer"),
+        ({"signs": 3}, "Use 4 to 28"),
+        ({"signs": 29}, "Use 4 to 28"),
+        ({"test_signers": 0}, "Every split needs a signer"),
         ({"left_handed": 4}, "left-handed"),
         ({"shortest": 4}, "shortest <= longest"),
         ({"missing": 1.0}, "share of frames"),

@@ -161,7 +161,7 @@ def test_what_failed_goes_on_without_doing_again_what_was_finished(corpus, by_si
 
     result = slr("train", "--resume", folder)
     assert result.exit_code == 0, result.output
-    assert "1 of them are finished already" in result.stderr and len(calls) == 3
+    assert "1 of them are already finished" in result.stderr and len(calls) == 3
     assert (folder / "fold-ann-seed1" / "last.safetensors").stat().st_mtime_ns == first
     assert wers(folder) == wers(by_signer[0])
     assert same_weights(folder / "fold-bob-seed1", by_signer[0] / "fold-bob-seed1")
@@ -245,7 +245,7 @@ def test_a_gloss_that_only_the_held_out_signs_is_an_error_that_is_counted(tmp_pa
 def test_dry_run_tries_one_fold_and_writes_nothing(corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = slr("train", "--data-dir", corpus, *SMALL, "--folds", "3", "--seeds", "2", "--dry-run")
-    assert result.exit_code == 0 and "6 runs in all" in result.stdout and not list(tmp_path.iterdir())
+    assert result.exit_code == 0 and "6 runs in total" in result.stdout and not list(tmp_path.iterdir())
     assert "fold 3: " in result.stderr
 
 
@@ -257,11 +257,11 @@ def test_dry_run_tries_one_fold_and_writes_nothing(corpus, tmp_path, monkeypatch
         (["--folds", "400"], 1, "400 folds need as many distinct sentences"),
         (["--folds", "signer", "--fold-splits", "train,tset"], 1, "no split 'tset'"),
         (["--folds", "signer", "--patience", "3"], 2, "flatter"),
-        (["--folds", "signer", "--score-split", "test"], 2, "what is held out is scored"),
-        (["--seeds", "1,1"], 2, "stands twice"),
+        (["--folds", "signer", "--score-split", "test"], 2, "the held-out utterances are scored"),
+        (["--seeds", "1,1"], 2, "contains a seed twice"),
         (["--seeds", "2026"], 2, "--seed 2026"),
         (["--seeds", "one"], 2, "no seeds"),
-        (["--seeds", "2", "--fold-splits", "train"], 2, "no folds to make"),
+        (["--seeds", "2", "--fold-splits", "train"], 2, "no folds are made"),
         (["--seeds", "2", "--score-split", "tset"], 1, "no split 'tset'"),
         (["--jobs", "2"], 2, "belongs to several runs"),
     ],
@@ -289,7 +289,7 @@ def test_a_fold_without_glosses_on_one_side_is_refused(tmp_path):
         lines = [[*cells[:3], "" if cells[2] == "bob" else cells[3]] for cells in lines]
         table.write_text("\n".join("|".join(cells) for cells in lines) + "\n")
     result = slr("train", "--data-dir", corpus, "-o", tmp_path / "f", "--folds", "signer")
-    assert result.exit_code == 1 and "in the fold ann no utterance that is learnt from has glosses" in result.stderr
+    assert result.exit_code == 1 and "In the fold ann no training utterance has glosses" in result.stderr
 
 
 def test_ids_that_two_splits_share_are_refused(tmp_path):

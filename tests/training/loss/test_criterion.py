@@ -180,7 +180,7 @@ def test_columns_are_matched_by_gloss():
     found = in_order(log_probs, columns).exp()
     expected = log_probs.exp()[..., [0, 3, 1]]
     torch.testing.assert_close(found, expected / expected.sum(dim=2, keepdim=True))
-    with pytest.raises(DataError, match="does not know 1 of 2"):
+    with pytest.raises(DataError, match="lacks 1 of 2"):
         columns_of(Glosses("A", "E"), ("<blank>", "A", "B"), "x", CPU)
 
 

@@ -84,7 +84,7 @@ def test_stored_log_probabilities_teach_as_well(taught, tmp_path):
     assert exchanged.exit_code == 2 and "cannot be exchanged" in exchanged.output and not (tmp_path / "no").exists()
     np.save(folder / f"{utterances[0].id}.npy", np.zeros((5, 9), np.float32))
     result = slr(*start, "--output-dir", tmp_path / "wrong")
-    assert result.exit_code == 1 and "expected [frames, 4]" in " ".join(result.output.split())
+    assert result.exit_code == 1 and "instead of [frames, 4]" in " ".join(result.output.split())
     (folder / f"{utterances[1].id}.npy").unlink()
     result = slr(*start, "--output-dir", tmp_path / "missing")
     assert result.exit_code == 1 and "1 of 24 training utterances" in " ".join(result.output.split())
@@ -133,7 +133,7 @@ def test_teachers_of_folds_are_refused_for_what_any_fold_holds_out(taught, tmp_p
 def test_a_checkpoint_that_does_not_say_what_it_learnt_is_taken_with_a_warning(capsys):
     silent = SimpleNamespace(utterances=())
     require_unlearnt(silent, ["0" * 16], "utterances of dev", "--tune", "", Console())
-    assert "does not say what it has learnt from" in " ".join(capsys.readouterr().err.split())
+    assert "does not record its training utterances" in " ".join(capsys.readouterr().err.split())
 
 
 def test_offsets_of_spikes_by_hand():
