@@ -22,7 +22,7 @@ def require_place(path: str | Path) -> None:
     nearest = next(parent for parent in target.parents if parent.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         reason = "no rights to write there" if nearest.is_dir() else "not a folder"
-        raise SlrError(f"cannot write into {nearest}: {reason}", str(path), "name another folder, or mend this one")
+        raise SlrError(f"Cannot write into {nearest}: {reason}.", str(path), "Name another folder, or mend this one.")
 
 
 def atomic_write_text(path: str | Path, text: str) -> None:
@@ -59,7 +59,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise SlrError(
-            f"cannot write the file: {reason}", str(path), "check the folder, its rights and its space"
+            f"Cannot write the file: {reason}.", str(path), "Check the folder, its rights and its space."
         ) from error
     finally:
         if temporary != target:
@@ -81,7 +81,7 @@ def _resolved(path: str | Path) -> Path:
     """What a link points to; an error if it is a folder."""
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        raise SlrError("a folder stands where a file should be written", str(path), "give the name of a file")
+        raise SlrError("A folder stands where a file should be written.", str(path), "Give the name of a file.")
     return target
 
 

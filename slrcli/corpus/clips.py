@@ -81,7 +81,7 @@ class Clips:
     ):
         without = [item.id for item in utterances if item.features is None]
         if without:
-            raise DataError(f"{len(without)} utterances have no feature file", ", ".join(without[:5]))
+            raise DataError(f"{len(without)} utterances have no feature file.", ", ".join(without[:5]))
         self.utterances = list(utterances)
         self.layout = layout
         self._max_gap, self._hands = max_gap, hands
@@ -158,6 +158,6 @@ def warn_empty(clips: Clips, split: str, console: Console) -> None:
         return
     some = ", ".join(empty[:SHOWN_IDS]) + (", ..." if len(empty) > SHOWN_IDS else "")
     if len(empty) == len(clips):
-        fix = "look at one with slr show, and run slr check data"
-        raise DataError(f"no person was seen in any of the {split} clips: all their values are missing", some, fix)
+        fix = "Look at one with slr show, and run slr check data."
+        raise DataError(f"No person was seen in any of the {split} clips: all their values are missing.", some, fix)
     console.warn(f"No person was seen in {len(empty)} of {len(clips)} {split} clips (every value is missing): {some}")

@@ -117,7 +117,7 @@ def _list(folder: str) -> Listing:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
-        raise DataError(f"cannot list the folder: {error.strerror}", folder, "check its rights") from error
+        raise DataError(f"Cannot list the folder: {error.strerror}.", folder, "Check its rights.") from error
     return Listing(files, frozenset(folders), holds_frames(files.values()), frozenset(stores))
 
 

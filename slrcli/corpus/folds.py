@@ -67,14 +67,14 @@ def leave_one_signer_out(utterances: Sequence[Utterance]) -> list[Fold]:
         DataError: utterances whose signer is not known (one of them could be anybody), or fewer than two signers.
     """
     unknown = [item.id for item in utterances if not item.signer_known]
-    fix = f"name the signers in the table, or hold out sentences: --folds {SENTENCE}:5"
+    fix = f"Name the signers in the table, or hold out sentences: --folds {SENTENCE}:5."
     if unknown:
         some = ", ".join(unknown[:SHOWN_IDS]) + (", ..." if len(unknown) > SHOWN_IDS else "")
-        what = f"{len(unknown)} of {len(utterances)} utterances have no known signer, so none can be held out"
+        what = f"{len(unknown)} of {len(utterances)} utterances have no known signer, so none can be held out."
         raise DataError(what, some, fix)
     signers = sorted({item.signer for item in utterances})
     if len(signers) < 2:
-        raise DataError("there is one signer, and nobody to learn from without them", ", ".join(signers), fix)
+        raise DataError("There is one signer, and nobody to learn from without them.", ", ".join(signers), fix)
     return [_fold(signer, utterances, [item.signer == signer for item in utterances]) for signer in signers]
 
 
@@ -120,8 +120,8 @@ def _even_folds(
     for item in utterances:
         sizes[key(item)] = sizes.get(key(item), 0) + 1
     if len(sizes) < k:
-        what = f"{k} folds need as many {units}, and there are {len(sizes)}"
-        raise DataError(what, "--folds", f"ask for at most {len(sizes)} folds" if len(sizes) > 1 else "")
+        what = f"{k} folds need as many {units}, and there are {len(sizes)}."
+        raise DataError(what, "--folds", f"Ask for at most {len(sizes)} folds." if len(sizes) > 1 else "")
     drawn = sorted(sizes, key=lambda name: hashlib.sha256(f"{seed}:{' '.join(name)}".encode()).digest())
     filled = [0] * k
     place: dict[tuple[str, ...], int] = {}
@@ -197,6 +197,6 @@ def _require_same(wanted: Sequence[Utterance], read: Sequence[Utterance], table:
     for first, second in zip(wanted, read, strict=True):
         alike = (first.id, first.glosses, first.signer) == (second.id, second.glosses, second.signer)
         if not alike or first.features != second.features:
-            what = f"the table of a fold leads to other data than the corpus has for {first.id}"
-            fix = "name the folder of the features with --features, and give every clip a name of its own"
+            what = f"The table of a fold leads to other data than the corpus has for {first.id}."
+            fix = "Name the folder of the features with --features, and give every clip a name of its own."
             raise DataError(what, f"{table}: {second.features} for {first.features}", fix)

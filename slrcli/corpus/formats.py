@@ -68,7 +68,7 @@ def settings_for(
     """
     for key in columns or {}:
         if key not in COLUMNS:
-            raise UsageError(f"there is no column {key!r} to name", "--column", nearest(key, COLUMNS))
+            raise UsageError(f"There is no column {key!r} to name.", "--column", nearest(key, COLUMNS))
     own = read_settings(root)
     return CorpusSettings(
         format if format != "auto" else own.format,
@@ -98,11 +98,11 @@ def read_settings(root: Path) -> CorpusSettings:
     table = read_toml(path)
     for key in table:
         if key not in KEYS:
-            raise DataError(f"unknown key {key!r}", path, nearest(key, KEYS))
+            raise DataError(f"Unknown key {key!r}.", path, nearest(key, KEYS))
     columns = _typed(table, "columns", dict, path)
     for key, name in columns.items():
         if key not in COLUMNS or not isinstance(name, str):
-            raise DataError(f"columns cannot say {key} = {name!r}", path, f"name some of {', '.join(COLUMNS)}")
+            raise DataError(f"Columns cannot say {key} = {name!r}.", path, f"Name some of {', '.join(COLUMNS)}.")
     annotations, features = (_typed(table, key, str, path) for key in ("annotations", "features"))
     return CorpusSettings(
         _typed(table, "format", str, path) or "auto",
@@ -143,14 +143,14 @@ def _rate(table: Mapping[str, Any], path: Path) -> float:
     """Frames per second, 0 where nothing is said; DataError for what is no rate."""
     rate = table.get("fps", 0.0)
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < MOST_FPS:
-        raise DataError(f"fps cannot be {rate!r}", path, "give the frames per second, such as fps = 25.0")
+        raise DataError(f"Fps cannot be {rate!r}.", path, "Give the frames per second, such as fps = 25.0.")
     return float(rate)
 
 
 def _typed(table: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:
     value = table.get(key, kind())
     if not isinstance(value, kind):
-        raise DataError(f"{key} should be a {'table' if kind is dict else 'text'}, not {value!r}", path)
+        raise DataError(f"{key} should be a {'table' if kind is dict else 'text'}, not {value!r}.", path)
     return value
 
 
@@ -202,7 +202,7 @@ def read_table(
         check_id(id, f"{table}, line {number}")
         own = split or ("train" if split_column is None else split_name(cells[split_column]))
         if not own:
-            raise DataError("the row names no split", f"{table}, line {number}", "write train, dev or test")
+            raise DataError("The row names no split.", f"{table}, line {number}", "Write train, dev or test.")
         signer = "" if signer_column is None else cells[signer_column].strip()
         path = "" if path_column is None else cells[path_column].strip()
         glosses = () if gloss_column is None else tuple(cells[gloss_column].split())
@@ -246,7 +246,7 @@ def inspect_table(table: Path) -> TableFacts:
     try:
         data = table.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot read the table: {error.strerror}", table, "check the name and the rights") from error
+        raise DataError(f"Cannot read the table: {error.strerror}.", table, "Check the name and the rights.") from error
     crlf, lf = data.count(b"\r\n"), data.count(b"\n")
     counts = {"CRLF": crlf, "LF": lf - crlf, "CR": data.count(b"\r") - crlf}
     endings = tuple(name for name, count in counts.items() if count)
@@ -316,14 +316,14 @@ def check_id(id: str, where: str) -> None:
     """
     parts = id.split("/")
     if not id:
-        raise DataError("an utterance without an id", where, "give every row an id")
+        raise DataError("An utterance without an id.", where, "Give every row an id.")
     if (
         any(part in ("", ".", "..") for part in parts)
         or "\\" in id
         or not id.replace("\u3000", "").isprintable()
         or id[1:2] == ":"
     ):
-        raise DataError(f"the id {id!r} cannot be the name of a file", where, "rename it: letters, digits, -, _ and .")
+        raise DataError(f"The id {id!r} cannot be the name of a file.", where, "Rename it: letters, digits, -, _ and .")
 
 
 _SPLIT = f"(?P<split>{'|'.join(CANONICAL)})"
@@ -451,7 +451,7 @@ def open_corpus(
                 splits.setdefault(item.split, []).append(item)
     if not any(splits.values()):
         raise DataError(
-            "the annotation tables hold no utterance", tables[0][0], "a line for each goes below the header"
+            "The annotation tables hold no utterance.", tables[0][0], "A line for each goes below the header."
         )
     if set(splits) == {"train"} and name in ("table", "isl-cslrt"):
         notes.append("all utterances are taken as train: no column and no file name says otherwise")
@@ -487,11 +487,11 @@ def _path(given: str | Path | None) -> Path | None:
 
 def _existing_folder(path: str | Path, option: str) -> Path:
     if not str(path):
-        raise UsageError("no folder of a corpus is named", option, "give the folder that holds it")
+        raise UsageError("No folder of a corpus is named.", option, "Give the folder that holds it.")
     if Path(path).is_file():
-        raise DataError("a folder is wanted, and this is a file", f"{option} {path}", "a table goes to --annotations")
+        raise DataError("A folder is wanted, and this is a file.", f"{option} {path}", "A table goes to --annotations.")
     if not Path(path).is_dir():
-        raise DataError("there is no such folder", f"{option} {path}", "check the name")
+        raise DataError("There is no such folder.", f"{option} {path}", "Check the name.")
     return Path(path)
 
 
@@ -501,7 +501,7 @@ def _existing_folder(path: str | Path, option: str) -> Path:
 def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[str, str]) -> tuple[str, _Tables]:
     """Format and tables; where several formats lie side by side, the user has to choose."""
     if format != "auto" and format not in FORMATS:
-        raise UsageError(f"there is no corpus format {format!r}", "--format", nearest(format, FORMATS))
+        raise UsageError(f"There is no corpus format {format!r}.", "--format", nearest(format, FORMATS))
     if annotations is not None and not annotations.is_dir():
         return _named_table(annotations, format)
     start = annotations or root
@@ -509,7 +509,7 @@ def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[
         tables = _find(FORMATS[format], start, columns)
         if not tables:
             raise DataError(
-                f"no table of the format {format} is found", start, f"looked for {_places(FORMATS[format])}"
+                f"No table of the format {format} is found.", start, f"Looked for {_places(FORMATS[format])}."
             )
         return format, tables
     found = {
@@ -519,11 +519,11 @@ def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[
     if len(automatic) == 1:
         return automatic[0], found[automatic[0]]
     if found:
-        what = "several corpora lie here" if automatic else "this split must be chosen by name"
-        raise DataError(f"{what}: {', '.join(found)}", start, f"choose one, for example --format {next(iter(found))}")
+        what = "Several corpora lie here." if automatic else "This split must be chosen by name."
+        raise DataError(f"{what}: {', '.join(found)}.", start, f"Choose one, for example --format {next(iter(found))}.")
     tables = _find(FORMATS["table"], start, columns)
     if not tables:
-        raise NoTableError("no annotation table is found", start, _where_else(start))
+        raise NoTableError("No annotation table is found.", start, _where_else(start))
     return "table", tables
 
 
@@ -547,7 +547,7 @@ def _find(format: Format, root: Path, columns: Mapping[str, str]) -> _Tables:
             split = split_name(match.groupdict().get("split") or "")
             if split in tables:
                 both = f"{tables[split].name} and {name}"
-                raise DataError(f"two tables for one split: {both}", folder, "remove one, or use --annotations FILE")
+                raise DataError(f"Two tables for one split: {both}.", folder, "Remove one, or use --annotations FILE.")
             tables[split] = folder / name
         if format.name == "table":
             tables = tables if all(has_columns(path, columns) for path in tables.values()) else {}
@@ -563,7 +563,7 @@ def _single_table(folder: Path, columns: Mapping[str, str]) -> dict[str, Path]:
     tables = [path for path in tables if has_columns(path, columns)]
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables[:SHOWN_IDS])
-        raise DataError(f"{len(tables)} tables could be the annotations: {names}", folder, "use --annotations FILE")
+        raise DataError(f"{len(tables)} tables could be the annotations: {names}.", folder, "Use --annotations FILE.")
     return {"": tables[0]} if tables else {}
 
 
@@ -575,7 +575,7 @@ def _names(folder: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise DataError(f"cannot list the folder: {error.strerror}", folder, "check its rights") from error
+        raise DataError(f"Cannot list the folder: {error.strerror}.", folder, "Check its rights.") from error
 
 
 def _places(format: Format) -> str:

@@ -84,9 +84,9 @@ def lm(
         SlrError: a file that cannot be read or written, no text, or options that contradict each other.
     """
     if not files and not data.data_dir and not data.annotations:
-        raise UsageError("no text is named", "slr lm", "name annotation tables or texts, or a corpus with --data-dir")
+        raise UsageError("No text is named.", "slr lm", "Name annotation tables or texts, or a corpus with --data-dir.")
     if model and out:
-        raise UsageError("--perplexity measures a model, and --out writes one", fix="leave one of the two out")
+        raise UsageError("--perplexity measures a model, and --out writes one.", fix="Leave one of the two out.")
     notes: list[str] = []
     given = read_arpa(model) if model else None
     rules = get_normaliser(normaliser or (given.normaliser if given else "") or data.normaliser)
@@ -131,7 +131,7 @@ def _texts(
         return _Text("", [], ""), [*named, *splits, *tested]
     learnt = [*named, *(split for split in splits if split.name == "train")]
     if not learnt:
-        raise DataError("the corpus has no train split to learn from", corpus.root if corpus else "", "name the texts")
+        raise DataError("The corpus has no train split to learn from.", corpus.root if corpus else "", "Name the texts.")
     together = [glosses for text in learnt for glosses in text.sentences]
     source = "; ".join(text.source for text in learnt)
     return _Text("", together, source), [*(split for split in splits if split.name != "train"), *tested]

@@ -26,8 +26,8 @@ def choose_layout(name: str, utterances: list[Utterance]) -> Layout:
     if name not in ("auto", "generic"):
         return load_layout(name)
     if file is None:
-        what = "no feature file to recognise the layout by"
-        raise DataError(what, f"--layout {name}", "name the layout with --layout")
+        what = "No feature file to recognise the layout by."
+        raise DataError(what, f"--layout {name}", "Name the layout with --layout.")
     if name == "auto" and (own := own_layout(file)):
         return own
     width = feature_shape(file)[1]
@@ -66,5 +66,5 @@ def require_distinct(utterances: list[Utterance], split: str) -> None:
     twice = [id for id, count in Counter(item.id for item in utterances).items() if count > 1]
     if twice:
         raise DataError(
-            f"{len(twice)} ids occur more than once in {split}", ", ".join(twice[:SHOWN_IDS]), "rename them"
+            f"{len(twice)} ids occur more than once in {split}.", ", ".join(twice[:SHOWN_IDS]), "Rename them."
         )

@@ -121,7 +121,7 @@ def pack(
     check_pack(options)
     corpus = open_data(data)
     if out.resolve() == corpus.root.resolve():
-        raise UsageError("a packed corpus needs a folder of its own", f"--out {out}", "name another one")
+        raise UsageError("A packed corpus needs a folder of its own.", f"--out {out}", "Name another one.")
     everything = [item for items in corpus.splits.values() for item in items]
     layout = choose_layout(data.layout, everything)
     packing = Packing(layout, data.layout not in ("auto", "generic"), options.dtype, options.tolerance)
@@ -148,7 +148,7 @@ class Way:
 def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result: Packed, way: Way) -> None:
     """Pack one split into its store, or note what stands in the way."""
     if not is_plain(name) or "/" in name:
-        raise DataError(f"the split {name!r} cannot be the name of a file", fix="rename it in the tables")
+        raise DataError(f"The split {name!r} cannot be the name of a file.", fix="Rename it in the tables.")
     path = result.root / "features" / f"{name}{SUFFIX}"
     sources, failed = _sources(items)
     settings = json.dumps([packing.layout.to_dict(), packing.brought, packing.dtype, packing.tolerance]).encode()
@@ -158,14 +158,14 @@ def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result:
         store = _standing(path)
         if store is not None and store.sources == made_from:
             way.task.advance(len(sources))
-            again = DataError("it could not be read when the others were packed", path, "mend it and use --overwrite")
+            again = DataError("It could not be read when the others were packed.", path, "Mend it and use --overwrite.")
             failed |= {id: again for id in sources if store.row(id) is None}
             result.failed |= {f"{name}/{id}": error for id, error in failed.items()}
             result.splits[name] = _facts(store, sources, found=len(store))
             return
         if not way.overwrite:
-            what = "a store of other clips, or packed otherwise, stands here already"
-            raise DataError(what, path, "name another folder, or replace it with --overwrite")
+            what = "A store of other clips, or packed otherwise, stands here already."
+            raise DataError(what, path, "Name another folder, or replace it with --overwrite.")
     wanted = {id: stamp for id, (_, stamp) in sources.items()}
     with StoreWriter(path, settings, wanted) as writer:
         found = len(writer)
@@ -190,9 +190,9 @@ def _sources(items: Sequence[Utterance]) -> tuple[dict[str, _Source], dict[str, 
     failed: dict[str, SlrError] = {}
     for item in items:
         if item.features is None:
-            failed[item.id] = DataError("no feature file was found", item.id, "slr check data says where was looked")
+            failed[item.id] = DataError("No feature file was found.", item.id, "slr check data says where was looked")
         elif item.id in sources and sources[item.id][0] != item.features:
-            failed[item.id] = DataError("two clips of one id", item.id, "rename one in the table")
+            failed[item.id] = DataError("Two clips of one id.", item.id, "Rename one in the table.")
         else:
             sources[item.id] = item.features, _stamp(item.features)
     return sources, failed
@@ -279,8 +279,8 @@ def _annotate(out: Path, corpus: Corpus, data: DataConfig, result: Packed) -> No
         if f"{name}/{item.id}" not in result.failed
     ]  # fmt: skip
     if again.hash != corpus.hash or lost:
-        what = "the packed folder is read otherwise than the corpus it was made from"
-        raise DataError(what, ", ".join(lost[:5]) or str(out), "remove what else lies in the folder, or use another")
+        what = "The packed folder is read otherwise than the corpus it was made from."
+        raise DataError(what, ", ".join(lost[:5]) or str(out), "Remove what else lies in the folder, or use another.")
     result.complete = True
 
 
@@ -315,7 +315,7 @@ def verify(console: Console, place: Path) -> list[Verified]:
     """
     found = [place] if is_store(place) else sorted(p for f in (place, place / "features") for p in f.glob(f"*{SUFFIX}"))
     if not found:
-        raise DataError("there is no packed store", place, f"name a file that ends in {SUFFIX}, or its folder")
+        raise DataError("There is no packed store.", place, f"Name a file that ends in {SUFFIX}, or its folder.")
     stores = [open_store(path) for path in found]
     results = []
     with console.progress("Verifying", total=sum(map(len, stores))) as task:

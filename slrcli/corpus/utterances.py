@@ -52,7 +52,7 @@ class Utterance:
     def file(self) -> Path:
         """The feature file of an utterance that has one; DataError for any other."""
         if self.features is None:
-            raise DataError("the utterance has no feature file", self.id, "see slr check data")
+            raise DataError("The utterance has no feature file.", self.id, "See slr check data.")
         return self.features
 
     @property
@@ -95,7 +95,7 @@ class Corpus:
         """
         wanted = split_name(name)
         if wanted not in self.splits:
-            raise DataError(f"the corpus has no split {name!r}", self.root, f"it has {', '.join(self.splits)}")
+            raise DataError(f"The corpus has no split {name!r}.", self.root, f"It has {', '.join(self.splits)}.")
         return self.splits[wanted]
 
     def unmatched(self, name: str) -> list[Utterance]:
@@ -119,9 +119,9 @@ class Corpus:
         files = f"{missing[0].id}{SUFFIXES[0]} (or {', '.join(SUFFIXES[1:])})"
         folders = ", ".join(f"{folder} ({describe(folder)})" for folder in self.folders.get(name, ()))
         return DataError(
-            f"{len(missing)} of {len(self.split(name))} utterances of {name} have no feature file: {ids}{more}",
+            f"{len(missing)} of {len(self.split(name))} utterances of {name} have no feature file: {ids}{more}.",
             f"looked for {files} in {folders}",
-            "name the folder of the features with --features DIR; files are called like the ids",
+            "Name the folder of the features with --features DIR; files are called like the ids.",
         )
 
     def with_dev(self, seed: int, share: float = DEV_SHARE) -> tuple["Corpus", bool]:
@@ -181,7 +181,7 @@ def default_split(corpus: Corpus) -> str:
     for name in ("test", "dev"):
         if corpus.splits.get(name):
             return name
-    raise DataError("the corpus has neither test nor dev", corpus.root, f"use --split {next(iter(corpus.splits), '')}")
+    raise DataError("The corpus has neither test nor dev.", corpus.root, f"Use --split {next(iter(corpus.splits), '')}.")
 
 
 def dev_from_train(
@@ -197,7 +197,7 @@ def dev_from_train(
     ids = {utterance.id for utterance in utterances}
     if len(ids) < 2:
         raise DataError(
-            f"train has {len(ids)} utterances: too few to give some to dev", fix="give the corpus a dev split"
+            f"Train has {len(ids)} utterances: too few to give some to dev.", fix="Give the corpus a dev split."
         )
     drawn = sorted(ids, key=lambda id: hashlib.sha256(f"{seed}:{id}".encode()).digest())
     chosen = set(drawn[: min(len(ids) - 1, max(1, round(len(ids) * fraction)))])

@@ -123,7 +123,7 @@ def vocab(
         SlrError: a table or file cannot be read or written, or the options contradict each other.
     """
     if show and import_:
-        raise UsageError("--show and --import exclude each other", fix="read one vocabulary at a time")
+        raise UsageError("--show and --import exclude each other.", fix="Read one vocabulary at a time.")
     corpus = _corpus(data)
     if show:
         vocabulary = Vocabulary.load(show)
@@ -133,7 +133,7 @@ def vocab(
         train = [utterance.glosses for utterance in corpus.split("train")]
         vocabulary = Vocabulary.build(train, data.min_count, specials, data.normaliser, corpus.source)
     else:
-        raise UsageError("nothing to work on", "slr vocab", "give --data-dir DIR, --show FILE or --import FILE")
+        raise UsageError("Nothing to work on.", "slr vocab", "Give --data-dir DIR, --show FILE or --import FILE.")
     if out:
         vocabulary.save(out)
     return VocabResult(

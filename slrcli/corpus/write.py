@@ -31,10 +31,10 @@ def write_table(out: Path, split: str, entries: Iterable[Entry]) -> Path:
 def require_room(out: Path) -> None:
     """DataError where a folder holds a corpus already, or something that is no folder stands in its place."""
     if out.is_file():
-        raise DataError("a folder is wanted, and this is a file", out, "choose another name")
+        raise DataError("A folder is wanted, and this is a file.", out, "Choose another name.")
     for part in ("annotations", "features"):
         if (out / part).exists():
-            raise DataError("the folder already holds a corpus", out / part, "choose another folder or remove it")
+            raise DataError("The folder already holds a corpus.", out / part, "Choose another folder or remove it.")
 
 
 def write_division(out: Path, corpus: Corpus, splits: Mapping[str, Sequence[Utterance]]) -> list[Path]:
@@ -122,5 +122,5 @@ def _row(entry: Entry) -> str:
     cells = (id, folder, signer, " ".join(glosses))
     for cell in cells:
         if "|" in cell or any(unicodedata.category(character) == "Cc" for character in cell):
-            raise DataError(f"{cell!r} cannot stand in a table whose columns are separated by |", id, "rename it")
+            raise DataError(f"{cell!r} cannot stand in a table whose columns are separated by |.", id, "Rename it.")
     return "|".join(cells)

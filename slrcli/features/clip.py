@@ -28,7 +28,7 @@ def ready_clip(x: np.ndarray, layout: Layout, where: str | Path, max_gap: int = 
     """
     check_width(x.shape[1], layout, where)
     if np.isinf(x).any():
-        raise DataError("the features hold infinite values", where, "write NaN where a value is missing")
+        raise DataError("The features hold infinite values.", where, "Write NaN where a value is missing.")
     return prepare(x, layout, max_gap, hands)
 
 
@@ -41,9 +41,9 @@ def check_width(width: int, layout: Layout, where: str | Path) -> None:
     """DataError unless `width` columns are what the layout has."""
     if width != layout.width:
         raise DataError(
-            f"the features have {width} columns, layout {layout.name} expects {layout.width}",
+            f"The features have {width} columns, layout {layout.name} expects {layout.width}.",
             str(where),
-            "use features of that layout, or name the right one with --layout when training",
+            "Use features of that layout, or name the right one with --layout when training.",
         )
 
 

@@ -64,7 +64,7 @@ def parse_size(text: str) -> Size:
     found = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text.strip())
     if not found or not int(found[1]) or not int(found[2]):
         raise UsageError(
-            f"this is no size of a picture: {text}", "--size", "write it as WIDTHxHEIGHT, such as 1280x720"
+            f"This is no size of a picture: {text}.", "--size", "Write it as WIDTHxHEIGHT, such as 1280x720."
         )
     return int(found[1]), int(found[2])
 
@@ -82,9 +82,9 @@ def convert(
         DataError: there is no source, or no clip in it.
     """
     if f".{kind}" not in WRITERS:
-        raise UsageError(f"no file of this kind can be written: {kind}", "--to", f"use {', '.join(WRITERS)}")
+        raise UsageError(f"No file of this kind can be written: {kind}.", "--to", f"Use {', '.join(WRITERS)}.")
     if options.people not in PEOPLE:
-        raise UsageError(f"--people is {' or '.join(PEOPLE)}, not {options.people}")
+        raise UsageError(f"--people is {' or '.join(PEOPLE)}, not {options.people}.")
     sources = _sources(source, target)
     into = source.is_dir() and sources != [source]
     written: dict[Path, Path] = {}
@@ -107,15 +107,15 @@ def _called(path: Path) -> Path:
 def _sources(source: Path, target: Path) -> list[Path]:
     """The clips of a folder except those that lie in the target; a file, or a folder of frames, is one clip."""
     if not source.exists():
-        raise DataError("there is no such file or folder", source)
+        raise DataError("There is no such file or folder.", source)
     if not source.is_dir() or holds_frames(entry.name for entry in source.iterdir()):
         return [source]
     if target.suffix in WRITERS and not target.is_dir():
-        raise UsageError("a folder is converted into a folder", target, "name a folder; --to says the kind of file")
+        raise UsageError("A folder is converted into a folder.", target, "Name a folder; --to says the kind of file.")
     own = Path(os.path.realpath(target))  # which, unlike `resolve`, bears links that lead in a circle
     inside = [path for path in clips_below(source) if not Path(os.path.realpath(path)).is_relative_to(own)]
     if not inside:
-        raise DataError("the folder holds no clips", source, f"clips are {', '.join(SUFFIXES)}")
+        raise DataError("The folder holds no clips.", source, f"Clips are {', '.join(SUFFIXES)}.")
     return inside
 
 
@@ -142,14 +142,14 @@ def _target(path: Path, clip: str, place: Path, into: bool, kind: str) -> Path:
     """
     if clip:
         if not SAFE_ID.fullmatch(clip):
-            raise DataError(f"the id of a clip is no name of a file: {clip[:80]!r}", path)
+            raise DataError(f"The id of a clip is no name of a file: {clip[:80]!r}.", path)
         folder = place.with_suffix("") if into else place
         if not into and place.suffix in WRITERS and not place.is_dir():
-            raise UsageError("the file holds several clips", path, "name a folder for them; --to says the kind of file")
+            raise UsageError("The file holds several clips.", path, "Name a folder for them; --to says the kind of file.")
         return folder / f"{clip}.{kind}"
     suffix = place.suffix.lower()
     if not into and suffix in SUFFIXES and suffix not in WRITERS and not place.is_dir():
-        raise UsageError(f"no {suffix} can be written", place, f"use {', '.join(WRITERS)}, or name a folder")
+        raise UsageError(f"No {suffix} can be written.", place, f"Use {', '.join(WRITERS)}, or name a folder.")
     if into:
         return place.with_suffix(f".{kind}") if place.suffix in SUFFIXES else place.with_name(f"{place.name}.{kind}")
     if place.suffix in WRITERS and not place.is_dir():
@@ -161,9 +161,9 @@ def _convert_clip(
     path: Path, target: Path, recording: Recording, options: Options, written: dict[Path, Path]
 ) -> Converted:
     if os.path.realpath(target) == os.path.realpath(path):
-        raise UsageError("the file would replace itself", path, "name another file")
+        raise UsageError("The file would replace itself.", path, "Name another file.")
     if target in written:
-        raise DataError(f"{target} was written from {written[target]} already", path, "convert them into two folders")
+        raise DataError(f"{target} was written from {written[target]} already.", path, "Convert them into two folders.")
     recording = replace(recording, size=recording.size or options.size, fps=recording.fps or options.fps)
     recording = _laid_out(recording, options.layout, path)
     if recording.layout and recording.layout.zero_is_missing:
@@ -195,8 +195,8 @@ def _laid_out(recording: Recording, layout: Layout | None, path: Path) -> Record
             note = f"{width} columns are taken for {found[0].name}" + (f"; they may be {others}" if others else "")
             recording = replace(recording, layout=found[0], notes=(*recording.notes, note))
         elif layout:
-            what = f"the file has {width} columns, layout {layout.name} expects {layout.width}"
-            raise DataError(what, path, "name the layout that it has")
+            what = f"The file has {width} columns, layout {layout.name} expects {layout.width}."
+            raise DataError(what, path, "Name the layout that it has.")
     return fit(recording, layout, str(path)) if layout else recording
 
 

@@ -61,9 +61,9 @@ def require_signers(signers: Sequence[str]) -> None:
     """DataError where nobody is named: signs of different people are not to be mixed."""
     if not any(signers):
         raise DataError(
-            "signs are exchanged among the clips of one signer, and the annotations name no signer",
+            "Signs are exchanged among the clips of one signer, and the annotations name no signer.",
             "augment.recombine",
-            "name the column of the signers (data.columns.signer), or leave augment.recombine at 0",
+            "Name the column of the signers (data.columns.signer), or leave augment.recombine at 0.",
         )
 
 

@@ -74,9 +74,9 @@ def fit(recording: Recording, layout: Layout, where: str = "") -> Recording:
             )
     if not taken:
         raise DataError(
-            f"no point of layout {layout.name} is in the file, which has the points of {own.name}",
+            f"No point of layout {layout.name} is in the file, which has the points of {own.name}.",
             where,
-            "name a layout of the same extractor; slr layout lists them",
+            "Name a layout of the same extractor; slr layout lists them.",
         )
     notes = recording.notes
     if taken < len(layout.point_names):
@@ -113,11 +113,11 @@ def _factor(
     if units[0] == units[1] or not source.spatial or coordinate not in ("x", "y"):
         return 1.0
     if set(units) != {"image", "pixels"}:
-        what = f"{units[0]} cannot be turned into {units[1]}, the units of layout {layout.name}"
-        raise DataError(what, where, "name a layout of the same units")
+        what = f"{units[0]} cannot be turned into {units[1]}, the units of layout {layout.name}."
+        raise DataError(what, where, "Name a layout of the same units.")
     if not size or not all(size):
         what = (
-            f"the size of the picture is needed to turn {units[0]} units into {units[1]}, and the file does not say it"
+            f"The size of the picture is needed to turn {units[0]} units into {units[1]}, and the file does not say it."
         )
         raise DataError(what, where, "slr convert --size WIDTHxHEIGHT says it")
     extent = size["xy".index(coordinate)]

@@ -91,8 +91,8 @@ class BareRows:
     def close(self) -> np.ndarray:
         """See `Rows`."""
         if self._left:
-            what = f"the stream ends within a frame, {len(self._left)} bytes after the last whole one"
-            raise DataError(what, self._name, f"frames are {self._width} numbers of {self._kind.itemsize} bytes each")
+            what = f"The stream ends within a frame, {len(self._left)} bytes after the last whole one."
+            raise DataError(what, self._name, f"Frames are {self._width} numbers of {self._kind.itemsize} bytes each.")
         return np.zeros((0, self._width), np.float32)
 
 
@@ -114,7 +114,7 @@ class NpyRows:
     def close(self) -> np.ndarray:
         """See `Rows`."""
         if self._rows is None:
-            raise DataError("the array ends within its header", self._name, "write it whole with numpy.save")
+            raise DataError("The array ends within its header.", self._name, "Write it whole with numpy.save.")
         return self._rows.close()
 
     def _begin(self) -> bytes:
@@ -127,10 +127,10 @@ class NpyRows:
         except ValueError as error:
             if len(self._header) < HEADER_MOST and "EOF" in str(error):
                 return b""
-            raise DataError(f"the header of the array cannot be read: {error}", self._name) from error
+            raise DataError(f"The header of the array cannot be read: {error}.", self._name) from error
         if len(shape) != 2 or shape[1] != self._width or fortran or kind.kind != "f":
-            what = f"the array is {kind.name} {list(shape)}{', column by column' if fortran else ''}"
-            raise DataError(what, self._name, f"frames are rows of {self._width} floating-point numbers")
+            what = f"The array is {kind.name} {list(shape)}{', column by column' if fortran else ''}."
+            raise DataError(what, self._name, f"Frames are rows of {self._width} floating-point numbers.")
         self._rows = BareRows(self._width, self._name, kind)
         return self._header[file.tell() :]
 
@@ -147,7 +147,7 @@ class TextRows:
         """See `Rows`."""
         *lines, self._left = (self._left + data).split(b"\n")
         if len(self._left) > LINE_MOST:
-            raise DataError("a line of the stream does not end", self._where(1), "end each frame with a line break")
+            raise DataError("A line of the stream does not end.", self._where(1), "End each frame with a line break.")
         rows = [row for row in map(self._row, lines) if row is not None]
         return np.array(rows, np.float32).reshape(len(rows), self._width)
 
@@ -165,10 +165,10 @@ class TextRows:
         except ValueError as error:
             if self._line == 1:
                 return None
-            raise DataError(f"not a line of numbers: {error}", self._where()) from error
+            raise DataError(f"Not a line of numbers: {error}.", self._where()) from error
         if len(row) != self._width:
-            what = f"the frame has {len(row)} numbers, the recogniser wants {self._width}"
-            raise DataError(what, self._where(), "write nan where a value is missing")
+            what = f"The frame has {len(row)} numbers, the recogniser wants {self._width}."
+            raise DataError(what, self._where(), "Write nan where a value is missing.")
         return row
 
     def _where(self, beyond: int = 0) -> str:

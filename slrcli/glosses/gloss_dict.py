@@ -35,12 +35,12 @@ def read_gloss_dict(path: str | Path) -> dict[str, tuple[int, int]]:
         array = _Restricted(stream).load()
         return {gloss: _id_and_count(gloss, value) for gloss, value in array.content().items()}
     except OSError as error:
-        raise DataError(f"cannot read the file: {error.strerror}", str(path), "check the name") from error
+        raise DataError(f"Cannot read the file: {error.strerror}.", str(path), "Check the name.") from error
     except _Refused as error:
-        raise DataError(str(error), str(path), "do not use this file: it may be an attack") from error
+        raise DataError(str(error), str(path), "Do not use this file: it may be an attack.") from error
     except Exception as error:  # a damaged pickle raises nearly anything
-        fix = "a gloss_dict.npy holds {gloss: [id, count]}, ids from 1"
-        raise DataError(f"this is not a gloss_dict.npy: {type(error).__name__}: {error}", str(path), fix) from error
+        fix = "A gloss_dict.npy holds {gloss: [id, count]}, ids from 1."
+        raise DataError(f"This is not a gloss_dict.npy: {type(error).__name__}: {error}.", str(path), fix) from error
 
 
 class _Refused(Exception):

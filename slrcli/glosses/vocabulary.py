@@ -49,7 +49,7 @@ class Vocabulary:
         ids = {token: number for number, token in enumerate(self.tokens) if number != BLANK}
         for special in self.specials:
             if special not in ids:
-                raise DataError(f"the special token {special} has no id", self.source, "build the vocabulary again")
+                raise DataError(f"The special token {special} has no id.", self.source, "Build the vocabulary again.")
         object.__setattr__(self, "_ids", ids)
 
     @classmethod
@@ -76,7 +76,7 @@ class Vocabulary:
         """
         if min_count < 1:
             raise UsageError(
-                f"a gloss occurs at least once; the threshold {min_count} leaves nothing out", "--min-count"
+                f"A gloss occurs at least once; the threshold {min_count} leaves nothing out.", "--min-count"
             )
         rules = get_normaliser(normaliser)
         counts = Counter(gloss for sentence in sentences for gloss in rules.normalise(sentence))
@@ -84,7 +84,7 @@ class Vocabulary:
         kept = sorted(gloss for gloss, count in counts.items() if count >= min_count and gloss not in specials)
         if not kept:
             raise DataError(
-                "no gloss is left to build a vocabulary from", source, "look at the table and the threshold"
+                "No gloss is left to build a vocabulary from.", source, "Look at the table and the threshold."
             )
         tokens = (BLANK_TOKEN, *specials, *kept)
         # A gloss called like the blank is left for the check of tokens to name, with its count.
@@ -107,14 +107,14 @@ class Vocabulary:
         for gloss, (number, _) in numbered.items():
             if number in holders:
                 raise DataError(
-                    f"the glosses {holders[number]} and {gloss} share the id {number}",
+                    f"The glosses {holders[number]} and {gloss} share the id {number}.",
                     source,
-                    "give each gloss its own id; a model trained with this table cannot tell the two apart",
+                    "Give each gloss its own id; a model trained with this table cannot tell the two apart.",
                 )
             holders[number] = gloss
         missing = next((number for number in range(len(holders)) if number not in holders), None)
         if missing is not None:
-            raise DataError(f"no gloss has the id {missing}", source, "ids must run from 1 on without a gap")
+            raise DataError(f"No gloss has the id {missing}.", source, "Ids must run from 1 on without a gap.")
         tokens = tuple(holders[number] for number in range(len(holders)))
         return cls(tokens, (0, *(numbered[token][1] for token in tokens[1:])), normaliser, source)
 
@@ -152,9 +152,9 @@ class Vocabulary:
         except KeyError:
             close = ", ".join(self.nearest(gloss))
             raise DataError(
-                f"the gloss {gloss} is not in the vocabulary",
+                f"The gloss {gloss} is not in the vocabulary.",
                 self.source,
-                f"nearest: {close}" if close else "build the vocabulary from the table that holds it",
+                f"Nearest: {close}." if close else "Build the vocabulary from the table that holds it.",
             ) from None
 
     def gloss_of(self, number: int) -> str:
@@ -218,12 +218,12 @@ class Vocabulary:
         """
         where = str(where)
         if not isinstance(values, dict) or values.get("kind") != FILE_KIND:
-            raise DataError("this is not a vocabulary", where, "make one with: slr vocab --data-dir DIR --out FILE")
+            raise DataError("This is not a vocabulary.", where, "Make one with: slr vocab --data-dir DIR --out FILE.")
         if values.get("version") != FILE_VERSION:
             raise DataError(
-                f"a vocabulary of version {values.get('version')}; this program reads {FILE_VERSION}",
+                f"A vocabulary of version {values.get('version')}; this program reads {FILE_VERSION}.",
                 where,
-                "update slr",
+                "Update slr.",
             )
         try:
             found = cls(
@@ -235,12 +235,12 @@ class Vocabulary:
                 min_count=_only(int, values["min_count"]),
             )
         except (KeyError, TypeError) as error:
-            raise DataError(f"the vocabulary is damaged: {error}", where, "build it again") from error
+            raise DataError(f"The vocabulary is damaged: {error}.", where, "Build it again.") from error
         if values.get("hash") != found.hash:
             raise DataError(
-                "the tokens of the vocabulary are not those it was written with",
+                "The tokens of the vocabulary are not those it was written with.",
                 where,
-                "build it again: a changed order gives every id another meaning",
+                "Build it again: a changed order gives every id another meaning.",
             )
         return found
 
@@ -258,9 +258,9 @@ class Vocabulary:
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         except OSError as error:
-            raise DataError(f"cannot read the vocabulary: {error.strerror}", str(path), "check the name") from error
+            raise DataError(f"Cannot read the vocabulary: {error.strerror}.", str(path), "Check the name.") from error
         except (ValueError, RecursionError) as error:
-            raise DataError(f"the vocabulary is not JSON: {error}", str(path), "build it again") from error
+            raise DataError(f"The vocabulary is not JSON: {error}.", str(path), "Build it again.") from error
         return cls.from_dict(values, path)
 
 
@@ -272,20 +272,20 @@ def file_source(path: str | Path) -> str:
 
 def _check_tokens(tokens: Sequence[str], counts: Sequence[int], where: str) -> None:
     if not tokens or tokens[BLANK] != BLANK_TOKEN:
-        raise DataError(f"the id {BLANK} is not {BLANK_TOKEN}", where, "build the vocabulary again")
+        raise DataError(f"The id {BLANK} is not {BLANK_TOKEN}.", where, "Build the vocabulary again.")
     if len(tokens) != len(counts) or any(count < 0 for count in counts):
-        raise DataError(f"{len(tokens)} tokens do not go with these counts", where, "build the vocabulary again")
+        raise DataError(f"{len(tokens)} tokens do not go with these counts.", where, "Build the vocabulary again.")
     if len(tokens) == 1:
-        raise DataError("the vocabulary has no gloss", where, "build it from a table that holds some")
+        raise DataError("The vocabulary has no gloss.", where, "Build it from a table that holds some.")
     for token in tokens:
         if token.split() != [token] or not _is_text(token):
             raise DataError(
-                f"the token {token!r} is empty, or holds white space or broken characters", where, "rename it"
+                f"The token {token!r} is empty, or holds white space or broken characters.", where, "Rename it."
             )
     repeated = [token for token, count in Counter(tokens).items() if count > 1]
     if repeated:
         ids = [number for number, token in enumerate(tokens) if token == repeated[0]]
-        raise DataError(f"the token {repeated[0]} has the ids {ids[0]} and {ids[1]}", where, "leave one of them out")
+        raise DataError(f"The token {repeated[0]} has the ids {ids[0]} and {ids[1]}.", where, "Leave one of them out.")
 
 
 def _is_text(token: str) -> bool:

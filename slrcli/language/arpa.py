@@ -65,10 +65,10 @@ def read_arpa(path: str | Path) -> NgramModel:
     try:
         text, path = model_bytes(path).decode("utf-8-sig"), shown_model(path)
     except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8 text (byte {error.start})", path, "give a model as ARPA text") from error
+        raise DataError(f"Not UTF-8 text (byte {error.start}).", path, "Give a model as ARPA text.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"cannot read the model: {reason}", path, "check the name") from error
+        raise DataError(f"Cannot read the model: {reason}.", path, "Check the name.") from error
     lines = ((number, line.strip("\r \t")) for number, line in enumerate(text.split("\n"), 1))
     filled = ((number, line) for number, line in lines if line)
     normaliser, source = _head(filled, path)
@@ -95,7 +95,7 @@ def _head(lines: _Lines, path: str | Path) -> tuple[str, str]:
         for mark in said:
             if line.startswith(mark):
                 said[mark] = line[len(mark) :].strip()
-    raise DataError("not an ARPA file: no line reads \\data\\", path, "slr lm --out makes one from sentences")
+    raise DataError("Not an ARPA file: no line reads \\data\\.", path, "slr lm --out makes one from sentences")
 
 
 def _sizes(lines: _Lines, path: str | Path) -> tuple[list[int], tuple[int, str]]:
@@ -152,8 +152,8 @@ def _number(word: str, number: int, path: str | Path) -> float:
 
 
 def _misfit(path: str | Path, number: int, what: str) -> DataError:
-    return DataError(what, f"{path}, line {number}", "the file is damaged or no ARPA file; write it again")
+    return DataError(what, f"{path}, line {number}", "The file is damaged or no ARPA file; write it again.")
 
 
 def _cut(path: str | Path) -> DataError:
-    return DataError("the model ends before \\end\\: it is cut off", path, "write it again")
+    return DataError("The model ends before \\end\\: it is cut off.", path, "Write it again.")

@@ -43,8 +43,8 @@ class BoundModel:
         self.unknown = tuple(gloss for gloss in glosses if gloss not in model)
         if len(self.unknown) == len(glosses):
             shown = ", ".join(glosses[:3])
-            what = f"the language model knows none of the vocabulary's {len(glosses)} glosses ({shown}, ...)"
-            raise DataError(what, model.source, "estimate it from glosses of the same normaliser")
+            what = f"The language model knows none of the vocabulary's {len(glosses)} glosses ({shown}, ...)."
+            raise DataError(what, model.source, "Estimate it from glosses of the same normaliser.")
         self._model = model
         self._tokens = ("", *(gloss if gloss in model else UNKNOWN for gloss in glosses))
         self._followers = _followers(model, self._tokens)

@@ -56,7 +56,7 @@ def estimate(
         DataError: no gloss at all, or one that is called like `<s>`, `</s>` or `<unk>`.
     """
     if not 1 <= order <= MAX_ORDER:
-        raise UsageError(f"an order of {order} is not offered", "--order", f"use 1 to {MAX_ORDER}")
+        raise UsageError(f"An order of {order} is not offered.", "--order", f"Use 1 to {MAX_ORDER}.")
     counts = adjusted_counts(sentences, order, source)
     discounts = tuple(discount_of(length, table) for length, table in enumerate(counts, 1))
     probabilities: list[dict[Ngram, float]] = []
@@ -82,7 +82,7 @@ def adjusted_counts(sentences: Iterable[Sequence[str]], order: int, source: str 
     for sentence in sentences:
         for gloss in sentence:
             if gloss in SPECIALS:
-                raise DataError(f"a gloss is called {gloss}, which means something to the model", source, "rename it")
+                raise DataError(f"A gloss is called {gloss}, which means something to the model.", source, "Rename it.")
         whole = (START, *sentence, END)
         for place in range(1, len(whole)):
             ngram = whole[max(0, place - order + 1) : place + 1]  # shorter than the order at the beginning alone
@@ -90,7 +90,7 @@ def adjusted_counts(sentences: Iterable[Sequence[str]], order: int, source: str 
     for longer, shorter in zip(counts[:0:-1], counts[-2::-1], strict=True):
         shorter.update(ngram[1:] for ngram in longer)
     if set(counts[0]) <= {(END,)}:
-        raise DataError("there is no gloss to estimate a model from", source, "give sentences of glosses")
+        raise DataError("There is no gloss to estimate a model from.", source, "Give sentences of glosses.")
     return [table for table in counts if table]
 
 

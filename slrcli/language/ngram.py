@@ -38,7 +38,7 @@ class NgramModel:
     def __post_init__(self) -> None:
         for token in (START, END):
             if not self.tables or (token,) not in self.tables[0]:
-                raise DataError(f"the model does not know {token}", self.source, "estimate it from whole sentences")
+                raise DataError(f"The model does not know {token}.", self.source, "Estimate it from whole sentences.")
 
     @property
     def order(self) -> int:

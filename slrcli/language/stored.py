@@ -39,7 +39,7 @@ def model_bytes(model: str | Path) -> bytes:
     try:
         return zlib.decompress(base64.b64decode(str(model)[len(MARK) :], validate=True))
     except (binascii.Error, zlib.error) as error:
-        raise DataError(f"{SHOWN} is damaged: {error}", fix="tune it again (slr eval --tune)") from error
+        raise DataError(f"{SHOWN} is damaged: {error}.", fix="Tune it again (slr eval --tune).") from error
 
 
 def shown_model(model: str | Path) -> str:

@@ -135,7 +135,7 @@ def get_protocol(name: str) -> Protocol:
     Raises:
         UsageError: no such name (with the nearest one), or a version that this program does not have.
     """
-    fix = "score with the version of slr that made the number, or with this one's protocol"
+    fix = "Score with the version of slr that made the number, or with this one's protocol."
     own, plus, normaliser = name.partition("+")
     found = versioned("protocol", own, PROTOCOLS, fix, f" (or: {ALL})")
     return found.with_normaliser(normaliser) if plus else found
@@ -148,8 +148,8 @@ def get_protocols(name: str) -> list[Protocol]:
         UsageError: as `get_protocol`, or `all` with a version or a normaliser, of which every protocol has its own.
     """
     if name != ALL and re.match(rf"{ALL}\W", name):
-        fix = "say all alone, or name one protocol, such as sclite+seed-filter"
-        raise UsageError("every protocol brings its own version and normaliser", f"--protocol {name}", fix)
+        fix = "Say all alone, or name one protocol, such as sclite+seed-filter."
+        raise UsageError("Every protocol brings its own version and normaliser.", f"--protocol {name}", fix)
     return list(PROTOCOLS.values()) if name == ALL else [get_protocol(name)]
 
 

@@ -168,18 +168,18 @@ def score_files(
         SlrError: a file that cannot be read, no such protocol, or sides that do not hold the same utterances.
     """
     if by not in BY:
-        raise UsageError(f"there is no way to pair utterances called {by!r}", "--by", "use id or line")
+        raise UsageError(f"There is no way to pair utterances called {by!r}.", "--by", "Use id or line.")
     protocols = get_protocols(protocol)
     if normaliser:
         if protocol == ALL:
-            fix = "leave one of the two options out"
-            raise UsageError("every protocol brings its own normaliser", "--protocol all --normaliser", fix)
+            fix = "Leave one of the two options out."
+            raise UsageError("Every protocol brings its own normaliser.", "--protocol all --normaliser", fix)
         protocols = [protocols[0].with_normaliser(normaliser)]
     known = Vocabulary.load(vocab).glosses if vocab else None
     ref = read_side(reference, formats[0], by)
     systems = [read_side(path, formats[1], by) for path in hypotheses]
     if not ref.glosses:
-        raise DataError("there is no utterance in the file", str(reference), "give a file of references")
+        raise DataError("There is no utterance in the file.", str(reference), "Give a file of references.")
     left_out = agree(reference, ref, hypotheses, systems, by, partial)
     signers = named_in_ids(reference, ref) if signers_from_ids else ref.signers
     refs = {id: glosses for id, glosses in ref.glosses.items() if id not in left_out}
@@ -228,8 +228,8 @@ def named_in_ids(path: Path, side: Side) -> dict[str, str]:
     """
     signers = {id: signer_of(id) for id in side.glosses}
     if not any(signers.values()):
-        fix = "ids should read signer-utterance or signer_utterance; or leave --signers-from-ids out"
-        raise DataError("no id names a signer", str(path), fix)
+        fix = "Ids should read signer-utterance or signer_utterance; or leave --signers-from-ids out."
+        raise DataError("No id names a signer.", str(path), fix)
     return signers
 
 
@@ -252,18 +252,18 @@ def agree(
             raise apart_error(reference, path, missing, extra, shared, by)
         apart |= dict.fromkeys([*missing, *extra])
     if ref.glosses and not set(ref.glosses) - set(apart):
-        raise DataError("no utterance stands on every side", str(reference), "score the files one by one")
+        raise DataError("No utterance stands on every side.", str(reference), "Score the files one by one.")
     return apart
 
 
 def apart_error(reference: Path, path: Path, missing: list[str], extra: list[str], shared: int, by: str) -> DataError:
     """What to say of two files that do not hold the same utterances."""
     if by == "line":
-        fix = "check that both files hold one utterance a line, empty lines included"
+        fix = "Check that both files hold one utterance a line, empty lines included."
     elif shared:
-        fix = "complete the file, or score only what both sides hold with --partial"
+        fix = "Complete the file, or score only what both sides hold with --partial."
     else:
-        fix = "the ids have nothing in common: check the files, or pair them in their order with --by line"
+        fix = "The ids have nothing in common: check the files, or pair them in their order with --by line."
     what = apart_text(missing, extra, len(missing) + shared, len(extra) + shared, "references")
     return DataError(what, f"{path} against {reference}", fix)
 

@@ -83,7 +83,7 @@ def compare(first: Score, second: Score, draws: int = DRAWS, seed: int = 1) -> C
     if [item.id for item in first.utterances] != [item.id for item in second.utterances] or any(
         a.alignment.ref != b.alignment.ref for a, b in zip(first.utterances, second.utterances, strict=True)
     ):
-        raise DataError("the two scores are not of the same references", fix="score both against the same file")
+        raise DataError("The two scores are not of the same references.", fix="Score both against the same file.")
     errors = np.array([[item.errors for item in score.utterances] for score in (first, second)], dtype=float)
     tokens = np.array([item.ref_tokens for item in first.utterances], dtype=float)
     units = len(tokens)
@@ -117,7 +117,7 @@ def difference(first: Score, second: Score, draws: int = DRAWS, seed: int = 1) -
     """
     sizes = [[(item.id, item.ref_tokens) for item in score.utterances] for score in (first, second)]
     if sizes[0] != sizes[1]:
-        raise DataError("the two scores are not of utterances that pair", fix="score the same ids on both sides")
+        raise DataError("The two scores are not of utterances that pair.", fix="Score the same ids on both sides.")
     tokens = np.array([count for _, count in sizes[0]], dtype=float)
     pairs = zip(first.utterances, second.utterances, strict=True)
     gained = np.array([own.errors - other.errors for other, own in pairs], dtype=float)

@@ -42,7 +42,7 @@ def frame_of(rows: Rows) -> "pandas.DataFrame":
     try:
         import pandas
     except ImportError as error:
-        raise DependencyError("data frames need the library pandas", "to_frame", "pip install pandas") from error
+        raise DependencyError("Data frames need the library pandas.", "to_frame", "pip install pandas") from error
     return pandas.DataFrame(list(rows), columns=list(COLUMNS))
 
 
@@ -55,7 +55,7 @@ def require_table(path: Path) -> None:
         SlrError: it is plain that the file cannot be written.
     """
     if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError("the suffix means no kind of table", f"--table {path}", f"use one of {', '.join(_SUFFIXES)}")
+        raise UsageError("The suffix means no kind of table.", f"--table {path}", f"Use one of {', '.join(_SUFFIXES)}.")
     if path.suffix.lower() == PARQUET:
         _need_pyarrow(path)
     require_place(path)
@@ -112,7 +112,7 @@ def _need_pyarrow(path: Path) -> Any:
         import pyarrow.parquet
     except ImportError as error:
         fix = "pip install 'slrcli[parquet]', or write .csv"
-        raise DependencyError("Parquet needs the library pyarrow", f"--table {path}", fix) from error
+        raise DependencyError("Parquet needs the library pyarrow.", f"--table {path}", fix) from error
     return pyarrow
 
 

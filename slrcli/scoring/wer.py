@@ -163,7 +163,7 @@ def require_same_ids(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Seque
         return
     raise DataError(
         apart_text(missing, extra, len(refs), len(hyps)),
-        fix="give a hypothesis for every reference, even if it is empty, and for nothing else",
+        fix="Give a hypothesis for every reference, even if it is empty, and for nothing else.",
     )
 
 

@@ -26,11 +26,11 @@ def read_text(path: str | Path) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        what = f"not UTF-8 text: byte {data[error.start]:#04x} at position {error.start}"
-        raise DataError(what, f"{path}, line {line}", "save the file as UTF-8") from error
+        what = f"Not UTF-8 text: byte {data[error.start]:#04x} at position {error.start}."
+        raise DataError(what, f"{path}, line {line}", "Save the file as UTF-8.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"cannot read the file: {reason}", str(path), "check the name and the rights") from error
+        raise DataError(f"Cannot read the file: {reason}.", str(path), "Check the name and the rights.") from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -63,7 +63,7 @@ def _quoted(text: str, mark: str, path: str | Path) -> Lines:
             yield last + 1, cells
             last = reader.line_num
     except csv.Error as error:
-        raise DataError(f"not a table: {error}", f"{path}, line {reader.line_num}", "mend the line") from error
+        raise DataError(f"Not a table: {error}.", f"{path}, line {reader.line_num}", "Mend the line.") from error
 
 
 def open_table(text: str, path: str | Path) -> tuple[list[str], Lines]:
@@ -75,7 +75,7 @@ def open_table(text: str, path: str | Path) -> tuple[list[str], Lines]:
     found = rows(text, path)
     _, header = next(found, (0, []))
     if not header:
-        raise DataError("the table is empty", str(path), "the first line must name the columns")
+        raise DataError("The table is empty.", str(path), "The first line must name the columns.")
     names = [name.strip().lower() for name in header]
     return names, _fitting(found, len(names), path)
 
@@ -83,7 +83,7 @@ def open_table(text: str, path: str | Path) -> tuple[list[str], Lines]:
 def _fitting(found: Lines, width: int, path: str | Path) -> Lines:
     for number, cells in found:
         if len(cells) != width:
-            raise DataError(f"{len(cells)} columns, the header has {width}", f"{path}, line {number}", "mend the line")
+            raise DataError(f"{len(cells)} columns, the header has {width}.", f"{path}, line {number}", "Mend the line.")
         yield number, cells
 
 
@@ -96,6 +96,6 @@ def need_column(names: Sequence[str], wanted: Sequence[str], path: str | Path, f
     """The same; DataError if the header has none of them."""
     found = column(names, wanted)
     if found is None:
-        what = f"no column is named {' or '.join(wanted)}"
-        raise DataError(what, f"{path}, line 1", f"{fix}; the header has: {', '.join(names)}")
+        what = f"No column is named {' or '.join(wanted)}."
+        raise DataError(what, f"{path}, line 1", f"{fix}; the header has: {', '.join(names)}.")
     return found

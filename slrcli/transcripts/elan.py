@@ -26,11 +26,11 @@ def read(text: str, path: str) -> Iterator[Segment]:
     try:
         root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
-        raise DataError(f"not an ELAN file: {error}", path, "give an .eaf file as ELAN saves it") from error
+        raise DataError(f"Not an ELAN file: {error}.", path, "Give an .eaf file as ELAN saves it.") from error
     tiers = {tier.get("TIER_ID", ""): tier for tier in root.iter("TIER")}
     if GLOSSES not in tiers:
         named = ", ".join(tiers) or "none"
-        raise DataError(f"no tier is called {GLOSSES}", path, f"rename the one with the glosses; its tiers: {named}")
+        raise DataError(f"No tier is called {GLOSSES}.", path, f"Rename the one with the glosses; its tiers: {named}.")
     slots = {slot.get("TIME_SLOT_ID"): number(slot.get("TIME_VALUE")) for slot in root.iter("TIME_SLOT")}
     found = list(tiers[GLOSSES].iter("ALIGNABLE_ANNOTATION"))
     times = {id(one): slots.get(one.get("TIME_SLOT_REF1"), number(None)) for one in found}
@@ -63,7 +63,7 @@ def write(entries: Sequence[Entry]) -> str:
         file.add_linked_file(path.as_uri(), f"./{path.name}", kind)
     for row in rows_of(clip, "eaf"):
         if not _fits_xml(row.gloss):
-            raise DataError(f"ELAN cannot hold the gloss {row.gloss!r}", clip.id, "choose another format")
+            raise DataError(f"ELAN cannot hold the gloss {row.gloss!r}.", clip.id, "Choose another format.")
         start, end = round(1000 * row.start), round(1000 * row.end)
         end = max(end, start + 2)
         file.add_annotation(GLOSSES, start, end, row.gloss)
@@ -79,7 +79,7 @@ def need_pympi() -> ModuleType:
         import pympi
     except ImportError as error:
         fix = "pip install 'slrcli[elan]'"
-        raise DependencyError("files of ELAN need the library pympi-ling", "--format eaf", fix) from error
+        raise DependencyError("Files of ELAN need the library pympi-ling.", "--format eaf", fix) from error
     return pympi
 
 

@@ -54,15 +54,15 @@ def format_of(path: str | Path, format: str = "auto", many: bool = False) -> str
     """
     if Path(path).is_dir() and (format not in FORMATS or FORMATS[format].many):
         single = ", ".join(name for name, item in FORMATS.items() if not item.many)
-        fix = f"name a file in it; folders are read of the formats {single}, where one is named"
-        raise DataError("this is a folder, not a file of transcripts", str(path), fix)
+        fix = f"Name a file in it; folders are read of the formats {single}, where one is named."
+        raise DataError("This is a folder, not a file of transcripts.", str(path), fix)
     name = Path(path).suffix.lstrip(".").lower() if format == "auto" else format
     if name not in FORMATS:
-        what = f"unknown transcript format {name!r}" if name else "the name does not say which format the file has"
-        raise UsageError(what, str(path), f"use one of {', '.join(FORMATS)}, as suffix or as the format's name")
+        what = f"Unknown transcript format {name!r}." if name else "The name does not say which format the file has."
+        raise UsageError(what, str(path), f"Use one of {', '.join(FORMATS)}, as suffix or as the format's name.")
     if many and not FORMATS[name].many:
         fitting = ", ".join(name for name, item in FORMATS.items() if item.many)
-        raise UsageError(f"a file of the format {name} holds one utterance", str(path), f"use one of {fitting}")
+        raise UsageError(f"A file of the format {name} holds one utterance.", str(path), f"Use one of {fitting}.")
     return name
 
 

@@ -92,9 +92,9 @@ def rows_of(entry: Entry, format: str) -> Sequence[Row]:
     if entry.rows is not None:
         return entry.rows
     if entry.hypothesis is None:
-        raise DataError(f"{format} needs times, and these glosses have none", entry.id, "write stm, csv, jsonl or txt")
-    what = f"{format} holds seconds, and the frame rate is not known"
-    raise UsageError(what, entry.id, "give the frame rate (--fps)")
+        raise DataError(f"{format} needs times, and these glosses have none.", entry.id, "Write stm, csv, jsonl or txt.")
+    what = f"{format} holds seconds, and the frame rate is not known."
+    raise UsageError(what, entry.id, "Give the frame rate (--fps).")
 
 
 def number(word: object) -> float:
@@ -113,4 +113,4 @@ def complete(confidences: Sequence[float], count: int) -> tuple[float, ...]:
 
 def misfit(path: str, line: int, format: str, shape: str) -> DataError:
     """The error of a line that is not of the format."""
-    return DataError(f"the line does not fit the format {format}", f"{path}, line {line}", f"it should read: {shape}")
+    return DataError(f"The line does not fit the format {format}.", f"{path}, line {line}", f"It should read: {shape}.")

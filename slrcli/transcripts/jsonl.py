@@ -19,7 +19,7 @@ def read(text: str, path: str) -> Iterator[Segment]:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"not JSON: {error}", where, "one JSON object per line") from error
+            raise DataError(f"Not JSON: {error}.", where, "One JSON object per line.") from error
         id, glosses = _id_and_glosses(record)
         if not isinstance(id, str) or not isinstance(glosses, list) or not all(isinstance(one, str) for one in glosses):
             raise misfit(path, line_number, "jsonl", '{"id": "...", "glosses": ["...", "..."]}')

@@ -74,16 +74,16 @@ def plan_outputs(formats: Sequence[str], out: Path | None, ids: Sequence[str]) -
     chosen = tuple(dict.fromkeys(formats)) or (() if into or out is None else (suffix,))
     for name in chosen:
         if name not in FORMATS:
-            raise UsageError(f"there is no output format {name!r}", "--format", nearest(name, FORMATS))
+            raise UsageError(f"There is no output format {name!r}.", "--format", nearest(name, FORMATS))
     if not chosen:
-        raise UsageError("no output format is named", f"--out {out}", f"name one of {', '.join(FORMATS)} with --format")
+        raise UsageError("No output format is named.", f"--out {out}", f"Name one of {', '.join(FORMATS)} with --format.")
     if not into:
         where = f"--out {out}" if out else "--format"
         if len(chosen) > 1:
-            raise UsageError("several formats do not go into one place", where, "name a folder with --out")
+            raise UsageError("Several formats do not go into one place.", where, "Name a folder with --out.")
         if len(ids) > 1 and not FORMATS[chosen[0]].many:
-            what = f"a file of the format {chosen[0]} holds one clip, and there are {len(ids)}"
-            raise UsageError(what, where, "name a folder with --out")
+            what = f"A file of the format {chosen[0]} holds one clip, and there are {len(ids)}."
+            raise UsageError(what, where, "Name a folder with --out.")
     for name in chosen:
         check_ids(name, ids)
     if "eaf" in chosen:

@@ -47,11 +47,11 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
     for segment in _below(Path(path), format) if Path(path).is_dir() else _inside(path, format):
         where = f"{path}, line {segment.line}"
         if not segment.id:
-            raise DataError("an utterance without an id", where, "give every line an id")
+            raise DataError("An utterance without an id.", where, "Give every line an id.")
         if segment.id in lines:
             more = ", in the hypotheses too: they are not divided among segments by time" if format == "stm" else ""
             raise DataError(
-                f"the id {segment.id} occurs twice, first in line {lines[segment.id]}", where, f"make ids unique{more}"
+                f"The id {segment.id} occurs twice, first in line {lines[segment.id]}.", where, f"Make ids unique{more}."
             )
         lines[segment.id] = segment.line
         segments.append(segment)

@@ -16,8 +16,8 @@ def read(text: str, path: str) -> Iterator[Segment]:
     for number, words in worded(text):
         if len(words) < 5 or not is_time(words[3]) or not is_time(words[4]):
             if any(is_time(start) and is_time(end) for start, end in pairwise(words[4:])):
-                what = "the signer's name has blanks; sclite and VAC's scorer would take a time behind it for a gloss"
-                raise DataError(what, f"{path}, line {number}", "join the parts of the name, for example with _")
+                what = "The signer's name has blanks; sclite and VAC's scorer would take a time behind it for a gloss."
+                raise DataError(what, f"{path}, line {number}", "Join the parts of the name, for example with _.")
             raise misfit(path, number, "stm", "id channel signer start end gloss ...")
         glosses = words[5:]
         if glosses and _is_label(glosses[0]):

@@ -17,7 +17,7 @@ _TAG = re.compile(r"<[^>]*>")  # WebVTT's; its text writes `<` as an entity
 def read_srt(text: str, path: str) -> Iterator[Segment]:
     """The words of all cues in the file's order; text is taken as it stands, tags too: glosses may look like them."""
     if text.strip() and not any(map(_TIMES.fullmatch, text.split("\n"))):
-        raise DataError("there is no cue in the file", path, "a cue has a line such as 00:00:01,040 --> 00:00:01,520")
+        raise DataError("There is no cue in the file.", path, "A cue has a line such as 00:00:01,040 --> 00:00:01,520.")
     glosses = tuple(word for line in _cue_lines(text) for word in line.split())
     yield Segment(Path(path).stem, glosses, line=1)
 
@@ -25,7 +25,7 @@ def read_srt(text: str, path: str) -> Iterator[Segment]:
 def read_vtt(text: str, path: str) -> Iterator[Segment]:
     """The same without tags and with entities resolved; headers, styles and notes are no cues."""
     if not text.startswith("WEBVTT"):
-        raise DataError("the file does not begin with WEBVTT", f"{path}, line 1", "give a WebVTT file")
+        raise DataError("The file does not begin with WEBVTT.", f"{path}, line 1", "Give a WebVTT file.")
     lines = _cue_lines(text)
     glosses = tuple(word for line in lines for word in html.unescape(_TAG.sub("", line)).split())
     yield Segment(Path(path).stem, glosses, line=1)

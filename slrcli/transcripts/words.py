@@ -32,7 +32,7 @@ def check_word(word: str, kind: str, where: str) -> None:
     """DataError if a gloss (or signer, or id) is empty, holds white space or cannot be written as UTF-8."""
     if not word or any(character.isspace() or _is_unwritable(character) for character in word):
         raise DataError(
-            f"the {kind} {word!r} is empty or holds white space", where, "join its parts, for example with '-'"
+            f"The {kind} {word!r} is empty or holds white space.", where, "Join its parts, for example with '-'."
         )
 
 
@@ -40,10 +40,10 @@ def check_id(id: str, spaces: bool) -> None:
     """Ids may hold blanks inside where the format allows it; never at their ends, never other white space."""
     inner = id.replace(" ", "") if spaces else id
     if id != id.strip():
-        raise DataError(f"the id {id!r} begins or ends with white space", fix="rename it")
+        raise DataError(f"The id {id!r} begins or ends with white space.", fix="Rename it.")
     check_word(inner, "id", id)
     if id.startswith(COMMENT):
-        raise DataError(f"the id {id} would be read as a comment", fix="rename it")
+        raise DataError(f"The id {id} would be read as a comment.", fix="Rename it.")
 
 
 def _is_unwritable(character: str) -> bool:

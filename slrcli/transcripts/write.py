@@ -33,8 +33,8 @@ def write_transcripts(
     """
     format = format_of(path, format)
     if len(transcripts) != 1 and not FORMATS[format].many:
-        what = f"a file of the format {format} holds one utterance, and there are {len(transcripts)}"
-        raise UsageError(what, str(path), "write a file per utterance, or another format")
+        what = f"A file of the format {format} holds one utterance, and there are {len(transcripts)}."
+        raise UsageError(what, str(path), "Write a file per utterance, or another format.")
     known = fps if fps and math.isfinite(fps) and fps > 0 else None
     entries = [_entry(id, item, known, (signers or {}).get(id, "")) for id, item in transcripts.items()]
     atomic_write_text(path, text_of(format, entries))

@@ -126,16 +126,16 @@ def _plan(
         job = Job(source.path, target, layout, options, sheet)
         name = str(target.relative_to(out))
         if target in taken:
-            what = f"it would be written to where {taken[target]} goes: {target}"
-            result.failed.append((source.path, DataError(what, source.path, "extract it into a folder of its own")))
+            what = f"It would be written to where {taken[target]} goes: {target}."
+            result.failed.append((source.path, DataError(what, source.path, "Extract it into a folder of its own.")))
             continue
         taken[target] = source.path
         known = manifest.is_done(name, target, fingerprint(source.path), settings_of(job))
         if known and not overwrite and (sheet is None or sheet.is_file()):
             result.skipped += 1
         elif target.exists() and name not in manifest.entries and not overwrite and not _own(target, source.path):
-            what = "a file stands at its place that the manifest does not know"
-            result.failed.append((source.path, DataError(what, target, "name another folder, or use --overwrite")))
+            what = "A file stands at its place that the manifest does not know."
+            result.failed.append((source.path, DataError(what, target, "Name another folder, or use --overwrite.")))
         else:
             yield job
 
@@ -186,7 +186,7 @@ def _outcome(future: Future) -> dict[str, Any] | SlrError:
     except SlrError as error:
         return error
     except Exception as error:
-        return SlrError(f"something went wrong that should not: {type(error).__name__}: {error}")
+        return SlrError(f"Something went wrong that should not: {type(error).__name__}: {error}.")
 
 
 def _entry(job: Job, outcome: dict[str, Any] | SlrError, result: Extracted) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def extract(
         for frame in _thinned(frames, rate, options.fps):
             if last is not None and last.size != frame.size:
                 what = "the pictures change their size from {}x{} to {}x{}".format(*last.size, *frame.size)
-                raise DataError(what, path, "cut the video where they do")
+                raise DataError(what, path, "Cut the video where they do.")
             last = frame
             points = holistic(frame.image)
             watch(frame, points)
@@ -121,8 +121,8 @@ def extract(
             for part, there in seen(points).items():
                 course.counts[part] += there
     if last is None or not any(course.counts.values()):
-        what = f"no person is seen in any of the {course.frames} frames"
-        raise DataError(what, path, "look at the video: is the signer in it, large enough, and upright?")
+        what = f"No person is seen in any of the {course.frames} frames."
+        raise DataError(what, path, "Look at the video: is the signer in it, large enough, and upright?")
     times = np.array(course.times)
     shares = {part: count / course.frames for part, count in course.counts.items()}
     return Extraction(

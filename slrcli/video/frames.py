@@ -116,13 +116,13 @@ def decode_stream(container: Any, stream: Any, where: str | Path, max_side: int)
             if last is not None and time <= last:
                 time = last + 1 / rate
             if last is not None and time - last > LONGEST_PAUSE:
-                raise DataError(f"the times of the frames jump by {time - last:.0f} seconds", where, AGAIN)
+                raise DataError(f"The times of the frames jump by {time - last:.0f} seconds.", where, AGAIN)
             last, count = time, count + 1
             yield _frame(picture, stream, time, max_side, where)
     if not count:
-        raise DataError("the video has no frame that can be decoded", where, AGAIN)
+        raise DataError("The video has no frame that can be decoded.", where, AGAIN)
     if broken > max(MOST_BROKEN * packets, 1):
-        raise DataError(f"{broken} of {packets} packets of the video are damaged", where, AGAIN)
+        raise DataError(f"{broken} of {packets} packets of the video are damaged.", where, AGAIN)
 
 
 def open_stream(file: BinaryIO, raw: str = "") -> tuple[Any, Any]:
@@ -141,14 +141,14 @@ def open_stream(file: BinaryIO, raw: str = "") -> tuple[Any, Any]:
     """
     av = need("av")
     if raw and not RAW.fullmatch(raw):
-        fix = "write it as WIDTHxHEIGHT@FPS, such as 640x480@25"
-        raise UsageError(f"this is no size and rate of bare frames: {raw}", "--raw", fix)
+        fix = "Write it as WIDTHxHEIGHT@FPS, such as 640x480@25."
+        raise UsageError(f"This is no size and rate of bare frames: {raw}.", "--raw", fix)
     size, _, fps = raw.partition("@")
     options = {"video_size": size, "pixel_format": "rgb24", "framerate": fps or f"{FRAMES_PER_SECOND:g}"}
     try:
         container = av.open(file, format="rawvideo" if raw else None, options=options if raw else {})
     except (av.FFmpegError, ValueError) as error:
-        raise DataError(f"no video comes in through the pipe: {_said(error)}", "stdin", AS_THEY_COME) from error
+        raise DataError(f"No video comes in through the pipe: {_said(error)}.", "stdin", AS_THEY_COME) from error
     return container, _stream(container, "stdin")
 
 
@@ -158,9 +158,9 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         container = av.open(str(path))
     except FileNotFoundError as error:
-        raise DataError("there is no such video", path) from error
+        raise DataError("There is no such video.", path) from error
     except (av.FFmpegError, ValueError) as error:
-        raise DataError(f"this is no video, or it is damaged: {_said(error)}", path, AGAIN) from error
+        raise DataError(f"This is no video, or it is damaged: {_said(error)}.", path, AGAIN) from error
     with container:
         yield container
 
@@ -170,10 +170,10 @@ def _stream(container: Any, where: str | Path) -> Any:
     streams = [item for item in container.streams.video if not _is_cover(item)]
     if not streams:
         sound = " (only sound)" if container.streams.audio else ""
-        raise DataError(f"there are no moving pictures in the file{sound}", where, "name the video itself")
+        raise DataError(f"There are no moving pictures in the file{sound}.", where, "Name the video itself.")
     context = streams[0].codec_context
     if context is None:
-        raise DataError("the video is coded in a way that PyAV does not know", where, "convert it to mp4 (H.264)")
+        raise DataError("The video is coded in a way that PyAV does not know.", where, "Convert it to mp4 (H.264).")
     _check_pixels(context.width, context.height, where)
     return streams[0]
 
@@ -190,7 +190,7 @@ def _packets(container: Any, stream: Any, where: str | Path) -> Iterator[Any]:
     try:
         yield from container.demux(stream)
     except av.FFmpegError as error:
-        raise DataError(f"the video breaks off: {_said(error)}", where, AGAIN) from error
+        raise DataError(f"The video breaks off: {_said(error)}.", where, AGAIN) from error
 
 
 def _frame(picture: Any, stream: Any, time: float, max_side: int, where: str | Path) -> Frame:
@@ -220,10 +220,10 @@ def _check_whole(container: Any, stream: Any, count: int, last: float, path: Pat
     rate = float(stream.average_rate or FRAMES_PER_SECOND)
     slack = max(1, MOST_MISSING * stream.frames, SLACK * rate)
     if stream.frames and count < stream.frames - slack:
-        raise DataError(f"the video is cut short: {count} of {stream.frames} frames are there", path, AGAIN)
+        raise DataError(f"The video is cut short: {count} of {stream.frames} frames are there.", path, AGAIN)
     seconds = _seconds(container, stream)
     if not stream.frames and seconds and last + 1 / rate < seconds - max(SLACK, MOST_MISSING * seconds):
-        raise DataError(f"the video is cut short: {last:.1f} of {seconds:.1f} seconds are there", path, AGAIN)
+        raise DataError(f"The video is cut short: {last:.1f} of {seconds:.1f} seconds are there.", path, AGAIN)
 
 
 def _read_pictures(folder: Path, max_side: int, fps: float) -> Iterator[Frame]:
@@ -237,20 +237,20 @@ def _read_pictures(folder: Path, max_side: int, fps: float) -> Iterator[Frame]:
                 _check_pixels(*stored.size, path)
                 image = ImageOps.exif_transpose(stored).convert("RGB")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"the picture cannot be read: {_said(error)}", path, AGAIN) from error
+            raise DataError(f"The picture cannot be read: {_said(error)}.", path, AGAIN) from error
         if size not in (None, image.size):
             what = "the pictures are of different sizes: {}x{} and {}x{}".format(*size, *image.size)
-            raise DataError(what, f"{first}, {path}", "one folder holds the frames of one clip")
+            raise DataError(what, f"{first}, {path}", "One folder holds the frames of one clip.")
         size, first = image.size, first or path
         image.thumbnail((max_side, max_side))
         yield Frame(np.ascontiguousarray(image), number / fps, size)
     if size is None:
-        raise DataError("the folder holds no pictures", folder)
+        raise DataError("The folder holds no pictures.", folder)
 
 
 def _check_pixels(width: int, height: int, where: str | Path) -> None:
     if width * height > LARGEST:
-        raise DataError(f"the pictures are {width} x {height} pixels large", where, "make the video smaller first")
+        raise DataError(f"The pictures are {width} x {height} pixels large.", where, "Make the video smaller first.")
 
 
 def _said(error: Exception) -> str:

@@ -105,9 +105,9 @@ class Columns:
             coordinates_known = {*COORDINATES, *CONFIDENCES}.issuperset(group.coordinates)
             if own is None or not set(own.points).issuperset(group.points) or not coordinates_known:
                 what = (
-                    f"MediaPipe Holistic does not give what the layout {layout.name} wants in its group {group.name!r}"
+                    f"MediaPipe Holistic does not give what the layout {layout.name} wants in its group {group.name!r}."
                 )
-                raise UsageError(what, fix=f"videos become {', '.join(video_layouts())}, or a layout of their points")
+                raise UsageError(what, fix=f"Videos become {', '.join(video_layouts())}, or a layout of their points.")
             for name in group.points:
                 for coordinate in group.coordinates:
                     points.append(STARTS[group.name] + own.index(name))

@@ -35,6 +35,6 @@ def check_layout(layout: Layout) -> None:
     try:
         Columns.of(layout)
     except UsageError as error:
-        what = f"the checkpoint wants the layout {layout.name} ({layout.width} columns), which videos do not become"
-        fix = f"decode feature files of that layout, or train on {', '.join(video_layouts())}"
+        what = f"The checkpoint wants the layout {layout.name} ({layout.width} columns), which videos do not become."
+        fix = f"Decode feature files of that layout, or train on {', '.join(video_layouts())}."
         raise DataError(what, fix=fix) from error

@@ -28,8 +28,8 @@ def need(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         raise _missing(name) from error
     except ImportError as error:  # it is there, and a library of the system that it uses is not
-        fix = "install what is missing; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"
-        raise DependencyError(f"the library {name} cannot be loaded: {error}", fix=fix) from error
+        fix = "Install what is missing; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0."
+        raise DependencyError(f"The library {name} cannot be loaded: {error}.", fix=fix) from error
 
 
 def need_all() -> None:
@@ -71,9 +71,9 @@ def _check_python(name: str) -> None:
     if name == "mediapipe" and sys.version_info[:2] > NEWEST_PYTHON:
         running = ".".join(map(str, sys.version_info[:2]))
         raise DependencyError(
-            f"MediaPipe with its models does not exist for Python {running}, only up to 3.12", fix=ELSEWHERE
+            f"MediaPipe with its models does not exist for Python {running}, only up to 3.12.", fix=ELSEWHERE
         )
 
 
 def _missing(name: str) -> DependencyError:
-    return DependencyError(f"videos need the library {name}, which is not installed", fix="pip install 'slrcli[video]'")
+    return DependencyError(f"Videos need the library {name}, which is not installed.", fix="pip install 'slrcli[video]'")

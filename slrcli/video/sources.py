@@ -50,7 +50,7 @@ def find_sources(paths: Sequence[Path], without: Path | None = None) -> list[Sou
     found: list[Source] = []
     for path in paths:
         if not path.exists():
-            raise DataError("there is no such file or folder", path)
+            raise DataError("There is no such file or folder.", path)
         if not path.is_dir() or is_source(path):
             found.append(Source(path, _name(Path(path.resolve().name), path)))
             continue
@@ -58,7 +58,7 @@ def find_sources(paths: Sequence[Path], without: Path | None = None) -> list[Sou
         if not inside:
             kinds = ", ".join(suffix.removeprefix(".") for suffix in VIDEOS)
             raise DataError(
-                "the folder holds no videos", path, f"videos are {kinds}; or folders of png or jpg pictures"
+                "The folder holds no videos.", path, f"Videos are {kinds}; or folders of png or jpg pictures."
             )
         found += inside
     return found

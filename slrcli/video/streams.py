@@ -47,8 +47,8 @@ def camera(index: int, max_side: int, clock: Callable[[], float] = time.monotoni
     with silence():
         device = cv2.VideoCapture(index)
     if not device.isOpened():
-        fix = "connect one, or end what uses it; --camera-index names another, --pipe takes a stream instead"
-        raise DataError("there is no camera that can be opened", f"camera {index}", fix)
+        fix = "Connect one, or end what uses it; --camera-index names another, --pipe takes a stream instead."
+        raise DataError("There is no camera that can be opened.", f"camera {index}", fix)
     told = float(device.get(cv2.CAP_PROP_FPS))
     fps = told if 1 <= told <= MOST_FPS else FRAMES_PER_SECOND
     return Stream(_filmed(device, max_side, clock, index), fps, f"camera {index}")
@@ -107,6 +107,6 @@ def _filmed(device, max_side: int, clock: Callable[[], float], index: int) -> It
             if scale < 1:
                 picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             yield Frame(np.ascontiguousarray(picture[..., ::-1]), now - start, (width, height))
-        raise DataError("the camera gives no pictures any more", f"camera {index}", "look at its cable")
+        raise DataError("The camera gives no pictures any more.", f"camera {index}", "Look at its cable.")
     finally:
         device.release()

@@ -81,12 +81,12 @@ def read_clips(source: Path, signer_pattern: str = "", layout: Layout | None = N
     elif source.is_dir():
         collection = _folder(source, layout)
     else:
-        raise DataError("there is no such file or folder of clips", source, "check the name")
+        raise DataError("There is no such file or folder of clips.", source, "Check the name.")
     if signer_pattern:
         collection = replace(collection, clips=tuple(_named_signers(collection.clips, signer_pattern)))
     if not collection.clips:
         reason = next(iter(collection.left_out.items()), ("", "nothing there is a clip of one sign"))
-        raise DataError(f"no clip can be used: {': '.join(filter(None, reason))}", source, "see slr compose --help")
+        raise DataError(f"No clip can be used: {': '.join(filter(None, reason))}.", source, "See slr compose --help.")
     return collection
 
 
@@ -99,11 +99,11 @@ def _named_signers(clips: tuple[Clip, ...], pattern: str) -> Iterator[Clip]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"not a regular expression: {error}", f"--signer-pattern {pattern}") from error
+        raise UsageError(f"Not a regular expression: {error}.", f"--signer-pattern {pattern}") from error
     for clip in clips:
         match = compiled.search(clip.id)
         if not match:
-            raise DataError(f"the pattern {pattern!r} finds no signer", clip.id, "mend --signer-pattern")
+            raise DataError(f"The pattern {pattern!r} finds no signer.", clip.id, "Mend --signer-pattern.")
         yield replace(clip, signer=match[1] if compiled.groups else match[0])
 
 
@@ -120,12 +120,12 @@ def _pack(path: Path) -> Collection:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as pack:
             found = {key: pack[key] for key in pack.files if key in {"x", "length", *_KEYS}}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"the pack cannot be read: {error}", path, "write it with numpy.savez") from error
+        raise DataError(f"The pack cannot be read: {error}.", path, "Write it with numpy.savez.") from error
     glosses, signers, splits = (_first(found, keys) for keys in (GLOSS_KEYS, SIGNER_KEYS, SPLIT_KEYS))
     x, length = found.get("x"), found.get("length")
     if x is None or length is None or glosses is None:
         wanted = f"x, length and {' or '.join(GLOSS_KEYS)}"
-        raise DataError(f"a pack of clips has {wanted}; this one has {', '.join(found) or 'none of them'}", path)
+        raise DataError(f"A pack of clips has {wanted}; this one has {', '.join(found) or 'none of them'}.", path)
     entries = [array for array in (length, glosses, signers, splits) if array is not None]
     if (
         x.ndim != 2
@@ -133,9 +133,9 @@ def _pack(path: Path) -> Collection:
         or length.dtype.kind not in "iu"
         or len({array.shape for array in entries}) != 1
     ):
-        raise DataError("x is no [N, D] of numbers, or not every array has one entry a clip", path)
+        raise DataError("X is no [N, D] of numbers, or not every array has one entry a clip.", path)
     if length.ndim != 1 or (length < 0).any() or int(length.sum()) != len(x):
-        raise DataError(f"the lengths add up to {int(length.sum())} frames, and x has {len(x)}", path)
+        raise DataError(f"The lengths add up to {int(length.sum())} frames, and x has {len(x)}.", path)
     ends = np.cumsum(length)
     clips, left_out = [], {}
     numbers: Counter[str] = Counter()
@@ -174,9 +174,9 @@ def _folder(root: Path, layout: Layout | None) -> Collection:
         clips = sorted(_labelled_by_folder(root, layout), key=lambda clip: clip.id)
         if not clips:
             raise DataError(
-                "the folder holds neither a table of clips nor a folder of clips for each gloss",
+                "The folder holds neither a table of clips nor a folder of clips for each gloss.",
                 root,
-                f"clips go to GLOSS/clip{SUFFIXES[0]}",
+                f"Clips go to GLOSS/clip{SUFFIXES[0]}.",
             ) from error
         return Collection(tuple(clips), {})
 

@@ -51,10 +51,10 @@ def read_sentences(path: Path) -> list[tuple[str, ...]]:
             table = has_columns(path)
             text = "" if table else path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"the sentences cannot be read: {error}", path, "give UTF-8 text or a table") from error
+            raise DataError(f"The sentences cannot be read: {error}.", path, "Give UTF-8 text or a table.") from error
         found = [row.utterance.glosses for row in read_table(path, "train")] if table else []
         found += [tuple(line.split()) for line in text.splitlines()]
     sentences = [glosses for glosses in found if glosses]
     if not sentences:
-        raise DataError("there is no sentence in it", path, "write one a line, glosses separated by blanks")
+        raise DataError("There is no sentence in it.", path, "Write one a line, glosses separated by blanks.")
     return sentences

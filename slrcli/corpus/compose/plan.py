@@ -60,7 +60,7 @@ def choose_split(clips: Sequence[Clip], options: ComposeConfig) -> str:
             "signer": f"{wanted} splits need as many known signers, and there are {len(people - {UNKNOWN})}",
         }
         raise DataError(
-            f"the clips cannot be split by {options.split_by}: {why[options.split_by]}", fix="use --split-by clip"
+            f"The clips cannot be split by {options.split_by}: {why[options.split_by]}.", fix="Use --split-by clip."
         )
     return options.split_by
 
@@ -117,8 +117,8 @@ def with_enough(splits: dict[str, list[Clip]], options: ComposeConfig) -> tuple[
         scarce = {signer for signer, count in counts.items() if count < options.signs[1]}
         kept[split] = [clip for clip in clips if clip.signer not in scarce]
         if not kept[split]:
-            what = f"nobody has {options.signs[1]} clips in {split}, as many as a sentence may have signs"
-            raise DataError(what, fix="use shorter sentences (--signs), another --split-by, or a larger share")
+            what = f"Nobody has {options.signs[1]} clips in {split}, as many as a sentence may have signs."
+            raise DataError(what, fix="Use shorter sentences (--signs), another --split-by, or a larger share.")
         passed |= {f"{signer} ({split})": counts[signer] for signer in sorted(scarce)}
     return kept, passed
 

@@ -104,7 +104,7 @@ def compose_corpus(
     splits, passed_over = with_enough(split_clips(collection.clips, by, options), options)
     model = BigramModel.count(sentences, {clip.gloss for clip in collection.clips}) if sentences else None
     if model and not model.covered:
-        raise DataError("no gloss of the text has a clip", fix="write the glosses as the clips are labelled")
+        raise DataError("No gloss of the text has a clip.", fix="Write the glosses as the clips are labelled.")
     drawn = list(plan(splits, options, model))
     with _appearing(out) as place:
         digest = hashlib.sha256()
@@ -181,7 +181,7 @@ class Studio:
             step(len(collection.clips) + number, 2 * len(collection.clips))
         if not usable:
             reason = next(iter(left_out.values()), "there is none")
-            raise DataError(f"none of {len(collection.clips)} clips can be used: {reason}", fix="look at the source")
+            raise DataError(f"None of {len(collection.clips)} clips can be used: {reason}.", fix="Look at the source.")
         return Collection(tuple(usable), left_out)
 
     def _unfit(self, clip: Clip, width: int) -> str:
@@ -248,7 +248,7 @@ def _manifest(result: Composed, source: Path, options: ComposeConfig, studio: St
 
 def _require_nothing(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError("the folder for the corpus is not empty", out, "choose another name, or remove what is there")
+        raise DataError("The folder for the corpus is not empty.", out, "Choose another name, or remove what is there.")
 
 
 @contextmanager
@@ -263,7 +263,7 @@ def _appearing(out: Path) -> Iterator[Path]:
         place.rename(out)
     except OSError as error:
         raise DataError(
-            f"the corpus cannot be written: {error.strerror}", out, "check the folder and its space"
+            f"The corpus cannot be written: {error.strerror}.", out, "Check the folder and its space."
         ) from error
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -42,7 +42,7 @@ def typed(table: dict, key: str, kind: type, default, where: str):
     if (kind, type(value)) in ((float, int), (list, tuple)):  # whole numbers; tuples as `to_dict` has them
         return kind(value)
     if key in table and type(value) is not kind:
-        raise DataError(f"{key} should be {kind.__name__}, not {value!r}", where)
+        raise DataError(f"{key} should be {kind.__name__}, not {value!r}.", where)
     return value
 
 
@@ -50,7 +50,7 @@ def names(table: dict, key: str, where: str) -> tuple[str, ...]:
     """A list of names; numbers are names, too."""
     value = table[key]
     if not isinstance(value, list | tuple) or not all(type(name) in (str, int) for name in value):
-        raise DataError(f"{key} is a list of names, not {value!r}", where)
+        raise DataError(f"{key} is a list of names, not {value!r}.", where)
     return tuple(str(name) for name in value)
 
 
@@ -58,7 +58,7 @@ def pairs(table: dict, where: str) -> list[tuple[str, str]]:
     """The pairs of names under `mirror`."""
     found = typed(table, "mirror", list, [], where)
     if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in found):
-        raise DataError("mirror is a list of pairs of names", where)
+        raise DataError("Mirror is a list of pairs of names.", where)
     return [(first, second) for first, second in (names({"mirror": pair}, "mirror", where) for pair in found)]
 
 
@@ -67,7 +67,7 @@ def paths(table: dict, where: str) -> list[tuple[str | int, ...]]:
     found = typed(table, "limbs", list, [], where)
     for path in found:
         if not isinstance(path, list | tuple) or len(path) < 2 or not all(type(end) in (str, int) for end in path):
-            raise DataError(f"limbs are lists of two or more points, not {path!r}", where, 'such as ["neck", "nose"]')
+            raise DataError(f"Limbs are lists of two or more points, not {path!r}.", where, 'Such as ["neck", "nose"].')
     return [tuple(path) for path in found]
 
 
@@ -75,7 +75,7 @@ def known_keys(table: dict, known: tuple[str, ...], where: str) -> None:
     """DataError for a key that is not among the known ones."""
     for key in table:
         if key not in known:
-            raise DataError(f"unknown key {key!r}{nearest(key, known)}", where, f"known are {', '.join(known)}")
+            raise DataError(f"Unknown key {key!r}{nearest(key, known)}.", where, f"Known are {', '.join(known)}.")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -172,11 +172,11 @@ def read_group(row: dict, known: Mapping[str, Group], start: int, where: str) ->
     points = names(row, "points", place) if "points" in row else (like.points if like else ())
     if "count" in row:
         if "points" in row:
-            raise DataError("both points and count are given", place, "write one of the two")
+            raise DataError("Both points and count are given.", place, "Write one of the two.")
         count = typed(row, "count", int, 0, place)
         if count > MOST_POINTS:
             raise DataError(
-                f"count is {count:,}, more than {MOST_POINTS:,} points", place, "name the columns that there are"
+                f"Count is {count:,}, more than {MOST_POINTS:,} points.", place, "Name the columns that there are."
             )
         points = tuple(str(i) for i in range(count))
     defaults = like or Group(name, "", points, AXES)
@@ -195,18 +195,18 @@ def check_group(group: Group, where: str) -> None:
     """DataError where a group's kind, points, coordinates and lists of points do not hold together."""
     place = f"{where}, group {group.name!r}"
     if group.kind not in KINDS:
-        raise DataError(f"kind is {group.kind!r}{nearest(group.kind, KINDS)}", place, f"use {', '.join(KINDS)}")
+        raise DataError(f"Kind is {group.kind!r}{nearest(group.kind, KINDS)}.", place, f"Use {', '.join(KINDS)}.")
     if group.spatial and not {"x", "y"} <= set(group.coordinates) <= {*AXES, *CONFIDENCES}:
-        fix = 'x and y, then perhaps z, visibility or confidence; a group of anything else has kind = "features"'
-        raise DataError(f"a {group.kind} cannot have the coordinates {', '.join(group.coordinates)}", place, fix)
+        fix = 'X and y, then perhaps z, visibility or confidence; a group of anything else has kind = "features".'
+        raise DataError(f"A {group.kind} cannot have the coordinates {', '.join(group.coordinates)}.", place, fix)
     for label, found in (("point", group.points), ("coordinate", group.coordinates)):
         for name in twice(found):
-            raise DataError(f"{label} {name!r} is named twice", place)
+            raise DataError(f"{label} {name!r} is named twice.", place)
     known = set(group.points)
     for key in ("anchor", "keep"):
         for name in getattr(group, key):
             if name not in known:
-                raise DataError(f"{key} names an unknown point {name!r}{nearest(name, group.points)}", place)
+                raise DataError(f"{key} names an unknown point {name!r}{nearest(name, group.points)}.", place)
 
 
 def check_columns(groups: Sequence[Group], where: str) -> None:
@@ -215,17 +215,17 @@ def check_columns(groups: Sequence[Group], where: str) -> None:
     for group in groups:
         place = f"{where}, group {group.name!r}"
         if not group.name or "." in group.name:
-            raise DataError("a group needs a name, without a dot", place)
+            raise DataError("A group needs a name, without a dot.", place)
         if not group.points or not group.coordinates:
-            raise DataError("the group has no points or no coordinates", place, "give points or count, and coordinates")
+            raise DataError("The group has no points or no coordinates.", place, "Give points or count, and coordinates.")
         if group.start != column:
             problem = "overlap" if group.start < column else "are missing between"
             first, last = sorted((group.start, column))
-            what = f"columns {first} to {last - 1} {problem} {before} and {group.name!r}"
-            raise DataError(what, place, f"leave start out, or write start = {column}, where the group before it ends")
+            what = f"Columns {first} to {last - 1} {problem} {before} and {group.name!r}."
+            raise DataError(what, place, f"Leave start out, or write start = {column}, where the group before it ends.")
         column, before = group.stop, repr(group.name)
     if twice(group.name for group in groups):
-        raise DataError("two groups have the same name", where)
+        raise DataError("Two groups have the same name.", where)
 
 
 __all__ = [
@@ -368,8 +368,8 @@ def load_layout(name_or_path: str | Path, width: int | None = None) -> Layout:
     if generic == "generic" and columns:
         return generic_layout(int(columns))
     raise UsageError(
-        f"there is no layout named {name!r}{nearest(name, list_layouts())}",
-        fix=f"use one of {', '.join(list_layouts())} (generic-N for N columns), or the path of a .toml file",
+        f"There is no layout named {name!r}{nearest(name, list_layouts())}.",
+        fix=f"Use one of {', '.join(list_layouts())} (generic-N for N columns), or the path of a .toml file.",
     )
 
 
@@ -395,7 +395,7 @@ def _build(table: dict, where: str) -> Layout:
     base = _base(table["like"], where) if "like" in table else None
     rows = table.get("groups", [{"name": group.name} for group in base.groups] if base else None)
     if not isinstance(rows, list | tuple) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise DataError("a layout needs at least one group", where, "add a [[groups]] table with name, kind and points")
+        raise DataError("A layout needs at least one group.", where, "Add a [[groups]] table with name, kind and points.")
     groups: list[Group] = []
     for row in rows:
         groups.append(read_group(row, base.by_name if base else {}, groups[-1].stop if groups else 0, where))
@@ -416,7 +416,7 @@ def _build(table: dict, where: str) -> Layout:
 def _base(name: object, where: str) -> Layout:
     shipped = list_layouts()[:-1]
     if name not in shipped:
-        raise DataError(f"like names no shipped layout: {name!r}", where, f"use {', '.join(shipped)}")
+        raise DataError(f"Like names no shipped layout: {name!r}.", where, f"Use {', '.join(shipped)}.")
     return _shipped(name)
 
 
@@ -457,14 +457,14 @@ def _limbs(layout: Layout, rows: Sequence[dict], table: dict, where: str) -> Ite
 
 def _number(point: str | int, numbers: dict[str, int], where: str) -> int:
     if point not in numbers:
-        raise DataError(f"limbs name an unknown point {point!r}{nearest(str(point), numbers)}", where)
+        raise DataError(f"Limbs name an unknown point {point!r}{nearest(str(point), numbers)}.", where)
     return numbers[str(point)]
 
 
 def _pairwise(ends: list[int], path: tuple, where: str) -> Iterable[tuple[int, int]]:
     for pair in pairwise(ends):
         if pair[0] == pair[1]:
-            raise DataError(f"limbs lead from a point to itself: {list(path)!r}", where)
+            raise DataError(f"Limbs lead from a point to itself: {list(path)!r}.", where)
         yield pair
 
 
@@ -479,16 +479,16 @@ def _expand(ends: tuple[str, str], layout: Layout) -> Iterable[tuple[str, str]]:
 def _check(layout: Layout, table: dict, where: str) -> Layout:
     check_columns(layout.groups, where)
     if "width" in table and table["width"] != layout.width:
-        raise DataError(f"the groups make {layout.width} columns, width says {table['width']}", where)
+        raise DataError(f"The groups make {layout.width} columns, width says {table['width']}.", where)
     for group in layout.groups:
         check_group(group, where)
     _check_references(layout, where)
     if layout.units not in UNITS:
-        raise DataError(f"units are {layout.units!r}{nearest(layout.units, UNITS)}", where, f"use {', '.join(UNITS)}")
+        raise DataError(f"Units are {layout.units!r}{nearest(layout.units, UNITS)}.", where, f"Use {', '.join(UNITS)}.")
     if not 0 <= layout.stored_derivatives <= 3:
-        raise DataError(f"stored_derivatives is 0 to 3, not {layout.stored_derivatives}", where)
+        raise DataError(f"Stored_derivatives is 0 to 3, not {layout.stored_derivatives}.", where)
     if layout.turn and not (layout.shoulders and "z" in layout.find(layout.shoulders[0])[0].coordinates):
-        raise DataError("turn needs shoulders with x and z", where, "name two shoulders, or leave turn out")
+        raise DataError("Turn needs shoulders with x and z.", where, "Name two shoulders, or leave turn out.")
     return layout
 
 
@@ -498,11 +498,11 @@ def _check_references(layout: Layout, where: str) -> None:
     for key, found in (("shoulders", layout.shoulders), ("mirror", mirrored)):
         for name in found:
             if name not in known:
-                raise DataError(f"{key} names an unknown point {name!r}{nearest(name, known)}", where)
+                raise DataError(f"{key} names an unknown point {name!r}{nearest(name, known)}.", where)
     if len(layout.shoulders) not in (0, 2) or len(set(layout.shoulders)) != len(layout.shoulders):
-        raise DataError("shoulders are two different points", where)
+        raise DataError("Shoulders are two different points.", where)
     for name in twice(mirrored):
-        raise DataError(f"mirror names {name!r} more than once", where, "a point has one mirror image")
+        raise DataError(f"Mirror names {name!r} more than once.", where, "A point has one mirror image.")
     for a, b in layout.mirror:
         if layout.find(a)[0].coordinates != layout.find(b)[0].coordinates:
-            raise DataError(f"{a!r} and {b!r} cannot mirror each other: their coordinates differ", where)
+            raise DataError(f"{a!r} and {b!r} cannot mirror each other: their coordinates differ.", where)

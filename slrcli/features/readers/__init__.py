@@ -79,11 +79,11 @@ def reader_of(path: Path) -> Reader:
         return plain
     found = next((reader for reader in READERS if reader.reads(path)), None)
     if found is None and is_store(path):
-        raise DataError("this is a packed store, which holds many clips", path, "name one of them: STORE/ID")
+        raise DataError("This is a packed store, which holds many clips.", path, "Name one of them: STORE/ID.")
     if found is None:
-        raise DataError(f"feature files end in {', '.join(SUFFIXES)}", path, "or are a folder of *_keypoints.json")
+        raise DataError(f"Feature files end in {', '.join(SUFFIXES)}.", path, "Or are a folder of *_keypoints.json.")
     if not path.is_file() and not path.is_dir() and path.exists():
-        raise DataError("this is neither a file nor a folder", path, "a pipe or a device holds no clip")
+        raise DataError("This is neither a file nor a folder.", path, "A pipe or a device holds no clip.")
     return found
 
 

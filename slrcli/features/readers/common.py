@@ -39,13 +39,13 @@ def plainly(path: Path) -> Iterator[None]:
     except DependencyError as error:
         raise DependencyError(error.what, path, error.fix) from error
     except FileNotFoundError as error:
-        raise DataError("there is no such feature file", path) from error
+        raise DataError("There is no such feature file.", path) from error
     except OSError as error:
-        raise DataError(f"cannot read the feature file: {error.strerror or error}", path) from error
+        raise DataError(f"Cannot read the feature file: {error.strerror or error}.", path) from error
     except MemoryError as error:
-        raise DataError("the feature file does not fit in memory", path, "cut the clip into shorter ones") from error
+        raise DataError("The feature file does not fit in memory.", path, "Cut the clip into shorter ones.") from error
     except RecursionError as error:
-        raise DataError("the file is nested deeper than any feature file", path, AGAIN) from error
+        raise DataError("The file is nested deeper than any feature file.", path, AGAIN) from error
     except _DAMAGE as error:
         raise _damaged(error, path) from error
     except Exception as error:
@@ -58,7 +58,7 @@ def _damaged(error: Exception, path: Path) -> DataError:
     """What a library said about a file, which may have quoted it at length."""
     reason = str(error)
     reason = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 3]}..."
-    return DataError(f"the feature file is damaged or cut short: {reason}", path, AGAIN)
+    return DataError(f"The feature file is damaged or cut short: {reason}.", path, AGAIN)
 
 
 def check_extent(frames: int, columns: int, path: Path, itemsize: int = 4) -> None:
@@ -67,16 +67,16 @@ def check_extent(frames: int, columns: int, path: Path, itemsize: int = 4) -> No
     Asked before memory is taken: a header is quickly written.
     """
     if frames < 1 or columns < 1:
-        what = f"the file is empty: {frames} frames of {columns} columns"
-        raise DataError(what, path, "extract the clip again, or leave it out")
+        what = f"The file is empty: {frames} frames of {columns} columns."
+        raise DataError(what, path, "Extract the clip again, or leave it out.")
     check_size(frames * columns, path, itemsize)
 
 
 def check_size(numbers: int, path: Path, itemsize: int = 4) -> None:
     """DataError for more numbers than a clip has."""
     if numbers * max(itemsize, 4) > MAX_BYTES:
-        what = f"the file announces {numbers:,} numbers, more than {MAX_BYTES >> 30} GB"
-        raise DataError(what, path, "cut the recording into clips")
+        what = f"The file announces {numbers:,} numbers, more than {MAX_BYTES >> 30} GB."
+        raise DataError(what, path, "Cut the recording into clips.")
 
 
 def need(module: str, extra: str) -> ModuleType:
@@ -84,17 +84,17 @@ def need(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        what = f"{module.partition('.')[0]} is needed for this kind of file and is not installed"
+        what = f"{module.partition('.')[0]} is needed for this kind of file and is not installed."
         raise DependencyError(what, fix=f"pip install 'slrcli[{extra}]'") from error
 
 
 def read_text(path: Path) -> str:
     """A text file as UTF-8; DataError for one that is far too long, or none."""
     if path.stat().st_size > MAX_TEXT:
-        raise DataError(f"the text file is longer than {MAX_TEXT >> 20} MB", path, "cut the recording into clips")
+        raise DataError(f"The text file is longer than {MAX_TEXT >> 20} MB.", path, "Cut the recording into clips.")
     data = path.read_bytes()
     if b"\0" in data[:4096]:
-        raise DataError("this is no text file", path, AGAIN)
+        raise DataError("This is no text file.", path, AGAIN)
     return data.decode("utf-8-sig")
 
 
@@ -210,8 +210,8 @@ def layout_of(about: Mapping[str, Any], columns: int, path: Path, strict: bool) 
     """
     name = str(about.get("layout", ""))
     if strict and name and name not in list_layouts()[:-1] and not name.startswith("generic-"):
-        fix = "name its file with --layout FILE.toml, or convert the source again with --layout mediapipe-258"
-        raise UsageError(f"the file says that its layout is {name}, which does not come along", path, fix)
+        fix = "Name its file with --layout FILE.toml, or convert the source again with --layout mediapipe-258."
+        raise UsageError(f"The file says that its layout is {name}, which does not come along.", path, fix)
     return _named_layout(name, columns)
 
 
@@ -227,12 +227,12 @@ def check_numbers(dtype: np.dtype, path: Path) -> None:
     """DataError for what is not made of real numbers."""
     if dtype.hasobject:
         raise DataError(
-            "the array holds pickled Python objects, which are never loaded",
+            "The array holds pickled Python objects, which are never loaded.",
             path,
-            "save each clip as an array of numbers: numpy.save(file, numpy.asarray(clip, dtype=numpy.float32))",
+            "Save each clip as an array of numbers: numpy.save(file, numpy.asarray(clip, dtype=numpy.float32)).",
         )
     if dtype.kind not in "fiub":
-        raise DataError(f"the array holds {dtype}, not real numbers", path, "save it as float32")
+        raise DataError(f"The array holds {dtype}, not real numbers.", path, "Save it as float32.")
 
 
 def check_shape(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> tuple[int, int]:
@@ -240,12 +240,12 @@ def check_shape(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> tuple[in
     check_numbers(dtype, path)
     if len(shape) not in (2, 3):
         raise DataError(
-            f"the array has the shape {shape}; features are [frames, columns] or [frames, points, coordinates]",
+            f"The array has the shape {shape}; features are [frames, columns] or [frames, points, coordinates].",
             path,
-            "save one clip a file",
+            "Save one clip a file.",
         )
     frames, columns = shape[0], int(np.prod(shape[1:], dtype=object))
     if frames == 0 or columns == 0:
-        raise DataError(f"the array is empty: its shape is {shape}", path, "extract the clip again, or leave it out")
+        raise DataError(f"The array is empty: its shape is {shape}.", path, "Extract the clip again, or leave it out.")
     check_extent(frames, columns, path, dtype.itemsize)
     return frames, columns

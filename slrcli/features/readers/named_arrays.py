@@ -55,12 +55,12 @@ def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> lis
     if keypoints.ndim == 3:
         keypoints, scores = keypoints[:, None], scores if scores is None else scores[:, None]
     if keypoints.ndim != 4 or keypoints.shape[3] not in (2, 3):
-        raise DataError(f"keypoints have the shape {keypoints.shape}", path, "it is [frames, (people,) points, 2 or 3]")
+        raise DataError(f"Keypoints have the shape {keypoints.shape}.", path, "It is [frames, (people,) points, 2 or 3].")
     check_extent(len(keypoints), int(np.prod(keypoints.shape[1:])), path)
     if scores is None:
         scores = keypoints[..., 2] if keypoints.shape[3] == 3 else np.ones(keypoints.shape[:3])
     if scores.shape != keypoints.shape[:3]:
-        raise DataError(f"scores {scores.shape} do not belong to keypoints {keypoints.shape}", path, AGAIN)
+        raise DataError(f"Scores {scores.shape} do not belong to keypoints {keypoints.shape}.", path, AGAIN)
     return list(np.concatenate([keypoints[..., :2], scores[..., None]], axis=3))
 
 
@@ -68,9 +68,9 @@ def _landmarks(parts: dict[str, np.ndarray], path: Path) -> Recording:
     lengths = {len(array) for array in parts.values()}
     for part, array in parts.items():
         if array.ndim != 3 or array.shape[2] not in (3, 4):
-            raise DataError(f"{PREFIX}{part} has the shape {array.shape}", path, "it is [frames, points, 3 or 4]")
+            raise DataError(f"{PREFIX}{part} has the shape {array.shape}.", path, "It is [frames, points, 3 or 4].")
     if len(lengths) > 1:
-        raise DataError(f"the parts have different numbers of frames: {sorted(lengths)}", path, AGAIN)
+        raise DataError(f"The parts have different numbers of frames: {sorted(lengths)}.", path, AGAIN)
     check_extent(*lengths, sum(array[0].size for array in parts.values() if len(array)), path)
     layout = _layout({part: array.shape[1:] for part, array in parts.items()}, path)
     columns = []
@@ -87,7 +87,7 @@ def _layout(shapes: dict[str, tuple[int, int]], path: Path) -> Layout:
     groups = []
     for part, (count, depth) in shapes.items():
         if count > len(full[part].points):
-            raise DataError(f"{PREFIX}{part} has {count} points, MediaPipe {len(full[part].points)}", path, AGAIN)
+            raise DataError(f"{PREFIX}{part} has {count} points, MediaPipe {len(full[part].points)}.", path, AGAIN)
         axes = ("x", "y", "z", "visibility") if part == "pose" and depth == 4 else ("x", "y", "z")
         groups.append({"name": part, "points": full[part].points[:count], "coordinates": axes})
     made = Layout.from_dict({"name": "mediapipe", "like": "mediapipe-1659", "groups": groups}, str(path))

@@ -95,7 +95,7 @@ def with_differences(positions: np.ndarray, count: int) -> np.ndarray:
 def _found(path: Path) -> tuple[Store, int]:
     found = find_clip(path)
     if found is None:
-        raise DataError("this path leads through no packed store", path)
+        raise DataError("This path leads through no packed store.", path)
     return found
 
 
@@ -106,8 +106,8 @@ def _layout(store: Store, entry: Entry) -> Layout | None:
     layout = _known(store, entry.shared)
     if layout.width != entry.columns * (1 + entry.derived):
         columns = entry.columns * (1 + entry.derived)
-        what = f"the packed store is damaged: {columns} columns stand under a layout of {layout.width}"
-        raise DataError(what, store.path, "pack the corpus again: slr pack")
+        what = f"The packed store is damaged: {columns} columns stand under a layout of {layout.width}."
+        raise DataError(what, store.path, "Pack the corpus again: slr pack.")
     return layout
 
 
@@ -115,7 +115,7 @@ def _layout(store: Store, entry: Entry) -> Layout | None:
 def _known(store: Store, number: int) -> Layout:
     table: Any = store.shared[number]
     if not isinstance(table, dict):
-        raise DataError("the packed store is damaged: a layout is no table", store.path, "pack the corpus again")
+        raise DataError("The packed store is damaged: a layout is no table.", store.path, "Pack the corpus again.")
     return Layout.from_dict(table, str(store.path))
 
 

@@ -43,7 +43,7 @@ class Parquet(Reader):
             names = schema.names
             check_size(file.metadata.num_rows, path)
             if not file.metadata.num_rows:
-                raise DataError("the file is empty: 0 frames", path, "extract the clip again, or leave it out")
+                raise DataError("The file is empty: 0 frames.", path, "Extract the clip again, or leave it out.")
             if set(LONG) <= set(names):
                 check_extent(file.metadata.num_rows, len(LONG), path)
                 table = file.read(columns=list(LONG))
@@ -52,11 +52,11 @@ class Parquet(Reader):
             numbers = [name for name in names if _is_number(schema.field(name).type)]
             numbers = [name for name in numbers if name.lower() not in BESIDE]
             if not numbers:
-                raise DataError(f"there are no columns of coordinates, only {', '.join(names[:5])}", path, AGAIN)
+                raise DataError(f"There are no columns of coordinates, only {', '.join(names[:5])}.", path, AGAIN)
             layout, seen = layout or _wide_layout(numbers), set()
             for sequence, values in _pieces(file, numbers, path):
                 if sequence in seen:
-                    raise DataError(f"the frames of clip {sequence} are not in one piece", path, "sort by sequence_id")
+                    raise DataError(f"The frames of clip {sequence} are not in one piece.", path, "Sort by sequence_id.")
                 seen.add(sequence)
                 yield sequence, arrange(numbers, values, layout, path)
 
@@ -64,8 +64,8 @@ class Parquet(Reader):
         """See `Reader`; DataError, besides what `clips` raises, if there are several."""
         found = list(islice(self.clips(path, layout), 2))
         if len(found) > 1:
-            what = f"the file holds several clips, such as {found[0][0]} and {found[1][0]}"
-            raise DataError(what, path, "write each into a file of its own: slr convert FILE FOLDER")
+            what = f"The file holds several clips, such as {found[0][0]} and {found[1][0]}."
+            raise DataError(what, path, "Write each into a file of its own: slr convert FILE FOLDER.")
         return found[0][1]
 
 
@@ -123,18 +123,18 @@ def _long(columns: dict[str, np.ndarray], path: Path) -> Recording:
     frames = columns["frame"].astype(np.int64)
     first, last = int(frames.min()), int(frames.max())
     if last - first >= MAX_FRAMES:
-        raise DataError(f"the frames go from {first} to {last}", path, AGAIN)
+        raise DataError(f"The frames go from {first} to {last}.", path, AGAIN)
     index, kind = columns["landmark_index"].astype(np.int64), columns["type"].astype(str)
     layout = full_layout() if (index >= 468).any() else load_layout("mediapipe-1629")
     check_extent(last - first + 1, layout.width, path)
     x = np.full((last - first + 1, layout.width), np.nan, np.float32)
     for unknown in set(np.unique(kind).tolist()) - layout.by_name.keys():
-        raise DataError(f"there are landmarks of type {unknown!r}", path, f"known are {', '.join(layout.by_name)}")
+        raise DataError(f"There are landmarks of type {unknown!r}.", path, f"Known are {', '.join(layout.by_name)}.")
     points = np.stack([columns[axis].astype(np.float32) for axis in "xyz"], axis=1)
     for group in layout.groups:
         own = kind == group.name
         if (index[own] < 0).any() or (index[own] >= len(group.points)).any():
-            raise DataError(f"landmark_index of {group.name} goes to {index[own].max()}", path, AGAIN)
+            raise DataError(f"Landmark_index of {group.name} goes to {index[own].max()}.", path, AGAIN)
         target = x[:, group.start : group.stop].reshape(len(x), len(group.points), 3)
         target[frames[own] - first, index[own]] = points[own]
     return Recording(x, layout)

@@ -59,14 +59,14 @@ def follow(frames: Sequence[Sequence[np.ndarray]], people: str, path: Path) -> t
 
 def nobody(path: Path) -> DataError:
     """The error for a file without any person."""
-    return DataError("nobody was seen in any frame", path, "extract the clip again, or leave it out")
+    return DataError("Nobody was seen in any frame.", path, "Extract the clip again, or leave it out.")
 
 
 def _several(seen: int, people: str, path: Path) -> tuple[str, ...]:
     if seen == 1:
         return ()
     if people == "error":
-        raise DataError(f"{seen} people are in the picture", path, "take the largest with --people largest")
+        raise DataError(f"{seen} people are in the picture.", path, "Take the largest with --people largest.")
     return (f"{seen} people are in the picture: the largest was taken",)
 
 

@@ -87,12 +87,12 @@ def _extent(reader: Any, version: float, points: int, dims: int, path: Path) -> 
     """Frames and people of a body, where the file is long enough for them; version 0.0 is read for one person alone."""
     structs = need("pose_format.utils.reader", EXTRA).ConstStructs
     if version not in (0.0, 0.1, 0.2):
-        raise DataError(f"version {version:g} of .pose is unknown", path, "update pose-format: versions up to 0.2")
+        raise DataError(f"Version {version:g} of .pose is unknown.", path, "Update pose-format: versions up to 0.2.")
     number = structs.uint if version == 0.2 else structs.ushort
     reader.unpack(structs.float if version == 0.2 else structs.ushort)  # frames a second
     frames, persons = reader.unpack(number), 1 if version == 0.0 else reader.unpack(structs.ushort)
     if persons < 1 or points < 1 or dims < 1:
-        raise DataError(f"the file holds {persons} people of {points} points", path, AGAIN)
+        raise DataError(f"The file holds {persons} people of {points} points.", path, AGAIN)
     frame = 2 if version == 0.0 else persons * points * (dims + 1) * 4  # bytes at least
     left = len(reader.buffer) - reader.read_offset
     if version == 0.1 and left // frame % (1 << 16) == frames:  # beyond 65,535 their number has overflowed
@@ -116,7 +116,7 @@ def _layouts(header: Any, path: Path) -> tuple[Layout, Layout]:
     for component in header.components:
         name = COMPONENTS.get(component.name, component.name.lower().replace(".", "_"))
         if name in rows:
-            raise DataError(f"two components are called {name}", path, AGAIN)
+            raise DataError(f"Two components are called {name}.", path, AGAIN)
         rows[name] = point_names(name, component.points)
     try:
         return _made(tuple(rows.items()), coordinates)

@@ -180,19 +180,19 @@ def read_header(data: bytes, size: int, where: str) -> Header:
         DataError: no store, one of another version, one that was not finished, or one that is cut short.
     """
     if len(data) < HEADER.size or data[: len(MAGIC)] != MAGIC:
-        raise DataError("this is no packed store", where, f"stores are made by slr pack and end in {SUFFIX}")
+        raise DataError("This is no packed store.", where, f"Stores are made by slr pack and end in {SUFFIX}.")
     _, version, *fields = HEADER.unpack(data[: HEADER.size])
     header = Header(*fields)
     if version != VERSION:
-        raise DataError(f"the packed store is of version {version}, this program reads {VERSION}", where, AGAIN)
+        raise DataError(f"The packed store is of version {version}, this program reads {VERSION}.", where, AGAIN)
     if not header.place:
-        raise DataError("the packed store was not finished", where, AGAIN)
+        raise DataError("The packed store was not finished.", where, AGAIN)
     if header.shared_bytes > MOST_SHARED or not header.clips:
-        what = f"{header.clips:,} clips and {header.shared_bytes:,} bytes of text"
-        raise DataError(f"the packed store announces {what}", where, AGAIN)
+        what = f"{header.clips:,} clips and {header.shared_bytes:,} bytes of text."
+        raise DataError(f"The packed store announces {what}.", where, AGAIN)
     end = parts(header)[1]
     if header.place % ALIGN or header.place < HEADER.size or end != size:
-        what = f"the packed store is damaged: {header.clips:,} clips end at byte {end:,}, the file at {size:,}"
+        what = f"The packed store is damaged: {header.clips:,} clips end at byte {end:,}, the file at {size:,}."
         raise DataError(what, where, AGAIN)
     return header
 
@@ -224,12 +224,12 @@ def check(index: Index, header: Header, where: str) -> list[Any]:
     for what, wrong in faults:
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise DataError(f"the packed store is damaged: clip {row:,} {what}", where, AGAIN)
+            raise DataError(f"The packed store is damaged: clip {row:,} {what}.", where, AGAIN)
     lengths = np.diff(index.ends, prepend=np.uint64(0))
     if (index.ends[1:] < index.ends[:-1]).any() or index.ends[-1] != header.name_bytes or not lengths.all():
-        raise DataError("the packed store is damaged: its names do not fit", where, AGAIN)
+        raise DataError("The packed store is damaged: its names do not fit.", where, AGAIN)
     if (index.hashes[1:] < index.hashes[:-1]).any() or index.rows.max() >= header.clips:
-        raise DataError("the packed store is damaged: its names cannot be looked up", where, AGAIN)
+        raise DataError("The packed store is damaged: its names cannot be looked up.", where, AGAIN)
     return shared
 
 
@@ -237,7 +237,7 @@ def _shared(data: bytes, where: str) -> list[Any]:
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise DataError("the packed store is damaged: what its clips share is no JSON", where, AGAIN) from error
+        raise DataError("The packed store is damaged: what its clips share is no JSON.", where, AGAIN) from error
     if not isinstance(found, list):
-        raise DataError("the packed store is damaged: what its clips share is no list", where, AGAIN)
+        raise DataError("The packed store is damaged: what its clips share is no list.", where, AGAIN)
     return found

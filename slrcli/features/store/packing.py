@@ -68,8 +68,8 @@ def pack_clip(recording: Recording, packing: Packing, where: str | Path) -> Clip
     with np.errstate(over="ignore"):
         small = positions.astype(np.float16)
     if np.isinf(small).sum() > np.isinf(positions).sum():
-        what = f"the largest number, {np.nanmax(np.abs(positions)):g}, is beyond what float16 holds (65504)"
-        raise DataError(what, where, "store it as float32, which is the default")
+        what = f"The largest number, {np.nanmax(np.abs(positions)):g}, is beyond what float16 holds (65504)."
+        raise DataError(what, where, "Store it as float32, which is the default.")
     back = small.astype(np.float32)
     lost = largest(back, positions)
     further = largest(with_differences(back, derived), with_differences(positions, derived)) if derived else 0.0

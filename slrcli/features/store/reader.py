@@ -60,7 +60,7 @@ class Store:
                 self._map = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise DataError(f"the packed store cannot be read: {reason}", path) from error
+            raise DataError(f"The packed store cannot be read: {reason}.", path) from error
         self._index = Index(
             *(np.frombuffer(self._map, kind, length, place) for place, length, kind in parts(self._header)[0])
         )
@@ -82,7 +82,7 @@ class Store:
         except UnicodeDecodeError:
             name = ""
         if not is_plain(name):
-            raise DataError(f"the packed store is damaged: the name of clip {row:,} is none", self.path, AGAIN)
+            raise DataError(f"The packed store is damaged: the name of clip {row:,} is none.", self.path, AGAIN)
         return name
 
     def row(self, name: str) -> int | None:
@@ -135,7 +135,7 @@ def open_store(path: str | Path) -> Store:
     try:
         found = os.stat(text)
     except OSError as error:
-        raise DataError(f"the packed store cannot be read: {error.strerror}", text) from error
+        raise DataError(f"The packed store cannot be read: {error.strerror}.", text) from error
     return _opened(text, found)
 
 
@@ -195,5 +195,5 @@ def find_clip(path: str | Path) -> tuple[Store, int] | None:
     store, name = found
     row = store.row(name)
     if row is None:
-        raise DataError(f"the packed store holds no clip {name!r}", store.path, f"it holds {len(store):,} others")
+        raise DataError(f"The packed store holds no clip {name!r}.", store.path, f"It holds {len(store):,} others.")
     return store, row

@@ -128,9 +128,9 @@ class StoreWriter:
             SlrError: the file system refuses.
         """
         if name in self._entries:
-            raise DataError("two clips of one name", name, "give every utterance an id of its own")
+            raise DataError("Two clips of one name.", name, "Give every utterance an id of its own.")
         if not is_plain(name):
-            raise DataError(f"{name!r} cannot be the name of a clip", self.path, "rename it")
+            raise DataError(f"{name!r} cannot be the name of a clip.", self.path, "Rename it.")
         values = np.ascontiguousarray(clip.values)
         frames, columns = values.shape
         text = "" if clip.shared is None else json.dumps(clip.shared, sort_keys=True)
@@ -161,7 +161,7 @@ class StoreWriter:
             SlrError: the file system refuses.
         """
         if not self._entries:
-            raise DataError("a packed store needs at least one clip", self.path)
+            raise DataError("A packed store needs at least one clip.", self.path)
         with _refusals(self.path):
             self._flush()
             header, index = _index(self._entries, self._shared, aligned(self._end), sources)
@@ -186,8 +186,8 @@ class StoreWriter:
             return NOWHERE
         if text not in self._shared:
             if len(self._shared) >= MOST_SHARED:
-                what = f"the clips have more than {MOST_SHARED} different layouts"
-                raise DataError(what, name, "bring them into one with --layout")
+                what = f"The clips have more than {MOST_SHARED} different layouts."
+                raise DataError(what, name, "Bring them into one with --layout.")
             self._shared.append(text)
         return self._shared.index(text)
 
@@ -282,8 +282,8 @@ def _refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = f"cannot write the packed store: {error.strerror or error}"
-        fix = "check the folder, its rights and its space; the same command goes on where it was stopped"
+        what = f"Cannot write the packed store: {error.strerror or error}."
+        fix = "Check the folder, its rights and its space; the same command goes on where it was stopped."
         raise SlrError(what, str(path), fix) from error
 
 
@@ -296,4 +296,4 @@ def _lock(file: BinaryIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise SlrError("another process is packing into this file", path, "let it finish, or stop it") from error
+        raise SlrError("Another process is packing into this file.", path, "Let it finish, or stop it.") from error
