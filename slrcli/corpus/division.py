@@ -19,13 +19,13 @@ KINDS: dict[str, Callable[[Utterance], str]] = {
 
 
 def divide(utterances: Sequence[Utterance], by: str, dev: float, test: float, seed: int) -> dict[str, list[Utterance]]:
-    """Train, dev and test, disjoint in what `by` names; each is as near to its share as whole groups allow.
+    """Train, dev and test without a common signer or sentence; each is as near to its share as whole groups allow.
 
     Args:
-        utterances: of a whole corpus, whatever split they are in now.
+        utterances: those of a whole corpus, whatever their present split.
         by: a name in `KINDS`.
         dev, test: shares of the utterances, 0 for none; train gets the rest.
-        seed: which groups are drawn.
+        seed: of the draw of groups.
 
     Returns:
         Split -> utterances in their old order; no dev or test where its share is 0.
@@ -38,7 +38,7 @@ def divide(utterances: Sequence[Utterance], by: str, dev: float, test: float, se
         raise UsageError(f"A corpus cannot be split by {by!r}.", "--split-by", nearest(by, KINDS))
     if not (0 <= dev < 1 and 0 <= test < 1 and dev + test < 1):
         raise UsageError(
-            f"Shares of {dev:g} and {test:g} leave no train split.", "--dev, --test", "They add up to less than 1."
+            f"Shares of {dev:g} and {test:g} leave no train split.", "--dev, --test", "Let them add up to less than 1."
         )
     _distinct(utterances)
     groups = _groups(utterances, by)
@@ -84,8 +84,8 @@ def _groups(utterances: Sequence[Utterance], by: str) -> dict[str, list[Utteranc
     nobody = [item for item in utterances if not item.signer_known]
     if by == "signer" and nobody:
         raise DataError(
-            f"Of {len(nobody)} utterances it is not known who signs: {_some(nobody)}.",
-            fix="Add a column signer, or split by sentence.",
+            f"{len(nobody)} utterances have no known signer: {_some(nobody)}.",
+            fix="Add a column 'signer', or split by sentence.",
         )
     return groups
 
