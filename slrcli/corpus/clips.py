@@ -160,4 +160,4 @@ def warn_empty(clips: Clips, split: str, console: Console) -> None:
     if len(empty) == len(clips):
         fix = "Look at one with slr show, and run slr check data."
         raise DataError(f"No person was seen in any of the {split} clips: all their values are missing.", some, fix)
-    console.warn(f"No person was seen in {len(empty)} of {len(clips)} {split} clips (every value is missing): {some}.")
+    console.warn(f"No person was seen in {len(empty)} of {len(clips)} {split} clips (every value is missing): {some}")

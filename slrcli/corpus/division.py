@@ -84,7 +84,7 @@ def _groups(utterances: Sequence[Utterance], by: str) -> dict[str, list[Utteranc
     nobody = [item for item in utterances if not item.signer_known]
     if by == "signer" and nobody:
         raise DataError(
-            f"{len(nobody)} utterances have no known signer: {_some(nobody)}.",
+            f"{len(nobody)} utterances have no known signer: {_some(nobody)}",
             fix="Add a column 'signer', or split by sentence.",
         )
     return groups
@@ -98,9 +98,9 @@ def _distinct(utterances: Sequence[Utterance]) -> None:
             twice.append(item)
         seen.add(item.id)
     if twice:
-        raise DataError(f"{len(twice)} ids occur more than once: {_some(twice)}.", fix="Rename them in the tables.")
+        raise DataError(f"{len(twice)} ids occur more than once: {_some(twice)}", fix="Rename them in the tables.")
 
 
 def _some(utterances: Sequence[Utterance]) -> str:
     ids = ", ".join(item.id for item in utterances[:SHOWN_IDS])
-    return ids + (", ..." if len(utterances) > SHOWN_IDS else "")
+    return ids + (", ..." if len(utterances) > SHOWN_IDS else ".")

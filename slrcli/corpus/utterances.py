@@ -115,11 +115,11 @@ class Corpus:
 
     def _no_features(self, name: str, missing: Sequence[Utterance]) -> DataError:
         ids = ", ".join(utterance.id for utterance in missing[:SHOWN_IDS])
-        more = ", ..." if len(missing) > SHOWN_IDS else ""
+        more = ", ..." if len(missing) > SHOWN_IDS else "."
         files = f"{missing[0].id}{SUFFIXES[0]} (or {', '.join(SUFFIXES[1:])})"
         folders = ", ".join(f"{folder} ({describe(folder)})" for folder in self.folders.get(name, ()))
         return DataError(
-            f"{len(missing)} of {len(self.split(name))} utterances of {name} have no feature file: {ids}{more}.",
+            f"{len(missing)} of {len(self.split(name))} utterances of {name} have no feature file: {ids}{more}",
             f"looked for {files} in {folders}",
             "Name the folder of the features with --features DIR; the files are named after the ids.",
         )

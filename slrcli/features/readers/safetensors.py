@@ -1,4 +1,4 @@
-"""`.safetensors`: named arrays, one of which is the clip; the metadata may say what it is (see `arrays`)."""
+"""`.safetensors`: named arrays, one of which is the clip; the metadata may describe it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
