@@ -1,7 +1,8 @@
 """`.pose` files in versions 0.0, 0.1 and 0.2, read through the library pose-format (extra `pose`).
 
 https://github.com/sign-language-processing/pose/blob/master/docs/specs/ describes the versions. Components become
-groups; points keep their names, spelled as in slr's layouts. A point of confidence 0 is missing; positions are in pixels.
+groups; points keep their names, spelled as in slr's layouts. A point of confidence 0 is missing. Positions are in
+pixels.
 """
 
 import mmap

@@ -191,8 +191,8 @@ def read_header(data: bytes, size: int, where: str) -> Header:
     if not header.place:
         raise DataError("The packed store was not finished.", where, AGAIN)
     if header.shared_bytes > MOST_SHARED or not header.clips:
-        what = f"{header.clips:,} clips and {header.shared_bytes:,} bytes of text"
-        raise DataError(f"The packed store announces {what}.", where, AGAIN)
+        what = f"The packed store announces {header.clips:,} clips and {header.shared_bytes:,} bytes of text."
+        raise DataError(what, where, AGAIN)
     end = parts(header)[1]
     if header.place % ALIGN or header.place < HEADER.size or end != size:
         what = f"The packed store is damaged: {header.clips:,} clips end at byte {end:,}, the file at {size:,}."
