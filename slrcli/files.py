@@ -1,4 +1,4 @@
-"""Writing files so that a reader finds the old one or the whole new one, never half of either."""
+"""Atomic writing of files: a reader finds either the old file or the complete new one."""
 
 import hashlib
 import os
@@ -11,22 +11,23 @@ from slrcli.errors import SlrError
 
 
 def require_place(path: str | Path) -> None:
-    """Nothing, unless it is plain that `path` could not be written; what is missing is not made yet.
+    """Raise an error if `path` clearly cannot be written; nothing is created.
 
-    For files that are written after long work, which a mistake in a name should not cost.
+    Called before long computations, so that a mistake in a name does not cost their result.
 
     Raises:
-        SlrError: a folder of that name, or a file or a folder without rights where its folder should be.
+        SlrError: `path` is a folder, or its own folder is a file or not writable.
     """
     target = _resolved(path)
     nearest = next(parent for parent in target.parents if parent.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        reason = "no rights to write there" if nearest.is_dir() else "not a folder"
-        raise SlrError(f"cannot write into {nearest}: {reason}", str(path), "name another folder, or mend this one")
+        reason = "it is not writable" if nearest.is_dir() else "it is not a folder"
+        what = f"Nothing can be written to {nearest}: {reason}."
+        raise SlrError(what, str(path), "Name another folder, or change its permissions.")
 
 
 def atomic_write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8 with the line ends it has; see `atomic_file`."""
+    """Write `text` as UTF-8 with unchanged line endings; see `atomic_file`."""
     atomic_write_bytes(path, text.encode("utf-8"))
 
 
@@ -38,13 +39,13 @@ def atomic_write_bytes(path: str | Path, data: bytes) -> None:
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on leaving it is flushed to the disk and takes the place of `path`.
+    """Yield a temporary path beside `path`; at the end it is flushed to the disk and replaces `path`.
 
-    Missing folders are made. If the block raises, the temporary file is removed and `path` stays as it was. What a link
-    points to is replaced, not the link; something that is no regular file, such as `/dev/null`, is written directly.
+    Missing folders are created. If the block raises, the temporary file is removed and `path` stays as it was. The
+    target of a link is replaced, not the link; special files, such as `/dev/null`, are written directly.
 
     Raises:
-        SlrError: the file system refuses (no such place, no permission, disk full).
+        SlrError: the file cannot be written (invalid place, no permission, disk full).
     """
     target = _resolved(path)
     temporary = target if _is_special(target) else target.with_name(f".slr-{secrets.token_hex(6)}.tmp")
@@ -59,7 +60,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise SlrError(
-            f"cannot write the file: {reason}", str(path), "check the folder, its rights and its space"
+            f"The file cannot be written: {reason}.", str(path), "Check the folder, its permissions and its free space."
         ) from error
     finally:
         if temporary != target:
@@ -68,7 +69,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file, 12 hexadecimal digits."""
+    """The first 12 hexadecimal digits of the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
@@ -81,7 +82,7 @@ def _resolved(path: str | Path) -> Path:
     """What a link points to; an error if it is a folder."""
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        raise SlrError("a folder stands where a file should be written", str(path), "give the name of a file")
+        raise SlrError("This is a folder, not a file.", str(path), "Give the name of a file.")
     return target
 
 
@@ -96,7 +97,7 @@ def _flush(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Make the new name itself last; not every system lets a folder be opened, so failing here is no failure."""
+    """Flush a folder, so that a new name in it persists; errors are ignored, since some systems do not support this."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -185,8 +185,8 @@ def test_a_folder_without_clips_is_an_error(model, tmp_path):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((30, 5), np.float32), "5 columns, layout generic-4 expects 4"),
-        (np.full((30, 4), np.nan, np.float32), "No person was seen"),
+        (np.zeros((30, 5), np.float32), "5 columns, but layout generic-4 expects 4"),
+        (np.full((30, 4), np.nan, np.float32), "person was seen"),
         (np.zeros((0, 4), np.float32), "no frame"),
         (np.zeros((2, 30, 4), np.float32), r"shape \[2, 30, 4\]"),
         (np.array([["a", "b", "c", "d"]]), "not numeric"),

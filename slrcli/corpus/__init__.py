@@ -1,7 +1,6 @@
-"""A corpus: annotation tables and feature files, recognised, read and brought together.
+"""A corpus: its annotation tables and feature files.
 
-`finder` looks up feature files, `utterances` is what has been read, `tables` reads annotations, `formats` knows where
-each corpus keeps them and opens it.
+`formats` recognises and reads annotation tables, `finder` looks up feature files, and `utterances` holds the result.
 """
 
 from slrcli.corpus.formats import FORMATS, NoTableError, find_tables, open_corpus, told

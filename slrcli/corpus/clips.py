@@ -20,15 +20,15 @@ from slrcli.features.store import is_mapped
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Clips of like length, filled up at the end.
+    """Clips of similar length, padded at the end.
 
     Attributes:
         x: float32 `[B, T, D]`, NaN where a point is missing, 0 beyond a clip's end.
         lengths: frames of each clip, int64 `[B]`.
         targets: gloss ids of all clips, one after the other, int64 `[sum(target_lengths)]`; none of them blank.
         target_lengths: glosses of each clip, int64 `[B]`.
-        index: places of the clips in the data set they come from.
-        share: how much its mean counts, where several processes have a part of a batch each; see
+        index: positions of the clips in their data set.
+        share: weight of its mean, where several processes hold a part of a batch each; see
             `parallel.distributed.share`.
     """
 
@@ -58,14 +58,14 @@ class Batch:
 
 
 class Clips:
-    """The feature arrays of some utterances, read on demand and kept while they fit in the budget of memory.
+    """The feature arrays of some utterances, read on demand and kept while they fit in the cache.
 
     Args:
         utterances: each with a feature file.
         layout: what their columns mean.
-        max_gap: gaps of missing points up to this many frames are filled.
-        hands: each hand is put into a slot of its own (`assign_hands`).
-        cache_mb: how much to keep, in 2^20 bytes; clips that are mapped from a packed store need none of it.
+        max_gap: longest gap of missing points that is filled, in frames.
+        hands: whether each hand is put into a slot of its own (`assign_hands`).
+        cache_mb: size of the cache in MiB; clips mapped from a packed store need none of it.
 
     Raises:
         DataError: an utterance without a feature file.
@@ -81,7 +81,7 @@ class Clips:
     ):
         without = [item.id for item in utterances if item.features is None]
         if without:
-            raise DataError(f"{len(without)} utterances have no feature file", ", ".join(without[:5]))
+            raise DataError(f"{len(without)} utterances have no feature file.", ", ".join(without[:5]))
         self.utterances = list(utterances)
         self.layout = layout
         self._max_gap, self._hands = max_gap, hands
@@ -95,21 +95,21 @@ class Clips:
 
     @property
     def frames(self) -> list[int]:
-        """Frames of every clip, read from the headers of the files, once."""
+        """Frames of every clip, read once from the headers of the files."""
         if self._frames is None:
             self._frames = [self._shape(item.file)[0] for item in self.utterances]
         return self._frames
 
     @property
     def empty(self) -> list[str]:
-        """Ids of the clips that were read so far and in which nothing is seen at all."""
+        """Ids of the clips read so far in which nobody is seen."""
         return [self.utterances[index].id for index in sorted(self._empty)]
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """The clip as float32 `[T, D]`, NaN where a point is missing. Not to be changed in place.
+        """The clip as float32 `[T, D]`, NaN where a point is missing. It must not be changed in place.
 
         Raises:
-            DataError: unreadable, empty, infinite, or not as wide as the layout says.
+            DataError: the clip is unreadable or empty, holds infinite values, or is not as wide as the layout says.
         """
         if index in self._kept:
             return self._kept[index]
@@ -141,23 +141,23 @@ def collate(clips: Sequence[np.ndarray], targets: Sequence[Sequence[int]], index
 
 
 def by_length(frames: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Every clip once, in batches of like length, the longest first, so that memory runs out at once or never."""
+    """Every clip once, in batches of similar length, the longest first: memory runs out at once or never."""
     order = sorted(range(len(frames)), key=lambda index: -frames[index])
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
 
 
 def warn_empty(clips: Clips, split: str, console: Console) -> None:
-    """Warn of clips of which nothing is seen, once they were read.
+    """Warn of clips in which nobody is seen, after they were read.
 
     Raises:
-        DataError: that is all of them.
+        DataError: nobody is seen in any of them.
     """
     empty = clips.empty
     if not empty:
         return
     some = ", ".join(empty[:SHOWN_IDS]) + (", ..." if len(empty) > SHOWN_IDS else "")
     if len(empty) == len(clips):
-        fix = "look at one with slr show, and run slr check data"
-        raise DataError(f"no person was seen in any of the {split} clips: all their values are missing", some, fix)
+        fix = "Look at one with slr show, and run slr check data."
+        raise DataError(f"No person was seen in any of the {split} clips: all their values are missing.", some, fix)
     console.warn(f"No person was seen in {len(empty)} of {len(clips)} {split} clips (every value is missing): {some}")

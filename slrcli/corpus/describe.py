@@ -1,4 +1,4 @@
-"""What `slr corpus` does: sum a corpus up, and part it into splits that share no signer or no sentence."""
+"""What `slr corpus` does: summarise a corpus, and divide it into splits that share no signer or no sentence."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +15,13 @@ from slrcli.corpus.write import write_division
 
 @dataclass(frozen=True)
 class Division:
-    """What `--split-by` asks for.
+    """The settings of `--split-by`.
 
     Attributes:
         out: folder of the new tables.
-        by: signer or sentence; "" leaves the splits as they are.
+        by: signer or sentence; "" keeps the splits as they are.
         dev, test: shares of the utterances.
-        seed: which signers or sentences are drawn.
+        seed: of the draw of signers or sentences.
     """
 
     out: Path
@@ -34,15 +34,15 @@ class Division:
 def corpus_summary(
     console: Console, data: DataConfig, fps: float = 0.0, seed: int = 1, full: bool = False, jobs: int = 0
 ) -> CorpusSummary:
-    """Read a corpus and sum it up; files that cannot be read are counted with their reasons.
+    """Read a corpus and summarise it; files that cannot be read are counted with their reasons.
 
     Args:
         console: where progress goes.
         data: the corpus.
-        fps: frames a second; 0: what the files say, else the layout's.
-        seed: of the sample of files whose numbers are read, where they are many.
-        full: read the numbers of all files.
-        jobs: processes; 0: one for each core.
+        fps: frames per second; 0: what the files say, else the layout's.
+        seed: of the sample of files that are read completely, if there are many.
+        full: read all files completely.
+        jobs: processes; 0: one per core.
 
     Raises:
         DataError, UsageError: the tables cannot be read, or an option names what does not exist.
@@ -59,10 +59,10 @@ def corpus_summary(
 
 
 def divide_corpus(data: DataConfig, division: Division) -> CorpusSummary:
-    """Write the tables of a division and sum up what is read back from them; no feature file is opened.
+    """Write the tables of a division and summarise what is read back from them; no feature file is opened.
 
     Raises:
-        DataError, UsageError: the corpus cannot be read or not be divided so, or the folder holds a corpus.
+        DataError, UsageError: the corpus cannot be read or divided like this, or the folder already holds a corpus.
     """
     corpus = open_data(data)
     splits = corpus.splits

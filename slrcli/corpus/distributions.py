@@ -11,7 +11,7 @@ TAILS = (0.01, 0.99)  # what lies outside is counted in the first and the last b
 
 @dataclass(frozen=True)
 class Spread:
-    """One quantity over the clips of one split: how many clips, the extremes and the median, counts by bin."""
+    """One quantity over the clips of one split: number of clips, extremes, median, and counts per bin."""
 
     split: str
     clips: int
@@ -27,8 +27,8 @@ class Distribution:
 
     Attributes:
         name: what is measured, with its unit.
-        low, high: where the first bin begins and the last one ends; what lies outside is counted in them.
-        spreads: one a split.
+        low, high: start of the first bin and end of the last one; values outside are counted in these two bins.
+        spreads: one per split.
     """
 
     name: str
@@ -57,9 +57,9 @@ def distribution(
     """The distribution of some values by split, if there are any.
 
     Args:
-        name: what they are.
-        values: split -> a number a clip.
-        bounds: of the bins; None: where all but the last hundredths of all values lie.
+        name: what they measure.
+        values: split -> one number per clip.
+        bounds: of the bins; None: the 1st and the 99th percentile of all values.
     """
     every = np.concatenate([np.asarray(numbers, float) for numbers in values.values()]) if values else np.zeros(0)
     if not every.size:

@@ -19,13 +19,13 @@ KINDS: dict[str, Callable[[Utterance], str]] = {
 
 
 def divide(utterances: Sequence[Utterance], by: str, dev: float, test: float, seed: int) -> dict[str, list[Utterance]]:
-    """Train, dev and test, disjoint in what `by` names; each is as near to its share as whole groups allow.
+    """Train, dev and test without a common signer or sentence; each is as near to its share as whole groups allow.
 
     Args:
-        utterances: of a whole corpus, whatever split they are in now.
+        utterances: those of a whole corpus, whatever their present split.
         by: a name in `KINDS`.
         dev, test: shares of the utterances, 0 for none; train gets the rest.
-        seed: which groups are drawn.
+        seed: of the draw of groups.
 
     Returns:
         Split -> utterances in their old order; no dev or test where its share is 0.
@@ -35,17 +35,17 @@ def divide(utterances: Sequence[Utterance], by: str, dev: float, test: float, se
         DataError: an id occurs twice, a signer is unknown, or there are fewer groups than splits.
     """
     if by not in KINDS:
-        raise UsageError(f"a corpus cannot be split by {by!r}", "--split-by", nearest(by, KINDS))
+        raise UsageError(f"A corpus cannot be split by {by!r}.", "--split-by", nearest(by, KINDS))
     if not (0 <= dev < 1 and 0 <= test < 1 and dev + test < 1):
         raise UsageError(
-            f"shares of {dev:g} and {test:g} leave no train split", "--dev, --test", "they add up to less than 1"
+            f"Shares of {dev:g} and {test:g} leave no train split.", "--dev, --test", "Let them add up to less than 1."
         )
     _distinct(utterances)
     groups = _groups(utterances, by)
     wanted = {name: share for name, share in (("test", test), ("dev", dev)) if share > 0}
     if len(groups) <= len(wanted):
-        what = f"{len(groups)} {by}{'' if len(groups) == 1 else 's'} cannot be divided into {len(wanted) + 1} splits"
-        raise DataError(what, fix="ask for fewer splits (--dev 0 or --test 0), or split by something else")
+        what = f"{len(groups)} {by}{'' if len(groups) == 1 else 's'} cannot be divided into {len(wanted) + 1} splits."
+        raise DataError(what, fix="Ask for fewer splits (--dev 0 or --test 0), or split by something else.")
     left = sorted(groups, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
     place: dict[str, str] = {}
     for number, (split, share) in enumerate(wanted.items()):
@@ -84,8 +84,8 @@ def _groups(utterances: Sequence[Utterance], by: str) -> dict[str, list[Utteranc
     nobody = [item for item in utterances if not item.signer_known]
     if by == "signer" and nobody:
         raise DataError(
-            f"of {len(nobody)} utterances it is not known who signs: {_some(nobody)}",
-            fix="add a column signer, or split by sentence",
+            f"{len(nobody)} utterances have no known signer: {_some(nobody)}",
+            fix="Add a column 'signer', or split by sentence.",
         )
     return groups
 
@@ -98,9 +98,9 @@ def _distinct(utterances: Sequence[Utterance]) -> None:
             twice.append(item)
         seen.add(item.id)
     if twice:
-        raise DataError(f"{len(twice)} ids occur more than once: {_some(twice)}", fix="rename them in the tables")
+        raise DataError(f"{len(twice)} ids occur more than once: {_some(twice)}", fix="Rename them in the tables.")
 
 
 def _some(utterances: Sequence[Utterance]) -> str:
     ids = ", ".join(item.id for item in utterances[:SHOWN_IDS])
-    return ids + (", ..." if len(utterances) > SHOWN_IDS else "")
+    return ids + (", ..." if len(utterances) > SHOWN_IDS else ".")

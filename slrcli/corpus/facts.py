@@ -32,15 +32,15 @@ def read_facts(
     jobs: int = 1,
     step: Callable[[int], None] = lambda count: None,
 ) -> dict[Path, Facts]:
-    """The facts of the feature files: the headers of all, and the numbers of all or of a sample where they are many.
+    """The facts of the feature files: the headers of all, and the numbers of all, or of a sample if there are many.
 
     Args:
         corpus: whose files.
-        layout: the meaning of their columns; None: for each file the layout of its width.
+        layout: the meaning of their columns; None: the layout that matches the width of each file.
         seed: of the sample.
-        full: read all, however many.
-        jobs: processes; 0: one for each core. What is found does not depend on it.
-        step: called with a number of files after they were read, for a progress bar.
+        full: read the numbers of all files, however many.
+        jobs: processes; 0: one per core. The result does not depend on it.
+        step: called with the number of files just read, for a progress bar.
     """
     paths = feature_files(corpus)
     facts = {}
@@ -58,10 +58,10 @@ def read_facts(
 
 
 def read_through(paths: list[Path], layout: Layout | None, jobs: int) -> Iterator[tuple[list[Path], list[Facts]]]:
-    """Some files at a time and what their numbers tell, in the order of `paths` whatever the number of processes.
+    """Some files at a time with their facts, in the order of `paths` whatever the number of processes.
 
     Raises:
-        WorkerDied: a process was ended from outside, as when memory runs out.
+        WorkerDied: a process was ended from outside, for example because memory ran out.
     """
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     if jobs <= 1 or len(chunks) <= 1:
@@ -109,7 +109,7 @@ def readable(utterances: Sequence[Utterance], files: Mapping[Path, Facts]) -> li
 def usual_layout(
     utterances: Sequence[Utterance], files: Mapping[Path, Facts], asked: Layout | None = None
 ) -> Layout | None:
-    """The layout that was asked for, else that of the most usual width; None without a readable file."""
+    """The requested layout, else that of the most frequent width; None without a readable file."""
     if asked is not None:
         return asked
     widths = [facts.columns for _, facts in readable(utterances, files)]
@@ -122,6 +122,6 @@ def mean_over_frames(shares: Sequence[tuple[float, int]]) -> float:
 
 
 def told_rate(paths: Sequence[Path]) -> float:
-    """Frames a second, where the files say so themselves; 0 where they say nothing, or not all the same."""
+    """Frames per second according to the files; 0 if they say nothing, or do not agree."""
     rates = {round(frame_rate(path), 3) for path in paths[:: max(1, len(paths) // ASKED)]}
     return rates.pop() if len(rates) == 1 else 0.0

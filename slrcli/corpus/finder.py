@@ -20,7 +20,7 @@ _ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}$")
 class Listing:
     """What a folder holds: feature files by the name without suffix, the names of its folders and of packed stores.
 
-    With `frames` the folder itself is a clip, a file a frame.
+    With `frames` the folder itself is a clip, with one file per frame.
     """
 
     files: dict[str, str]
@@ -30,7 +30,7 @@ class Listing:
 
 
 class Folders:
-    """Listings of folders, made when first wanted. A folder that does not exist is an empty one."""
+    """Listings of folders, made on demand and kept. A folder that does not exist counts as empty."""
 
     def __init__(self) -> None:
         self._known: dict[str, Listing] = {}
@@ -69,7 +69,7 @@ class Folders:
         return Path(f"{store}/{name}") if open_store(store).row(name) is not None else None
 
     def packed_inside(self, store: str, name: str) -> list[Path]:
-        """The clips of a packed store whose names begin with that of a folder, by name."""
+        """The clips of a packed store whose names begin with that of a folder, sorted by name."""
         if store not in self._packed:
             self._packed[store] = {}
             for clip in sorted(open_store(store).names()):
@@ -77,7 +77,7 @@ class Folders:
         return self._packed[store].get(name, [])
 
     def inside(self, folder: str, name: str) -> list[Path]:
-        """The feature files in the folder `name` below `folder`, by name; none if there is no such folder."""
+        """The feature files in the folder `name` below `folder`, sorted by name; none if there is no such folder."""
         for part in name.split("/"):
             if part not in self.at(folder).folders:
                 return []
@@ -117,7 +117,7 @@ def _list(folder: str) -> Listing:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
-        raise DataError(f"cannot list the folder: {error.strerror}", folder, "check its rights") from error
+        raise DataError(f"The folder cannot be listed: {error.strerror}.", folder, "Check its permissions.") from error
     return Listing(files, frozenset(folders), holds_frames(files.values()), frozenset(stores))
 
 
@@ -127,15 +127,15 @@ MOST_SETS = 50  # folders beside each other that may be sets of features; where 
 class Finder:
     """Finds the features of utterances.
 
-    They lie below `features`, in a folder for each split or all together. Where `features` holds one folder that has
+    They lie below `features`, in one folder per split or all together. Where `features` holds one folder that has
     folders of splits with feature files in them (as Phoenix-2014 has `fullFrame-210x260px`), they are looked for there
     as well.
 
     Args:
         root: the folder of the corpus.
-        features: the folder of the features, where it is another.
-        splits: canonical name of a split -> names that its folder may have.
-        path_first: the path column goes before the id.
+        features: the folder of the features, if it is another.
+        splits: canonical name of a split -> possible names of its folder.
+        path_first: whether the path column takes precedence over the id.
     """
 
     def __init__(self, root: Path, features: Path | None, splits: Mapping[str, Sequence[str]], path_first: bool):
@@ -159,8 +159,8 @@ class Finder:
         return self._stores[split]
 
     def folders(self, split: str) -> tuple[Path, ...]:
-        """Where the features of a split are looked for: packed stores, else the first name that its folder may have,
-        and what exists."""
+        """Where the features of a split are looked for: packed stores, else the first possible name of its folder, and
+        the others that exist."""
         if split not in self._folders and self.stores(split):
             self._folders[split] = self.stores(split)
         if split not in self._folders:
@@ -177,10 +177,10 @@ class Finder:
         return self._folders[split]
 
     def find(self, split: str, id: str, path: str) -> Path | None:
-        """The feature file of an utterance, by its id and by what its path column says.
+        """The feature file of an utterance, by its id and its path column.
 
-        The path goes first where it names a feature file, or in formats where it always does. In a packed store clips
-        are called by their ids alone; where a split has one, nothing else is looked at.
+        The path takes precedence if it names a feature file, and in some formats always. In a packed store clips are
+        found by their ids alone; if a split has one, nothing else is searched.
         """
         if f"{SUFFIX}/" in path:
             return self._referred(path)
@@ -202,7 +202,7 @@ class Finder:
         return next((clip for clip in found if clip), None)
 
     def takes(self, split: str, id: str) -> list[Path]:
-        """The feature files in the folder that is called like an utterance: one sentence, signed several times."""
+        """The feature files in the folder named after an utterance: one sentence, signed several times."""
         for store in self.stores(split):
             found = self._listings.packed_inside(str(store), id)
             if found:

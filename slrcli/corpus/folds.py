@@ -1,8 +1,8 @@
-"""Folds: the same utterances parted again and again, so that each is held out once and learnt from otherwise.
+"""Folds for cross-validation: every utterance is held out in one fold and is training data in the others.
 
-Held out are a signer with all that he or she signs (how well does it work on people never seen?), sentences (how well
-on sentences never seen?), or utterances, whose sentences may well be learnt from others. The functions here part;
-`write_folds` makes annotation tables that any command reads.
+A fold holds out all utterances of a signer (a test on unseen people), sentences (a test on unseen sentences), or
+utterances, whose sentences may occur in training as well. `write_folds` writes annotation tables that any command
+reads.
 """
 
 import csv
@@ -27,12 +27,12 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True)
 class Fold:
-    """One way to part the utterances.
+    """One division of the utterances.
 
     Attributes:
-        name: the signer who is held out, or the number of the fold.
-        train: the utterances to learn from.
-        held_out: those to be scored; with `train` they are all there are.
+        name: the held-out signer, or the number of the fold.
+        train: the utterances for training.
+        held_out: the utterances for scoring; together with `train` they are all utterances.
     """
 
     name: str
@@ -61,20 +61,20 @@ def read_kind(text: str) -> tuple[str, int]:
 
 
 def leave_one_signer_out(utterances: Sequence[Utterance]) -> list[Fold]:
-    """A fold for every signer, in the order of their names, in which all that they sign is held out.
+    """One fold per signer, sorted by name, in which all utterances of this signer are held out.
 
     Raises:
-        DataError: utterances whose signer is not known (one of them could be anybody), or fewer than two signers.
+        DataError: the signer of an utterance is not known, or there are fewer than two signers.
     """
     unknown = [item.id for item in utterances if not item.signer_known]
-    fix = f"name the signers in the table, or hold out sentences: --folds {SENTENCE}:5"
+    fix = f"Name the signers in the table, or hold out sentences: --folds {SENTENCE}:5."
     if unknown:
         some = ", ".join(unknown[:SHOWN_IDS]) + (", ..." if len(unknown) > SHOWN_IDS else "")
-        what = f"{len(unknown)} of {len(utterances)} utterances have no known signer, so none can be held out"
+        what = f"{len(unknown)} of {len(utterances)} utterances have no known signer, so none can be held out."
         raise DataError(what, some, fix)
     signers = sorted({item.signer for item in utterances})
     if len(signers) < 2:
-        raise DataError("there is one signer, and nobody to learn from without them", ", ".join(signers), fix)
+        raise DataError("There is only one signer, and no training data without this signer.", ", ".join(signers), fix)
     return [_fold(signer, utterances, [item.signer == signer for item in utterances]) for signer in signers]
 
 
@@ -84,16 +84,16 @@ def sentence_folds(
     seed: int,
     sentence: Callable[[Utterance], tuple[str, ...]] = lambda item: item.glosses,
 ) -> list[Fold]:
-    """`k` folds of about as many utterances each, named `1` to `k`; no sentence is both learnt and held out in one.
+    """`k` folds of about equal size, named `1` to `k`; within a fold, no sentence is in both train and held out.
 
-    Which sentences go together depends on the seed and the utterances alone, not on their order, the machine or a
+    Which sentences go together depends only on the seed and the utterances, not on their order, the machine or a
     version.
 
     Args:
-        utterances: what to part.
+        utterances: those to divide.
         k: number of folds.
-        seed: of the drawing.
-        sentence: the glosses by which two utterances are of the same sentence, such as the normalised ones.
+        seed: of the draw.
+        sentence: the glosses by which two utterances count as the same sentence, such as the normalised ones.
 
     Raises:
         DataError: fewer than `k` distinct sentences.
@@ -102,9 +102,9 @@ def sentence_folds(
 
 
 def utterance_folds(utterances: Sequence[Utterance], k: int, seed: int) -> list[Fold]:
-    """`k` folds as `sentence_folds` makes them, but of single utterances: their sentences may be learnt from others.
+    """`k` folds like those of `sentence_folds`, but of single utterances: a sentence may be in train and held out.
 
-    The official split of some corpora is so, and what a language model's weight for them is chosen on.
+    The official splits of some corpora are of this kind; a language model's weight for them is tuned on such folds.
 
     Raises:
         DataError: fewer than `k` utterances.
@@ -120,8 +120,8 @@ def _even_folds(
     for item in utterances:
         sizes[key(item)] = sizes.get(key(item), 0) + 1
     if len(sizes) < k:
-        what = f"{k} folds need as many {units}, and there are {len(sizes)}"
-        raise DataError(what, "--folds", f"ask for at most {len(sizes)} folds" if len(sizes) > 1 else "")
+        what = f"{k} folds need at least {k} {units}, and there are {len(sizes)}."
+        raise DataError(what, "--folds", f"Ask for at most {len(sizes)} folds." if len(sizes) > 1 else "")
     drawn = sorted(sizes, key=lambda name: hashlib.sha256(f"{seed}:{' '.join(name)}".encode()).digest())
     filled = [0] * k
     place: dict[tuple[str, ...], int] = {}
@@ -140,7 +140,7 @@ def _fold(name: str, utterances: Sequence[Utterance], out: Sequence[bool]) -> Fo
 
 
 def folder_names(names: Sequence[str]) -> list[str]:
-    """Names as folders may be called everywhere, no two alike: `Ann/1` and `ann?1` are `Ann_1` and `ann_1-2`."""
+    """Distinct folder names that are valid on every system: `Ann/1` and `ann?1` become `Ann_1` and `ann_1-2`."""
     taken: set[str] = set()
     found = []
     for name in names:
@@ -155,19 +155,19 @@ def folder_names(names: Sequence[str]) -> list[str]:
 
 
 def write_folds(folds: Sequence[Fold], folder: Path, corpus: Corpus, features: Path | None) -> list[Path]:
-    """Write `folder/NAME/train.csv` and `dev.csv` (what is held out) of every fold, and read them back.
+    """Write `folder/NAME/train.csv` and `dev.csv` (the held-out utterances) of every fold, and read them back.
 
     Args:
-        folds: of utterances that all have features.
+        folds: their utterances must all have features.
         folder: where to write.
-        corpus: what they come from.
-        features: the folder of the features, where it is not below the corpus.
+        corpus: the one they come from.
+        features: the folder of the features, if it is not below the corpus.
 
     Returns:
-        The folder of each, which with the format `table` is what `--annotations` takes.
+        The folder of each fold; `--annotations` takes it, with the format `table`.
 
     Raises:
-        DataError: a table would not lead back to the same glosses, signers and features.
+        DataError: a table read back gives other glosses, signers or features.
     """
     base = features or corpus.root
     written = []
@@ -183,7 +183,7 @@ def write_folds(folds: Sequence[Fold], folder: Path, corpus: Corpus, features: P
 
 
 def table_text(utterances: Sequence[Utterance], base: Path) -> str:
-    """An annotation table of utterances, their features named from the folder `base` on."""
+    """An annotation table of utterances, with feature paths relative to the folder `base`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "path", "signer", "glosses"))
@@ -197,6 +197,6 @@ def _require_same(wanted: Sequence[Utterance], read: Sequence[Utterance], table:
     for first, second in zip(wanted, read, strict=True):
         alike = (first.id, first.glosses, first.signer) == (second.id, second.glosses, second.signer)
         if not alike or first.features != second.features:
-            what = f"the table of a fold leads to other data than the corpus has for {first.id}"
-            fix = "name the folder of the features with --features, and give every clip a name of its own"
+            what = f"The table of a fold leads to other data than the corpus for {first.id}."
+            fix = "Name the folder of the features with --features, and give every clip a unique name."
             raise DataError(what, f"{table}: {second.features} for {first.features}", fix)

@@ -9,12 +9,12 @@
 | isharah-si | `[annotations_v2/[isharah1000/]]SI/{split}.txt` (or .csv), `SI_test.txt`; unseen signers | id, gloss |
 | isharah-us | the same in `US`; unseen sentences | id, gloss |
 | how2sign | `how2sign_[realigned_]{split}.csv`; English words, so it has to be named | SENTENCE_NAME, SENTENCE |
-| isl-cslrt | `[corpus_csv_files/]ISL Corpus sign glosses.csv`; takes in a folder a sentence | Sentence, SIGN GLOSSES |
+| isl-cslrt | `[corpus_csv_files/]ISL Corpus sign glosses.csv`; a folder per sentence | Sentence, SIGN GLOSSES |
 | table | `[annotations/]{split}.csv` (.tsv, .txt), or one table for all | id, glosses, path, signer, split |
 
-Columns are found by name; others are named in `corpus.toml` (see `settings`). What a table separates by `|` or tabs
-is split by hand; only commas and semicolons come with quotes. To add a format, write its line in `FORMATS`, and
-whatever it needs beyond a table for each split in `_rows`.
+Columns are found by name; others are named in `corpus.toml` (see `CorpusSettings`). Tables separated by `|` or tabs
+are split as they are; only those with commas and semicolons have quotes. To add a format, write its line in `FORMATS`,
+and whatever it needs beyond a table per split in `_rows`.
 """
 
 import os
@@ -46,7 +46,7 @@ KEYS = ("format", "annotations", "features", "layout", "fps", "normaliser", "col
 
 @dataclass(frozen=True)
 class CorpusSettings:
-    """How a corpus is to be read; what is empty is found out."""
+    """How to read a corpus; empty fields are detected."""
 
     format: str = "auto"
     annotations: Path | None = None
@@ -60,15 +60,15 @@ class CorpusSettings:
 def settings_for(
     root: Path, format: str, annotations: Path | None, features: Path | None, columns: Mapping[str, str] | None
 ) -> CorpusSettings:
-    """What was asked for, and for the rest what the corpus's own `corpus.toml` says.
+    """The given settings, completed by those of the corpus's own `corpus.toml`.
 
     Raises:
-        UsageError: there is no such column to name, or the file is no TOML.
-        DataError: the file says something that it cannot say.
+        UsageError: a column has an unknown key, or the file is not TOML.
+        DataError: the file holds an unknown key or an impossible value.
     """
     for key in columns or {}:
         if key not in COLUMNS:
-            raise UsageError(f"there is no column {key!r} to name", "--column", nearest(key, COLUMNS))
+            raise UsageError(f"There is no column {key!r} that could be named.", "--column", nearest(key, COLUMNS))
     own = read_settings(root)
     return CorpusSettings(
         format if format != "auto" else own.format,
@@ -79,9 +79,9 @@ def settings_for(
 
 
 def told(root: str | Path) -> dict[str, Any]:
-    """What a corpus says of its features and glosses, as settings of `DataConfig`: layout, fps, normaliser.
+    """What `corpus.toml` says about features and glosses, as settings of `DataConfig`: layout, fps, normaliser.
 
-    Nothing where the folder does not exist, which whoever opens it will say. Raises like `settings_for`.
+    Empty if the folder does not exist; opening the corpus reports that. Raises like `settings_for`.
     """
     if not str(root) or not Path(root).is_dir():
         return {}
@@ -90,7 +90,7 @@ def told(root: str | Path) -> dict[str, Any]:
 
 
 def read_settings(root: Path) -> CorpusSettings:
-    """What `root/corpus.toml` says; nothing where there is no such file. Raises like `settings_for`."""
+    """The settings in `root/corpus.toml`; empty ones without that file. Raises like `settings_for`."""
     path = root / NAME
     beside = str(root / LAYOUT) if (root / LAYOUT).is_file() else ""
     if not path.is_file():
@@ -98,11 +98,13 @@ def read_settings(root: Path) -> CorpusSettings:
     table = read_toml(path)
     for key in table:
         if key not in KEYS:
-            raise DataError(f"unknown key {key!r}", path, nearest(key, KEYS))
+            raise DataError(f"The key {key!r} is unknown.", path, nearest(key, KEYS))
     columns = _typed(table, "columns", dict, path)
     for key, name in columns.items():
         if key not in COLUMNS or not isinstance(name, str):
-            raise DataError(f"columns cannot say {key} = {name!r}", path, f"name some of {', '.join(COLUMNS)}")
+            raise DataError(
+                f"The section [columns] cannot hold {key} = {name!r}.", path, f"Known columns: {', '.join(COLUMNS)}."
+            )
     annotations, features = (_typed(table, key, str, path) for key in ("annotations", "features"))
     return CorpusSettings(
         _typed(table, "format", str, path) or "auto",
@@ -143,14 +145,16 @@ def _rate(table: Mapping[str, Any], path: Path) -> float:
     """Frames per second, 0 where nothing is said; DataError for what is no rate."""
     rate = table.get("fps", 0.0)
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < MOST_FPS:
-        raise DataError(f"fps cannot be {rate!r}", path, "give the frames per second, such as fps = 25.0")
+        raise DataError(
+            f"The frame rate (fps) cannot be {rate!r}.", path, "Give the frames per second, such as fps = 25.0."
+        )
     return float(rate)
 
 
 def _typed(table: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:
     value = table.get(key, kind())
     if not isinstance(value, kind):
-        raise DataError(f"{key} should be a {'table' if kind is dict else 'text'}, not {value!r}", path)
+        raise DataError(f"The key {key} must be a {'table' if kind is dict else 'text'}, not {value!r}.", path)
     return value
 
 
@@ -163,12 +167,12 @@ _KNOWN = {
     "path": PATH_COLUMNS,
     "split": SPLIT_COLUMNS,
 }
-RENAME = "rename one, or name it in corpus.toml or with slr corpus --column"
+RENAME = "Rename one, or name it in corpus.toml or with slr corpus --column"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the utterance, still without features, and what its path column says (or nothing)."""
+    """One row: the utterance, still without features, and its path column (which may be empty)."""
 
     utterance: Utterance
     path: str
@@ -181,9 +185,9 @@ def read_table(
 
     Args:
         table: UTF-8 text with a header; `|`, tab, comma or semicolon between columns.
-        split: the split of all rows; "" where a column says it (without such a column, all are train).
-        named: id, glosses, signer, path or split -> the name that the column has in this table.
-        unlabelled: the table may lack a column of glosses, as those of test splits that are kept secret do.
+        split: the split of all rows; "" if a column names it (without such a column, all are train).
+        named: id, glosses, signer, path or split -> the name of the column in this table.
+        unlabelled: whether the table may lack a column of glosses, as for test splits with secret references.
 
     Raises:
         DataError: the table cannot be read, a column is missing, or a row does not fit; names the line.
@@ -202,7 +206,7 @@ def read_table(
         check_id(id, f"{table}, line {number}")
         own = split or ("train" if split_column is None else split_name(cells[split_column]))
         if not own:
-            raise DataError("the row names no split", f"{table}, line {number}", "write train, dev or test")
+            raise DataError("The row names no split.", f"{table}, line {number}", "Write train, dev or test.")
         signer = "" if signer_column is None else cells[signer_column].strip()
         path = "" if path_column is None else cells[path_column].strip()
         glosses = () if gloss_column is None else tuple(cells[gloss_column].split())
@@ -210,21 +214,21 @@ def read_table(
 
 
 def wanted_columns(named: Mapping[str, str] | None) -> dict[str, tuple[str, ...]]:
-    """The names, in lower case, that each column may have; one that the user named has that name alone."""
+    """The possible names of each column, in lower case; a column named by the user has only that name."""
     return {**_KNOWN, **{key: (name.strip().lower(),) for key, name in (named or {}).items()}}
 
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What an annotation table looks like as a file: all that is wrong with it, not the first alone.
+    """The form of an annotation table as a file, with all of its faults, not only the first.
 
     Attributes:
         table: the file.
-        columns: names in its header, lower case.
-        separator: what stands between columns.
-        damaged: `(line, what is wrong)` of every line that cannot be read.
-        twice: names of columns that stand more than once in the header; the first is read.
-        marked: it begins with a byte order mark.
+        columns: names in its header, in lower case.
+        separator: the character between columns.
+        damaged: `(line, what is wrong)` of every line that cannot be read; 0 stands for the whole file.
+        twice: names of columns that occur more than once in the header; the first is read.
+        marked: whether it begins with a byte order mark.
         endings: the line endings in use: CRLF, LF, CR.
     """
 
@@ -238,7 +242,7 @@ class TableFacts:
 
 
 def inspect_table(table: Path) -> TableFacts:
-    """All that is wrong with an annotation table; never raises for what the file holds.
+    """All faults of an annotation table; the content of the file never raises an error.
 
     Raises:
         DataError: the file cannot be opened.
@@ -246,11 +250,13 @@ def inspect_table(table: Path) -> TableFacts:
     try:
         data = table.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot read the table: {error.strerror}", table, "check the name and the rights") from error
+        raise DataError(
+            f"The table cannot be read: {error.strerror}.", table, "Check its name and permissions."
+        ) from error
     crlf, lf = data.count(b"\r\n"), data.count(b"\n")
     counts = {"CRLF": crlf, "LF": lf - crlf, "CR": data.count(b"\r") - crlf}
     endings = tuple(name for name, count in counts.items() if count)
-    damaged = [(number, f"not UTF-8 text ({problem})") for number, problem in _undecodable(data)]
+    damaged = [(number, f"The text is not UTF-8 ({problem}).") for number, problem in _undecodable(data)]
     text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     mark = separator(text)
     names: list[str] = []
@@ -259,7 +265,7 @@ def inspect_table(table: Path) -> TableFacts:
             if not names:
                 names = [name.strip().lower() for name in cells]
             elif len(cells) != len(names):
-                damaged.append((number, f"{len(cells)} columns, the header has {len(names)}"))
+                damaged.append((number, f"The line has {len(cells)} columns, the header {len(names)}."))
             elif problem := _bad_id(cells, names, table, number):
                 damaged.append((number, problem))
     except DataError as problem:
@@ -288,7 +294,7 @@ def _bad_id(cells: Sequence[str], names: Sequence[str], table: Path, number: int
 
 
 def read_splits(table: Path) -> dict[str, str]:
-    """Id -> split, of a table that says no more.
+    """Id -> split, from a table with only these two columns.
 
     Raises:
         DataError: like `read_table`.
@@ -299,7 +305,7 @@ def read_splits(table: Path) -> dict[str, str]:
 
 
 def has_columns(table: Path, named: Mapping[str, str] | None = None) -> bool:
-    """Whether the header of a file names ids and glosses; never raises for what the file holds."""
+    """Whether the header of a file names ids and glosses; the content of the file never raises an error."""
     wanted = wanted_columns(named)
     with table.open("rb") as file:
         first = file.readline(65536).decode("utf-8-sig", "replace")
@@ -309,21 +315,23 @@ def has_columns(table: Path, named: Mapping[str, str] | None = None) -> bool:
 
 
 def check_id(id: str, where: str) -> None:
-    """Refuse an id that could lead out of a folder, or that no file can be called.
+    """Refuse an id that could lead out of a folder, or that cannot be a file name.
 
     Raises:
         DataError: it is empty, absolute, climbs (`..`), or holds a backslash or a control character.
     """
     parts = id.split("/")
     if not id:
-        raise DataError("an utterance without an id", where, "give every row an id")
+        raise DataError("An utterance has no id.", where, "Give every row an id.")
     if (
         any(part in ("", ".", "..") for part in parts)
         or "\\" in id
         or not id.replace("\u3000", "").isprintable()
         or id[1:2] == ":"
     ):
-        raise DataError(f"the id {id!r} cannot be the name of a file", where, "rename it: letters, digits, -, _ and .")
+        raise DataError(
+            f"The id {id!r} cannot be a file name.", where, "Rename it, with letters, digits, '-', '_' and '.' only."
+        )
 
 
 _SPLIT = f"(?P<split>{'|'.join(CANONICAL)})"
@@ -423,14 +431,14 @@ def open_corpus(
     Args:
         data_dir: the folder of the corpus.
         format: one of `FORMATS`; "auto" recognises it by the names of the tables.
-        annotations: a table, or a folder of tables, that is not found by itself.
-        features: the folder of the feature files, where it is not `data_dir` or `features` below it.
-        columns: id, glosses, signer, path or split -> the name of that column, where it is not recognised.
+        annotations: a table, or a folder of tables, if they are not found by themselves.
+        features: the folder of the feature files, if it is not `data_dir` or `features` below it.
+        columns: id, glosses, signer, path or split -> the name of that column, if it is not recognised.
 
-    What is not given is as the corpus's own `corpus.toml` says, if it has one.
+    The corpus's own `corpus.toml`, if there is one, gives what is not given here.
 
     Raises:
-        DataError: no or several formats are recognised, or a table cannot be read (with its line).
+        DataError: no format or several are recognised, or a table cannot be read (names the line).
         UsageError: there is no such format.
     """
     root = _existing_folder(data_dir, "--data-dir")
@@ -442,7 +450,7 @@ def open_corpus(
     notes: list[str] = []
     if len(finder.sets) > 1:
         sets = ", ".join(path.name for path in finder.sets)
-        notes.append(f"several sets of features lie in {root / 'features'}: {sets}; name one with --features")
+        notes.append(f"Several sets of features are in {root / 'features'}: {sets}. Name one with --features.")
     for table, split in tables:
         if split:
             splits.setdefault(split, [])
@@ -451,10 +459,10 @@ def open_corpus(
                 splits.setdefault(item.split, []).append(item)
     if not any(splits.values()):
         raise DataError(
-            "the annotation tables hold no utterance", tables[0][0], "a line for each goes below the header"
+            "The annotation tables hold no utterance.", tables[0][0], "Write one line per utterance below the header."
         )
     if set(splits) == {"train"} and name in ("table", "isl-cslrt"):
-        notes.append("all utterances are taken as train: no column and no file name says otherwise")
+        notes.append("All utterances are taken as train: no column and no file name says otherwise.")
     paths = tuple(path for path, _ in tables)
     return Corpus(name, root, ordered(splits), paths, {key: finder.folders(key) for key in splits}, tuple(notes))
 
@@ -465,7 +473,7 @@ def find_tables(
     annotations: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> tuple[str, _Tables]:
-    """The format of a corpus and its annotation tables, each with the split that its name says; none is read.
+    """The format of a corpus and its annotation tables, each with the split in its name; none is read.
 
     Raises:
         DataError, UsageError: like `open_corpus`, except for what a table holds.
@@ -476,7 +484,7 @@ def find_tables(
 
 
 def annotation_files(corpus: Corpus) -> list[Path]:
-    """All files that a corpus's annotations were read from: its tables, and what CSL-Daily keeps beside them."""
+    """All annotation files of a corpus: its tables, and the file of splits that CSL-Daily keeps beside them."""
     beside = [table.with_name(_CSL_SPLITS) for table in corpus.tables if corpus.format == "csl-daily"]
     return [*corpus.tables, *beside]
 
@@ -487,11 +495,11 @@ def _path(given: str | Path | None) -> Path | None:
 
 def _existing_folder(path: str | Path, option: str) -> Path:
     if not str(path):
-        raise UsageError("no folder of a corpus is named", option, "give the folder that holds it")
+        raise UsageError("No corpus folder is named.", option, "Name the folder that holds the corpus.")
     if Path(path).is_file():
-        raise DataError("a folder is wanted, and this is a file", f"{option} {path}", "a table goes to --annotations")
+        raise DataError("This is a file, not a folder.", f"{option} {path}", "Name a table with --annotations.")
     if not Path(path).is_dir():
-        raise DataError("there is no such folder", f"{option} {path}", "check the name")
+        raise DataError("There is no such folder.", f"{option} {path}", "Check the name.")
     return Path(path)
 
 
@@ -501,7 +509,7 @@ def _existing_folder(path: str | Path, option: str) -> Path:
 def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[str, str]) -> tuple[str, _Tables]:
     """Format and tables; where several formats lie side by side, the user has to choose."""
     if format != "auto" and format not in FORMATS:
-        raise UsageError(f"there is no corpus format {format!r}", "--format", nearest(format, FORMATS))
+        raise UsageError(f"There is no corpus format {format!r}.", "--format", nearest(format, FORMATS))
     if annotations is not None and not annotations.is_dir():
         return _named_table(annotations, format)
     start = annotations or root
@@ -509,7 +517,7 @@ def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[
         tables = _find(FORMATS[format], start, columns)
         if not tables:
             raise DataError(
-                f"no table of the format {format} is found", start, f"looked for {_places(FORMATS[format])}"
+                f"No table of the format {format} was found.", start, f"Expected {_places(FORMATS[format])}."
             )
         return format, tables
     found = {
@@ -519,11 +527,11 @@ def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[
     if len(automatic) == 1:
         return automatic[0], found[automatic[0]]
     if found:
-        what = "several corpora lie here" if automatic else "this split must be chosen by name"
-        raise DataError(f"{what}: {', '.join(found)}", start, f"choose one, for example --format {next(iter(found))}")
+        what = "Several corpora are in this folder" if automatic else "This format must be named"
+        raise DataError(f"{what}: {', '.join(found)}.", start, f"Choose one, for example --format {next(iter(found))}.")
     tables = _find(FORMATS["table"], start, columns)
     if not tables:
-        raise NoTableError("no annotation table is found", start, _where_else(start))
+        raise NoTableError("No annotation table was found.", start, _where_else(start))
     return "table", tables
 
 
@@ -547,7 +555,9 @@ def _find(format: Format, root: Path, columns: Mapping[str, str]) -> _Tables:
             split = split_name(match.groupdict().get("split") or "")
             if split in tables:
                 both = f"{tables[split].name} and {name}"
-                raise DataError(f"two tables for one split: {both}", folder, "remove one, or use --annotations FILE")
+                raise DataError(
+                    f"Two tables belong to one split: {both}.", folder, "Remove one, or use --annotations FILE."
+                )
             tables[split] = folder / name
         if format.name == "table":
             tables = tables if all(has_columns(path, columns) for path in tables.values()) else {}
@@ -563,7 +573,9 @@ def _single_table(folder: Path, columns: Mapping[str, str]) -> dict[str, Path]:
     tables = [path for path in tables if has_columns(path, columns)]
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables[:SHOWN_IDS])
-        raise DataError(f"{len(tables)} tables could be the annotations: {names}", folder, "use --annotations FILE")
+        raise DataError(
+            f"{len(tables)} tables could be the annotations: {names}.", folder, "Name one with --annotations FILE."
+        )
     return {"": tables[0]} if tables else {}
 
 
@@ -575,7 +587,7 @@ def _names(folder: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise DataError(f"cannot list the folder: {error.strerror}", folder, "check its rights") from error
+        raise DataError(f"The folder cannot be listed: {error.strerror}.", folder, "Check its permissions.") from error
 
 
 def _places(format: Format) -> str:
@@ -588,9 +600,9 @@ def _where_else(root: Path) -> str:
         for name, item in FORMATS.items():
             if name != "table" and _find(item, folder, {}):
                 named = "" if item.automatic else f" --format {name}"
-                return f"{folder} looks like {name}; use --data-dir {folder}{named}"
-    others = "or name the table with --annotations FILE, its columns in corpus.toml or with slr corpus --column"
-    return f"known formats: {', '.join(FORMATS)}; {others}"
+                return f"{folder} looks like {name}: use --data-dir {folder}{named}"
+    others = "Name the table with --annotations FILE, and its columns in corpus.toml or with slr corpus --column."
+    return f"Known formats: {', '.join(FORMATS)}. {others}"
 
 
 def _rows(table: Path, split: str, format: Format, columns: Mapping[str, str], notes: list[str]) -> Iterator[Row]:
@@ -610,7 +622,7 @@ def _rows(table: Path, split: str, format: Format, columns: Mapping[str, str], n
         else:
             left_out += 1
     if left_out:
-        notes.append(f"{left_out} utterances of {table.name} have no split in {_CSL_SPLITS} and are left out")
+        notes.append(f"{left_out} utterances of {table.name} have no split in {_CSL_SPLITS} and are left out.")
 
 
 def _signed(row: Row, signers: re.Pattern[str]) -> Row:

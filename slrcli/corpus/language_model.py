@@ -1,4 +1,4 @@
-"""What `slr lm` does: estimate an n-gram model of glosses, or read one, and measure it on other sentences."""
+"""What `slr lm` does: estimate an n-gram model of glosses, or read one, and compute its perplexity on other texts."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,14 +21,14 @@ Sentences = list[tuple[str, ...]]
 
 @dataclass(frozen=True)
 class LmResult:
-    """A model and what there is to say about it.
+    """A model with its figures.
 
     Attributes:
         model: estimated or read.
-        discounts: of every length; empty where the model was read.
-        measured: name of a text -> how well the model foretells it.
-        written: the file it was written to.
-        notes: what a command should say aloud.
+        discounts: one per n-gram length; empty if the model was read.
+        measured: name of a text -> perplexity of the model on it.
+        written: the file of the model, if it was written.
+        notes: remarks for the user.
     """
 
     model: NgramModel
@@ -63,11 +63,11 @@ def lm(
     normaliser: str | None = None,
     seed: int = RunConfig.seed,
 ) -> LmResult:
-    """Estimate a model from files, or from the train split of a corpus; or read one (`model`).
+    """Estimate a model from files or from the train split of a corpus, or read one (`model`).
 
-    An estimated model is measured on the files of `test` and the other splits of the corpus, one that was read on all
-    files and splits. Where the corpus has no dev split, the share of train that training sets aside is not learnt from
-    here either.
+    Perplexities are computed on the files of `test` and the other splits of the corpus; those of a model that was read,
+    on all files and splits. If the corpus has no dev split, the share of train that training sets aside is not used for
+    estimation here either.
 
     Args:
         console: for progress.
@@ -75,18 +75,18 @@ def lm(
         files: annotation tables and texts.
         order: tokens of the longest n-grams.
         out: where to write the model.
-        test: annotation tables and texts to measure on.
-        model: an ARPA file to measure, in place of estimating one.
-        normaliser: applied to all glosses; None is that of the model, or else the corpus's.
-        seed: of the runs that the model is for: which utterances they set aside as dev.
+        test: annotation tables and texts whose perplexity is computed.
+        model: an ARPA file to evaluate, instead of estimating a model.
+        normaliser: applied to all glosses; None: the model's, else the corpus's.
+        seed: that of the runs the model is for, which chooses the utterances set aside as dev.
 
     Raises:
-        SlrError: a file that cannot be read or written, no text, or options that contradict each other.
+        SlrError: a file cannot be read or written, there is no text, or the options contradict each other.
     """
     if not files and not data.data_dir and not data.annotations:
-        raise UsageError("no text is named", "slr lm", "name annotation tables or texts, or a corpus with --data-dir")
+        raise UsageError("No text is named.", "slr lm", "Name annotation tables or texts, or a corpus with --data-dir.")
     if model and out:
-        raise UsageError("--perplexity measures a model, and --out writes one", fix="leave one of the two out")
+        raise UsageError("--perplexity evaluates a model, and --out writes one.", fix="Leave one of the two out.")
     notes: list[str] = []
     given = read_arpa(model) if model else None
     rules = get_normaliser(normaliser or (given.normaliser if given else "") or data.normaliser)
@@ -103,7 +103,7 @@ def lm(
             measured[text.name] = perplexity(given, (rules.normalise(glosses) for glosses in text.sentences))
             task.advance()
     if given.order < order and not model:
-        notes.append(f"no sentence is long enough for an order of {order}: the model has {given.order}")
+        notes.append(f"No sentence is long enough for an order of {order}: the model has an order of {given.order}.")
     if out:
         write_arpa(out, given)
     return LmResult(given, discounts, measured, out, tuple(notes))
@@ -131,24 +131,25 @@ def _texts(
         return _Text("", [], ""), [*named, *splits, *tested]
     learnt = [*named, *(split for split in splits if split.name == "train")]
     if not learnt:
-        raise DataError("the corpus has no train split to learn from", corpus.root if corpus else "", "name the texts")
+        where = corpus.root if corpus else ""
+        raise DataError("The corpus has no train split to estimate the model from.", where, "Name the texts.")
     together = [glosses for text in learnt for glosses in text.sentences]
     source = "; ".join(text.source for text in learnt)
     return _Text("", together, source), [*(split for split in splits if split.name != "train"), *tested]
 
 
 def read_sentences(path: Path, notes: list[str]) -> Sentences:
-    """The gloss sequences of a file: an annotation table, a transcript, or a text of one sentence a line.
+    """The gloss sequences of a file: an annotation table, a transcript, or a text with one sentence per line.
 
     Raises:
-        SlrError: the file cannot be read, or its kind is not known.
+        SlrError: the file cannot be read, or its format is not known.
     """
     if path.suffix.lower() not in TABLES:
         return [tuple(glosses) for glosses in read_lines(path).values()]
     utterances = [row.utterance for row in read_table(path, "")]
     splits = dict.fromkeys(item.split for item in utterances)
     if len(splits) > 1:
-        notes.append(f"{path} holds several splits ({', '.join(splits)}), and all are taken; --data-dir parts them")
+        notes.append(f"{path} holds several splits ({', '.join(splits)}), and all are used; --data-dir separates them.")
     return [item.glosses for item in utterances]
 
 
@@ -164,8 +165,8 @@ def _corpus(data: DataConfig, seed: int, notes: list[str]) -> Corpus | None:
     corpus, taken = corpus.with_dev(seed, data.dev_share)
     if taken:
         notes.append(
-            f"the corpus has no dev split: the {data.dev_share:.0%} of train that training sets aside (seed {seed}) is "
-            "not learnt from; --seed names another run's"
+            f"The corpus has no dev split: the {data.dev_share:.0%} of train that training sets aside (seed {seed}) is "
+            "not used. --seed gives the seed of another run."
         )
     return corpus
 

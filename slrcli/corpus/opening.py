@@ -21,13 +21,13 @@ def open_data(data: DataConfig) -> Corpus:
 
 
 def choose_layout(name: str, utterances: list[Utterance]) -> Layout:
-    """The layout that was named, or the one that the first feature file says or its width suggests."""
+    """The named layout, else that of the first feature file: the one in the file, or the one that matches its width."""
     file = next((item.features for item in utterances if item.features), None)
     if name not in ("auto", "generic"):
         return load_layout(name)
     if file is None:
-        what = "no feature file to recognise the layout by"
-        raise DataError(what, f"--layout {name}", "name the layout with --layout")
+        what = "There is no feature file to recognise the layout by."
+        raise DataError(what, f"--layout {name}", "Name the layout with --layout.")
     if name == "auto" and (own := own_layout(file)):
         return own
     width = feature_shape(file)[1]
@@ -35,9 +35,9 @@ def choose_layout(name: str, utterances: list[Utterance]) -> Layout:
 
 
 def named_layout(name: str, paths: list[Path]) -> Layout | None:
-    """The layout that was asked for, or that the first file says it has; None if it is to be guessed by the width.
+    """The named layout, else the one in the first feature file; None if the width must decide.
 
-    `generic` takes the width of the first sound file.
+    `generic` takes the width of the first readable file.
     """
     if name == "auto":
         with suppress(DataError):
@@ -52,19 +52,19 @@ def named_layout(name: str, paths: list[Path]) -> Layout | None:
 
 
 def with_dev(corpus: Corpus, share: float, seed: int, console: Console) -> Corpus:
-    """The corpus with a dev split; where a share of train has to stand in for it, that is said aloud."""
+    """The corpus with a dev split; if a share of train has to replace it, the user is informed."""
     corpus, taken = corpus.with_dev(seed, share)
     if taken and share:
-        console.note(f"The corpus has no dev split: {share:.0%} of train stands in for it (seed {seed}).")
+        console.note(f"The corpus has no dev split: {share:.0%} of train is used instead (seed {seed}).")
     elif taken:
-        console.warn("There is no dev split: all of train is learnt from, a tenth of it also watched.")
+        console.warn("There is no dev split: training uses all of train, and a tenth of it also serves as dev.")
     return corpus
 
 
 def require_distinct(utterances: list[Utterance], split: str) -> None:
-    """DataError where an id occurs twice: hypotheses could not be told apart."""
+    """Raise a DataError if an id occurs twice: hypotheses could not be assigned to utterances."""
     twice = [id for id, count in Counter(item.id for item in utterances).items() if count > 1]
     if twice:
         raise DataError(
-            f"{len(twice)} ids occur more than once in {split}", ", ".join(twice[:SHOWN_IDS]), "rename them"
+            f"{len(twice)} ids occur more than once in {split}.", ", ".join(twice[:SHOWN_IDS]), "Rename them."
         )

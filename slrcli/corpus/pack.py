@@ -1,10 +1,10 @@
-"""What `slr pack` does: the clips of a corpus into one store a split, its annotations beside them.
+"""What `slr pack` does: write the clips of a corpus into one store per split, with its annotations beside them.
 
     OUT/features/{split}.slrpack    the clips of a split; see `slrcli.features.store`
-    OUT/annotations/...             the tables as they were, at the places that they had
-    OUT/corpus.toml                 how they are read
+    OUT/annotations/...             the tables, unchanged, with the same relative paths
+    OUT/corpus.toml                 how to read them
 
-Stores come first, each under its name when it is whole, then the tables: before all is done, `OUT` is no corpus.
+Stores come first, each under its final name once it is complete, then the tables: until the end, `OUT` is no corpus.
 """
 
 import hashlib
@@ -38,18 +38,18 @@ _Source = tuple[Path, tuple[int, int]]  # feature file, its size and time of cha
 
 @dataclass(frozen=True)
 class PackedSplit:
-    """One split as it was packed.
+    """One packed split.
 
     Attributes:
         path: the store.
-        clips, frames: in it.
-        bytes: of the store.
-        source_bytes: of the files it was made from.
-        derived: clips whose stored differences were left out, to be made again when they are read.
-        half: clips in float16.
-        lost, lost_derived: the largest change of a number by float16, and of a difference made from such numbers.
-        digest: hash of all that is in the store.
-        found: clips that were there already.
+        clips, frames: their numbers in the store.
+        bytes: size of the store.
+        source_bytes: size of its source files.
+        derived: clips stored without their differences over time, which are computed again on reading.
+        half: clips stored as float16.
+        lost, lost_derived: largest rounding error by float16, of a value and of a difference computed from such values.
+        digest: hash of the content of the store.
+        found: clips that were packed before.
     """
 
     path: Path
@@ -67,14 +67,14 @@ class PackedSplit:
 
 @dataclass
 class Packed:
-    """What `pack` made.
+    """The result of `pack`.
 
     Attributes:
         root: the folder.
-        layout: name of the layout of clips that do not say it themselves.
-        splits: split -> what was packed; one with clips that failed is missing unless `partial` was asked for.
+        layout: name of the layout of clips that do not name one themselves.
+        splits: split -> its store; a split with failed clips is missing unless `partial` was given.
         failed: `split/id` -> why it could not be packed.
-        complete: whether the folder is a corpus now.
+        complete: whether the folder is now a corpus.
     """
 
     root: Path
@@ -103,25 +103,25 @@ def pack(
     partial: bool = False,
     overwrite: bool = False,
 ) -> Packed:
-    """Pack a corpus; called again after it was stopped, it goes on.
+    """Pack a corpus; a call after an interruption continues the work.
 
     Args:
         console: where progress goes.
         data: the corpus.
-        out: a folder of its own.
-        options: stored type and what may be left out.
-        jobs: processes that read; 0: one for each core, or this one alone where all files are plain arrays. What is
-            written does not depend on it.
-        partial: finish without the clips that fail; otherwise their splits wait, unfinished, until they are mended.
-        overwrite: replace stores of other clips or settings.
+        out: the folder of the packed corpus; it cannot be that of the corpus.
+        options: stored number type and tolerance for leaving differences out.
+        jobs: processes that read; 0: one per core, or a single one if all files are plain arrays. The result does not
+            depend on it.
+        partial: finish without the clips that fail; otherwise their splits stay unfinished until they are corrected.
+        overwrite: replace stores made from other clips or with other settings.
 
     Raises:
-        SlrError: the corpus cannot be read, the folder holds something else, or the file system refuses.
+        SlrError: the corpus cannot be read, the folder holds something else, or a file cannot be written.
     """
     check_pack(options)
     corpus = open_data(data)
     if out.resolve() == corpus.root.resolve():
-        raise UsageError("a packed corpus needs a folder of its own", f"--out {out}", "name another one")
+        raise UsageError("A packed corpus needs a folder of its own.", f"--out {out}", "Name another folder.")
     everything = [item for items in corpus.splits.values() for item in items]
     layout = choose_layout(data.layout, everything)
     packing = Packing(layout, data.layout not in ("auto", "generic"), options.dtype, options.tolerance)
@@ -137,7 +137,7 @@ def pack(
 
 @dataclass(frozen=True)
 class Way:
-    """How a split is gone about; see `pack`."""
+    """How to pack a split; see `pack`."""
 
     task: Task
     jobs: int
@@ -148,7 +148,7 @@ class Way:
 def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result: Packed, way: Way) -> None:
     """Pack one split into its store, or note what stands in the way."""
     if not is_plain(name) or "/" in name:
-        raise DataError(f"the split {name!r} cannot be the name of a file", fix="rename it in the tables")
+        raise DataError(f"The split {name!r} cannot be a file name.", fix="Rename it in the tables.")
     path = result.root / "features" / f"{name}{SUFFIX}"
     sources, failed = _sources(items)
     settings = json.dumps([packing.layout.to_dict(), packing.brought, packing.dtype, packing.tolerance]).encode()
@@ -158,14 +158,15 @@ def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result:
         store = _standing(path)
         if store is not None and store.sources == made_from:
             way.task.advance(len(sources))
-            again = DataError("it could not be read when the others were packed", path, "mend it and use --overwrite")
+            what = "The clip could not be read when the others were packed."
+            again = DataError(what, path, "Correct it and use --overwrite.")
             failed |= {id: again for id in sources if store.row(id) is None}
             result.failed |= {f"{name}/{id}": error for id, error in failed.items()}
             result.splits[name] = _facts(store, sources, found=len(store))
             return
         if not way.overwrite:
-            what = "a store of other clips, or packed otherwise, stands here already"
-            raise DataError(what, path, "name another folder, or replace it with --overwrite")
+            what = "A store made from other clips or with other settings is already here."
+            raise DataError(what, path, "Name another folder, or replace it with --overwrite.")
     wanted = {id: stamp for id, (_, stamp) in sources.items()}
     with StoreWriter(path, settings, wanted) as writer:
         found = len(writer)
@@ -190,9 +191,9 @@ def _sources(items: Sequence[Utterance]) -> tuple[dict[str, _Source], dict[str, 
     failed: dict[str, SlrError] = {}
     for item in items:
         if item.features is None:
-            failed[item.id] = DataError("no feature file was found", item.id, "slr check data says where was looked")
+            failed[item.id] = DataError("No feature file was found.", item.id, "Run slr check data for details.")
         elif item.id in sources and sources[item.id][0] != item.features:
-            failed[item.id] = DataError("two clips of one id", item.id, "rename one in the table")
+            failed[item.id] = DataError("Two clips have the same id.", item.id, "Rename one in the table.")
         else:
             sources[item.id] = item.features, _stamp(item.features)
     return sources, failed
@@ -227,7 +228,7 @@ def _read(paths: Sequence[Path], packing: Packing, jobs: int) -> Iterator[Clip |
     """The clips of files in their order, by this process or several; no more are read ahead than are soon written.
 
     Raises:
-        WorkerDied: a process was ended from outside, as when memory runs out.
+        WorkerDied: a process was ended from outside, for example because memory ran out.
     """
     plain = all(path.suffix.lower() in PLAIN or store_of(path) for path in paths)
     jobs = jobs or (1 if plain else usable_cores())
@@ -279,8 +280,10 @@ def _annotate(out: Path, corpus: Corpus, data: DataConfig, result: Packed) -> No
         if f"{name}/{item.id}" not in result.failed
     ]  # fmt: skip
     if again.hash != corpus.hash or lost:
-        what = "the packed folder is read otherwise than the corpus it was made from"
-        raise DataError(what, ", ".join(lost[:5]) or str(out), "remove what else lies in the folder, or use another")
+        what = "The packed folder does not give the same utterances as the corpus."
+        raise DataError(
+            what, ", ".join(lost[:5]) or str(out), "Remove the other files from the folder, or use another folder."
+        )
     result.complete = True
 
 
@@ -289,7 +292,7 @@ def _annotate(out: Path, corpus: Corpus, data: DataConfig, result: Packed) -> No
 
 @dataclass(frozen=True)
 class Verified:
-    """What `verify` found in a store: how much it read, and the names of the clips that are not what was written."""
+    """What `verify` found in a store: how much it read, and the names of the clips that do not match their hash."""
 
     path: Path
     clips: int
@@ -304,18 +307,18 @@ class Verified:
 
 
 def verify(console: Console, place: Path) -> list[Verified]:
-    """Read stores through and compare every clip with its hash.
+    """Read stores completely and compare every clip with its hash.
 
     Args:
         console: where progress goes.
         place: a store, or a folder with stores in it or in its `features`.
 
     Raises:
-        DataError: there is none, or one cannot be opened.
+        DataError: there is no store, or one cannot be opened.
     """
     found = [place] if is_store(place) else sorted(p for f in (place, place / "features") for p in f.glob(f"*{SUFFIX}"))
     if not found:
-        raise DataError("there is no packed store", place, f"name a file that ends in {SUFFIX}, or its folder")
+        raise DataError("There is no packed store.", place, f"Name a file that ends in {SUFFIX}, or its folder.")
     stores = [open_store(path) for path in found]
     results = []
     with console.progress("Verifying", total=sum(map(len, stores))) as task:

@@ -1,4 +1,4 @@
-"""A corpus in figures: how much there is, who signs, what is seen, and what splits share."""
+"""A corpus in figures: sizes, signers, visible parts, and overlaps of splits."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,19 +20,19 @@ SECONDS = 3600.0  # an hour has
 
 @dataclass(frozen=True)
 class Part:
-    """Some utterances of a corpus: a split, what one signer signs in a split, or all.
+    """Some utterances of a corpus: a split, those of one signer in a split, or all.
 
     Attributes:
         split: its name, or `ALL`.
-        signer: whose they are; None for those of everybody.
-        utterances, empty: how many, and how many of them have no glosses.
-        signers: how many people; those whom the tables do not name are not counted.
-        glosses, types, singletons: running glosses, different ones, and those that occur once in this part.
+        signer: the signer; None for all signers.
+        utterances, empty: their number, and the number of those without glosses.
+        signers: number of signers named in the tables.
+        glosses, types, singletons: running glosses, distinct glosses, and glosses that occur once in this part.
         clips: utterances whose feature file could be read.
-        frames: of these clips.
-        lengths: fewest, median and most frames of a clip; None without clips.
-        presence: group of the layout -> share of the frames in which something of it is seen, of `read_fully` clips.
-        read_fully: clips whose numbers were read.
+        frames: number of frames of these clips.
+        lengths: minimum, median and maximum of the frames of a clip; None without clips.
+        presence: group of the layout -> share of frames in which any of its points is seen, over `read_fully` clips.
+        read_fully: clips whose values were read.
     """
 
     split: str
@@ -50,19 +50,19 @@ class Part:
     read_fully: int = 0
 
     def hours(self, fps: float) -> float:
-        """How long the clips last."""
+        """Duration of the clips in hours."""
         return self.frames / fps / SECONDS
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two splits share, seen from the second one.
+    """What two splits have in common, relative to the second one.
 
     Attributes:
         first, second: names of the splits.
-        ids, signers: how many both have.
-        sentences: utterances of the second whose glosses stand in the first in the same order; empty ones not counted.
-        new_types, new_glosses: gloss types of the second that the first lacks, and how often they occur.
+        ids, signers: number of common ids and signers.
+        sentences: utterances of the second whose gloss sequence occurs in the first; empty ones are not counted.
+        new_types, new_glosses: gloss types of the second that the first lacks, and their number of occurrences.
     """
 
     first: str
@@ -76,19 +76,19 @@ class Overlap:
 
 @dataclass(frozen=True)
 class CorpusSummary:
-    """All that `slr corpus` tells.
+    """The result of `slr corpus`.
 
     Attributes:
-        root, format: what was read, and as what.
+        root, format: folder and format of the corpus.
         layout: of the features; None where no feature file could be read.
-        fps: frames a second, which hours are reckoned with.
-        fps_known: somebody said so: the user, the files or the layout.
-        whole: all splits together.
-        splits, people: the parts by split, and by signer within each split.
-        overlaps: of every two splits.
-        missing, unreadable: utterances without a feature file; files that cannot be read, with the reason.
+        fps: frames per second, used for durations.
+        fps_known: whether the user, the files or the layout gave the frame rate.
+        whole: the part of all splits together.
+        splits, people: the parts per split, and per signer within each split.
+        overlaps: one per pair of splits.
+        missing, unreadable: number of utterances without a feature file; unreadable files with the reason.
         distributions: lengths of clips and of sentences.
-        notes: what was said while reading.
+        notes: remarks from reading the corpus.
     """
 
     root: Path
@@ -133,13 +133,13 @@ class CorpusSummary:
 
 
 def summarise(corpus: Corpus, files: Mapping[Path, Facts], layout: Layout | None, fps: float = 0.0) -> CorpusSummary:
-    """What there is to say about a corpus.
+    """Summarise a corpus.
 
     Args:
         corpus: its tables.
-        files: facts of its feature files, as far as they are known.
-        layout: of the features; None: nothing is said about presence.
-        fps: frames a second, by the user or the files; 0: the layout's, else a guess that is marked as one.
+        files: facts of its feature files, as far as known.
+        layout: of the features; None: no presence is computed.
+        fps: frames per second from the user or the files; 0: the layout's, else a default that is marked as a guess.
     """
     everything = [item for items in corpus.splits.values() for item in items]
     people = [
@@ -195,7 +195,7 @@ def part(
 
 
 def overlap(corpus: Corpus, first: str, second: str) -> Overlap:
-    """What two splits share; see `Overlap`."""
+    """What two splits have in common; see `Overlap`."""
     one, other = corpus.splits[first], corpus.splits[second]
     sentences = {item.glosses for item in one if item.glosses}
     known = {gloss for item in one for gloss in item.glosses}

@@ -1,4 +1,4 @@
-"""`Utterance` and `Corpus`: what has been read, and how it divides into splits."""
+"""`Utterance` and `Corpus`: the utterances of a corpus and their splits."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ class Utterance:
         features: the feature file, or None where none was found.
         signer: who signs; empty where the table does not say.
         split: the split it belongs to.
-        line: where it stands in `table`, counted from 1.
+        line: its line in `table`, counted from 1.
         table: the annotation table.
     """
 
@@ -55,9 +55,9 @@ class Utterance:
 
     @property
     def file(self) -> Path:
-        """The feature file of an utterance that has one; DataError for any other."""
+        """The feature file; a DataError if there is none."""
         if self.features is None:
-            raise DataError("the utterance has no feature file", self.id, "see slr check data")
+            raise DataError("The utterance has no feature file.", self.id, "Run slr check data for details.")
         return self.features
 
     @property
@@ -67,7 +67,7 @@ class Utterance:
 
     @property
     def mark(self) -> str:
-        """Sixteen hexadecimal digits over id, signer and glosses (SHA-256), by which a checkpoint knows it again."""
+        """The first 16 hexadecimal digits of SHA-256 over id, signer and glosses; checkpoints refer to it."""
         row = json.dumps([self.id, self.signer, self.glosses])
         return hashlib.sha256(row.encode()).hexdigest()[:16]
 
@@ -77,12 +77,12 @@ class Corpus:
     """The utterances of every split, in the order of the tables.
 
     Attributes:
-        format: which of `FORMATS` it was read as.
+        format: its name in `FORMATS`.
         root: the folder it lies in.
         splits: name -> utterances; "train", "dev" and "test" come first, under these names whatever the files say.
         tables: the annotation tables that were read.
-        folders: split -> where its feature files were looked for.
-        notes: what a command should say aloud.
+        folders: split -> folders that were searched for its feature files.
+        notes: remarks for the user.
     """
 
     format: str
@@ -100,7 +100,7 @@ class Corpus:
         """
         wanted = split_name(name)
         if wanted not in self.splits:
-            raise DataError(f"the corpus has no split {name!r}", self.root, f"it has {', '.join(self.splits)}")
+            raise DataError(f"The corpus has no split {name!r}.", self.root, f"It has {', '.join(self.splits)}.")
         return self.splits[wanted]
 
     def unmatched(self, name: str) -> list[Utterance]:
@@ -111,7 +111,7 @@ class Corpus:
         """The utterances of a split, all of which have a feature file.
 
         Raises:
-            DataError: some have none: how many, the first five ids, and the paths that were tried.
+            DataError: some have none; it names their number, the first five ids, and the paths that were tried.
         """
         missing = self.unmatched(name)
         if missing:
@@ -120,22 +120,22 @@ class Corpus:
 
     def _no_features(self, name: str, missing: Sequence[Utterance]) -> DataError:
         ids = ", ".join(utterance.id for utterance in missing[:SHOWN_IDS])
-        more = ", ..." if len(missing) > SHOWN_IDS else ""
+        more = ", ..." if len(missing) > SHOWN_IDS else "."
         files = f"{missing[0].id}{SUFFIXES[0]} (or {', '.join(SUFFIXES[1:])})"
         folders = ", ".join(f"{folder} ({describe(folder)})" for folder in self.folders.get(name, ()))
         return DataError(
             f"{len(missing)} of {len(self.split(name))} utterances of {name} have no feature file: {ids}{more}",
             f"looked for {files} in {folders}",
-            "name the folder of the features with --features DIR; files are called like the ids",
+            "Name the folder of the features with --features DIR; the files are named after the ids.",
         )
 
     def with_dev(self, seed: int, share: float = DEV_SHARE) -> tuple["Corpus", bool]:
-        """The corpus with a dev split, and whether it had to be taken from train (a seeded share of its utterances).
+        """The corpus with a dev split, and whether it was taken from train (a seeded share of its utterances).
 
-        With a share of 0 train keeps all it has, and a tenth of it is dev as well.
+        With a share of 0, train keeps all its utterances, and a tenth of them is dev as well.
 
         Raises:
-            DataError: there is no dev, and train has too few utterances to give any.
+            DataError: there is no dev split, and train has fewer than two utterances.
         """
         if self.splits.get("dev"):
             return self, False
@@ -145,7 +145,7 @@ class Corpus:
         return replace(self, splits=splits, folders={**self.folders, "dev": self.folders.get("train", ())}), True
 
     def normalised(self, normaliser: str) -> "Corpus":
-        """The corpus with the glosses that a normaliser makes of its own."""
+        """The corpus with normalised glosses."""
         change = get_normaliser(normaliser).normalise
         return replace(
             self,
@@ -170,7 +170,7 @@ class Corpus:
 
     @property
     def source(self) -> str:
-        """Names and SHA-256 of the table (or tables) that train was read from."""
+        """Names and SHA-256 of the table (or tables) of the train split."""
         tables = dict.fromkeys(item.table for item in self.splits.get("train", ()) if item.table)
         return "; ".join(file_source(table) for table in tables)
 
@@ -199,15 +199,16 @@ def default_split(corpus: Corpus) -> str:
     for name in ("test", "dev"):
         if corpus.splits.get(name):
             return name
-    raise DataError("the corpus has neither test nor dev", corpus.root, f"use --split {next(iter(corpus.splits), '')}")
+    fix = f"Use --split {next(iter(corpus.splits), '')}."
+    raise DataError("The corpus has neither a test nor a dev split.", corpus.root, fix)
 
 
 def dev_from_train(
     utterances: Sequence[Utterance], seed: int, fraction: float = DEV_SHARE
 ) -> tuple[list[Utterance], list[Utterance]]:
-    """Part `utterances` into train and dev.
+    """Divide `utterances` into train and dev.
 
-    Which ids go to dev depends on the seed and the ids alone, not on their order, the machine or a version.
+    Which ids go to dev depends only on the seed and the ids, not on their order, the machine or a version.
 
     Raises:
         DataError: fewer than two utterances.
@@ -215,7 +216,7 @@ def dev_from_train(
     ids = {utterance.id for utterance in utterances}
     if len(ids) < 2:
         raise DataError(
-            f"train has {len(ids)} utterances: too few to give some to dev", fix="give the corpus a dev split"
+            f"Train has {len(ids)} utterances, too few to take dev from them.", fix="Give the corpus a dev split."
         )
     drawn = sorted(ids, key=lambda id: hashlib.sha256(f"{seed}:{id}".encode()).digest())
     chosen = set(drawn[: min(len(ids) - 1, max(1, round(len(ids) * fraction)))])
@@ -224,7 +225,7 @@ def dev_from_train(
 
 
 def split_name(name: str) -> str:
-    """The name under which a split is kept: `Validation` is dev; an unknown name stays as it is."""
+    """The canonical name of a split: `Validation` is dev; an unknown name stays as it is."""
     plain = name.strip()
     return CANONICAL.get(plain.lower(), plain)
 
@@ -234,28 +235,28 @@ ORDER = 3  # of the model that foretells glosses
 
 
 def sentence_hash(glosses: Sequence[str]) -> str:
-    """SHA-256 of the glosses with a blank between them, its first `DIGITS` hexadecimal digits."""
+    """The first `DIGITS` hexadecimal digits of SHA-256 over the glosses, separated by spaces."""
     return hashlib.sha256(" ".join(glosses).encode()).hexdigest()[:DIGITS]
 
 
 def sentence_hashes(utterances: Iterable[Utterance]) -> tuple[str, ...]:
-    """The hash of every sentence that is signed, each once, sorted; an utterance without glosses has no sentence."""
+    """The sorted hashes of all distinct sentences; an utterance without glosses has no sentence."""
     return tuple(sorted({sentence_hash(item.glosses) for item in utterances if item.glosses}))
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """The sentences of a split against those of train. Utterances without glosses have none and are not counted.
+    """The sentences of a split compared with those of train. Utterances without glosses are not counted.
 
     Attributes:
         split: its name.
-        utterances: that have glosses.
-        different: sentences among them.
-        known: utterances whose sentence stands in train; None for train itself.
-        long, long_known: of both, those longer than one gloss: shorter ones are bound to recur.
-        perplexity: a gloss (ends of sentences among them), of a trigram model of train, glosses that train lacks left
-            out; None for train itself, and where there is nothing to estimate it from.
-        vocabulary: glosses of train: the perplexity where nothing could be foretold.
+        utterances: number of utterances with glosses.
+        different: number of distinct sentences among them.
+        known: utterances whose sentence occurs in train; None for train itself.
+        long, long_known: `utterances` and `known` among sentences of two glosses or more; shorter ones always recur.
+        perplexity: per token (glosses and ends of sentences) of a trigram model of train, without out-of-vocabulary
+            glosses; None for train itself, and if there is nothing to estimate it from.
+        vocabulary: number of gloss types of train, which is the perplexity of a uniform model.
     """
 
     split: str
@@ -269,12 +270,12 @@ class Sentences:
 
     @property
     def all_known(self) -> bool:
-        """Whether train holds every sentence longer than one gloss, and there are some."""
+        """Whether there are sentences longer than one gloss, and all of them occur in train."""
         return self.long > 0 and self.long_known == self.long
 
     @property
     def share(self) -> float:
-        """Percentage of the utterances whose sentence stands in train."""
+        """Percentage of the utterances whose sentence occurs in train."""
         return 100 * (self.known or 0) / self.utterances if self.utterances else 0.0
 
     def to_dict(self) -> dict:
@@ -283,7 +284,7 @@ class Sentences:
 
 
 def against_train(train: Sequence[Utterance], other: Sequence[Utterance], split: str = "") -> Sentences:
-    """The sentences of another split against those of train; nothing is foretold."""
+    """The sentences of another split compared with those of train, without a perplexity."""
     known = {item.glosses for item in train}
     signed = [item.glosses for item in other if item.glosses]
     long = [glosses for glosses in signed if len(glosses) > 1]
@@ -292,7 +293,7 @@ def against_train(train: Sequence[Utterance], other: Sequence[Utterance], split:
 
 
 def sentences_of(splits: Mapping[str, Sequence[Utterance]]) -> tuple[Sentences, ...]:
-    """The sentences of every split, how many of them train holds, and how well train foretells them."""
+    """The sentences of every split, compared with those of train, with their perplexity."""
     train = splits.get("train", ())
     model = _order_of(train)
     vocabulary = len({gloss for item in train for gloss in item.glosses})

@@ -1,4 +1,4 @@
-"""What `slr vocab` does: make, take over or read a vocabulary, and say what it covers."""
+"""What `slr vocab` does: build, import or read a vocabulary, and measure its coverage."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,24 +15,24 @@ SHOWN = 10  # glosses among the most and among the least frequent
 
 @dataclass(frozen=True)
 class Coverage:
-    """What of a split the vocabulary lacks. Every such token is at least one error, whatever the model does."""
+    """Out-of-vocabulary tokens of a split. Each causes at least one error, whatever the model does."""
 
     split: str
     utterances: int
     tokens: int
     oov_tokens: int
     oov_types: int
-    examples: tuple[tuple[str, int], ...]  # glosses and how often, the most frequent first
+    examples: tuple[tuple[str, int], ...]  # glosses and their counts, the most frequent first
 
     @property
     def floor(self) -> float:
-        """The errors that are certain, in percent of the split's tokens."""
+        """The error floor: out-of-vocabulary tokens in percent of the split's tokens."""
         return 100 * self.oov_tokens / self.tokens if self.tokens else 0.0
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """The answer to one question: `id` and `gloss` are None where the vocabulary has neither."""
+    """The answer to one query: `id` and `gloss` are None if the vocabulary has neither."""
 
     query: str
     id: int | None = None
@@ -43,7 +43,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class VocabResult:
-    """A vocabulary and what there is to say about it; `notes` and `written` are for the person who asked."""
+    """A vocabulary with its coverage and the answers to queries; `notes` are remarks for the user."""
 
     vocabulary: Vocabulary
     coverage: tuple[Coverage, ...] = ()
@@ -53,7 +53,7 @@ class VocabResult:
 
     @property
     def counted(self) -> list[tuple[str, int]]:
-        """Glosses (without specials) and their counts, the most frequent first, equals by name."""
+        """Glosses (without special tokens) and their counts, the most frequent first, ties by name."""
         vocabulary = self.vocabulary
         pairs = zip(vocabulary.tokens[1:], vocabulary.counts[1:], strict=True)
         return sorted(
@@ -62,12 +62,12 @@ class VocabResult:
 
     @property
     def tokens(self) -> int:
-        """Running glosses that the vocabulary was built from."""
+        """Number of running glosses in the source of the vocabulary."""
         return sum(count for _, count in self.counted)
 
     @property
     def singletons(self) -> int:
-        """Glosses that occurred once."""
+        """Number of glosses that occurred once."""
         return sum(count == 1 for _, count in self.counted)
 
     @property
@@ -77,7 +77,7 @@ class VocabResult:
 
     @property
     def least(self) -> list[tuple[str, int]]:
-        """The least frequent glosses, the rarest first, equals by name."""
+        """The least frequent glosses, the rarest first, ties by name."""
         return sorted(self.counted, key=lambda pair: (pair[1], pair[0]))[:SHOWN]
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,23 +107,23 @@ def vocab(
     specials: Sequence[str] = (),
     queries: Sequence[str] = (),
 ) -> VocabResult:
-    """Make a vocabulary from a train split, take over a `gloss_dict.npy` (`import_`), or read a file (`show`).
+    """Build a vocabulary from a train split, import a `gloss_dict.npy` (`import_`), or read a file (`show`).
 
-    Where a corpus is named besides, the vocabulary is held against its splits.
+    If a corpus is also given, the coverage of its splits is measured.
 
     Args:
-        data: corpus, normaliser and threshold.
+        data: corpus, normaliser and minimum count.
         out: where to write the vocabulary.
         show: a vocabulary file to read.
-        import_: a `gloss_dict.npy` to take over.
-        specials: tokens to put in besides, when one is made.
+        import_: a `gloss_dict.npy` to import.
+        specials: tokens to add to a vocabulary that is built.
         queries: glosses and ids to look up.
 
     Raises:
         SlrError: a table or file cannot be read or written, or the options contradict each other.
     """
     if show and import_:
-        raise UsageError("--show and --import exclude each other", fix="read one vocabulary at a time")
+        raise UsageError("--show and --import exclude each other.", fix="Give one of the two.")
     corpus = _corpus(data)
     if show:
         vocabulary = Vocabulary.load(show)
@@ -133,7 +133,7 @@ def vocab(
         train = [utterance.glosses for utterance in corpus.split("train")]
         vocabulary = Vocabulary.build(train, data.min_count, specials, data.normaliser, corpus.source)
     else:
-        raise UsageError("nothing to work on", "slr vocab", "give --data-dir DIR, --show FILE or --import FILE")
+        raise UsageError("No input is given.", "slr vocab", "Give --data-dir DIR, --show FILE or --import FILE.")
     if out:
         vocabulary.save(out)
     return VocabResult(
@@ -146,7 +146,7 @@ def vocab(
 
 
 def coverage(vocabulary: Vocabulary, corpus: Corpus) -> tuple[Coverage, ...]:
-    """What of each split the vocabulary lacks, by its own normaliser; train only where it lacks something there."""
+    """Coverage of each split, with the vocabulary's own normaliser; train only if it has out-of-vocabulary tokens."""
     found = []
     for name, utterances in corpus.splits.items():
         sentences = [vocabulary.normalise(utterance.glosses) for utterance in utterances]
@@ -159,7 +159,7 @@ def coverage(vocabulary: Vocabulary, corpus: Corpus) -> tuple[Coverage, ...]:
 
 
 def look_up(vocabulary: Vocabulary, query: str) -> list[Lookup]:
-    """Both ways: what id a gloss has, and what gloss an id stands for; a number may be both. Never empty."""
+    """The id of a gloss, and the gloss of an id; a number may be both. Never empty."""
     ids = [vocabulary.id_of(query)] if query in vocabulary else []
     if query.isascii() and query.isdigit() and len(query) < 10 and int(query) < vocabulary.size:
         ids.append(int(query))

@@ -1,4 +1,4 @@
-"""Annotation tables in the Phoenix-2014 layout, written; features are referenced where they lie."""
+"""Writes annotation tables in the Phoenix-2014 format, which refer to the features where they are."""
 
 import os
 import unicodedata
@@ -20,7 +20,7 @@ def write_table(out: Path, split: str, entries: Iterable[Entry]) -> Path:
     """Write `annotations/{split}.corpus.csv` below `out`.
 
     Raises:
-        DataError: an id, a signer or a gloss that the table cannot hold.
+        DataError: the table cannot hold an id, a signer or a gloss.
     """
     rows = [HEADER, *(_row(entry) for entry in entries)]
     table = out / "annotations" / f"{split}.corpus.csv"
@@ -29,20 +29,22 @@ def write_table(out: Path, split: str, entries: Iterable[Entry]) -> Path:
 
 
 def require_room(out: Path) -> None:
-    """DataError where a folder holds a corpus already, or something that is no folder stands in its place."""
+    """Raise a DataError if a folder already holds a corpus, or is a file."""
     if out.is_file():
-        raise DataError("a folder is wanted, and this is a file", out, "choose another name")
+        raise DataError("This is a file, not a folder.", out, "Choose another name.")
     for part in ("annotations", "features"):
         if (out / part).exists():
-            raise DataError("the folder already holds a corpus", out / part, "choose another folder or remove it")
+            raise DataError(
+                "The folder already holds a corpus.", out / part, "Choose another folder, or remove the corpus."
+            )
 
 
 def write_division(out: Path, corpus: Corpus, splits: Mapping[str, Sequence[Utterance]]) -> list[Path]:
-    """Write new tables for the utterances of a corpus; a `corpus.toml` beside them says where the features are.
+    """Write new tables for the utterances of a corpus, and a `corpus.toml` that names the folder of the features.
 
     Args:
-        out: a folder without a corpus in it; made if need be.
-        corpus: where the utterances come from.
+        out: a folder without a corpus; created if necessary.
+        corpus: the source of the utterances.
         splits: split -> its utterances.
 
     Returns:
@@ -62,13 +64,13 @@ def write_division(out: Path, corpus: Corpus, splits: Mapping[str, Sequence[Utte
 
 
 def copy_annotations(out: Path, corpus: Corpus, start: Path, columns: Mapping[str, str]) -> list[Path]:
-    """Copy the annotation files of a corpus as they are, with a `corpus.toml` by which they are read alike.
+    """Copy the annotation files of a corpus unchanged, with a `corpus.toml` to read them in the same way.
 
     Args:
         out: the folder of the copy.
-        corpus: what was read.
-        start: the folder in which the tables were looked for, or the one table.
-        columns: those that had to be named.
+        corpus: the corpus that was read.
+        start: the folder that was searched for tables, or the one table.
+        columns: the columns that had to be named.
 
     Returns:
         The copies.
@@ -122,5 +124,5 @@ def _row(entry: Entry) -> str:
     cells = (id, folder, signer, " ".join(glosses))
     for cell in cells:
         if "|" in cell or any(unicodedata.category(character) == "Cc" for character in cell):
-            raise DataError(f"{cell!r} cannot stand in a table whose columns are separated by |", id, "rename it")
+            raise DataError(f"The table cannot hold {cell!r}: its columns are separated by '|'.", id, "Rename it.")
     return "|".join(cells)

@@ -1,4 +1,4 @@
-"""Where the points of a hand and of a face lie by themselves: a scheme, measured on nobody.
+"""Schematic positions of the points of a hand and of a face; they are not measured on people.
 
 x is to the right of the picture, y downwards, z away from the camera. A hand is in lengths of a hand about its wrist, a
 face in heights of a face about its centre.
@@ -91,7 +91,7 @@ def _ring(centre: tuple[float, float], radii: tuple[float, float], count: int, s
 
 @cache
 def placed_points() -> np.ndarray:
-    """The points that have a place of their own, [468, 2] as in `face_template`; NaN for the rest of the mesh."""
+    """The face points with a fixed position, [468, 2] as in `face_template`; NaN for the rest of the mesh."""
     flat = np.full((468, 2), np.nan)
     for numbers, points in (
         (_OVAL, _ring((0.0, 0.0), (0.37, 0.5), 36, -90, 1)),

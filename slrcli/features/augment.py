@@ -1,8 +1,8 @@
-"""Variants of training clips: another pace, another build and camera, points that were not seen.
+"""Variants of training clips: another speed, another body and camera, missing points.
 
-Everything works on prepared clips `[T, D]` with NaN where a point is missing, and never brings a missing point back.
-Groups of kind `features` have no place in space: only their pace, masks and dropped columns are varied. Stored
-derivatives are computed anew from the varied positions, as plain differences over time.
+All functions work on prepared clips `[T, D]` with NaN where a point is missing, and never restore a missing point.
+Groups of kind `features` have no position in space: only their speed, masks and dropped columns are varied. Stored
+derivatives are computed again from the varied positions, as plain differences over time.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,10 @@ def augment(
         x: float32 `[T, D]`, NaN where missing; not changed.
         layout: meaning of the D columns.
         options: what is varied, and how far.
-        rng: where all randomness comes from: the same state gives the same variant.
-        minimum: the fewest frames that playing faster may leave (such as CTC needs for the clip's glosses).
-        rest: where all but the pace comes from, so that two variants of a clip can keep in step; None: `rng`.
+        rng: source of all randomness: the same state gives the same variant.
+        minimum: the fewest frames of a faster variant (such as CTC needs for the clip's glosses).
+        rest: source of all randomness but that of the speed, so that two variants of a clip can share their timing;
+            None: `rng`.
 
     Returns:
         Float32 `[T', D]`, T' at least 1.
@@ -49,14 +50,14 @@ def augment(
 
 
 def resample(x: np.ndarray, frames: int) -> np.ndarray:
-    """`x [T, D]` on `frames` frames evenly from its first to its last."""
+    """`x [T, D]` interpolated at `frames` evenly spaced moments from its first frame to its last."""
     return x if frames == len(x) else read_at(x, np.linspace(0, len(x) - 1, frames))
 
 
 def read_at(x: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """`x [T, D]` at moments `at [T']` between its frames, linear in between.
+    """`x [T, D]` at moments `at [T']` between its frames, by linear interpolation.
 
-    Where a neighbour is missing, the nearer one decides, so that no more goes missing than was.
+    If a neighbour is missing, the nearer one is taken, so that no additional values go missing.
     """
     before = np.floor(at).astype(int)
     after = np.minimum(before + 1, len(x) - 1)
@@ -70,10 +71,10 @@ def read_at(x: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def mirror(x: np.ndarray, layout: Layout) -> np.ndarray:
-    """The positions `[T, layout.positions]` of the same signs by the other hand: x turned over, left and right swapped.
+    """The mirrored positions `[T, layout.positions]`: x is reflected, left and right are swapped.
 
-    Points without a partner in the layout keep their place in the array. Groups of kind `features` have no place in the
-    picture: where the layout pairs points of theirs and they have an x, that counts from an origin of their own.
+    Points without a partner in the layout keep their place in the array. Groups of kind `features` have no position in
+    the picture: if the layout pairs their points and they have an x, it is reflected about their own origin.
     """
     order, horizontal, own = _mirror_plan(layout)
     y = x[:, order]
@@ -85,7 +86,7 @@ def mirror(x: np.ndarray, layout: Layout) -> np.ndarray:
 def derivatives(positions: np.ndarray, count: int) -> np.ndarray:
     """`count` blocks of differences over time of `positions [T, N]`, `[T, count * N]`; the n-th begins with n zeros.
 
-    NaN where a position is missing. The network's frontend computes the same when none are stored.
+    NaN where a position is missing. The network's frontend computes the same if none are stored.
     """
     blocks, last = [], positions
     for order in range(1, count + 1):

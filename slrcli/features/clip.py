@@ -1,4 +1,4 @@
-"""Feature files and batches of clips as every recogniser wants them; torch is not needed."""
+"""Feature files and batches of clips as the input of recognisers; torch is not needed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,40 +15,40 @@ def load_clip(path: Path, layout: Layout, max_gap: int = 5, hands: bool = False)
     """One feature file as float32 `[T, D]`, ready for a model: missing points NaN, short gaps filled (see `prepare`).
 
     Raises:
-        DataError: unreadable, empty, infinite values, or not as wide as the layout says.
+        DataError: the file is unreadable or empty, holds infinite values, or is not as wide as the layout says.
     """
     return ready_clip(read_features(path, layout), layout, path, max_gap, hands)
 
 
 def ready_clip(x: np.ndarray, layout: Layout, where: str | Path, max_gap: int = 5, hands: bool = False) -> np.ndarray:
-    """One clip `[T, D]` as `load_clip` gives it; `where` it comes from, for errors.
+    """One clip `[T, D]` as from `load_clip`; `where` names its source in errors.
 
     Raises:
-        DataError: infinite values, or not as wide as the layout says.
+        DataError: the clip holds infinite values, or is not as wide as the layout says.
     """
     check_width(x.shape[1], layout, where)
     if np.isinf(x).any():
-        raise DataError("the features hold infinite values", where, "write NaN where a value is missing")
+        raise DataError("The features hold infinite values.", where, "Write NaN where a value is missing.")
     return prepare(x, layout, max_gap, hands)
 
 
 def is_empty(x: np.ndarray) -> bool:
-    """Whether every value of a clip `[T, D]` is missing; a look at one frame settles it for nearly all clips."""
+    """Whether every value of a clip `[T, D]` is missing; for nearly all clips, one frame suffices to decide."""
     return bool(np.isnan(x[len(x) // 2]).all() and np.isnan(x).all())
 
 
 def check_width(width: int, layout: Layout, where: str | Path) -> None:
-    """DataError unless `width` columns are what the layout has."""
+    """Raise a DataError unless the layout has `width` columns."""
     if width != layout.width:
         raise DataError(
-            f"the features have {width} columns, layout {layout.name} expects {layout.width}",
+            f"The features have {width} columns, but layout {layout.name} expects {layout.width}.",
             str(where),
-            "use features of that layout, or name the right one with --layout when training",
+            "Use features of that layout, or name the right layout with --layout in training.",
         )
 
 
 def padded(clips: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Clips `[T, N]` as one batch `[B, longest, N]` of the first one's type, 0 beyond a clip's end; lengths, int64."""
+    """Clips `[T, N]` as one batch `[B, longest, N]` padded with 0, of the first clip's type; lengths, int64."""
     lengths = np.array([len(clip) for clip in clips], np.int64)
     batch = np.zeros((len(clips), lengths.max(), clips[0].shape[1]), clips[0].dtype)
     for row, clip in zip(batch, clips, strict=True):

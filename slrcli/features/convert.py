@@ -1,4 +1,4 @@
-"""What `slr convert` does: clips of one kind of file in, clips of another out, brought into a layout on the way."""
+"""What `slr convert` does: convert clips to another file type, and to another layout."""
 
 import os
 import re
@@ -18,6 +18,7 @@ from slrcli.features.recording import Recording, Size, fit, zeros_to_nan
 from slrcli.features.writers import WRITERS, write_recording
 
 KIND = "npz"  # what is written into folders: as small as .npy, and it says what the columns mean
+TO_FOLDER = "Name a folder as the target; --to gives the file type."
 SAFE_ID = re.compile(r"\w[\w.,@+ -]{0,199}")
 
 
@@ -26,10 +27,10 @@ class Options:
     """How clips are read and written.
 
     Attributes:
-        layout: brought into this one; None: as the file has it, or as its width suggests.
-        people: of several people the `largest`, or an `error`.
-        size: width and height of the picture in pixels, where the file does not say.
-        fps: frames a second, where the file does not say.
+        layout: target layout; None: that of the file, or the one that its width suggests.
+        people: with several people, take the `largest`, or raise an `error`.
+        size: width and height of the picture in pixels, if the file does not say.
+        fps: frames per second, if the file does not say.
     """
 
     layout: Layout | None = None
@@ -40,7 +41,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Converted:
-    """What became of a clip: the file that was written, or the error that stood in its way."""
+    """The result for one clip: the file that was written, or the error."""
 
     source: Path
     target: Path | None = None
@@ -63,28 +64,26 @@ def parse_size(text: str) -> Size:
     """`1280x720` as width and height; UsageError for anything else."""
     found = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text.strip())
     if not found or not int(found[1]) or not int(found[2]):
-        raise UsageError(
-            f"this is no size of a picture: {text}", "--size", "write it as WIDTHxHEIGHT, such as 1280x720"
-        )
+        raise UsageError(f"{text!r} is not a picture size.", "--size", "Write it as WIDTHxHEIGHT, such as 1280x720.")
     return int(found[1]), int(found[2])
 
 
 def convert(
     console: Console, source: Path, target: Path, options: Options, kind: str = KIND, stop_on_error: bool = False
 ) -> Iterator[Converted]:
-    """Convert a file, or all clips of a folder; a clip that fails does not stop the others unless that is wanted.
+    """Convert a file, or all clips of a folder; a clip that fails stops the others only with `stop_on_error`.
 
-    A file goes to the file `target`, or into it where it is a folder or the file holds several clips. A folder's clips
-    go into the folder `target`, each at the place that it had.
+    A file is written to the file `target`, or into it if it is a folder or the file holds several clips. The clips of a
+    folder are written into the folder `target`, with the same relative paths.
 
     Raises:
-        UsageError: the target cannot be what the source needs, or no such kind of file is written.
-        DataError: there is no source, or no clip in it.
+        UsageError: the target does not suit the source, or this file type cannot be written.
+        DataError: the source does not exist, or holds no clip.
     """
     if f".{kind}" not in WRITERS:
-        raise UsageError(f"no file of this kind can be written: {kind}", "--to", f"use {', '.join(WRITERS)}")
+        raise UsageError(f"Files of type {kind!r} cannot be written.", "--to", f"Use {', '.join(WRITERS)}.")
     if options.people not in PEOPLE:
-        raise UsageError(f"--people is {' or '.join(PEOPLE)}, not {options.people}")
+        raise UsageError(f"--people must be {' or '.join(PEOPLE)}, not {options.people}.")
     sources = _sources(source, target)
     into = source.is_dir() and sources != [source]
     written: dict[Path, Path] = {}
@@ -107,15 +106,15 @@ def _called(path: Path) -> Path:
 def _sources(source: Path, target: Path) -> list[Path]:
     """The clips of a folder except those that lie in the target; a file, or a folder of frames, is one clip."""
     if not source.exists():
-        raise DataError("there is no such file or folder", source)
+        raise DataError("There is no such file or folder.", source)
     if not source.is_dir() or holds_frames(entry.name for entry in source.iterdir()):
         return [source]
     if target.suffix in WRITERS and not target.is_dir():
-        raise UsageError("a folder is converted into a folder", target, "name a folder; --to says the kind of file")
+        raise UsageError("A folder is converted into a folder.", target, TO_FOLDER)
     own = Path(os.path.realpath(target))  # which, unlike `resolve`, bears links that lead in a circle
     inside = [path for path in clips_below(source) if not Path(os.path.realpath(path)).is_relative_to(own)]
     if not inside:
-        raise DataError("the folder holds no clips", source, f"clips are {', '.join(SUFFIXES)}")
+        raise DataError("The folder holds no clips.", source, f"Clips end in {', '.join(SUFFIXES)}.")
     return inside
 
 
@@ -142,14 +141,16 @@ def _target(path: Path, clip: str, place: Path, into: bool, kind: str) -> Path:
     """
     if clip:
         if not SAFE_ID.fullmatch(clip):
-            raise DataError(f"the id of a clip is no name of a file: {clip[:80]!r}", path)
+            raise DataError(f"The id of a clip cannot be a file name: {clip[:80]!r}.", path)
         folder = place.with_suffix("") if into else place
         if not into and place.suffix in WRITERS and not place.is_dir():
-            raise UsageError("the file holds several clips", path, "name a folder for them; --to says the kind of file")
+            raise UsageError("The file holds several clips.", path, TO_FOLDER)
         return folder / f"{clip}.{kind}"
     suffix = place.suffix.lower()
     if not into and suffix in SUFFIXES and suffix not in WRITERS and not place.is_dir():
-        raise UsageError(f"no {suffix} can be written", place, f"use {', '.join(WRITERS)}, or name a folder")
+        raise UsageError(
+            f"Files of type {suffix} cannot be written.", place, f"Use {', '.join(WRITERS)}, or name a folder."
+        )
     if into:
         return place.with_suffix(f".{kind}") if place.suffix in SUFFIXES else place.with_name(f"{place.name}.{kind}")
     if place.suffix in WRITERS and not place.is_dir():
@@ -161,20 +162,21 @@ def _convert_clip(
     path: Path, target: Path, recording: Recording, options: Options, written: dict[Path, Path]
 ) -> Converted:
     if os.path.realpath(target) == os.path.realpath(path):
-        raise UsageError("the file would replace itself", path, "name another file")
+        raise UsageError("The file would replace itself.", path, "Name another file.")
     if target in written:
-        raise DataError(f"{target} was written from {written[target]} already", path, "convert them into two folders")
+        what = f"{target} was already written from {written[target]}."
+        raise DataError(what, path, "Convert them into two folders.")
     recording = replace(recording, size=recording.size or options.size, fps=recording.fps or options.fps)
     recording = _laid_out(recording, options.layout, path)
     if recording.layout and recording.layout.zero_is_missing:
         recording = replace(recording, values=zeros_to_nan(recording.values, recording.layout))
     if recording.layout and recording.layout.spatial and recording.layout.name not in list_layouts():
-        note = f"no layout that comes along has the points of {recording.layout.name}: name one with --layout to train"
+        note = f"No shipped layout has the points of {recording.layout.name}. Name one with --layout for training."
         recording = replace(recording, notes=(*recording.notes, note) if options.layout is None else recording.notes)
     if np.isnan(recording.values).all():
         raise nobody(path)
     if np.isinf(recording.values).any():
-        note = "infinite values went over as they are; a recogniser refuses them"
+        note = "Infinite values were copied unchanged; a recogniser refuses them."
         recording = replace(recording, notes=(*recording.notes, note))
     write_recording(target, recording)
     written[target] = path
@@ -192,14 +194,14 @@ def _laid_out(recording: Recording, layout: Layout | None, path: Path) -> Record
         found = layouts_of_width(width)
         if found:
             others = ", ".join(other.name for other in found[1:])
-            note = f"{width} columns are taken for {found[0].name}" + (f"; they may be {others}" if others else "")
+            note = f"{width} columns are read as {found[0].name}" + (f"; they may also be {others}." if others else ".")
             recording = replace(recording, layout=found[0], notes=(*recording.notes, note))
         elif layout:
-            what = f"the file has {width} columns, layout {layout.name} expects {layout.width}"
-            raise DataError(what, path, "name the layout that it has")
+            what = f"The file has {width} columns, but layout {layout.name} expects {layout.width}."
+            raise DataError(what, path, "Name the layout of the file.")
     return fit(recording, layout, str(path)) if layout else recording
 
 
 def wanted_layout(name: str | None) -> Layout | None:
-    """The layout of a name or a TOML file; None where none is named."""
+    """The layout with this name or from this TOML file; None without a name."""
     return load_layout(name) if name else None

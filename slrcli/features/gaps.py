@@ -1,4 +1,4 @@
-"""Short gaps closed in a running clip, as `slrcli.features.recording` closes them in a whole one."""
+"""Fills short gaps in a stream of frames, like `slrcli.features.recording` in a complete clip."""
 
 import numpy as np
 
@@ -7,14 +7,14 @@ from slrcli.features.recording import fill_gaps, prepare
 
 
 class StreamingGaps:
-    """A clip that comes in parts, prepared: what all parts together give is what `prepare` gives of the whole clip.
+    """Prepares a clip that arrives in parts: all results together equal `prepare` of the complete clip.
 
-    A frame is handed on once it is settled. It waits where a point has just gone missing, until that point is seen
-    again or has been missing for longer than `max_gap` frames; so for `max_gap` frames at most.
+    A frame is returned once it is final. It waits while a point has just gone missing, until that point is seen again
+    or has been missing for longer than `max_gap` frames; so for at most `max_gap` frames.
 
     Args:
         layout: of the columns.
-        max_gap: frames; 0 fills nothing and waits for nothing.
+        max_gap: longest gap that is filled, in frames; 0 fills nothing and never waits.
     """
 
     def __init__(self, layout: Layout, max_gap: int):
@@ -23,7 +23,7 @@ class StreamingGaps:
         self._handed_on = 0  # so many of them
 
     def push(self, frames: np.ndarray) -> np.ndarray:
-        """Take in the next frames `[n, D]`; those that are settled now, `[m, D]`."""
+        """Add the next frames `[n, D]`; returns those that are now final, `[m, D]`."""
         found = prepare(frames, self._layout, 0)
         if not self._max_gap or not len(frames):
             return found
@@ -31,7 +31,7 @@ class StreamingGaps:
         return self._settled(rows, len(rows) - self._waiting(rows))
 
     def finish(self) -> np.ndarray:
-        """No more frames come; those that still waited."""
+        """End the stream; returns the frames that were still waiting."""
         if self._rows is None:
             return np.zeros((0, self._layout.width), np.float32)
         return self._settled(self._rows, len(self._rows))

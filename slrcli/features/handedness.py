@@ -1,4 +1,4 @@
-"""Which side is which: whether shoulders and hands of a clip stand where their names say."""
+"""Left and right: whether the shoulders and hands of a clip are on the sides that their names say."""
 
 from collections.abc import Iterator
 
@@ -20,9 +20,9 @@ def shoulder_width(x: np.ndarray, layout: Layout) -> float:
 
 
 def shoulder_side(x: np.ndarray, layout: Layout) -> float:
-    """Mean over frames of +1 where the first shoulder has the smaller x and -1 where it has the larger, -1 to 1.
+    """Mean over frames of +1 if the first shoulder has the smaller x, -1 if it has the larger; -1 to 1.
 
-    A mirrored picture turns it round. NaN where too few frames show both shoulders.
+    A mirrored picture reverses the sign. NaN if too few frames show both shoulders.
     """
     if not layout.shoulders:
         return NAN
@@ -31,11 +31,10 @@ def shoulder_side(x: np.ndarray, layout: Layout) -> float:
 
 
 def hand_side(x: np.ndarray, layout: Layout, width: float) -> float:
-    """Mean over frames of +1 where the hands are on the sides that their names say and -1 where they are not, -1 to 1.
+    """Mean over frames of +1 if the hands are on the sides that their names say, -1 if they are not; -1 to 1.
 
-    With hands of their own beside a body (MediaPipe), a hand belongs to the nearer wrist of the body. Where the wrists
-    are all there is (Kinect), their order along x is held against that of the shoulders, in frames in which they are
-    well apart.
+    If the layout has hands besides a body (MediaPipe), a hand belongs to the nearer wrist of the body. If it has only
+    wrists (Kinect), their order along x is compared with that of the shoulders, in frames in which they are well apart.
 
     Args:
         x: a prepared clip `[T, D]`.

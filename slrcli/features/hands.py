@@ -1,9 +1,9 @@
-"""Both hands of a clip kept apart: which detection is which hand, where an extractor does not know.
+"""Assigns detections to hands, for extractors that do not distinguish left and right.
 
-An extractor of hands alone finds two hands in a picture and puts them into two slots as it pleases: the slots change
-places within a clip, or both hold one and the same hand while the other is lost. Here the detections of all frames are
-assigned to two tracks by the least movement over the whole clip (Viterbi 1967); a hand that is lost is missing (NaN).
-A layout with a body is left alone: there the arms tell which hand is which.
+An extractor of hands without a body puts two detections into two slots in any order: the slots are swapped within a
+clip, or both hold the same hand while the other is lost. Here the detections of all frames are assigned to two tracks
+with the least movement over the whole clip (Viterbi 1967); a lost hand is missing (NaN). Layouts with a body are not
+changed: there the arms distinguish the hands.
 """
 
 from collections.abc import Sequence
@@ -26,15 +26,15 @@ Place = tuple[float, float]  # in sizes of a hand, as all costs are
 
 
 class Sight(NamedTuple):
-    """What a frame shows: where the hand of each slot is, None where there is none; whether both are one hand."""
+    """The detections of a frame: place of the hand in each slot, or None, and whether both are the same hand."""
 
     slots: tuple[Place | None, Place | None]
     together: bool = False
 
     def tracks(self, crossed: bool) -> tuple[Place | None, Place | None]:
-        """Where both tracks are seen, the slots as they stand or crossed.
+        """The places of both tracks, with the slots as they are or crossed.
 
-        Where both slots hold one hand, it is the first track as they stand, and the second one crossed.
+        If both slots hold the same hand, it belongs to the first track as they are, and to the second if crossed.
         """
         first, second = self.slots
         if self.together:
@@ -43,12 +43,12 @@ class Sight(NamedTuple):
 
 
 class Tracks(NamedTuple):
-    """What became of the slots of a clip, a truth value a frame.
+    """The assignment of the slots of a clip, one truth value per frame.
 
     Attributes:
-        crossed: the slots are to change places; see `Sight.tracks`.
-        together: both hold one hand.
-        empty: none holds any.
+        crossed: the slots must be swapped; see `Sight.tracks`.
+        together: both slots hold the same hand.
+        empty: no slot holds a hand.
     """
 
     crossed: np.ndarray
@@ -57,7 +57,7 @@ class Tracks(NamedTuple):
 
     @property
     def changes(self) -> int:
-        """How often the slots change places, frames that do not tell left out."""
+        """Number of swaps of the slots, without frames that do not decide."""
         telling = self.crossed[~self.together & ~self.empty]
         return int((telling[1:] != telling[:-1]).sum())
 
@@ -72,7 +72,7 @@ class _Way(NamedTuple):
 
 
 def free_hands(layout: Layout) -> tuple[Group, Group] | None:
-    """The two hands of a layout that has no body to tell them apart by; None where there are no such two."""
+    """The two hands of a layout without a body; None for other layouts."""
     hands = [group for group in layout.groups if group.kind == "hand"]
     if len(hands) != 2 or any(group.kind in ("pose", "face") for group in layout.groups):
         return None
@@ -81,25 +81,25 @@ def free_hands(layout: Layout) -> tuple[Group, Group] | None:
 
 
 def assign_hands(x: np.ndarray, layout: Layout) -> np.ndarray:
-    """A clip with each hand in a slot of its own.
+    """A clip with each hand in its own slot.
 
     The first hand of the layout is the one that is mostly further to the right in the picture: the left hand of a
-    signer who faces a camera that does not mirror. A hand that is alone throughout the clip stays in its slot. Of two
-    detections of one hand the mean is kept, and stored derivatives go with their hand.
+    signer who faces a camera without mirroring. A hand that is alone throughout the clip stays in its slot. Two
+    detections of the same hand are replaced by their mean; stored derivatives move with their hand.
 
     Args:
         x: float32 `[T, D]`, NaN where a point is missing; not changed.
         layout: meaning of the columns.
 
     Returns:
-        Float32 `[T, D]`; `x` itself where the layout has no two hands without a body, or nothing is to be done.
+        Float32 `[T, D]`; `x` itself if the layout is not two hands without a body, or nothing has to change.
     """
     tracks = hand_tracks(x, layout)
     return x if tracks is None else on_tracks(x, layout, tracks)
 
 
 def on_tracks(x: np.ndarray, layout: Layout, tracks: Tracks) -> np.ndarray:
-    """A clip with its hands assigned as its tracks, which `hand_tracks` found, say; see `assign_hands`."""
+    """A clip with its hands assigned according to the result of `hand_tracks`; see `assign_hands`."""
     hands = free_hands(layout)
     if hands is None or not (tracks.crossed | tracks.together).any():
         return x
@@ -118,7 +118,7 @@ def on_tracks(x: np.ndarray, layout: Layout, tracks: Tracks) -> np.ndarray:
 
 
 def hand_tracks(x: np.ndarray, layout: Layout) -> Tracks | None:
-    """How the slots of a clip `[T, D]` are to be assigned; None where the layout has no two hands without a body."""
+    """The assignment of the slots of a clip `[T, D]`; None unless the layout is two hands without a body."""
     hands = free_hands(layout)
     if hands is None:
         return None
@@ -143,10 +143,10 @@ def _place(centre: Sequence[float]) -> Place:
 
 
 def cheapest(sights: Sequence[Sight]) -> tuple[float, list[bool]]:
-    """The cheapest assignment of all frames there is: its cost, and for each frame whether the slots are crossed.
+    """The cheapest assignment of all frames: its cost, and for each frame whether the slots are crossed.
 
-    A way is given up where another one can go on as it does and will be no dearer, wherever the hands turn up. Two are
-    left at most after a frame that shows both hands; where one is lost, those that saw it last in places well apart.
+    A path is dropped if another one can continue in the same way at no higher cost, wherever the hands appear next. At
+    most two remain after a frame with both hands; if one hand is lost, paths that last saw it in distant places remain.
     """
     ways = [_Way(0.0, False, (None, None), None)]
     free = True  # to change without a cost

@@ -1,6 +1,6 @@
-"""What one feature file tells: its header, and the measurements that need its numbers.
+"""The facts of one feature file: its header, and measurements of its values.
 
-Nothing here knows of any other file, so files can be measured in any order and in several processes.
+Each file is measured on its own, so files can be measured in any order and in several processes.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from slrcli.features.layout import Layout, guess_layout
 from slrcli.features.readers import feature_header, read_features
 from slrcli.features.recording import missing_share, prepare
 
-# Numbers that programs write where they saw nothing. Zero is told apart: a layout may say that it means missing.
+# Numbers that programs write for missing points. Zero is handled apart: a layout may say that it means missing.
 PLACEHOLDERS = (-1.0, -99.0, -999.0, -9999.0, 999.0, 9999.0)
 LOOKED_AT = 16  # frames of a clip, which are enough to tell its unit
 EVERY = 7  # of the columns, which are enough to tell whether stored differences belong to the positions
@@ -27,36 +27,37 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known about one feature file.
+    """The facts of one feature file.
 
     Attributes:
         frames, columns: its shape `[T, D]`; 0 if it could not be read.
         stored_as: type of the stored numbers, such as `float32`.
-        problem: why it cannot be read; None if it can.
-        first, ends: hashes of the first of its numbers, and of those in the middle and at the end; equal arrays have
-            equal ones. `ends` is empty where they cannot be had without reading all.
-        read_fully: whether the numbers were read, not the header alone; what follows is known only then.
-        digest: hash of the numbers.
+        problem: why it cannot be read; None if it can be read.
+        first, ends: hashes of its first values, and of those in the middle and at the end; equal arrays have equal
+            hashes. `ends` is empty if it would require reading the whole file.
+        read_fully: whether the values were read, not only the header; only then are the following fields known.
+        digest: hash of the values.
         missing: share of the positions that are missing (NaN, infinite, or zero where the layout says so).
-        infinite: how many numbers are infinite.
-        missing_points: share of the points that are missing, by group of the layout.
-        absent: share of the frames in which all points of a group are missing, by group.
-        handless: share of the frames in which no hand is seen, of groups that are hands; 0 without such a group.
+        infinite: number of infinite values.
+        missing_points: share of the points that are missing, per group of the layout.
+        absent: share of the frames in which all points of a group are missing, per group.
+        handless: share of the frames in which all groups of kind hand are missing; 0 without such a group.
         empty: share of the frames in which everything is missing.
-        zeros: share of the points (of a generic layout: of the frames) whose coordinates are all exactly zero, where
-            the layout does not say that zero means missing.
-        placeholders: the same of points whose coordinates are all one number that stands for nothing, such as -999.
-        repeated: share of the frames that equal the frame before them.
-        frozen: frames of the longest run of identical frames.
-        magnitude: median of the absolute positions, in the axes that are measured.
-        scale: of the body: distance of the shoulders, else the median deviation of the columns.
-        speed: mean change from frame to frame, in deviations of the columns.
-        shoulder_side, hand_side: see `handedness`; NaN where it cannot be told.
-        one_hand: share of the frames in which both slots of two hands without a body hold one hand; 0 in other layouts.
-        slot_changes: how often such slots change places.
-        differences: for each stored block of differences that can be checked, the cosine between it and the
-            differences of the block before it.
-        centre, spread: mean and deviation of every position column, float32 `[positions]`; NaN where nothing is seen.
+        zeros: share of the points (in a generic layout: of the frames) whose coordinates are all exactly zero, if the
+            layout does not say that zero means missing.
+        placeholders: the same for points whose coordinates all equal a placeholder for missing values, such as -999.
+        repeated: share of the frames that equal the previous frame.
+        frozen: length of the longest run of identical frames.
+        magnitude: median of the absolute positions along the measured axes.
+        scale: body size: distance of the shoulders, else the median standard deviation of the columns.
+        speed: mean change from frame to frame, in standard deviations of the columns.
+        shoulder_side, hand_side: see `handedness`; NaN if undecidable.
+        one_hand: share of the frames in which both slots of a layout with two hands and no body hold the same hand; 0
+            in other layouts.
+        slot_changes: number of times these slots are swapped.
+        differences: for each stored block of differences that can be checked, its cosine with the computed differences
+            of the previous block.
+        centre, spread: mean and standard deviation of every position column, float32 `[positions]`; NaN if never seen.
     """
 
     frames: int = 0
@@ -90,12 +91,12 @@ class Facts:
 
     @property
     def still(self) -> bool:
-        """Whether all frames are one and the same."""
+        """Whether all frames are identical."""
         return self.frames > 1 and self.frozen == self.frames
 
 
 def read_stats(path: Path, layout: Layout | None, fully: bool) -> Facts:
-    """The facts of one file, `fully` or from its header alone."""
+    """The facts of one file, complete (`fully`) or from its header only."""
     try:
         header = feature_header(path, layout)
         first, ends = (hashlib.blake2b(part, digest_size=16).digest() if part else b"" for part in header.sample)
@@ -111,12 +112,12 @@ def read_all_stats(paths: Iterable[Path], layout: Layout | None, fully: bool) ->
 
 
 def digest(x: np.ndarray) -> str:
-    """Hash of shape and numbers."""
+    """Hash of shape and values."""
     return hashlib.blake2b(repr(x.shape).encode() + x.tobytes(), digest_size=16).hexdigest()
 
 
 def add_array_stats(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
-    """`facts` with those that only the numbers `x [T, D]` tell.
+    """`facts`, completed by those that need the values `x [T, D]`.
 
     Args:
         facts: from the header.
@@ -162,7 +163,7 @@ def add_array_stats(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts
 
 
 def moments(x: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of every column of `x [T, N]` where it is `seen`, float32 `[N]`; NaN where it never is."""
+    """Mean and standard deviation of the `seen` values of each column of `x [T, N]`, float32 `[N]`; NaN if none is."""
     count = seen.sum(axis=0).astype(np.float64)
     count[count == 0] = np.nan
     filled = np.where(seen, x, 0).astype(np.float64)
@@ -174,7 +175,7 @@ def moments(x: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def handless(seen: np.ndarray, layout: Layout) -> float:
-    """Share of the frames of `seen [T, positions]` in which every group that is a hand is missing throughout."""
+    """Share of the frames of `seen [T, positions]` in which all points of all hands are missing."""
     hands = [group for group in layout.groups if group.kind == "hand"]
     if not hands:
         return 0.0
@@ -182,7 +183,7 @@ def handless(seen: np.ndarray, layout: Layout) -> float:
 
 
 def placed(layout: Layout) -> np.ndarray:
-    """Columns that say where points are: no confidence, no guessed depth; all columns where nothing lies in space."""
+    """Columns of measured positions, without confidence and estimated depth; all columns if no group is spatial."""
     columns = [
         np.arange(group.start + group.coordinates.index(axis), group.stop, len(group.coordinates))
         for group in layout.groups
@@ -193,14 +194,14 @@ def placed(layout: Layout) -> np.ndarray:
 
 
 def magnitude(x: np.ndarray) -> float:
-    """Median of the absolute numbers in some frames of `x [T, N]`, evenly spread; NaN where nothing is seen."""
+    """Median of the absolute values in some evenly spaced frames of `x [T, N]`; NaN if nothing is seen."""
     part = np.abs(x[:: max(1, len(x) // LOOKED_AT)])
     known = part[~np.isnan(part)]
     return float(np.median(known)) if known.size else NAN
 
 
 def frozen_frames(x: np.ndarray, seen: np.ndarray) -> tuple[float, int]:
-    """Share of frames of `x [T, N]` that equal their predecessor, and the longest run of equal frames, `seen` alone."""
+    """Share of the `seen` frames of `x [T, N]` that equal their predecessor, and the longest run of equal frames."""
     if len(x) < 2:
         return 0.0, 1
     bits = np.ascontiguousarray(x).view(np.uint32)  # so that NaN equals itself
@@ -226,10 +227,10 @@ def share_of(x: np.ndarray, layout: Layout, numbers: tuple[float, ...]) -> float
 
 
 def speed(x: np.ndarray, spread: np.ndarray, layout: Layout) -> float:
-    """Mean change from frame to frame of `x [T, N]` against the deviations of its columns; NaN where nothing moves.
+    """Mean change from frame to frame of `x [T, N]` in standard deviations of its columns; NaN if nothing moves.
 
-    Landmarks are all in one unit, so the points that move most count most: what the others do is mostly noise. Columns
-    of unknown meaning count alike.
+    Landmarks have one common unit, so the points that move most count most: changes of the others are mostly noise.
+    Columns of unknown meaning have equal weights.
     """
     moving = np.zeros(len(spread), bool)
     for group in layout.groups:
@@ -247,10 +248,10 @@ def speed(x: np.ndarray, spread: np.ndarray, layout: Layout) -> float:
 
 
 def differences(x: np.ndarray, layout: Layout) -> list[float]:
-    """How well stored velocities go with the positions, and accelerations with the velocities: the best cosine.
+    """How well stored velocities match the positions, and accelerations the velocities: the best cosine of each.
 
-    Programs take the difference to the frame before, to the next, or half that between both neighbours, and scale it
-    as they like: whichever comes nearest counts. What a third block holds is nobody's convention and not looked at.
+    Programs store the difference to the previous frame, to the next one, or half that between both neighbours, with any
+    scale: the best match counts. There is no convention for a third block, so it is not checked.
     """
     blocks = [x[:, i * layout.positions : (i + 1) * layout.positions : EVERY] for i in range(layout.stored_derivatives)]
     blocks = [*blocks, x[:, layout.stored_derivatives * layout.positions :: EVERY]][:3]

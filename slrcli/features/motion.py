@@ -1,7 +1,6 @@
-"""Clips without their rest poses, and the movement from the end of one to the beginning of the next.
+"""Removal of rest poses, and transitions from the end of one clip to the beginning of the next.
 
-Sentences are put together of parts of clips by `slrcli.corpus.compose` and, in training, by
-`slrcli.features.recombine`.
+`slrcli.corpus.compose` and, in training, `slrcli.features.recombine` build sentences from parts of clips with these.
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ LOOK_BACK = 5  # frames in which a point may have been seen last, for a bridge t
 def clean(x: np.ndarray, layout: Layout) -> np.ndarray:
     """The positions `[T, positions]` of a clip `[T, width]`, NaN where a point is missing, short gaps filled.
 
-    Each hand is in a slot of its own (see `slrcli.features.hands`): else it would be led to the other one's place.
+    Each hand is put into a slot of its own (see `slrcli.features.hands`); transitions would confuse them otherwise.
     """
     return prepare(x, layout, hands=True)[:, : layout.positions]
 
@@ -32,8 +31,8 @@ def clean(x: np.ndarray, layout: Layout) -> np.ndarray:
 def active(x: np.ndarray, layout: Layout, rest: float) -> tuple[int, int]:
     """The frames `(start, stop)` of a clip without the rest poses at its ends.
 
-    A frame at an end is rest where the speed stays below `rest` times the clip's usual full speed. At most `MOST` of
-    the clip goes from either end, and `FEWEST` frames remain.
+    A frame at an end belongs to the rest pose if the speed stays below `rest` times the clip's typical full speed. At
+    most `MOST` of the clip is cut from either end, and `FEWEST` frames remain.
 
     Args:
         x: positions `[T, positions]`.
@@ -54,15 +53,14 @@ def active(x: np.ndarray, layout: Layout, rest: float) -> tuple[int, int]:
 
 
 def bridge(before: np.ndarray, after: np.ndarray, frames: int) -> np.ndarray:
-    """The way from the last pose of one clip to the first of the next, float32 `[frames, D]`, neither included.
+    """The transition from the last pose of one clip to the first of the next, float32 `[frames, D]`, both excluded.
 
-    A hand that goes from one place to another speeds up and slows down evenly: the course of least jerk (Flash and
-    Hogan 1985). A point seen within the last (or first) frames of a clip leaves from there; one that is not is missing
-    throughout.
+    A hand that moves from one place to another follows the minimum-jerk trajectory (Flash and Hogan 1985). A point seen
+    within the last (or first) frames of a clip starts (or ends) there; any other point is missing throughout.
 
     Args:
         before, after: positions `[T, D]` of both clips.
-        frames: how many lie between.
+        frames: length of the transition.
     """
     start, end = _edge(before[::-1]), _edge(after)
     t = np.linspace(0, 1, frames + 2)[1:-1, None]
@@ -78,12 +76,12 @@ def _edge(x: np.ndarray) -> np.ndarray:
 
 
 def join(clips: Sequence[np.ndarray], gaps: Sequence[int], layout: Layout) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """Clips one after the other with bridges between them.
+    """Concatenate clips with transitions between them.
 
     Args:
         clips: positions `[T, positions]` of each.
-        gaps: frames of the bridge after each clip but the last.
-        layout: what the columns mean; stored derivatives are computed anew.
+        gaps: frames of the transition after each clip but the last.
+        layout: what the columns mean; stored derivatives are computed again.
 
     Returns:
         Float32 `[T, width]`, and the frames `(start, stop)` of every clip in it.

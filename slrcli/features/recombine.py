@@ -1,8 +1,8 @@
-"""Sentences put together anew: signs of a clip exchanged for signs that the same signer makes in other clips.
+"""Recombined sentences: signs of a clip are exchanged for signs of the same signer from other clips.
 
-The boundaries of signs come from an alignment of the glosses (`slrcli.training.locate`). What is exchanged is the sign
-between two boundaries; before it and after it stands the movement of a hand from the one clip's pose to the other's.
-All parts are views of the clips they come from, and what is missing in them stays missing.
+The boundaries of signs come from an alignment of the glosses (`slrcli.training.locate`). The sign between two
+boundaries is exchanged, with a transition before and after it. All parts are views of the clips they come from, and
+missing points stay missing.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,17 +24,17 @@ Signs = list[tuple[int, int]]  # of each gloss of a clip its first frame and the
 
 
 def lateness(peaks: Sequence[Sequence[int]], moving: Sequence[tuple[int, int]]) -> float:
-    """How far into a sign its peak stands, from 0 at its beginning to 1 at its end: by and large the same in all signs.
+    """Relative position of the peak within a sign, 0 at its beginning and 1 at its end; roughly the same in all signs.
 
-    A network says a gloss when it has seen enough of it, which is mostly late in the sign. How late, the outer signs
-    tell: the first one of a clip begins where the rest pose ends, and the last one ends where the next one begins.
+    A network emits a gloss once it has seen enough of it, which is mostly late in the sign. The outer signs show how
+    late: the first sign of a clip begins at the end of a rest pose, and the last one ends where the next begins.
 
     Args:
-        peaks: of each clip, a frame within each of its signs.
-        moving: of each clip, the frames between the rest poses.
+        peaks: for each clip, a frame within each of its signs.
+        moving: for each clip, the frames between the rest poses.
 
     Returns:
-        A number within `LATENESS`; the middle of a sign where nothing is known.
+        A number within `LATENESS`; 0.5 if nothing is known.
     """
     before = sum(max(0, own[0] - start) for own, (start, _) in zip(peaks, moving, strict=True))
     after = sum(max(0, stop - 1 - own[-1]) for own, (_, stop) in zip(peaks, moving, strict=True))
@@ -42,12 +42,12 @@ def lateness(peaks: Sequence[Sequence[int]], moving: Sequence[tuple[int, int]]) 
 
 
 def sign_spans(peaks: Sequence[int], moving: tuple[int, int], late: float) -> Signs:
-    """The frames of each sign of a clip, `(0, 0)` where the place of one cannot be told from its neighbour's.
+    """The frames of each sign of a clip, `(0, 0)` for a sign that cannot be separated from its neighbour.
 
     Args:
-        peaks: a frame within each sign, in their order.
-        moving: the frames between the rest poses: the first sign begins there, and the last one ends.
-        late: what `lateness` says; neighbours are parted accordingly.
+        peaks: a frame within each sign, in order.
+        moving: the frames between the rest poses: the first sign begins and the last one ends there.
+        late: the result of `lateness`, which sets the boundary between neighbours.
     """
     between = [first + max(1, ceil((1 - late) * (second - first))) for first, second in pairwise(peaks)]
     cuts = [min(moving[0], peaks[0]), *between, max(moving[1], peaks[-1] + 1)]
@@ -58,23 +58,23 @@ def sign_spans(peaks: Sequence[int], moving: tuple[int, int], late: float) -> Si
 
 
 def require_signers(signers: Sequence[str]) -> None:
-    """DataError where nobody is named: signs of different people are not to be mixed."""
+    """Raise a DataError if no signer is named: signs of different people must not be mixed."""
     if not any(signers):
         raise DataError(
-            "signs are exchanged among the clips of one signer, and the annotations name no signer",
+            "Signs are exchanged among the clips of one signer, but the annotations name no signer.",
             "augment.recombine",
-            "name the column of the signers (data.columns.signer), or leave augment.recombine at 0",
+            "Name the column of the signers (data.columns.signer), or set augment.recombine to 0.",
         )
 
 
 class SignBank:
-    """The signs of all clips, by who signs them.
+    """The signs of all clips, by signer.
 
     Args:
-        signers: of each clip; a clip without one neither gives nor takes.
+        signers: signer of each clip; clips without one take no part.
         targets: gloss ids of each clip.
         spans: first frame and the one after the last of every gloss of every clip, clip after clip, int `[N, 2]`;
-            0 and 0 where the place is not known.
+            0 and 0 if unknown.
     """
 
     def __init__(self, signers: Sequence[str], targets: Sequence[Sequence[int]], spans: np.ndarray):
@@ -101,17 +101,17 @@ class SignBank:
     ) -> tuple[np.ndarray, list[int]] | None:
         """A clip with some of its signs exchanged, float32 `[T', D]`, and its gloss ids.
 
-        Any number of its signs, at least one, gives way to another take of the same gloss, or to any other gloss of
-        the signer.
+        A random number of its signs, at least one, is replaced by another take of the same gloss, or by any other gloss
+        of the signer.
 
         Args:
-            index: place of the clip.
-            clip_of: gives the clip `[T, D]` at a place.
+            index: index of the clip.
+            clip_of: returns the clip `[T, D]` of an index.
             layout: what the columns mean.
-            rng: decides.
+            rng: source of randomness.
 
         Returns:
-            None where there is nothing to exchange, or what comes out would be too long.
+            None if there is nothing to exchange, or the result would be too long.
         """
         places, target, own = self._places.get(self._signers[index], {}), list(self._targets[index]), self._first[index]
         possible = [place for place in range(len(target)) if self.spans[own + place, 1] > 0]

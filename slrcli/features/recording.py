@@ -1,8 +1,8 @@
-"""`Recording`: one clip as its file tells it; `fit` brings it into another layout, point by point, by name.
+"""`Recording`: one clip as read from its file; `fit` converts it to another layout, point by point, by name.
 
-Points that both layouts name go over; the others are missing. Positions are turned between pixels and shares of the
-picture (x by its width, y by its height), for which the size of the picture must be known. Depth goes over as it is:
-extractors guess it, on a scale of their own. Visibility and confidence stand for each other.
+Points that both layouts name are copied; the others are missing. Positions are converted between pixels and fractions
+of the picture (x of its width, y of its height), which needs the picture's size. Depth is copied as it is: extractors
+estimate it on a scale of their own. Visibility and confidence are interchangeable.
 """
 
 from collections.abc import Iterator
@@ -25,10 +25,10 @@ class Recording:
 
     Attributes:
         values: float32 `[T, D]`, NaN where a point is missing.
-        layout: the meaning of the columns; None where the file does not say.
-        fps: frames a second; 0 if unknown.
+        layout: the meaning of the columns; None if the file does not say.
+        fps: frames per second; 0 if unknown.
         size: width and height of the picture in pixels, if known.
-        notes: what a person should know about how it was read.
+        notes: remarks for the user on how it was read.
     """
 
     values: np.ndarray
@@ -46,10 +46,10 @@ def same_columns(one: Layout, other: Layout) -> bool:
 
 
 def fit(recording: Recording, layout: Layout, where: str = "") -> Recording:
-    """The recording in `layout`; unchanged where its own layout is unknown or of the same columns.
+    """The recording in `layout`; unchanged if its own layout is unknown or has the same columns.
 
     Raises:
-        DataError: no point in common, or units that cannot be turned into each other.
+        DataError: the layouts have no common point, or the units cannot be converted.
     """
     own = recording.layout
     if own is None or same_columns(own, layout) or (layout.width == own.width and _meaningless(layout)):
@@ -74,13 +74,13 @@ def fit(recording: Recording, layout: Layout, where: str = "") -> Recording:
             )
     if not taken:
         raise DataError(
-            f"no point of layout {layout.name} is in the file, which has the points of {own.name}",
+            f"The file has the points of {own.name}, and none of layout {layout.name}.",
             where,
-            "name a layout of the same extractor; slr layout lists them",
+            "Name a layout of the same extractor; slr layout lists the layouts.",
         )
     notes = recording.notes
     if taken < len(layout.point_names):
-        notes += (f"{taken} of {len(layout.point_names)} points of {layout.name} are in the file; the others are NaN",)
+        notes += (f"{taken} of {len(layout.point_names)} points of {layout.name} are in the file; the others are NaN.",)
     if layout.stored_derivatives:
         x = np.hstack([x, derivatives(x, layout.stored_derivatives)])
     return replace(recording, values=x, layout=layout, notes=notes)
@@ -113,13 +113,11 @@ def _factor(
     if units[0] == units[1] or not source.spatial or coordinate not in ("x", "y"):
         return 1.0
     if set(units) != {"image", "pixels"}:
-        what = f"{units[0]} cannot be turned into {units[1]}, the units of layout {layout.name}"
-        raise DataError(what, where, "name a layout of the same units")
+        what = f"The units {units[0]} cannot be converted to {units[1]}, the units of layout {layout.name}."
+        raise DataError(what, where, "Name a layout with the same units.")
     if not size or not all(size):
-        what = (
-            f"the size of the picture is needed to turn {units[0]} units into {units[1]}, and the file does not say it"
-        )
-        raise DataError(what, where, "slr convert --size WIDTHxHEIGHT says it")
+        what = f"To convert {units[0]} to {units[1]} units, the picture size is needed, which the file does not say."
+        raise DataError(what, where, "Give it with slr convert --size WIDTHxHEIGHT.")
     extent = size["xy".index(coordinate)]
     return 1 / extent if units[1] == "image" else float(extent)
 
@@ -130,15 +128,15 @@ MAX_GAP = 5  # frames; what moves for longer than this unseen is not on a straig
 def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP, hands: bool = False) -> np.ndarray:
     """A clip with NaN where a point is missing, and short gaps filled.
 
-    A point is missing where it is NaN or infinite, and where all its coordinates are exactly zero if the layout says
-    that zero means missing. Gaps of at most `max_gap` frames between two seen frames are filled on a straight line,
-    each column by itself; stored derivatives are left as they are.
+    A point is missing if it is NaN or infinite, or if all its coordinates are exactly zero and the layout says that
+    zero means missing. Gaps of at most `max_gap` frames between two seen frames are interpolated linearly, each column
+    by itself; stored derivatives are left as they are.
 
     Args:
-        x: float32 `[T, D]`; not changed, but returned as it is where nothing is missing.
+        x: float32 `[T, D]`; not changed, and returned itself if nothing is missing.
         layout: meaning of the D columns.
-        max_gap: frames; 0 fills nothing.
-        hands: put each hand into a slot of its own first, where the layout has no body (`assign_hands`).
+        max_gap: longest gap that is filled, in frames; 0 fills nothing.
+        hands: first put each hand into a slot of its own, if the layout has no body (`assign_hands`).
 
     Returns:
         Float32 `[T, D]`.
@@ -161,7 +159,7 @@ def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP, hands: bool =
 
 
 def fill_gaps(x: np.ndarray, max_gap: int) -> np.ndarray:
-    """`x [T, N]` with every run of at most `max_gap` NaN in a column, seen before and after, replaced by a line."""
+    """`x [T, N]` with every run of at most `max_gap` NaN between seen values of a column interpolated linearly."""
     filled = x.copy()
     _close_gaps(filled, max_gap)
     return filled
@@ -193,7 +191,7 @@ def missing_share(x: np.ndarray, group: Group) -> float:
 
 
 def zeros_to_nan(x: np.ndarray, layout: Layout) -> np.ndarray:
-    """`x` with NaN in all coordinates of points that lie exactly at zero; a copy only where there are any."""
+    """`x` with NaN in all coordinates of points that are exactly zero; a copy only if there are any."""
     fresh = False
     for group in layout.groups:
         own = x[:, group.start : group.stop]

@@ -1,7 +1,7 @@
-"""Frames that come in as bytes: bare float32 numbers, a `.npy` array that is still being written, or lines of text.
+"""Frames from a byte stream: headerless float32, a `.npy` array that is still being written, or lines of text.
 
-Which of them it is follows from the first bytes: `.npy` begins with its magic, text consists of
-printable ASCII, anything else is bare numbers, little-endian, one frame after the other.
+The first bytes decide which it is: `.npy` begins with its magic string, text consists of printable ASCII, anything else
+is headerless little-endian float32, one frame after the other.
 """
 
 import io
@@ -21,21 +21,21 @@ PARTING = re.compile(r"[,;\s]+")
 
 
 class Rows(Protocol):
-    """Turns bytes into frames."""
+    """Parses bytes into frames."""
 
     def feed(self, data: bytes) -> np.ndarray:
-        """The frames `[n, D]` that are whole with these bytes; DataError where they are no frames."""
+        """The frames `[n, D]` completed by these bytes; a DataError if they are not frames."""
 
     def close(self) -> np.ndarray:
-        """What is left when no more bytes come; DataError where that is a part of a frame."""
+        """The remaining frames at the end of the stream; a DataError if it ends within a frame."""
 
 
 class AnyRows:
-    """`Rows` of whichever kind comes.
+    """`Rows` of the format that the first bytes show.
 
     Args:
-        width: D, the numbers of a frame.
-        name: of the source, for errors.
+        width: D, the number of values per frame.
+        name: name of the source, for errors.
     """
 
     def __init__(self, width: int, name: str):
@@ -74,7 +74,7 @@ def _is_text(data: bytes) -> bool:
 
 
 class BareRows:
-    """Bare numbers of one type, frame after frame."""
+    """Headerless numbers of one type, frame after frame."""
 
     def __init__(self, width: int, name: str, kind: np.dtype | str = "<f4"):
         self._width, self._name, self._kind = width, name, np.dtype(kind)
@@ -91,13 +91,15 @@ class BareRows:
     def close(self) -> np.ndarray:
         """See `Rows`."""
         if self._left:
-            what = f"the stream ends within a frame, {len(self._left)} bytes after the last whole one"
-            raise DataError(what, self._name, f"frames are {self._width} numbers of {self._kind.itemsize} bytes each")
+            what = f"The stream ends within a frame, {len(self._left)} bytes after the last complete one."
+            raise DataError(
+                what, self._name, f"Send frames of {self._width} numbers with {self._kind.itemsize} bytes each."
+            )
         return np.zeros((0, self._width), np.float32)
 
 
 class NpyRows:
-    """A `.npy` array of frames. How many its header promises does not matter: it may have been written beforehand."""
+    """A `.npy` array of frames. The number of frames in its header is ignored: it may have been written in advance."""
 
     def __init__(self, width: int, name: str):
         self._width, self._name = width, name
@@ -114,7 +116,9 @@ class NpyRows:
     def close(self) -> np.ndarray:
         """See `Rows`."""
         if self._rows is None:
-            raise DataError("the array ends within its header", self._name, "write it whole with numpy.save")
+            raise DataError(
+                "The array ends within its header.", self._name, "Write the complete array with numpy.save."
+            )
         return self._rows.close()
 
     def _begin(self) -> bytes:
@@ -127,16 +131,16 @@ class NpyRows:
         except ValueError as error:
             if len(self._header) < HEADER_MOST and "EOF" in str(error):
                 return b""
-            raise DataError(f"the header of the array cannot be read: {error}", self._name) from error
+            raise DataError(f"The header of the array cannot be read: {error}.", self._name) from error
         if len(shape) != 2 or shape[1] != self._width or fortran or kind.kind != "f":
-            what = f"the array is {kind.name} {list(shape)}{', column by column' if fortran else ''}"
-            raise DataError(what, self._name, f"frames are rows of {self._width} floating-point numbers")
+            what = f"The array is {kind.name} {list(shape)}{' in column-major order' if fortran else ''}."
+            raise DataError(what, self._name, f"Send frames as rows of {self._width} floating-point numbers.")
         self._rows = BareRows(self._width, self._name, kind)
         return self._header[file.tell() :]
 
 
 class TextRows:
-    """Lines of numbers, parted by commas, semicolons or white space; a first line of words is a heading."""
+    """Lines of numbers, separated by commas, semicolons or white space; a first line of words is a header."""
 
     def __init__(self, width: int, name: str):
         self._width, self._name = width, name
@@ -147,12 +151,16 @@ class TextRows:
         """See `Rows`."""
         *lines, self._left = (self._left + data).split(b"\n")
         if len(self._left) > LINE_MOST:
-            raise DataError("a line of the stream does not end", self._where(1), "end each frame with a line break")
+            raise DataError(
+                f"A line of the stream has no end within {LINE_MOST:,} bytes.",
+                self._where(1),
+                "End each frame with a line break.",
+            )
         rows = [row for row in map(self._row, lines) if row is not None]
         return np.array(rows, np.float32).reshape(len(rows), self._width)
 
     def close(self) -> np.ndarray:
-        """See `Rows`; a last line need not end."""
+        """See `Rows`; the last line needs no line break."""
         return self.feed(b"\n") if self._left else np.zeros((0, self._width), np.float32)
 
     def _row(self, line: bytes) -> list[float] | None:
@@ -165,10 +173,10 @@ class TextRows:
         except ValueError as error:
             if self._line == 1:
                 return None
-            raise DataError(f"not a line of numbers: {error}", self._where()) from error
+            raise DataError(f"The line does not consist of numbers: {error}.", self._where()) from error
         if len(row) != self._width:
-            what = f"the frame has {len(row)} numbers, the recogniser wants {self._width}"
-            raise DataError(what, self._where(), "write nan where a value is missing")
+            what = f"The frame has {len(row)} numbers, but the recogniser needs {self._width}."
+            raise DataError(what, self._where(), "Write nan where a value is missing.")
         return row
 
     def _where(self, beyond: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""How fast a clip moves, frame by frame."""
+"""The speed of movement of a clip, frame by frame."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ from slrcli.features.layout.layout import Group
 
 
 def speed(x: np.ndarray, layout: Layout, groups: Sequence[Group] = ()) -> np.ndarray:
-    """How far points move from the frame before, on average, `[T]`; 0 where nothing is seen, and in the first frame.
+    """Mean movement of the points since the previous frame, `[T]`; 0 in the first frame and where nothing is seen.
 
-    Points in space count by distance in the layout's units, those worth looking at alone; columns of unknown meaning in
-    their deviations.
+    Spatial points (only those in `keep`, if given) are measured in the layout's units, columns of unknown meaning in
+    standard deviations.
 
     Args:
         x: positions `[T, positions]`, NaN where missing.
         layout: what the columns mean.
-        groups: of the layout; none: all of them.
+        groups: groups of the layout; empty: all of them.
     """
     if len(x) < 2:
         return np.zeros(len(x), np.float32)

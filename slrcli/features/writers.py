@@ -1,8 +1,8 @@
-"""A recording -> a file of the kind that its suffix says; what is there already is replaced at once or not at all.
+"""Writes a recording to a file whose suffix gives the format; an existing file is replaced atomically.
 
-`.npy` holds the numbers alone; `.npz` and `.safetensors` say besides the layout, the frame rate and the size of the
-picture; `.csv` has a column a coordinate, called after its point; `.pose` is that of pose-format, `.parquet` that of
-Kaggle's asl-signs. The last two hold positions alone: stored derivatives stay behind.
+`.npy` holds only the array; `.npz` and `.safetensors` also hold the layout, the frame rate and the size of the picture;
+`.csv` has one column per coordinate, named after its point; `.pose` is that of pose-format, `.parquet` that of Kaggle's
+asl-signs. The last two hold only positions: stored derivatives are dropped.
 """
 
 import io
@@ -31,14 +31,14 @@ def write_recording(path: str | Path, recording: Recording) -> None:
 
     Raises:
         UsageError: the suffix is none of `WRITERS`.
-        DataError: the format cannot hold this layout, or needs what the recording does not say.
-        DependencyError: the library for this kind of file is not installed.
-        SlrError: the file system refuses.
+        DataError: the format cannot hold this layout, or needs a fact that the recording lacks.
+        DependencyError: the library for this file type is not installed.
+        SlrError: the file cannot be written.
     """
     path = Path(path)
     write = WRITERS.get(path.suffix.lower())
     if write is None:
-        raise UsageError(f"no file of this kind can be written: {path.name}", fix=f"use {', '.join(WRITERS)}")
+        raise UsageError(f"Files of this type cannot be written: {path.name}.", fix=f"Use {', '.join(WRITERS)}.")
     data = write(recording, str(path))
     with atomic_file(path) as temporary:
         temporary.write_bytes(data)
@@ -91,8 +91,8 @@ def _pose(recording: Recording, where: str) -> bytes:
     components, parts, first = [], [], 0
     for group in layout.groups:
         if not {"x", "y"} <= set(group.coordinates):
-            what = f"group {group.name} of layout {layout.name} has no x and y, and .pose holds nothing else"
-            raise DataError(what, where, "write .npz, or name a layout without that group")
+            what = f"Group {group.name} of layout {layout.name} has no x and y, which .pose needs."
+            raise DataError(what, where, "Write .npz, or name a layout without that group.")
         name, points = component_of(group, layout)
         last = first + len(group.points)
         limbs = [(a - first, b - first) for a, b in layout.limbs if first <= a < last and first <= b < last]
@@ -130,14 +130,15 @@ def _parquet(recording: Recording, where: str) -> bytes:
         (group for group in layout.groups if group.name in kinds), key=lambda group: kinds.index(group.name)
     )
     if layout.units != "image" or len(groups) < len(layout.groups):
-        what = f"asl-signs holds shares of the picture of {', '.join(kinds)}; layout {layout.name} has others"
-        raise DataError(what, where, "name a layout such as mediapipe-1629 with --layout")
+        what = f"The asl-signs format holds image units of {', '.join(kinds)}; layout {layout.name} differs."
+        raise DataError(what, where, "Name a layout such as mediapipe-1629 with --layout.")
     known = {group.name: group.points for group in parquet.full_layout().groups}
     columns: dict[str, list] = {name: [] for name in parquet.LONG}
     frames = len(recording.values)
     for group in groups:
         if not set(group.points) <= set(known[group.name]):
-            raise DataError(f"asl-signs has no place for all points of {group.name}", where, "use MediaPipe's points")
+            what = f"The asl-signs format cannot hold all points of {group.name}."
+            raise DataError(what, where, "Use MediaPipe's points.")
         index = [known[group.name].index(point) for point in group.points]
         points = recording.values[:, group.start : group.stop].reshape(frames, len(index), -1)
         columns["frame"].append(np.repeat(np.arange(frames), len(index)).reshape(frames, -1))
@@ -168,19 +169,20 @@ def _layout(recording: Recording, where: str) -> Layout:
     """The layout of a recording whose points can be named."""
     layout = recording.layout
     if layout is None or not layout.spatial:
-        what = "this format holds points, and nothing says which points the columns are"
-        raise DataError(what, where, "name the layout with --layout")
+        what = "This format holds named points, but the layout of the columns is not known."
+        raise DataError(what, where, "Name the layout with --layout.")
     return layout
 
 
 def _size(recording: Recording, layout: Layout, where: str) -> Size:
     """Width and height of the picture, which `.pose` has to say."""
     if layout.units not in ("image", "pixels"):
-        raise DataError(f".pose holds pixels, layout {layout.name} {layout.units}", where, "write another kind of file")
+        what = f"The .pose format holds pixels, but the units of layout {layout.name} are {layout.units}."
+        raise DataError(what, where, "Write another file type.")
     if recording.size:
         return recording.size
-    what = ".pose holds pixels, and the source does not say how large the picture is"
-    raise DataError(what, where, "say it with --size WIDTHxHEIGHT")
+    what = "The .pose format holds pixels, and the source does not say the size of the picture."
+    raise DataError(what, where, "Give it with --size WIDTHxHEIGHT.")
 
 
 WRITERS: dict[str, Callable[[Recording, str], bytes]] = {

@@ -1,4 +1,4 @@
-"""Glosses: how they are made comparable (`normalisers`), and which of them a recogniser knows (`vocabulary`)."""
+"""Glosses: rules that make them comparable (`normalisers`), and the glosses of a recogniser (`vocabulary`)."""
 
 from slrcli.glosses.normalisers import NORMALISERS, Change, Normaliser, Rule, get_normaliser
 

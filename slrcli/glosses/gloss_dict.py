@@ -1,4 +1,4 @@
-"""A pickled table of glosses (`gloss_dict.npy`), read without running what it says."""
+"""Reads a pickled table of glosses (`gloss_dict.npy`) without executing anything in it."""
 
 import io
 import pickle
@@ -16,31 +16,31 @@ GLOSS_DICT_BYTES = 64_000_000  # far beyond any; a pickle can ask for memory as 
 def read_gloss_dict(path: str | Path) -> dict[str, tuple[int, int]]:
     """Gloss -> (id, count) of a `gloss_dict.npy`, the pickled `{gloss: [id, count]}` of the field's code.
 
-    A pickle is a program. This one may make dict, list, tuple, str and int, and the array around them; whatever else it
-    names is refused before it is reached, and the names of numpy's array machinery lead to stand-ins that do nothing.
+    A pickle is a program. This one may create dict, list, tuple, str and int, and the array around them; any other name
+    is refused before it is resolved, and the names of numpy's arrays are resolved to stand-ins that do nothing.
 
     Raises:
-        DataError: the file cannot be read, asks for anything else, or holds no such table.
+        DataError: the file cannot be read, needs anything else, or holds no such table.
     """
     path = Path(path)
     try:
         data = path.read_bytes()
         if len(data) > GLOSS_DICT_BYTES:
-            raise ValueError(f"{len(data)} bytes are too many for a table of glosses")
+            raise ValueError(f"it has {len(data)} bytes, too many for a table of glosses")
         stream = io.BytesIO(data)
         version = npy.read_magic(stream)
         shape, _, dtype = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version](stream)
         if dtype != np.dtype(object) or shape != ():
-            raise ValueError(f"an array of {dtype} of the shape {shape}, not one pickled dictionary")
+            raise ValueError(f"it holds an array of {dtype} with the shape {shape}, not one pickled dictionary")
         array = _Restricted(stream).load()
         return {gloss: _id_and_count(gloss, value) for gloss, value in array.content().items()}
     except OSError as error:
-        raise DataError(f"cannot read the file: {error.strerror}", str(path), "check the name") from error
+        raise DataError(f"The file cannot be read: {error.strerror}.", str(path), "Check the name.") from error
     except _Refused as error:
-        raise DataError(str(error), str(path), "do not use this file: it may be an attack") from error
+        raise DataError(f"{error}.", str(path), "Do not use this file: it may be an attack.") from error
     except Exception as error:  # a damaged pickle raises nearly anything
-        fix = "a gloss_dict.npy holds {gloss: [id, count]}, ids from 1"
-        raise DataError(f"this is not a gloss_dict.npy: {type(error).__name__}: {error}", str(path), fix) from error
+        fix = "Use a gloss_dict.npy that holds {gloss: [id, count]}, with ids from 1."
+        raise DataError(f"This is not a gloss_dict.npy: {type(error).__name__}: {error}.", str(path), fix) from error
 
 
 class _Refused(Exception):
@@ -73,7 +73,7 @@ class _Restricted(pickle.Unpickler):
         package = module.replace("numpy._core", "numpy.core")  # numpy 2 renamed it
         if (package, name) in _STAND_INS:
             return _Array
-        raise _Refused(f"the pickle asks for {module}.{name}, which a table of glosses does not need")
+        raise _Refused(f"The pickle asks for {module}.{name}, which a table of glosses does not need")
 
 
 _STAND_INS = {

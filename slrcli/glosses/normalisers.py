@@ -1,7 +1,7 @@
-"""Gloss normalisers: named, versioned rules that make the glosses of a table comparable.
+"""Gloss normalisers: named and versioned rules that make glosses comparable.
 
-A rule that would change what any input gives makes a new version of its normaliser, so that `phoenix2014-ctm@1` in a
-vocabulary or a result always means the same thing. To add one, write its rules and its line in `NORMALISERS`.
+Any change of a result is a new version of the normaliser, so that `phoenix2014-ctm@1` in a vocabulary or a result
+always means the same rules. To add one, write its rules and its line in `NORMALISERS`.
 """
 
 import re
@@ -19,9 +19,9 @@ class Rule:
     """One step of a normaliser.
 
     Attributes:
-        name: short and stable, such as `zeigen`; what explanations are counted by.
-        says: one line for people.
-        apply: glosses of one utterance -> the glosses that remain, in order; the input is left as it is.
+        name: short and stable, such as `zeigen`; explanations are counted by it.
+        says: one line for users.
+        apply: glosses of one utterance -> the remaining glosses, in order; the input is not changed.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Change:
-    """What a rule made of one utterance.
+    """The effect of a rule on one utterance.
 
     Attributes:
         rule: name of the rule.
-        before: glosses before it.
-        after: glosses after it.
+        before: glosses before the rule.
+        after: glosses after the rule.
     """
 
     rule: str
@@ -45,19 +45,19 @@ class Change:
 
     @property
     def removed(self) -> int:
-        """Tokens fewer than before; joining two letters into one token removes one."""
+        """Number of tokens removed; joining two letters into one token removes one."""
         return len(self.before) - len(self.after)
 
 
 @dataclass(frozen=True)
 class Normaliser:
-    """A list of rules under a name.
+    """A named list of rules.
 
     Attributes:
-        name: what the user types.
-        version: counts the changes of its rules, from 1.
-        rules: applied one after the other.
-        description: one line for people.
+        name: the name on the command line.
+        version: of its rules, counted from 1.
+        rules: applied in order.
+        description: one line for users.
     """
 
     name: str
@@ -67,18 +67,18 @@ class Normaliser:
 
     @property
     def signature(self) -> str:
-        """Name and version, such as `phoenix2014-ctm@1`: what vocabularies and results carry."""
+        """Name and version, such as `phoenix2014-ctm@1`, as stored in vocabularies and results."""
         return f"{self.name}@{self.version}"
 
     def normalise(self, glosses: Glosses) -> list[str]:
-        """The glosses of one utterance that remain, in order."""
+        """The remaining glosses of one utterance, in order."""
         kept = list(glosses)
         for rule in self.rules:
             kept = rule.apply(kept)
         return kept
 
     def explain(self, glosses: Glosses) -> list[Change]:
-        """What each rule that had an effect did to the glosses of one utterance, in order."""
+        """The changes of one utterance by each rule with an effect, in order."""
         changes, kept = [], list(glosses)
         for rule in self.rules:
             after = rule.apply(kept)
@@ -93,7 +93,7 @@ class Normaliser:
 
 
 def replaced(*pairs: tuple[str, str]) -> Callable[[Glosses], list[str]]:
-    """Put one text for another wherever it stands in a gloss; a gloss of which nothing is left goes."""
+    """Replace texts anywhere in a gloss; glosses that become empty are removed."""
 
     def apply(glosses: Glosses) -> list[str]:
         return squeezed([_replace(gloss, pairs) for gloss in glosses])
@@ -102,7 +102,7 @@ def replaced(*pairs: tuple[str, str]) -> Callable[[Glosses], list[str]]:
 
 
 def rewritten(pattern: str, replacement: str) -> Callable[[Glosses], list[str]]:
-    """Replace a regular expression in each gloss; a gloss of which nothing is left goes."""
+    """Replace a regular expression in each gloss; glosses that become empty are removed."""
     compiled = re.compile(pattern)
 
     def apply(glosses: Glosses) -> list[str]:
@@ -114,8 +114,8 @@ def rewritten(pattern: str, replacement: str) -> Callable[[Glosses], list[str]]:
 def rewritten_line(*patterns: tuple[str, str]) -> Callable[[Glosses], list[str]]:
     """Replace regular expressions, one after the other, in the glosses written as one line with single spaces.
 
-    A gloss of which nothing is left stays as an empty one, two spaces in the line, until `squeezed` takes it out:
-    scripts that work on lines do so as well, and their rules about neighbours do not look across the gap.
+    A gloss that becomes empty stays in the list, as two spaces in the line, until `squeezed` removes it: scripts that
+    work on lines do the same, and their rules about neighbours do not apply across the gap.
     """
     compiled = [(re.compile(pattern), replacement) for pattern, replacement in patterns]
 
@@ -129,22 +129,22 @@ def rewritten_line(*patterns: tuple[str, str]) -> Callable[[Glosses], list[str]]
 
 
 def squeezed(glosses: Glosses) -> list[str]:
-    """Without empty glosses."""
+    """The glosses that are not empty."""
     return [gloss for gloss in glosses if gloss]
 
 
 def without(unwanted: Callable[[str], bool]) -> Callable[[Glosses], list[str]]:
-    """Leave out whole glosses."""
+    """Remove whole glosses."""
     return lambda glosses: [gloss for gloss in glosses if not unwanted(gloss)]
 
 
 def without_repeats(glosses: Glosses) -> list[str]:
-    """Of equal glosses next to each other, the first."""
+    """The glosses with adjacent repeats merged."""
     return [gloss for index, gloss in enumerate(glosses) if index == 0 or gloss != glosses[index - 1]]
 
 
 def holds_any(gloss: str, parts: Sequence[str]) -> bool:
-    """Whether one of `parts` stands anywhere in the gloss."""
+    """Whether one of `parts` occurs anywhere in the gloss."""
     return any(part in gloss for part in parts)
 
 
@@ -175,7 +175,7 @@ _SAYS_PLUSPLUS = "delete -PLUSPLUS"
 
 _DROPPED = Rule(
     "dropped",
-    "leave out what still holds __LEFTHAND__, __EPENTHESIS__ or __EMOTION__",
+    "leave out glosses that still hold __LEFTHAND__, __EPENTHESIS__ or __EMOTION__",
     without(lambda gloss: holds_any(gloss, _UNWANTED)),
 )
 
@@ -226,7 +226,7 @@ _LETTERS = Rule(
         (r"([ +][A-Z]) ([A-Z])$", r"\1+\2"),
     ),
 )
-_SPACES = Rule("spaces", "leave out glosses of which nothing is left", squeezed)
+_SPACES = Rule("spaces", "leave out glosses that are now empty", squeezed)
 _REPEATS = Rule("repeats", "merge any gloss with its immediate repeat", without_repeats)
 
 PHOENIX2014_SENTENCE = Normaliser(
@@ -322,15 +322,15 @@ _RENAMED = {"phoenix2014": "phoenix2014-ctm"}
 
 
 def get_normaliser(name: str) -> Normaliser:
-    """The normaliser called `name`, which may carry a version (`phoenix2014-ctm@1`).
+    """The normaliser with this name, optionally with a version (`phoenix2014-ctm@1`).
 
     Raises:
-        UsageError: no such name (with the nearest one), or a version that this program does not have.
+        UsageError: the name (with the nearest one) or the version is unknown.
     """
     plain, mark, version = name.partition("@")
     return versioned(
         "gloss normaliser",
         f"{_RENAMED.get(plain, plain)}{mark}{version}",
         NORMALISERS,
-        "use the version of slr that wrote the file, or build the vocabulary again",
+        "Use the version of slr that wrote the file, or build the vocabulary again.",
     )

@@ -22,18 +22,18 @@ FILE_VERSION = 1
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A bijection between glosses and the ids 1 .. V-1, which is checked when it is made.
+    """A bijection between glosses and the ids 1 .. V-1, checked on creation.
 
     Attributes:
-        tokens: what every id stands for; `tokens[0]` is the blank.
-        counts: how often each token occurred where the vocabulary was built; 0 for the blank.
+        tokens: the token of every id; `tokens[0]` is the blank.
+        counts: occurrences of each token in the source of the vocabulary; 0 for the blank.
         normaliser: name and version of the gloss normaliser it belongs to, such as `phoenix2014@1`.
-        source: what it was built from: file name and SHA-256 of its content.
-        specials: tokens that were put in without occurring, such as `<unk>`.
-        min_count: rarer glosses were left out.
+        source: its source: file name and SHA-256 of the content.
+        specials: tokens that were added without occurring, such as `<unk>`.
+        min_count: minimum count; rarer glosses were left out.
 
     Raises:
-        DataError: two ids for one gloss, or a token that cannot be one.
+        DataError: a gloss has two ids, or a token is invalid.
     """
 
     tokens: tuple[str, ...]
@@ -49,7 +49,7 @@ class Vocabulary:
         ids = {token: number for number, token in enumerate(self.tokens) if number != BLANK}
         for special in self.specials:
             if special not in ids:
-                raise DataError(f"the special token {special} has no id", self.source, "build the vocabulary again")
+                raise DataError(f"The special token {special} has no id.", self.source, "Build the vocabulary again.")
         object.__setattr__(self, "_ids", ids)
 
     @classmethod
@@ -64,27 +64,25 @@ class Vocabulary:
         """The vocabulary of a train split: blank, specials as given, then glosses in the order of code points.
 
         Args:
-            sentences: glosses of every utterance, raw: `normaliser` is applied here.
-            min_count: leave out glosses that occur less often.
-            specials: tokens to put in besides.
+            sentences: glosses of every utterance, before `normaliser` is applied.
+            min_count: glosses that occur less often are left out.
+            specials: additional tokens.
             normaliser: name of a gloss normaliser.
-            source: where the sentences come from.
+            source: the source of the sentences.
 
         Raises:
-            DataError: no gloss remains, or a gloss that cannot be a token.
-            UsageError: unknown normaliser, `min_count` below 1.
+            DataError: no gloss remains, or a gloss is not a valid token.
+            UsageError: the normaliser is unknown, or `min_count` is below 1.
         """
         if min_count < 1:
-            raise UsageError(
-                f"a gloss occurs at least once; the threshold {min_count} leaves nothing out", "--min-count"
-            )
+            raise UsageError(f"The minimum count must be 1 or more, not {min_count}.", "--min-count")
         rules = get_normaliser(normaliser)
         counts = Counter(gloss for sentence in sentences for gloss in rules.normalise(sentence))
         specials = tuple(dict.fromkeys(specials))
         kept = sorted(gloss for gloss, count in counts.items() if count >= min_count and gloss not in specials)
         if not kept:
             raise DataError(
-                "no gloss is left to build a vocabulary from", source, "look at the table and the threshold"
+                "No gloss is left to build a vocabulary from.", source, "Check the table and the minimum count."
             )
         tokens = (BLANK_TOKEN, *specials, *kept)
         # A gloss called like the blank is left for the check of tokens to name, with its count.
@@ -93,10 +91,11 @@ class Vocabulary:
 
     @classmethod
     def from_gloss_dict(cls, path: str | Path, normaliser: str = "none") -> "Vocabulary":
-        """Take over the ids and counts of a `gloss_dict.npy`; nothing in it is executed.
+        """Import the ids and counts of a `gloss_dict.npy`; nothing in it is executed.
 
         Raises:
-            DataError: not such a file, or ids that are no bijection with 1 .. V-1; glosses that share an id are named.
+            DataError: the file is of another kind, or its ids are not a bijection with 1 .. V-1; names glosses that
+                share an id.
         """
         return cls._from_numbered(read_gloss_dict(path), get_normaliser(normaliser).signature, file_source(path))
 
@@ -107,24 +106,24 @@ class Vocabulary:
         for gloss, (number, _) in numbered.items():
             if number in holders:
                 raise DataError(
-                    f"the glosses {holders[number]} and {gloss} share the id {number}",
+                    f"The glosses {holders[number]} and {gloss} share the id {number}.",
                     source,
-                    "give each gloss its own id; a model trained with this table cannot tell the two apart",
+                    "Give each gloss its own id; a model trained with this table cannot distinguish the two.",
                 )
             holders[number] = gloss
         missing = next((number for number in range(len(holders)) if number not in holders), None)
         if missing is not None:
-            raise DataError(f"no gloss has the id {missing}", source, "ids must run from 1 on without a gap")
+            raise DataError(f"No gloss has the id {missing}.", source, "Number the glosses from 1 without gaps.")
         tokens = tuple(holders[number] for number in range(len(holders)))
         return cls(tokens, (0, *(numbered[token][1] for token in tokens[1:])), normaliser, source)
 
     def __len__(self) -> int:
-        """V, the blank included: what a model's last layer is as wide as."""
+        """V, including the blank: the width of a model's last layer."""
         return len(self.tokens)
 
     @property
     def size(self) -> int:
-        """V, the blank included."""
+        """V, including the blank."""
         return len(self.tokens)
 
     @property
@@ -133,12 +132,12 @@ class Vocabulary:
         return self.tokens[1:]
 
     def __contains__(self, gloss: object) -> bool:
-        """Whether a gloss has an id. The blank is no gloss."""
+        """Whether a gloss has an id. The blank is not a gloss."""
         return gloss in self._ids
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the tokens in the order of their ids: equal exactly where ids mean the same."""
+        """SHA-256 of the tokens in the order of their ids: equal exactly if all ids mean the same."""
         return hashlib.sha256("\n".join(self.tokens).encode()).hexdigest()
 
     def id_of(self, gloss: str) -> int:
@@ -152,34 +151,34 @@ class Vocabulary:
         except KeyError:
             close = ", ".join(self.nearest(gloss))
             raise DataError(
-                f"the gloss {gloss} is not in the vocabulary",
+                f"The gloss {gloss} is not in the vocabulary.",
                 self.source,
-                f"nearest: {close}" if close else "build the vocabulary from the table that holds it",
+                f"The nearest glosses are: {close}." if close else "Build the vocabulary from the table that holds it.",
             ) from None
 
     def gloss_of(self, number: int) -> str:
-        """What an id, 0 .. V-1, stands for.
+        """The token of an id, 0 .. V-1.
 
         Raises:
-            ValueError: no such id.
+            ValueError: there is no such id.
         """
         if not 0 <= number < len(self.tokens):
             raise ValueError(f"id {number} outside a vocabulary of {len(self.tokens)}")
         return self.tokens[number]
 
     def nearest(self, gloss: str, n: int = 3) -> list[str]:
-        """The glosses that are spelled most like `gloss`."""
+        """The glosses with the most similar spelling."""
         return difflib.get_close_matches(gloss, self.glosses, n=n)
 
     def normalise(self, glosses: Sequence[str]) -> list[str]:
-        """Raw glosses as this vocabulary wants them: by the normaliser it was built with."""
+        """Glosses after the normaliser that the vocabulary was built with."""
         return get_normaliser(self.normaliser).normalise(glosses)
 
     def encode(self, glosses: Iterable[str]) -> list[int]:
         """Ids of normalised glosses.
 
         Raises:
-            DataError: a gloss outside the vocabulary, which is named; it never becomes blank.
+            DataError: a gloss is out-of-vocabulary (names it); it never becomes blank.
         """
         return [self.id_of(gloss) for gloss in glosses]
 
@@ -187,16 +186,16 @@ class Vocabulary:
         """Glosses of ids; blanks are left out.
 
         Raises:
-            ValueError: no such id.
+            ValueError: there is no such id.
         """
         return [self.gloss_of(int(number)) for number in ids if number != BLANK]
 
     def unknown(self, sentences: Iterable[Sequence[str]]) -> Counter[str]:
-        """Normalised glosses that have no id, and how often each occurs."""
+        """Out-of-vocabulary glosses among normalised ones, and how often each occurs."""
         return Counter(gloss for sentence in sentences for gloss in sentence if gloss not in self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as the vocabulary's file and checkpoints hold them."""
+        """Plain values, as in vocabulary files and checkpoints."""
         return {
             "kind": FILE_KIND,
             "version": FILE_VERSION,
@@ -211,19 +210,19 @@ class Vocabulary:
 
     @classmethod
     def from_dict(cls, values: Any, where: str | Path = "") -> "Vocabulary":
-        """The opposite of `to_dict`.
+        """The inverse of `to_dict`.
 
         Raises:
-            DataError: not a vocabulary, a newer version, a value of the wrong type, or tokens that the hash denies.
+            DataError: the values are not a vocabulary, of a newer version or a wrong type, or do not match the hash.
         """
         where = str(where)
         if not isinstance(values, dict) or values.get("kind") != FILE_KIND:
-            raise DataError("this is not a vocabulary", where, "make one with: slr vocab --data-dir DIR --out FILE")
+            raise DataError("This is not a vocabulary.", where, "Build one: slr vocab --data-dir DIR --out FILE")
         if values.get("version") != FILE_VERSION:
             raise DataError(
-                f"a vocabulary of version {values.get('version')}; this program reads {FILE_VERSION}",
+                f"The vocabulary has version {values.get('version')}, but slr reads version {FILE_VERSION}.",
                 where,
-                "update slr",
+                "Update slr.",
             )
         try:
             found = cls(
@@ -235,57 +234,59 @@ class Vocabulary:
                 min_count=_only(int, values["min_count"]),
             )
         except (KeyError, TypeError) as error:
-            raise DataError(f"the vocabulary is damaged: {error}", where, "build it again") from error
+            raise DataError(f"The vocabulary is damaged: {error}.", where, "Build it again.") from error
         if values.get("hash") != found.hash:
             raise DataError(
-                "the tokens of the vocabulary are not those it was written with",
+                "The tokens of the vocabulary do not match its hash.",
                 where,
-                "build it again: a changed order gives every id another meaning",
+                "Build it again: a changed order changes the meaning of every id.",
             )
         return found
 
     def save(self, path: str | Path) -> None:
-        """Write the vocabulary as one JSON file, which appears whole or not at all."""
+        """Write the vocabulary as one JSON file, atomically."""
         atomic_write_text(path, json.dumps(self.to_dict(), ensure_ascii=False, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> "Vocabulary":
-        """Read what `save` wrote.
+        """Read a file written by `save`.
 
         Raises:
-            DataError: the file is missing, is not JSON or is not a sound vocabulary.
+            DataError: the file is missing, is not JSON, or is not a valid vocabulary.
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         except OSError as error:
-            raise DataError(f"cannot read the vocabulary: {error.strerror}", str(path), "check the name") from error
+            raise DataError(
+                f"The vocabulary cannot be read: {error.strerror}.", str(path), "Check the name."
+            ) from error
         except (ValueError, RecursionError) as error:
-            raise DataError(f"the vocabulary is not JSON: {error}", str(path), "build it again") from error
+            raise DataError(f"The vocabulary is not JSON: {error}.", str(path), "Build it again.") from error
         return cls.from_dict(values, path)
 
 
 def file_source(path: str | Path) -> str:
-    """Name of a file and SHA-256 of its content, as `Vocabulary.source` holds them."""
+    """Name of a file and SHA-256 of its content, as in `Vocabulary.source`."""
     path = Path(path)
     return f"{path.name} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def _check_tokens(tokens: Sequence[str], counts: Sequence[int], where: str) -> None:
     if not tokens or tokens[BLANK] != BLANK_TOKEN:
-        raise DataError(f"the id {BLANK} is not {BLANK_TOKEN}", where, "build the vocabulary again")
+        raise DataError(f"The token with id {BLANK} is not {BLANK_TOKEN}.", where, "Build the vocabulary again.")
     if len(tokens) != len(counts) or any(count < 0 for count in counts):
-        raise DataError(f"{len(tokens)} tokens do not go with these counts", where, "build the vocabulary again")
+        raise DataError(f"The counts do not match the {len(tokens)} tokens.", where, "Build the vocabulary again.")
     if len(tokens) == 1:
-        raise DataError("the vocabulary has no gloss", where, "build it from a table that holds some")
+        raise DataError("The vocabulary has no gloss.", where, "Build it from a table with glosses.")
     for token in tokens:
         if token.split() != [token] or not _is_text(token):
             raise DataError(
-                f"the token {token!r} is empty, or holds white space or broken characters", where, "rename it"
+                f"The token {token!r} is empty, or holds white space or invalid characters.", where, "Rename it."
             )
     repeated = [token for token, count in Counter(tokens).items() if count > 1]
     if repeated:
         ids = [number for number, token in enumerate(tokens) if token == repeated[0]]
-        raise DataError(f"the token {repeated[0]} has the ids {ids[0]} and {ids[1]}", where, "leave one of them out")
+        raise DataError(f"The token {repeated[0]} has the ids {ids[0]} and {ids[1]}.", where, "Leave one of them out.")
 
 
 def _is_text(token: str) -> bool:

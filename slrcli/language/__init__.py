@@ -1,8 +1,8 @@
-"""Which gloss follows which: n-gram models, estimated, written, read, measured, and asked by a decoder.
+"""N-gram language models of glosses: estimation, files, perplexity, and use in decoders.
 
-`ngram` holds a model and answers for one gloss, `kneser_ney` estimates one from sentences, `arpa` is its file, `stored`
-the file as text in a setting, `perplexity` says how well it foretells other sentences, `bound` answers for all glosses
-of a vocabulary at once.
+`ngram` holds a model and gives the probability of one gloss, `kneser_ney` estimates a model from sentences, `arpa`
+reads and writes its file, `stored` holds the file as text in a setting, `perplexity` evaluates it on other sentences,
+`bound` gives the probabilities of all glosses of a vocabulary at once.
 """
 
 from slrcli.language.arpa import read_arpa, write_arpa

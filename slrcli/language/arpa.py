@@ -1,4 +1,4 @@
-"""ARPA files: n-gram models as text, which every toolkit reads.
+"""ARPA files: n-gram models in the text format of all toolkits.
 
     \\data\\
     ngram 1=42
@@ -28,7 +28,7 @@ _Lines = Iterator[tuple[int, str]]
 
 
 def write_arpa(path: str | Path, model: NgramModel) -> None:
-    """Write a model; the file appears whole or not at all.
+    """Write a model atomically.
 
     Raises:
         SlrError: the file cannot be written.
@@ -54,10 +54,10 @@ def _lines(model: NgramModel) -> Iterator[str]:
 
 
 def read_arpa(path: str | Path) -> NgramModel:
-    """Read a model, whoever wrote it.
+    """Read a model, written by any toolkit.
 
     Args:
-        path: of the file, or the text of one (`slrcli.language.stored`).
+        path: of the file, or its content as text (`slrcli.language.stored`).
 
     Raises:
         DataError: the file cannot be read or is not an ARPA file; names the line.
@@ -65,10 +65,12 @@ def read_arpa(path: str | Path) -> NgramModel:
     try:
         text, path = model_bytes(path).decode("utf-8-sig"), shown_model(path)
     except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8 text (byte {error.start})", path, "give a model as ARPA text") from error
+        raise DataError(
+            f"The text is not UTF-8 (byte {error.start}).", path, "Use a model in ARPA text format."
+        ) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"cannot read the model: {reason}", path, "check the name") from error
+        raise DataError(f"The model cannot be read: {reason}.", path, "Check the name.") from error
     lines = ((number, line.strip("\r \t")) for number, line in enumerate(text.split("\n"), 1))
     filled = ((number, line) for number, line in lines if line)
     normaliser, source = _head(filled, path)
@@ -76,13 +78,15 @@ def read_arpa(path: str | Path) -> NgramModel:
     tables: list[Table] = []
     for length, size in enumerate(sizes, 1):
         if (found := _SECTION.fullmatch(line)) is None or int(found[1]) != length:
-            raise _misfit(path, number, f"\\{length}-grams: is wanted here, not {line[:40]!r}")
+            raise _misfit(path, number, f"The line should be \\{length}-grams: and not {line[:40]!r}.")
         table, (number, line) = _table(filled, length, path)
         if len(table) != size:
-            raise _misfit(path, number, f"{len(table)} n-grams of {length} tokens, the head announces {size}")
+            raise _misfit(
+                path, number, f"There are {len(table)} n-grams of {length} tokens, but the header announces {size}."
+            )
         tables.append(table)
     if line != "\\end\\":
-        raise _misfit(path, number, f"\\end\\ is wanted here, not {line[:40]!r}")
+        raise _misfit(path, number, f"The line should be \\end\\ and not {line[:40]!r}.")
     return NgramModel(tuple(tables), normaliser, source or str(path))
 
 
@@ -95,7 +99,8 @@ def _head(lines: _Lines, path: str | Path) -> tuple[str, str]:
         for mark in said:
             if line.startswith(mark):
                 said[mark] = line[len(mark) :].strip()
-    raise DataError("not an ARPA file: no line reads \\data\\", path, "slr lm --out makes one from sentences")
+    fix = "Estimate a model from sentences: slr lm --out MODEL.arpa"
+    raise DataError("This is not an ARPA file: it has no line \\data\\.", path, fix)
 
 
 def _sizes(lines: _Lines, path: str | Path) -> tuple[list[int], tuple[int, str]]:
@@ -105,10 +110,10 @@ def _sizes(lines: _Lines, path: str | Path) -> tuple[list[int], tuple[int, str]]
         found = _SIZE.fullmatch(line)
         if not found:
             if not sizes:
-                raise _misfit(path, number, "the number of n-grams is wanted here, such as: ngram 1=42")
+                raise _misfit(path, number, "The line should be a number of n-grams, such as: ngram 1=42")
             return sizes, (number, line)
         if int(found[1]) != len(sizes) + 1:
-            raise _misfit(path, number, f"the number of n-grams of {len(sizes) + 1} tokens is wanted here")
+            raise _misfit(path, number, f"The line should be the number of n-grams of {len(sizes) + 1} tokens.")
         sizes.append(int(found[2]))
     raise _cut(path)
 
@@ -123,7 +128,7 @@ def _table(lines: _Lines, length: int, path: str | Path) -> tuple[Table, tuple[i
                 return table, (number, line)
         ngram, values = _entry(line, length, number, path)
         if ngram in table:
-            raise _misfit(path, number, f"the n-gram {' '.join(ngram)} occurs twice")
+            raise _misfit(path, number, f"The n-gram {' '.join(ngram)} occurs twice.")
         table[ngram] = values
     raise _cut(path)
 
@@ -131,11 +136,13 @@ def _table(lines: _Lines, length: int, path: str | Path) -> tuple[Table, tuple[i
 def _entry(line: str, length: int, number: int, path: str | Path) -> tuple[Ngram, tuple[float, float]]:
     words = line.split()
     if len(words) not in (length + 1, length + 2):
-        raise _misfit(path, number, f"a probability, {length} tokens and perhaps a backoff weight are wanted")
+        raise _misfit(
+            path, number, f"The line should have a probability, {length} tokens and optionally a backoff weight."
+        )
     ngram = tuple(words[1 : length + 1])
     probability = _number(words[0], number, path)
     if probability > 0 and ngram != (START,):  # some write 0, some anything: it is never asked for
-        raise _misfit(path, number, f"{words[0]} is no logarithm of a probability")
+        raise _misfit(path, number, f"{words[0]} is not the logarithm of a probability.")
     return ngram, (probability, _number(words[length + 1], number, path) if len(words) == length + 2 else 0.0)
 
 
@@ -147,13 +154,13 @@ def _number(word: str, number: int, path: str | Path) -> float:
     if value == -math.inf:
         return LOG_OF_ZERO
     if not math.isfinite(value):
-        raise _misfit(path, number, f"{word[:40]!r} is no logarithm")
+        raise _misfit(path, number, f"{word[:40]!r} is not a logarithm.")
     return value
 
 
 def _misfit(path: str | Path, number: int, what: str) -> DataError:
-    return DataError(what, f"{path}, line {number}", "the file is damaged or no ARPA file; write it again")
+    return DataError(what, f"{path}, line {number}", "The file is damaged or not an ARPA file. Write it again.")
 
 
 def _cut(path: str | Path) -> DataError:
-    return DataError("the model ends before \\end\\: it is cut off", path, "write it again")
+    return DataError("The file is truncated: it ends before \\end\\.", path, "Write it again.")

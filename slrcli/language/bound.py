@@ -1,4 +1,4 @@
-"""A language model that speaks the ids of a vocabulary, for decoders that ask it at every step."""
+"""A language model over the ids of a vocabulary, for decoders that query it at every step."""
 
 import math
 from typing import Protocol
@@ -14,18 +14,18 @@ LN10 = math.log(10)
 
 
 class Glosses(Protocol):
-    """The part of a vocabulary that is needed: its tokens in the order of their ids, the blank first."""
+    """The needed part of a vocabulary: its tokens in the order of their ids, the blank first."""
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """What every id stands for."""
+        """The token of every id."""
 
 
 class BoundModel:
-    """An n-gram model over gloss ids. A state is the part of what was signed before that can make a difference.
+    """An n-gram model over gloss ids. A state is the relevant part of the history.
 
-    Glosses of the vocabulary that the model does not know have the probability of `<unk>`, each of them. What the
-    model gives to glosses that the vocabulary lacks is lost: nothing is normalised anew.
+    Each gloss of the vocabulary that the model does not know has the probability of `<unk>`. The probability of glosses
+    outside the vocabulary is lost: nothing is renormalised.
 
     Args:
         model: its normaliser should be the vocabulary's.
@@ -43,8 +43,8 @@ class BoundModel:
         self.unknown = tuple(gloss for gloss in glosses if gloss not in model)
         if len(self.unknown) == len(glosses):
             shown = ", ".join(glosses[:3])
-            what = f"the language model knows none of the vocabulary's {len(glosses)} glosses ({shown}, ...)"
-            raise DataError(what, model.source, "estimate it from glosses of the same normaliser")
+            what = f"The language model knows none of the vocabulary's {len(glosses)} glosses ({shown}, ...)."
+            raise DataError(what, model.source, "Estimate it from glosses with the same normaliser.")
         self._model = model
         self._tokens = ("", *(gloss if gloss in model else UNKNOWN for gloss in glosses))
         self._followers = _followers(model, self._tokens)
@@ -64,7 +64,7 @@ class BoundModel:
         return self._state((*self._histories[state], self._tokens[gloss_id]))
 
     def log_probs(self, state: int) -> np.ndarray:
-        """Natural log-probability of every id after a state, float64 `[V]`, the blank's -inf; not to be written to."""
+        """Natural log-probability of every id after a state, float64 `[V]`, -inf for the blank; read-only."""
         return self._row(self._histories[state])
 
     def end(self, state: int) -> float:

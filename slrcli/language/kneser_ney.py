@@ -1,13 +1,13 @@
-"""Modified Kneser-Ney estimation, interpolated (Chen & Goodman 1998, section 3), in the details like KenLM's lmplz.
+"""Interpolated modified Kneser-Ney estimation (Chen & Goodman 1998, section 3), in the details like KenLM's lmplz.
 
-Counts. Of the longest n-grams, and of all that begin a sentence, it counts how often they occur. Of every other it
-counts how many different tokens stand before it, since it is only asked where the longer one has not been seen.
+Counts. The longest n-grams, and all n-grams that begin a sentence, have their number of occurrences. Every other n-gram
+has the number of distinct tokens before it, since it is only used if the longer one was not seen.
 
 Discounts. Each length has three, for n-grams counted once, twice and more often, from the number n_k of n-grams with
 the count k (their equation 26):  Y = n_1 / (n_1 + 2 n_2),  D_k = k - (k + 1) Y n_(k+1) / n_k.
 
-Probabilities.  p(w | h) = (c(h w) - D) / c(h .) + gamma(h) p(w | h without its first token), where gamma(h) is what the
-discounts of h left over; below the unigrams stands the uniform distribution over all glosses, `</s>` and `<unk>`.
+Probabilities.  p(w | h) = (c(h w) - D) / c(h .) + gamma(h) p(w | h without its first token), where gamma(h) is the
+mass of the discounts of h; below the unigrams is the uniform distribution over all glosses, `</s>` and `<unk>`.
 """
 
 import math
@@ -24,12 +24,12 @@ FALLBACK = (0.5, 1.0, 1.5)  # lmplz's, where the discounts cannot be had from th
 
 @dataclass(frozen=True)
 class Discount:
-    """What is taken off the counts of one length.
+    """The discounts of the counts of one n-gram length.
 
     Attributes:
         length: of the n-grams.
-        values: taken off counts of 1, of 2, and of 3 or more.
-        reason: why `FALLBACK` had to be taken; "" where the values come from the counts.
+        values: for counts of 1, of 2, and of 3 or more.
+        reason: why `FALLBACK` was used; "" if the values come from the counts.
     """
 
     length: int
@@ -37,7 +37,7 @@ class Discount:
     reason: str = ""
 
     def of(self, count: int) -> float:
-        """What is taken off this count."""
+        """The discount of this count."""
         return self.values[min(count, 3) - 1]
 
 
@@ -48,15 +48,15 @@ def estimate(
 
     Args:
         sentences: normalised glosses; a sentence may be empty.
-        order: tokens of the longest n-grams, 1 .. 6. Where no sentence is long enough, the model is shorter.
-        normaliser, source: what the model should say about itself.
+        order: tokens of the longest n-grams, 1 .. 6. If no sentence is long enough, the order of the model is lower.
+        normaliser, source: metadata of the model.
 
     Raises:
-        UsageError: an order that is not offered.
-        DataError: no gloss at all, or one that is called like `<s>`, `</s>` or `<unk>`.
+        UsageError: the order is not supported.
+        DataError: there is no gloss, or one is named `<s>`, `</s>` or `<unk>`.
     """
     if not 1 <= order <= MAX_ORDER:
-        raise UsageError(f"an order of {order} is not offered", "--order", f"use 1 to {MAX_ORDER}")
+        raise UsageError(f"An order of {order} is not supported.", "--order", f"Use 1 to {MAX_ORDER}.")
     counts = adjusted_counts(sentences, order, source)
     discounts = tuple(discount_of(length, table) for length, table in enumerate(counts, 1))
     probabilities: list[dict[Ngram, float]] = []
@@ -73,7 +73,7 @@ def estimate(
 
 
 def adjusted_counts(sentences: Iterable[Sequence[str]], order: int, source: str = "") -> list[Counter[Ngram]]:
-    """The counts that the estimation starts from, for each length 1 .. order (see the file's head).
+    """The adjusted counts of each length 1 .. order (see the head of this file).
 
     Raises:
         DataError: as `estimate`.
@@ -82,7 +82,9 @@ def adjusted_counts(sentences: Iterable[Sequence[str]], order: int, source: str 
     for sentence in sentences:
         for gloss in sentence:
             if gloss in SPECIALS:
-                raise DataError(f"a gloss is called {gloss}, which means something to the model", source, "rename it")
+                raise DataError(
+                    f"A gloss has the name {gloss}, which is reserved in language models.", source, "Rename it."
+                )
         whole = (START, *sentence, END)
         for place in range(1, len(whole)):
             ngram = whole[max(0, place - order + 1) : place + 1]  # shorter than the order at the beginning alone
@@ -90,12 +92,12 @@ def adjusted_counts(sentences: Iterable[Sequence[str]], order: int, source: str 
     for longer, shorter in zip(counts[:0:-1], counts[-2::-1], strict=True):
         shorter.update(ngram[1:] for ngram in longer)
     if set(counts[0]) <= {(END,)}:
-        raise DataError("there is no gloss to estimate a model from", source, "give sentences of glosses")
+        raise DataError("There is no gloss to estimate a model from.", source, "Use a text with gloss sentences.")
     return [table for table in counts if table]
 
 
 def discount_of(length: int, counts: Counter[Ngram]) -> Discount:
-    """The three discounts of one length; `FALLBACK` where the counts are too few, or too odd, for the formula."""
+    """The three discounts of one length; `FALLBACK` if the counts are too few, or too irregular, for the formula."""
     n = Counter(count for count in counts.values() if count <= 4)
     missing = [str(count) for count in (1, 2, 3) if not n[count]]
     if missing:

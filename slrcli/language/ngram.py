@@ -1,7 +1,7 @@
-"""An n-gram model with backoff weights, as ARPA files hold it: every number is a logarithm to the base 10.
+"""An n-gram model with backoff weights, as in ARPA files: every number is a logarithm to the base 10.
 
-The probability of a token after a history is that of the longest n-gram which the model lists; for each token of the
-history that has to be given up on the way, the backoff weight of the history it began is multiplied in (Katz 1987).
+The probability of a token after a history is that of the longest listed n-gram, multiplied by the backoff weight of
+each longer history (Katz 1987).
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class NgramModel:
 
     Attributes:
         tables: for each length 1 .. order: n-gram -> (log10 of its probability, log10 of its backoff weight).
-        normaliser: the gloss normaliser of the sentences it was estimated from; "" where the file does not say.
-        source: what it was estimated from; "" where the file does not say.
+        normaliser: the gloss normaliser of its sentences; "" if the file does not say.
+        source: the source of its sentences; "" if the file does not say.
 
     Raises:
         DataError: `<s>` or `</s>` is not among the unigrams.
@@ -38,7 +38,9 @@ class NgramModel:
     def __post_init__(self) -> None:
         for token in (START, END):
             if not self.tables or (token,) not in self.tables[0]:
-                raise DataError(f"the model does not know {token}", self.source, "estimate it from whole sentences")
+                raise DataError(
+                    f"The model has no unigram {token}.", self.source, "Estimate it from complete sentences."
+                )
 
     @property
     def order(self) -> int:
@@ -52,23 +54,23 @@ class NgramModel:
 
     @property
     def glosses(self) -> list[str]:
-        """The glosses it knows, in the order of code points."""
+        """The known glosses, in the order of code points."""
         return sorted(token for (token,) in self.tables[0] if token not in SPECIALS)
 
     def __contains__(self, gloss: object) -> bool:
-        """Whether a gloss is known; `<s>`, `</s>` and `<unk>` are no glosses."""
+        """Whether a gloss is known; `<s>`, `</s>` and `<unk>` are not glosses."""
         return gloss not in SPECIALS and (gloss,) in self.tables[0]
 
     def known(self, token: str) -> str:
-        """The token, or `<unk>` in its place."""
+        """The token, or `<unk>` if it is not known."""
         return token if (token,) in self.tables[0] else UNKNOWN
 
     def context(self, history: Sequence[str]) -> Ngram:
-        """The part of a history that can make a difference: its last `order - 1` tokens, unknown ones as `<unk>`."""
+        """The relevant part of a history: its last `order - 1` tokens, unknown ones as `<unk>`."""
         return tuple(self.known(token) for token in history[max(0, len(history) - self.order + 1) :])
 
     def backoff(self, context: Ngram) -> float:
-        """Log10 of the weight for giving up the first token of `context`; 0 where the model lists no such context."""
+        """Log10 of the backoff weight of `context`; 0 if the model does not list it."""
         return self.tables[len(context) - 1].get(context, (0.0, 0.0))[1]
 
     def log10(self, history: Sequence[str], token: str) -> float:
@@ -84,6 +86,6 @@ class NgramModel:
         return weight + self.tables[0].get((token,), (NO_UNKNOWN, 0.0))[0]
 
     def sentence(self, glosses: Sequence[str]) -> list[float]:
-        """Log10 of the probability of each gloss after those before it, and of the sentence's end at last."""
+        """Log10 of the probability of each gloss after the previous ones, and finally of the sentence's end."""
         whole = [START, *(gloss if gloss in self else UNKNOWN for gloss in glosses), END]
         return [self.log10(whole[max(0, place - self.order) : place], whole[place]) for place in range(1, len(whole))]

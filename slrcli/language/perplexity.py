@@ -1,4 +1,4 @@
-"""How well a model foretells sentences it has not seen."""
+"""The perplexity of a model on unseen sentences."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,14 +10,14 @@ from slrcli.language.ngram import NgramModel
 
 @dataclass(frozen=True)
 class Perplexity:
-    """What a model thinks of some sentences.
+    """The evaluation of a model on some sentences.
 
     Attributes:
-        sentences: how many; the end of each is foretold, too.
-        tokens: their glosses.
-        unknown: glosses that the model does not know (OOV), and how often each occurs.
-        log10: of the probability of all sentences together.
-        log10_unknown: the part of it that the unknown glosses have; where `<unk>` is cheap or dear, all depends on it.
+        sentences: number of sentences; the end of each counts as a token.
+        tokens: number of their glosses.
+        unknown: out-of-vocabulary glosses, and how often each occurs.
+        log10: log10 of the probability of all sentences together.
+        log10_unknown: its part from out-of-vocabulary glosses, which depends on the probability of `<unk>`.
     """
 
     sentences: int
@@ -28,17 +28,17 @@ class Perplexity:
 
     @property
     def including_unknown(self) -> float:
-        """Perplexity a token, ends of sentences among them, unknown glosses at the price of `<unk>`."""
+        """Perplexity per token, including ends of sentences, with the probability of `<unk>` for OOV glosses."""
         return _perplexity(self.log10, self.tokens + self.sentences)
 
     @property
     def excluding_unknown(self) -> float:
-        """Perplexity a token, ends of sentences among them, unknown glosses left out."""
+        """Perplexity per token, including ends of sentences, without OOV glosses."""
         return _perplexity(self.log10 - self.log10_unknown, self.tokens - self.unknown.total() + self.sentences)
 
     @property
     def unknown_rate(self) -> float:
-        """Share of the glosses that are unknown, in percent."""
+        """Share of out-of-vocabulary glosses, in percent."""
         return 100 * self.unknown.total() / self.tokens if self.tokens else 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Perplexity:
 
 
 def perplexity(model: NgramModel, sentences: Iterable[Sequence[str]]) -> Perplexity:
-    """Measure a model on sentences of normalised glosses."""
+    """Evaluate a model on sentences of normalised glosses."""
     count = tokens = 0
     unknown: Counter[str] = Counter()
     total = of_unknown = 0.0

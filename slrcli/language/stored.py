@@ -1,4 +1,4 @@
-"""A language model within a setting: an ARPA file as text, so that the checkpoint that needs it can carry it."""
+"""A language model stored in a setting: an ARPA file as text, so that a checkpoint can contain it."""
 
 import base64
 import binascii
@@ -9,16 +9,16 @@ from slrcli.errors import DataError
 
 MARK = "data:text/x-arpa;zlib;base64,"
 MOST = 8 << 20  # characters; a checkpoint's header, where they stand, is read whole each time it is opened
-SHOWN = "the language model within the checkpoint"
+SHOWN = "the language model in the checkpoint"
 
 
 def is_stored(model: str | Path) -> bool:
-    """Whether a setting is a model itself and not the name of its file."""
+    """Whether a setting is a model itself, not the name of its file."""
     return str(model).startswith(MARK)
 
 
 def stored(path: str | Path, most: int = MOST) -> str | None:
-    """An ARPA file as text, from which `model_bytes` gives the same bytes; None where that is longer than `most`.
+    """An ARPA file as text, which `model_bytes` decodes; None if it is longer than `most`.
 
     Raises:
         OSError: the file cannot be read.
@@ -28,7 +28,7 @@ def stored(path: str | Path, most: int = MOST) -> str | None:
 
 
 def model_bytes(model: str | Path) -> bytes:
-    """The bytes of an ARPA file, which `model` names or holds.
+    """The bytes of an ARPA file; `model` is its name or its content.
 
     Raises:
         OSError: the file cannot be read.
@@ -39,9 +39,10 @@ def model_bytes(model: str | Path) -> bytes:
     try:
         return zlib.decompress(base64.b64decode(str(model)[len(MARK) :], validate=True))
     except (binascii.Error, zlib.error) as error:
-        raise DataError(f"{SHOWN} is damaged: {error}", fix="tune it again (slr eval --tune)") from error
+        what = f"The language model in the checkpoint is damaged: {error}."
+        raise DataError(what, fix="Tune again with slr eval --tune.") from error
 
 
 def shown_model(model: str | Path) -> str:
-    """What to call a model in a message."""
+    """The name of a model in a message."""
     return SHOWN if is_stored(model) else str(model)

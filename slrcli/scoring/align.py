@@ -1,4 +1,4 @@
-"""One reference against one hypothesis: which tokens were hit, substituted, deleted and inserted."""
+"""Alignment of a reference with a hypothesis: hits, substitutions, deletions and insertions."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """How many tokens were hit, substituted, deleted and inserted, and the rates that follow."""
+    """The numbers of hits, substitutions, deletions and insertions, and the rates that follow."""
 
     hits: int = 0
     substitutions: int = 0
@@ -60,7 +60,7 @@ class Counts:
         return 100.0 * self.errors / self.ref_tokens if self.ref_tokens else math.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """The rate and the counts as JSON can hold them; a rate without reference tokens is null."""
+        """The rate and the counts as JSON values; a rate without reference tokens is null."""
         names = ("hits", "substitutions", "deletions", "insertions", "errors", "ref_tokens", "hyp_tokens")
         return {"wer": finite(self.wer), **{name: getattr(self, name) for name in names}}
 
@@ -83,12 +83,12 @@ class Alignment:
 
     @property
     def ops(self) -> str:
-        """The operations alone, such as `==SD=I`."""
+        """Only the operations, such as `==SD=I`."""
         return "".join(edit.op for edit in self.edits)
 
     @cached_property
     def counts(self) -> Counts:
-        """How often each operation occurs."""
+        """The number of each operation."""
         ops = self.ops
         return Counts(ops.count(HIT), ops.count(SUBSTITUTION), ops.count(DELETION), ops.count(INSERTION))
 
@@ -96,11 +96,11 @@ class Alignment:
 def align(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
     """Align two lists of tokens with the fewest edits (Levenshtein: every error costs one).
 
-    Tokens are compared whole: they may hold any characters and are never split. Where several alignments have the same
-    number of errors, RapidFuzz chooses, so the breakdown is the one jiwer gives.
+    Tokens are compared as a whole: they may hold any characters and are never split. If several alignments have the
+    same number of errors, RapidFuzz chooses, so the breakdown equals that of jiwer.
 
     Raises:
-        TypeError: a string was given where a list of tokens belongs.
+        TypeError: a string was given instead of a list of tokens.
     """
     _require_lists(ref, hyp)
     sides = _numbered(ref, hyp)
@@ -109,13 +109,13 @@ def align(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
 
 
 def align_jiwer(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
-    """The same alignment by jiwer itself, whose counts the field quotes.
+    """The same alignment by jiwer, whose counts are quoted in the field.
 
-    jiwer would split sentences into words; it is given lists of tokens and a transform that leaves them as they are, so
-    that tokens may hold any characters and either side may be empty.
+    jiwer would split sentences into words; it gets lists of tokens and a transform that does not change them, so
+    tokens may hold any characters and either side may be empty.
 
     Raises:
-        TypeError: a string was given where a list of tokens belongs.
+        TypeError: a string was given instead of a list of tokens.
     """
     import jiwer
 
@@ -143,24 +143,24 @@ def _joined(blocks: Iterable[tuple[str, int, int, int, int]], ref: Sequence[str]
 
 
 def align_sclite(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
-    """Align as NIST's sclite does: insertions and deletions weigh 3, substitutions 4.
+    """Align like NIST's sclite: insertions and deletions have the weight 3, substitutions 4.
 
-    Errors are counted on that path, so there can be more of them than `align` finds. Of several lightest paths it is
-    the one that, walked from the end, prefers a pair of tokens to an insertion and an insertion to a deletion. (Weights
-    and order were read off sclite 2.10's own alignments.) Tokens are compared as they are: folding ASCII capitals, as
-    sclite does, belongs to the protocol.
+    Errors are counted on that path, so there can be more than with `align`. Of several paths of least weight, it takes
+    the one that, traced from the end, prefers a pair of tokens to an insertion and an insertion to a deletion. (Weights
+    and order follow from alignments by sclite 2.10.) Tokens are compared as they are: folding of ASCII case, as in
+    sclite, belongs to the protocol.
 
     Raises:
-        TypeError: a string was given where a list of tokens belongs.
+        TypeError: a string was given instead of a list of tokens.
     """
     return _align_weighted(ref, hyp, (HIT, INSERTION, DELETION))
 
 
 def align_vac(ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
-    """The same weights in the Python scorer of VAC_CSLR, which prefers a deletion to an insertion.
+    """Align like the Python scorer of VAC_CSLR: the same weights, but it prefers a deletion to an insertion.
 
     Raises:
-        TypeError: a string was given where a list of tokens belongs.
+        TypeError: a string was given instead of a list of tokens.
     """
     return _align_weighted(ref, hyp, (HIT, DELETION, INSERTION))
 

@@ -1,5 +1,5 @@
-"""Where the errors are: by gloss, by pair of glosses, by length, by place in the sentence, by confidence, and whether
-the sentence was known."""
+"""Distribution of the errors: by gloss, pair of glosses, length, place in the sentence and confidence, and by whether
+the sentence occurs in train."""
 
 import math
 from bisect import bisect_left
@@ -20,14 +20,14 @@ BINS = 10  # of confidences
 
 @dataclass(frozen=True)
 class GlossScore:
-    """One gloss.
+    """The counts of one gloss.
 
     Attributes:
         gloss: its name.
-        support: how often it stands in references.
-        hits: how often it was recognised there.
-        predicted: how often it stands in hypotheses.
-        deleted, inserted: how often it was left out, and said where nothing was.
+        support: occurrences in references.
+        hits: how many of these were recognised.
+        predicted: occurrences in hypotheses.
+        deleted, inserted: numbers of deletions and insertions.
     """
 
     gloss: str
@@ -39,29 +39,29 @@ class GlossScore:
 
     @property
     def recall(self) -> float:
-        """Share of its occurrences that were recognised; NaN if there are none."""
+        """Share of its occurrences in references that were recognised; NaN if there are none."""
         return self.hits / self.support if self.support else math.nan
 
     @property
     def precision(self) -> float:
-        """Share of what was recognised as it that is right; NaN if it never was."""
+        """Share of its occurrences in hypotheses that are hits; NaN if there are none."""
         return self.hits / self.predicted if self.predicted else math.nan
 
     @property
     def errors(self) -> int:
-        """Errors it takes part in: occurrences that were missed, and wrong ones that were said."""
+        """Errors with this gloss: missed occurrences in references, and wrong ones in hypotheses."""
         return self.support + self.predicted - 2 * self.hits
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """All that a score's alignments tell.
+    """The distribution of a score's errors.
 
     Attributes:
-        glosses: those with most errors first.
+        glosses: sorted by errors, most first.
         confusions: (reference, hypothesis, count), most frequent first.
-        by_length: (label, score) of utterances whose references have so many glosses, short ones first.
-        by_place: (label, share of hits in percent, reference tokens) by the part of the reference.
+        by_length: (label, score) per class of reference length, short ones first.
+        by_place: (label, share of hits in percent, reference tokens) per part of the reference.
     """
 
     glosses: tuple[GlossScore, ...]
@@ -71,16 +71,16 @@ class Breakdown:
 
     @property
     def deletions(self) -> list[tuple[str, int]]:
-        """Glosses that were left out, most frequent first."""
+        """Deleted glosses, most frequent first."""
         return _ranked({item.gloss: item.deleted for item in self.glosses})
 
     @property
     def insertions(self) -> list[tuple[str, int]]:
-        """Glosses that were said where nothing was, most frequent first."""
+        """Inserted glosses, most frequent first."""
         return _ranked({item.gloss: item.inserted for item in self.glosses})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON can hold them."""
+        """Plain values for JSON."""
         return finite(
             {
                 "glosses": [asdict(one) | {"recall": one.recall, "precision": one.precision} for one in self.glosses],
@@ -94,7 +94,7 @@ class Breakdown:
 
 
 def breakdown(score: Score) -> Breakdown:
-    """Take a score apart."""
+    """The distribution of a score's errors."""
     edits = Counter(edit for item in score.utterances for edit in item.alignment.edits)
     swapped = {
         (e.ref, e.hyp): count
@@ -149,10 +149,10 @@ def _by_place(score: Score) -> tuple[tuple[str, float, int], ...]:
 
 @dataclass(frozen=True)
 class Familiarity:
-    """A score parted by whether the recogniser knew the sentence from train.
+    """A score, split by whether the sentence occurs in train.
 
     Attributes:
-        seen, unseen: the utterances of either kind, of which there may be none.
+        seen, unseen: the scores of both kinds of utterances; either may be empty.
         seen_interval, unseen_interval: 95 % intervals of their WERs.
     """
 
@@ -162,7 +162,7 @@ class Familiarity:
     unseen_interval: Interval
 
     def to_dict(self) -> dict[str, Any]:
-        """`seen` and `unseen` as JSON can hold them."""
+        """`seen` and `unseen` as JSON values."""
         seen, unseen = asdict(self.seen_interval), asdict(self.unseen_interval)
         return finite(
             {
@@ -173,7 +173,7 @@ class Familiarity:
 
 
 def familiarity(score: Score, seen: Mapping[str, bool | None], seed: int = 1) -> Familiarity:
-    """Part a score; `seen` says of every utterance id whether its sentence was learnt from, `seed` draws intervals."""
+    """Split a score; `seen` maps every utterance id to whether train holds its sentence, `seed` draws intervals."""
     known, new = (total(item for item in score.utterances if seen[item.id] is kind) for kind in (True, False))
     return Familiarity(known, new, interval(known, seed=seed), interval(new, seed=seed))
 
@@ -181,17 +181,17 @@ def familiarity(score: Score, seen: Mapping[str, bool | None], seed: int = 1) ->
 def calibration(
     score: Score, confidences: Mapping[str, Sequence[float]]
 ) -> list[tuple[float, float, int, float, float]]:
-    """Recognised glosses in equal classes of confidence: (low, high, count, mean confidence, share of hits).
+    """Recognised glosses in classes of confidence of equal width: (low, high, count, mean confidence, share of hits).
 
     Args:
-        score: as aligned; an utterance whose hypothesis was changed by a protocol is left out.
-        confidences: utterance id -> one confidence in [0, 1] a gloss of its hypothesis.
+        score: with alignments; an utterance whose hypothesis was changed by a protocol is left out.
+        confidences: utterance id -> one confidence in [0, 1] per gloss of its hypothesis.
     """
     return calibration_classes([pair for own in confidence_outcomes(score, confidences) for pair in own])
 
 
 def confidence_outcomes(score: Score, confidences: Mapping[str, Sequence[float]]) -> list[list[tuple[float, bool]]]:
-    """For each utterance its recognised glosses, as confidence and whether it is a hit; see `calibration`."""
+    """For each utterance the confidence of every recognised gloss and whether it is a hit; see `calibration`."""
     found = []
     for item in score.utterances:
         right = [edit.op == HIT for edit in item.alignment.edits if edit.hyp is not None]
@@ -201,7 +201,7 @@ def confidence_outcomes(score: Score, confidences: Mapping[str, Sequence[float]]
 
 
 def calibration_classes(outcomes: Sequence[tuple[float, bool]]) -> list[tuple[float, float, int, float, float]]:
-    """Glosses, each with its confidence and whether it is a hit, in the classes of `calibration`."""
+    """Pairs of confidence and hit, summarised in the classes of `calibration`."""
     classes: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
     for value, hit in outcomes:
         classes[min(int(max(value, 0.0) * BINS), BINS - 1)].append((value, hit))
@@ -213,7 +213,7 @@ def calibration_classes(outcomes: Sequence[tuple[float, bool]]) -> list[tuple[fl
 
 
 def calibration_error(rows: Sequence[tuple[float, float, int, float, float]]) -> float:
-    """Expected calibration error in percent points: mean distance of confidence from accuracy; NaN without glosses.
+    """Expected calibration error in percentage points: mean distance of confidence and accuracy; NaN without glosses.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """

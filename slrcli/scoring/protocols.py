@@ -1,7 +1,7 @@
-"""Protocols: everything that decides which number a pair of files gets, under a name and a version.
+"""Protocols: everything that decides the error rate of a pair of files, under a name and a version.
 
-A protocol is a normaliser, the side it is applied to, how tokens are compared and aligned, and what happens at the
-edges. Two error rates can be compared if their protocols are the same, and not otherwise.
+A protocol consists of a normaliser, the side it is applied to, the comparison and alignment of tokens, and rules for
+special cases. Two error rates are comparable only if their protocols are the same.
 """
 
 import re
@@ -32,19 +32,19 @@ class Protocol:
     """One way of counting errors.
 
     Attributes:
-        name: what the user types.
-        version: counts the changes of its rules, from 1.
-        description: one line for people.
+        name: the name on the command line.
+        version: of its rules, counted from 1.
+        description: one line for users.
         normaliser: name and version of the gloss normaliser.
-        on_ref, on_hyp: which side it is applied to.
+        on_ref, on_hyp: whether it is applied to references and to hypotheses.
         aligner: pairs of token lists -> alignment.
-        fold_case: whether ASCII capitals equal small letters, as for sclite (Ä stays apart from ä, as there).
-        merge_repeats: whether equal glosses next to each other count once in the hypothesis, not in the reference.
+        fold_case: whether ASCII case is ignored, as in sclite (Ä and ä remain different, as there).
+        merge_repeats: whether adjacent equal glosses of the hypothesis are merged (not those of the reference).
         fill_empty: whether an empty hypothesis becomes the wrong gloss `[EMPTY]`: a substitution, not a deletion.
-        skip_empty: whether utterances with an empty reference are left out, insertions and all.
+        skip_empty: whether utterances with an empty reference are left out, including their insertions.
         capped: whether an utterance counts at most as many errors as its reference has glosses.
-        replaced: whether the normaliser is another than the protocol's own.
-        left_out: rules of the normaliser that are not applied, to see what they do to a score.
+        replaced: whether the normaliser is not the protocol's own.
+        left_out: rules of the normaliser that are not applied, to measure their effect on a score.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Protocol:
 
     @property
     def signature(self) -> str:
-        """Name and version, such as `sclite@1`; `sclite@1+seed-filter@1` with another normaliser than its own."""
+        """Name and version, such as `sclite@1`; `sclite@1+seed-filter@1` with another normaliser."""
         return f"{self.name}@{self.version}" + (f"+{self.normaliser}" if self.replaced else "")
 
     @property
@@ -75,16 +75,16 @@ class Protocol:
         return replace(chosen, rules=kept) if self.left_out else chosen
 
     def with_normaliser(self, name: str) -> "Protocol":
-        """The same with another normaliser, on both sides; its signature says so."""
+        """The same protocol with another normaliser on both sides, which its signature shows."""
         chosen = get_normaliser(name)
         return replace(self, normaliser=chosen.signature, on_ref=True, on_hyp=True, replaced=True)
 
     def reference(self, glosses: Glosses) -> list[str]:
-        """A reference as it is aligned."""
+        """A reference, prepared for alignment."""
         return self._folded(self.rules.normalise(glosses) if self.on_ref else list(glosses))
 
     def hypothesis(self, glosses: Glosses) -> list[str]:
-        """A hypothesis as it is aligned."""
+        """A hypothesis, prepared for alignment."""
         kept = self._folded(self.rules.normalise(glosses) if self.on_hyp else list(glosses))
         if self.merge_repeats:
             kept = without_repeats(kept)
@@ -103,11 +103,11 @@ class Protocol:
         )
 
     def floor(self, refs: Transcripts, vocabulary: Collection[str] | None = None) -> Score:
-        """The errors of perfect recognition: those that the reference itself makes as a hypothesis.
+        """The error floor: the errors of perfect recognition, with the reference itself as the hypothesis.
 
         Args:
             refs: the references.
-            vocabulary: glosses that the system can say; each other one of the reference is an error for certain.
+            vocabulary: glosses of the system; every other gloss of the reference is a certain error.
         """
         if vocabulary is None:
             return self.score(refs, refs)
@@ -129,42 +129,42 @@ class Protocol:
 
 
 def get_protocol(name: str) -> Protocol:
-    """The protocol called `name`, which may carry a version and another normaliser, as signatures do.
+    """The protocol with this name, optionally with a version and another normaliser, as in signatures.
 
-    Such as `sclite`, `sclite@1`, `sclite+seed-filter`, `sclite@1+seed-filter@1`.
+    Examples: `sclite`, `sclite@1`, `sclite+seed-filter`, `sclite@1+seed-filter@1`.
 
     Raises:
-        UsageError: no such name (with the nearest one), or a version that this program does not have.
+        UsageError: the name (with the nearest one) or the version is unknown.
     """
-    fix = "score with the version of slr that made the number, or with this one's protocol"
+    fix = "Use the version of slr that computed the score, or score with the present version of the protocol."
     own, plus, normaliser = name.partition("+")
     found = versioned("protocol", own, PROTOCOLS, fix, f" (or: {ALL})")
     return found.with_normaliser(normaliser) if plus else found
 
 
 def get_protocols(name: str) -> list[Protocol]:
-    """The protocols that a user asks for by one name, or by `all`.
+    """The protocol with a name, or all protocols for `all`.
 
     Raises:
-        UsageError: as `get_protocol`, or `all` with a version or a normaliser, of which every protocol has its own.
+        UsageError: as `get_protocol`, or `all` is combined with a version or a normaliser.
     """
     if name != ALL and re.match(rf"{ALL}\W", name):
-        fix = "say all alone, or name one protocol, such as sclite+seed-filter"
-        raise UsageError("every protocol brings its own version and normaliser", f"--protocol {name}", fix)
+        fix = "Use all on its own, or name one protocol, such as sclite+seed-filter."
+        raise UsageError("Every protocol has its own version and normaliser.", f"--protocol {name}", fix)
     return list(PROTOCOLS.values()) if name == ALL else [get_protocol(name)]
 
 
 def changes(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> Iterator[tuple[int, str, Change]]:
-    """Every change that a rule makes: 0 in a reference or 1 in a hypothesis, the id, the change."""
+    """Every change by a rule: side (0 reference, 1 hypothesis), id, change."""
     for side, (wanted, transcripts) in enumerate(((protocol.on_ref, refs), (protocol.on_hyp, hyps))):
         for id, glosses in transcripts.items() if wanted else ():
             yield from ((side, id, change) for change in protocol.rules.explain(glosses))
 
 
 def removed_by_rule(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> dict[str, tuple[int, int]]:
-    """How many tokens each step takes from references and hypotheses: rule -> (references, hypotheses).
+    """Tokens that each step removes from references and hypotheses: rule -> (references, hypotheses).
 
-    Rules that took none are not named; those that only rewrite tokens stand with 0 if they rewrote any.
+    Rules without an effect are left out; rules that only rewrote tokens have 0.
     """
     sides: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
     for side, _, change in changes(protocol, refs, hyps):
@@ -179,10 +179,10 @@ def removed_by_rule(protocol: Protocol, refs: Transcripts, hyps: Transcripts) ->
 
 
 def errors_by_step(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> dict[str, int]:
-    """Errors that each step makes, or hides where negative: the protocol's less those without that one step.
+    """Errors that each step adds, or hides if negative: the errors of the protocol minus those without this step.
 
-    Steps that make no difference are not named. The differences do not add up to that of all steps together: one step
-    may hide what another would have.
+    Steps without an effect are left out. The differences do not add up to that of all steps together, since one step
+    may hide the errors of another.
     """
     touched: dict[str, dict[str, None]] = {}  # only utterances that a rule changes can count otherwise without it
     for _, id, change in changes(protocol, refs, hyps):
@@ -204,7 +204,7 @@ def errors_by_step(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> 
 PROTOCOLS: dict[str, Protocol] = {
     item.name: item
     for item in (
-        Protocol("plain", 1, "Edit distance over tokens as they stand; what jiwer counts."),
+        Protocol("plain", 1, "Edit distance over unchanged tokens, as counted by jiwer."),
         Protocol("sclite", 1, "NIST sclite: weights 3/3/4, ASCII case folded.", aligner=align_sclite, fold_case=True),
         Protocol(
             "phoenix2014-sclite",
@@ -219,7 +219,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             "vac",
             1,
-            "VAC's Python scorer: the same token rules, repeats merged in the hypothesis alone, 3/3/4.",
+            "VAC's Python scorer: the same token rules, repeats merged only in the hypothesis, 3/3/4.",
             normaliser="phoenix2014-ctm@1",
             on_hyp=True,
             aligner=align_vac,

@@ -1,7 +1,7 @@
-"""What sclite reads into characters of a token, so that nobody is surprised when its count differs from ours.
+"""The special meaning of some characters to sclite, which explains differences between its counts and ours.
 
-Found by giving sclite 2.10 (Debian's sctk 2.4.10) every ASCII mark in every place of a token, in stm and ctm: brackets,
-slashes, percent signs and stars elsewhere than below are plain text to it.
+Determined by giving sclite 2.10 (Debian's sctk 2.4.10) every ASCII mark at every place of a token, in stm and ctm:
+brackets, slashes, percent signs and other stars than below are plain text to it.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ _IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"
 
 
 def meaning(token: str) -> str:
-    """What sclite does with a token instead of comparing it; empty if it is plain text."""
+    """What sclite does with a token instead of comparing it; "" if it is plain text."""
     if "{" in token:
         return "{ begins a list of alternatives in a reference"
     if "\\" in token:
@@ -29,15 +29,15 @@ def meaning(token: str) -> str:
 
 
 def meanings(tokens: Iterable[str]) -> dict[str, str]:
-    """The distinct tokens to which sclite gives a meaning of its own, with that meaning."""
+    """The distinct tokens with a special meaning to sclite, and that meaning."""
     found = ((token, meaning(token)) for token in dict.fromkeys(tokens))
     return {token: text for token, text in found if text}
 
 
 def signer_of(id: str) -> str:
-    """Whom sclite takes an utterance of a trn file to be of (`-i rm`): what stands before the first `-`, else `_`.
+    """The signer that sclite reads from an id of a trn file (`-i rm`): the part before the first `-`, else `_`.
 
-    Empty if the id has neither. sclite does not tell capitals apart there.
+    Empty if the id has neither. sclite ignores case there.
     """
     for mark in "-_":
         if mark in id:
@@ -46,10 +46,10 @@ def signer_of(id: str) -> str:
 
 
 def escaped(token: str) -> str:
-    """The token as sclite would have to be given it to compare it as plain text, as ours is.
+    """The token in a form that sclite compares as plain text.
 
-    Characters with a meaning, and `~` itself, become `~` and two or more hexadecimal digits and `~`; other characters
-    stay, so different tokens stay different whatever their case.
+    Special characters and `~` itself become `~`, two or more hexadecimal digits and `~`; others are unchanged, so
+    different tokens stay different whatever their case.
     """
     safe = "".join(f"~{ord(letter):x}~" if letter in "{}\\;@*<~" else letter for letter in token)
     return f"~{safe}" if safe.upper() == _IGNORED else safe

@@ -1,4 +1,4 @@
-"""What `slr score` does: files of references and hypotheses in, scores under one protocol or all of them out."""
+"""What `slr score` does: score files of hypotheses against references under one protocol or all of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -31,10 +31,10 @@ class ProtocolScore:
     Attributes:
         protocol: how it was scored.
         score: the errors.
-        removed: rule -> tokens that it took from references and from hypotheses.
-        made: step -> errors that it makes, or hides where negative.
-        floor: the errors that even perfect recognition makes under this protocol.
-        signature: one line that says how the score was made.
+        removed: rule -> tokens that it removed from references and from hypotheses.
+        made: step -> errors that it adds, or hides if negative.
+        floor: the error floor: errors of perfect recognition under this protocol.
+        signature: one line that says how the score was computed.
     """
 
     protocol: Protocol
@@ -45,7 +45,7 @@ class ProtocolScore:
     signature: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON can hold them."""
+        """Plain values for JSON."""
         return {
             "protocol": self.protocol.signature,
             "description": self.protocol.description,
@@ -60,19 +60,19 @@ class ProtocolScore:
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What became of the files.
+    """The result of `slr score`.
 
     Attributes:
-        protocol_scores: the first system under each protocol that was asked for.
-        by_signer: its score by signer, under the first protocol; empty where the references name none.
-        intervals: '' is the whole by utterances, `signers` the whole by signers, other names are single signers.
-        breakdown: where its errors are.
-        calibration: its confidences against its hits; empty where the file has none or the protocol changed glosses.
+        protocol_scores: the first system under each requested protocol.
+        by_signer: its score per signer, under the first protocol; empty if the references name no signers.
+        intervals: '' is the whole over utterances, `signers` the whole over signers, other names are single signers.
+        breakdown: the distribution of its errors.
+        calibration: its confidences compared with its hits; empty if the file has none or the protocol changed glosses.
         others: further systems under the first protocol: name, score and comparison with the first.
-        left_out: ids that one side lacks and that were therefore not scored, because `partial` was asked for.
-        meanings: tokens that sclite itself would read otherwise than as text, with what it does.
-        changes: (rule, side, id, before, after) of every change, if it was asked for.
-        signers: utterance id -> signer, where known.
+        left_out: ids that were not scored because one side lacks them; only with `partial`.
+        meanings: tokens with a special meaning to sclite, and that meaning.
+        changes: (rule, side, id, before, after) of every change; only with `explain`.
+        signers: utterance id -> signer, if known.
     """
 
     protocol_scores: tuple[ProtocolScore, ...]
@@ -88,7 +88,7 @@ class ScoreResult:
 
     @property
     def main(self) -> ProtocolScore:
-        """The first protocol's."""
+        """The score under the first protocol."""
         return self.protocol_scores[0]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ class ScoreResult:
         return table_rows(self.main.score, self.signers)
 
     def to_frame(self) -> "pandas.DataFrame":
-        """The same as a data frame.
+        """`rows` as a data frame.
 
         Raises:
             DependencyError: pandas is not installed.
@@ -128,7 +128,7 @@ class ScoreResult:
 
 @dataclass(frozen=True)
 class Side:
-    """One file: glosses, and what else it knows, by id."""
+    """One file: glosses, signers and confidences, by id."""
 
     glosses: dict[str, list[str]]
     signers: dict[str, str]
@@ -156,37 +156,37 @@ def score_files(
         reference: file of references.
         hypotheses: at least one file; each further one is compared with the first.
         protocol: its name, or "all".
-        normaliser: takes the place of the protocol's, on both sides; "" leaves it.
-        by: "id", or "line" for files whose ids do not agree: the first with the first, and so on.
-        partial: whether ids that one side lacks are left out rather than refused.
-        formats: of the reference and of the hypotheses; "auto" goes by the suffix.
-        vocab: glosses that the system can say: the others are part of the floor.
-        explain: whether to keep every change that a rule made.
+        normaliser: replaces that of the protocol, on both sides; "" keeps it.
+        by: "id", or "line" to pair utterances by their order, for files with different ids.
+        partial: whether ids that one side lacks are left out instead of raising an error.
+        formats: of the reference and of the hypotheses; "auto": by the suffix.
+        vocab: vocabulary of the system; glosses outside it count to the error floor.
+        explain: whether to record every change by a rule.
         seed: of the bootstrap.
-        signers_from_ids: whether ids name signers, as sclite reads those of a trn file, whatever else the file says.
+        signers_from_ids: whether to read signers from ids, as sclite does with trn files, whatever else the file says.
 
     Raises:
-        SlrError: a file that cannot be read, no such protocol, or sides that do not hold the same utterances.
+        SlrError: a file cannot be read, the protocol is unknown, or the sides do not hold the same utterances.
     """
     if by not in BY:
-        raise UsageError(f"there is no way to pair utterances called {by!r}", "--by", "use id or line")
+        raise UsageError(f"Utterances cannot be paired by {by!r}.", "--by", "Use id or line.")
     protocols = get_protocols(protocol)
     if normaliser:
         if protocol == ALL:
-            fix = "leave one of the two options out"
-            raise UsageError("every protocol brings its own normaliser", "--protocol all --normaliser", fix)
+            fix = "Leave one of the two options out."
+            raise UsageError("Every protocol has its own normaliser.", "--protocol all --normaliser", fix)
         protocols = [protocols[0].with_normaliser(normaliser)]
     known = Vocabulary.load(vocab).glosses if vocab else None
     ref = read_side(reference, formats[0], by)
     systems = [read_side(path, formats[1], by) for path in hypotheses]
     if not ref.glosses:
-        raise DataError("there is no utterance in the file", str(reference), "give a file of references")
+        raise DataError("The file holds no utterance.", str(reference), "Name a file of references.")
     left_out = agree(reference, ref, hypotheses, systems, by, partial)
     signers = named_in_ids(reference, ref) if signers_from_ids else ref.signers
     refs = {id: glosses for id, glosses in ref.glosses.items() if id not in left_out}
     sides = [{id: system.glosses[id] for id in refs} for system in systems]
     if left_out:
-        console.warn(f"{len(left_out)} utterances stand on one side alone and are not scored.")
+        console.warn(f"{len(left_out)} utterances are on one side only and are not scored.")
     protocol_scores = tuple(score_protocol(item, refs, sides[0], known) for item in protocols)
     main = protocol_scores[0]
     rivals = [main.protocol.score(refs, side) for side in sides[1:]]
@@ -210,7 +210,7 @@ def score_files(
 
 
 def read_side(path: Path, format: str, by: str) -> Side:
-    """One file, its utterances under their ids or their numbers."""
+    """One file, with its utterances by id or by number."""
     if by == "line":
         return Side(read_lines(path, format), {}, {})
     segments = read_segments(path, format)
@@ -222,25 +222,25 @@ def read_side(path: Path, format: str, by: str) -> Side:
 
 
 def named_in_ids(path: Path, side: Side) -> dict[str, str]:
-    """Utterance id -> the signer that it names.
+    """Utterance id -> the signer in the id.
 
     Raises:
-        DataError: none of them names one.
+        DataError: no id names a signer.
     """
     signers = {id: signer_of(id) for id in side.glosses}
     if not any(signers.values()):
-        fix = "ids should read signer-utterance or signer_utterance; or leave --signers-from-ids out"
-        raise DataError("no id names a signer", str(path), fix)
+        fix = "Use ids like signer-utterance or signer_utterance, or leave --signers-from-ids out."
+        raise DataError("No id names a signer.", str(path), fix)
     return signers
 
 
 def agree(
     reference: Path, ref: Side, paths: Sequence[Path], systems: Sequence[Side], by: str, partial: bool
 ) -> dict[str, None]:
-    """Ids that are not on every side, if a partial score was asked for; else they are an error.
+    """The ids that are not on every side, with `partial`; otherwise such ids are an error.
 
     Raises:
-        DataError: sides that do not hold the same utterances, or (partial or not) that share none.
+        DataError: the sides do not hold the same utterances, or (even with `partial`) share none.
     """
     apart: dict[str, None] = {}
     for path, system in zip(paths, systems, strict=True):
@@ -253,18 +253,18 @@ def agree(
             raise apart_error(reference, path, missing, extra, shared, by)
         apart |= dict.fromkeys([*missing, *extra])
     if ref.glosses and not set(ref.glosses) - set(apart):
-        raise DataError("no utterance stands on every side", str(reference), "score the files one by one")
+        raise DataError("No utterance is in all files.", str(reference), "Score the files one by one.")
     return apart
 
 
 def apart_error(reference: Path, path: Path, missing: list[str], extra: list[str], shared: int, by: str) -> DataError:
-    """What to say of two files that do not hold the same utterances."""
+    """The error for two files that do not hold the same utterances."""
     if by == "line":
-        fix = "check that both files hold one utterance a line, empty lines included"
+        fix = "Check that both files hold one utterance per line, including empty lines."
     elif shared:
-        fix = "complete the file, or score only what both sides hold with --partial"
+        fix = "Complete the file, or score only the common utterances with --partial."
     else:
-        fix = "the ids have nothing in common: check the files, or pair them in their order with --by line"
+        fix = "The files have no common id. Check them, or pair utterances by their order with --by line."
     what = apart_text(missing, extra, len(missing) + shared, len(extra) + shared, "references")
     return DataError(what, f"{path} against {reference}", fix)
 
@@ -276,7 +276,7 @@ def score_protocol(
     known: Sequence[str] | None,
     **made_by: str,
 ) -> ProtocolScore:
-    """One pair of sides under one protocol; `known` is what the system can say, `made_by` goes into the signature."""
+    """One pair of sides under one protocol; `known` is the system's vocabulary, `made_by` is added to the signature."""
     score = protocol.score(refs, hyps)
     return ProtocolScore(
         protocol,
@@ -289,7 +289,7 @@ def score_protocol(
 
 
 def intervals_of(score: Score, signers: Mapping[str, str], seed: int) -> dict[str, Interval]:
-    """The interval of the whole (''), of the whole over signers (`signers`), and of each signer."""
+    """The intervals of the whole over utterances ('') and over signers (`signers`), and of each signer."""
     found = {"": interval(score, seed=seed)}
     if len(set(signers.values())) > 1:
         found["signers"] = interval(score, signers, seed=seed)
@@ -300,7 +300,7 @@ def intervals_of(score: Score, signers: Mapping[str, str], seed: int) -> dict[st
 def changes_of(
     protocol: Protocol, refs: Mapping[str, list[str]], hyps: Mapping[str, list[str]]
 ) -> tuple[tuple[str, str, str, str, str], ...]:
-    """Every change that a rule of the protocol's normaliser made."""
+    """Every change by a rule of the protocol's normaliser."""
     return tuple(
         (change.rule, ("reference", "hypothesis")[side], id, " ".join(change.before), " ".join(change.after))
         for side, id, change in changes(protocol, refs, hyps)

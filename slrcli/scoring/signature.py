@@ -1,4 +1,4 @@
-"""One line that says how a score was made, so that somebody else can make it again."""
+"""One line that says how a score was computed, so that others can reproduce it."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from slrcli.scoring.wer import Score
 
 
 def transcripts_hash(transcripts: Mapping[str, Sequence[str]]) -> str:
-    """SHA-256 of ids and glosses, whatever file and order they came in: 12 hexadecimal digits."""
+    """The first 12 hexadecimal digits of SHA-256 over ids and glosses, independent of file and order."""
     lines = json.dumps(sorted((id, list(glosses)) for id, glosses in transcripts.items()), ensure_ascii=True)
     return hashlib.sha256(lines.encode()).hexdigest()[:12]
 
@@ -22,9 +22,9 @@ def signature(
 
     Args:
         protocol: how it was scored.
-        score: what came out.
-        refs, hyps: both sides as they were read, before any rule.
-        more: what else is known, such as `decoder` and `checkpoint`; empty values are left out.
+        score: the result.
+        refs, hyps: both sides as read, before any rule.
+        more: further fields, such as `decoder` and `checkpoint`; empty values are left out.
     """
     parts = {
         "slr": __version__,

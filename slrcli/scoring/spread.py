@@ -13,13 +13,13 @@ Run = tuple[str, int]  # fold and seed
 
 @dataclass(frozen=True)
 class Spread:
-    """Some rates, in percent.
+    """Mean and spread of some rates, in percent.
 
     Attributes:
-        mean: unweighted; NaN of none.
-        deviation: the sample's standard deviation (divided by `count - 1`); NaN of fewer than two.
-        low, high: the smallest and the largest.
-        count: how many.
+        mean: unweighted; NaN without rates.
+        deviation: sample standard deviation (divisor `count - 1`); NaN for fewer than two rates.
+        low, high: minimum and maximum.
+        count: number of rates.
     """
 
     mean: float
@@ -31,15 +31,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the runs of all folds and seeds say together.
+    """The summary of the runs of all folds and seeds.
 
     Attributes:
-        by_fold: fold -> its rates, one a seed.
-        by_seed: seed -> its rates, one a fold.
-        over_folds: the folds' means over seeds. Every fold counts alike, however much was signed in it.
+        by_fold: fold -> its rates, one per seed.
+        by_seed: seed -> its rates, one per fold.
+        over_folds: the folds' means over seeds. All folds have equal weight, whatever their size.
         over_seeds: the seeds' means over folds.
-        errors, tokens: over all runs.
-        interval: of the pooled rate: utterances (or whole signers) drawn with all the seeds' errors on them.
+        errors, tokens: sums over all runs.
+        interval: of the pooled rate; utterances (or whole signers) are drawn with their errors of all seeds.
     """
 
     by_fold: dict[str, Spread]
@@ -52,7 +52,7 @@ class Summary:
 
     @property
     def pooled(self) -> float:
-        """All errors over all tokens, in percent; every token counts alike."""
+        """All errors over all tokens, in percent; all tokens have equal weight."""
         return 100.0 * self.errors / self.tokens if self.tokens else math.nan
 
 
@@ -65,11 +65,11 @@ def spread(rates: Sequence[float]) -> Spread:
 
 
 def summarise(scores: Mapping[Run, Score], whole_folds: bool = False, seed: int = 1) -> Summary:
-    """The summary of runs, every fold with every seed.
+    """Summarise the runs of every fold with every seed.
 
     Args:
-        scores: (fold, seed) -> what the run makes of what it was held from.
-        whole_folds: draw folds rather than utterances for the interval, as befits signers.
+        scores: (fold, seed) -> score of the run on its held-out utterances.
+        whole_folds: draw whole folds instead of utterances for the interval, as for signers.
         seed: of the bootstrap.
     """
     folds, seeds = dict.fromkeys(fold for fold, _ in scores), dict.fromkeys(one for _, one in scores)

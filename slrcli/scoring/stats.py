@@ -1,4 +1,4 @@
-"""How sure an error rate is, and whether two systems really differ.
+"""Confidence intervals of error rates, and significance of differences between systems.
 
 Utterances, or signers with all their utterances, are drawn with replacement (the percentile bootstrap of Bisani & Ney,
 "Bootstrap estimates for confidence intervals in ASR performance evaluation", ICASSP 2004). The matched-pairs test is
@@ -23,7 +23,7 @@ _CHUNK = 2_000_000  # random numbers at a time
 
 @dataclass(frozen=True)
 class Interval:
-    """Between `low` and `high`, in percent, lies the rate with the probability `LEVEL`; `units` were drawn from."""
+    """The confidence interval of a rate at `LEVEL`, in percent, from draws among `units` units."""
 
     low: float
     high: float
@@ -31,20 +31,20 @@ class Interval:
 
 
 def intervals_dict(intervals: Mapping[str, Interval]) -> dict[str, Any]:
-    """Intervals by name as JSON can hold them; that of the whole ('') is over utterances and called so."""
+    """Intervals by name as JSON values; that of the whole ('') is named `utterances`."""
     return {name or "utterances": asdict(found) for name, found in intervals.items()}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """System B against system A on the same references.
+    """System B compared with system A on the same references.
 
     Attributes:
-        difference: WER of B minus WER of A, in percent points; negative where B is better.
+        difference: WER of B minus WER of A, in percentage points; negative if B is better.
         interval: of that difference, by the paired bootstrap.
-        p_bootstrap: two-sided: twice the share of draws in which the difference lies on the other side of zero.
+        p_bootstrap: two-sided: twice the share of draws with a difference on the other side of zero.
         p_matched: two-sided, of the matched-pairs test.
-        better, worse, same: utterances in which B makes fewer, more and as many errors.
+        better, worse, same: numbers of utterances with fewer, more and equally many errors of B.
     """
 
     difference: float
@@ -61,12 +61,12 @@ def interval(score: Score, groups: Mapping[str, str] | None = None, draws: int =
 
     Args:
         score: the utterances to draw from.
-        groups: utterance id -> signer, to draw signers whole, which tells about signers not seen; None: utterances.
-        draws: number of drawn sets.
+        groups: utterance id -> signer, to draw whole signers, for statements about unseen signers; None: utterances.
+        draws: number of bootstrap samples.
         seed: of the draws.
 
     Returns:
-        NaN on both ends where there are no reference tokens, or fewer than two units to draw from.
+        NaN at both ends if there are no reference tokens, or fewer than two units to draw from.
     """
     errors, tokens = _units(score, groups)
     if len(errors) < 2 or not tokens.sum():
@@ -75,15 +75,15 @@ def interval(score: Score, groups: Mapping[str, str] | None = None, draws: int =
 
 
 def compare(first: Score, second: Score, draws: int = DRAWS, seed: int = 1) -> Comparison:
-    """Two systems on the same references, scored under the same protocol.
+    """Compare two systems on the same references under the same protocol.
 
     Raises:
-        DataError: the scores are not of the same utterances with the same references.
+        DataError: the scores have different utterances or references.
     """
     if [item.id for item in first.utterances] != [item.id for item in second.utterances] or any(
         a.alignment.ref != b.alignment.ref for a, b in zip(first.utterances, second.utterances, strict=True)
     ):
-        raise DataError("the two scores are not of the same references", fix="score both against the same file")
+        raise DataError("The two scores have different references.", fix="Score both against the same file.")
     errors = np.array([[item.errors for item in score.utterances] for score in (first, second)], dtype=float)
     tokens = np.array([item.ref_tokens for item in first.utterances], dtype=float)
     units = len(tokens)
@@ -108,16 +108,16 @@ def compare(first: Score, second: Score, draws: int = DRAWS, seed: int = 1) -> C
 
 
 def difference(first: Score, second: Score, draws: int = DRAWS, seed: int = 1) -> tuple[float, Interval]:
-    """WER of the second minus that of the first in percent points, and its interval by the paired bootstrap.
+    """WER of the second minus that of the first in percentage points, and its interval by the paired bootstrap.
 
-    Unlike `compare`, the references may differ, as long as each pair of utterances has as many tokens.
+    Unlike in `compare`, the references may differ, as long as each pair has equally many tokens.
 
     Raises:
-        DataError: the utterances do not pair.
+        DataError: the utterances cannot be paired.
     """
     sizes = [[(item.id, item.ref_tokens) for item in score.utterances] for score in (first, second)]
     if sizes[0] != sizes[1]:
-        raise DataError("the two scores are not of utterances that pair", fix="score the same ids on both sides")
+        raise DataError("The utterances of the two scores cannot be paired.", fix="Score the same ids on both sides.")
     tokens = np.array([count for _, count in sizes[0]], dtype=float)
     pairs = zip(first.utterances, second.utterances, strict=True)
     gained = np.array([own.errors - other.errors for other, own in pairs], dtype=float)

@@ -17,7 +17,7 @@ Rows = Sequence[Mapping[str, Any]]  # each with all of COLUMNS
 
 
 def table_rows(score: Score, signers: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A row per utterance: `COLUMNS`, glosses joined by blanks as they were aligned, signer empty where not known."""
+    """A row per utterance with `COLUMNS`: glosses as aligned, joined by spaces; signer empty if not known."""
     return [
         {
             "id": item.id,
@@ -31,25 +31,25 @@ def table_rows(score: Score, signers: Mapping[str, str]) -> list[dict[str, Any]]
 
 
 def require_table(path: Path) -> None:
-    """Nothing, if a table can be written there; for mistakes that should not cost a long computation.
+    """Check that a table can be written to `path`, before a long computation.
 
     Raises:
-        UsageError: the suffix means no kind of table.
+        UsageError: the suffix is not that of a table format.
         DependencyError: its library is not installed.
-        SlrError: it is plain that the file cannot be written.
+        SlrError: the file clearly cannot be written.
     """
     if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError("the suffix means no kind of table", f"--table {path}", f"use one of {', '.join(_SUFFIXES)}")
+        raise UsageError("No table format has this suffix.", f"--table {path}", f"Use one of {', '.join(_SUFFIXES)}.")
     if path.suffix.lower() == PARQUET:
         _need_pyarrow(path)
     require_place(path)
 
 
 def write_table(path: Path, rows: Rows) -> None:
-    """Write the rows as the suffix says: .csv, .md (Markdown), .tex (a LaTeX tabular) or .parquet.
+    """Write the rows in the format of the suffix: .csv, .md (Markdown), .tex (a LaTeX tabular) or .parquet.
 
     Raises:
-        SlrError: as `require_table`, or the file system refuses.
+        SlrError: as `require_table`, or the file cannot be written.
     """
     require_table(path)
     if path.suffix.lower() != PARQUET:
@@ -95,8 +95,8 @@ def _need_pyarrow(path: Path) -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        fix = "pip install 'slrcli[parquet]', or write .csv"
-        raise DependencyError("Parquet needs the library pyarrow", f"--table {path}", fix) from error
+        fix = "Install it with pip install 'slrcli[parquet]', or write .csv."
+        raise DependencyError("Parquet needs the library pyarrow.", f"--table {path}", fix) from error
     return pyarrow
 
 

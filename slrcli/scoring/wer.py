@@ -1,4 +1,4 @@
-"""The word error rate of a set of utterances, kept with the alignment of each of them."""
+"""The word error rate of a set of utterances, with the alignment of each of them."""
 
 import math
 from collections import Counter
@@ -15,7 +15,7 @@ Aligner = Callable[[Sequence[str], Sequence[str]], Alignment]
 
 @dataclass(frozen=True, kw_only=True)
 class UtteranceScore(Counts):
-    """The counts of one utterance, with the alignment they come from."""
+    """The counts of one utterance, with its alignment."""
 
     id: str
     alignment: Alignment
@@ -29,16 +29,16 @@ class UtteranceScore(Counts):
 
 @dataclass(frozen=True, kw_only=True)
 class Score(Counts):
-    """The counts of a set of utterances: the sums over `utterances`, whose order is that of the references.
+    """The counts of a set of utterances: sums over `utterances`, in the order of the references.
 
-    `wer` is therefore the rate over all tokens, not the mean of the utterances' rates.
+    `wer` is therefore the rate over all tokens, not the mean of the rates of utterances.
     """
 
     utterances: tuple[UtteranceScore, ...]
 
     @property
     def emission(self) -> float:
-        """Emitted against reference tokens in percent; near 0 if the model says only blank, NaN without reference."""
+        """Emitted tokens in percent of reference tokens; near 0 if only blank is emitted, NaN without reference."""
         return 100.0 * self.hyp_tokens / self.ref_tokens if self.ref_tokens else math.nan
 
     @property
@@ -48,26 +48,26 @@ class Score(Counts):
 
     @property
     def distinct_hyp(self) -> int:
-        """Number of distinct glosses in the hypotheses; 1 means that the model has fallen for a single gloss."""
+        """Number of distinct glosses in the hypotheses; 1 means that the model has collapsed to a single gloss."""
         return len({token for utterance in self.utterances for token in utterance.alignment.hyp})
 
     @property
     def top_share_ref(self) -> float:
-        """Share of the commonest gloss among the reference's, 0 to 1; 0 if there are none."""
+        """Share of the most frequent gloss in the references, 0 to 1; 0 if there are none."""
         return _top_share(utterance.alignment.ref for utterance in self.utterances)
 
     @property
     def top_share_hyp(self) -> float:
-        """Share of the commonest gloss among those emitted, 0 to 1; 0 if there are none."""
+        """Share of the most frequent gloss in the hypotheses, 0 to 1; 0 if there are none."""
         return _top_share(utterance.alignment.hyp for utterance in self.utterances)
 
     @property
     def empty_hyp(self) -> int:
-        """Number of utterances for which nothing was emitted."""
+        """Number of empty hypotheses."""
         return sum(not utterance.hyp_tokens for utterance in self.utterances)
 
     def worst(self, count: int) -> list[UtteranceScore]:
-        """The `count` utterances that add most to the rate: most errors first, then highest WER, then by id.
+        """The `count` utterances that contribute most to the rate: most errors first, then highest WER, then by id.
 
         Utterances without errors are left out.
         """
@@ -75,10 +75,10 @@ class Score(Counts):
         return sorted(wrong, key=lambda one: (-one.errors, one.ref_tokens, one.id))[:count]
 
     def to_dict(self, groups: "Mapping[str, Score] | None" = None, utterances: bool = False) -> dict[str, Any]:
-        """The score as JSON can hold it.
+        """The score as JSON values.
 
         Args:
-            groups: what `by_group` gives; adds `groups`.
+            groups: result of `by_group`; adds `groups`.
             utterances: whether to add every utterance with its tokens and operations.
         """
         result = {
@@ -97,7 +97,7 @@ class Score(Counts):
 
 
 def score(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequence[str]], aligner: Aligner = align) -> Score:
-    """Score hypotheses against references; both map utterance ids to token lists.
+    """Score hypotheses against references, both given as utterance id -> list of tokens.
 
     Empty references and empty hypotheses count like any others.
 
@@ -109,7 +109,7 @@ def score(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequence[str]], 
 
 
 def total(utterances: Iterable[UtteranceScore]) -> Score:
-    """The score of a set of utterances that have been scored one by one."""
+    """The score of a set of scored utterances."""
     utterances = tuple(utterances)
     return Score(
         hits=sum(utterance.hits for utterance in utterances),
@@ -121,7 +121,7 @@ def total(utterances: Iterable[UtteranceScore]) -> Score:
 
 
 def by_group(score: Score, signer_of: Mapping[str, str]) -> dict[str, Score]:
-    """The score split by signer (or whatever `signer_of` maps ids to), ordered by name; unknown ids fall under ''."""
+    """The score per signer (or any other value of `signer_of`), sorted by name; unknown ids belong to ''."""
     groups: dict[str, list[UtteranceScore]] = {}
     for utterance in score.utterances:
         groups.setdefault(signer_of.get(utterance.id, ""), []).append(utterance)
@@ -129,12 +129,12 @@ def by_group(score: Score, signer_of: Mapping[str, str]) -> dict[str, Score]:
 
 
 def by_signer(score: Score, signer_of: Mapping[str, str]) -> dict[str, Score]:
-    """The score split by signer; empty where nobody is named."""
+    """The score per signer; empty if no signer is named."""
     return by_group(score, signer_of) if any(signer_of.values()) else {}
 
 
 def scored(id: str, alignment: Alignment) -> UtteranceScore:
-    """The counts of one alignment under the id of its utterance."""
+    """The counts of one alignment, with the id of its utterance."""
     counts = alignment.counts
     return UtteranceScore(
         hits=counts.hits,
@@ -152,10 +152,10 @@ def _top_share(sentences: Iterable[Sequence[str]]) -> float:
 
 
 def require_same_ids(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Sequence[str]]) -> None:
-    """Nothing, if both sides hold the same ids.
+    """Check that both sides hold the same ids.
 
     Raises:
-        DataError: they do not; names the first that are missing and the first that are too many.
+        DataError: they do not; names the first missing and the first additional ids.
     """
     missing = [id for id in refs if id not in hyps]
     extra = [id for id in hyps if id not in refs]
@@ -163,25 +163,26 @@ def require_same_ids(refs: Mapping[str, Sequence[str]], hyps: Mapping[str, Seque
         return
     raise DataError(
         apart_text(missing, extra, len(refs), len(hyps)),
-        fix="give a hypothesis for every reference, even if it is empty, and for nothing else",
+        fix="Give exactly one hypothesis per reference, even if it is empty.",
     )
 
 
 def apart_text(missing: list[str], extra: list[str], refs: int, hyps: int, kind: str = "utterances") -> str:
-    """What to say of ids without a hypothesis and ids without a reference, of so many on either side.
+    """A sentence on ids without a hypothesis and ids without a reference.
 
     Args:
         missing, extra: the ids.
-        refs, hyps: how many there are on each side.
-        kind: what the references are called.
+        refs, hyps: number of ids on each side.
+        kind: the word for references.
     """
     parts = []
     if missing:
         parts.append(f"{len(missing)} of {refs} {kind} have no hypothesis: {_first_five(missing)}")
     if extra:
         parts.append(f"{len(extra)} of {hyps} hypotheses have no reference: {_first_five(extra)}")
-    return "; ".join(parts)
+    text = "; ".join(parts)
+    return text if text.endswith("...") else f"{text}."
 
 
 def _first_five(ids: list[str]) -> str:
-    return ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")
+    return ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")

@@ -1,20 +1,20 @@
-"""Gloss sequences in files: what `slr score` reads, and what every command writes.
+"""Files of gloss sequences, as `slr score` reads and every command writes them.
 
 | format | a line | ids, confidences | opened by |
 |---|---|---|---|
 | stm | `id channel signer start end [<label>] gloss ...` | id, signer | NIST's sclite; Phoenix's references |
 | ctm | `id channel start duration gloss [confidence]`, in seconds | both | NIST's sclite |
 | trn | `gloss ... (id)` | id | NIST's sclite |
-| csv, tsv | an utterance, or a gloss where seconds are known (see `table`) | both | spreadsheets |
+| csv, tsv | one utterance, or one gloss if times are known (see `table`) | both | spreadsheets |
 | jsonl | `{"id": ..., "glosses": [...]}`, with all that is known | both | programs |
 | txt | `id gloss ...` | id | anything |
 | eaf | one clip, tiers `glosses` and `confidence` | confidences; the file's name is the id | ELAN |
 | srt, vtt | one clip, a gloss per cue | neither; the file's name is the id | video players, browsers |
 
-Tables are read with tab, comma, semicolon or `|` between columns, whatever their suffix (see `delimited`).
+Tables may be separated by tabs, commas, semicolons or `|`, whatever their suffix (see `delimited`).
 
-In memory a set of transcripts is `dict[id, list[gloss]]`. Glosses and ids are never repaired: what a format cannot hold
-is refused, so that what was written is what will be read. Each format has its file here, with reader and writer, and
+In memory a set of transcripts is `dict[id, list[gloss]]`. Glosses and ids are never changed: what a format cannot hold
+is refused, so that a file is read exactly as it was written. Each format has its file here, with reader and writer, and
 its line in `formats`.
 """
 

@@ -12,16 +12,16 @@ SHORTEST = 0.002  # seconds; subtitles and ELAN know nothing that takes no time
 
 @dataclass(frozen=True)
 class TimedClip:
-    """What was recognised, or aligned, in one clip.
+    """The recognised or aligned glosses of one clip.
 
     Attributes:
-        id: what the clip is called in files of several clips.
-        frames: of the clip, where known.
+        id: name of the clip in files of several clips.
+        frames: number of frames of the clip, if known.
         hypothesis: its glosses.
         fps: frames per second.
-        times: for each frame the second at which it is shown, where that is known better than from `fps`.
-        media: the video it was made from, if any.
-        signer: who signs, where known.
+        times: the second at which each frame is shown, if more exact than by `fps`.
+        media: the source video, if any.
+        signer: the signer, if known.
     """
 
     id: str
@@ -34,11 +34,11 @@ class TimedClip:
 
     @property
     def glosses(self) -> Sequence[str]:
-        """Those of the hypothesis."""
+        """The glosses of the hypothesis."""
         return self.hypothesis.glosses
 
     def second(self, frame: int) -> float:
-        """When a frame begins to be shown; of the one after the last, when the last one's time is over."""
+        """The second at which a frame begins; for the frame after the last one, the second at which the clip ends."""
         if not self.times:
             return frame / self.fps
         last = min(frame, len(self.times) - 1)
@@ -46,7 +46,7 @@ class TimedClip:
 
     @property
     def rows(self) -> list[Row]:
-        """The glosses in order; each takes some time."""
+        """The glosses in order; each has a positive duration."""
         found = self.hypothesis
         rows = []
         for index, (gloss, (first, stop)) in enumerate(zip(found.glosses, found.spans, strict=True)):
@@ -58,7 +58,7 @@ class TimedClip:
         return rows
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; `slr score` reads it as a line of JSON lines."""
+        """Plain values: a line of a JSON Lines file that `slr score` reads."""
         found, rows = self.hypothesis, self.rows
         return {
             "id": self.id,

@@ -9,7 +9,7 @@ EMPTY = ";; no glosses in "  # there is no line for an utterance without glosses
 
 
 def read(text: str, path: str) -> Iterator[Segment]:
-    """The glosses of each id in order of time; those of one moment stay in the file's order."""
+    """The glosses of each id, sorted by time; glosses with the same time stay in the order of the file."""
     found: dict[str, tuple[int, list[tuple[float, str, float]]]] = {}
     for line_number, line in enumerate(text.split("\n"), 1):
         if line.startswith(EMPTY):
@@ -30,7 +30,7 @@ def read(text: str, path: str) -> Iterator[Segment]:
 
 
 def write(entries: Sequence[Entry]) -> str:
-    """A line per gloss; a comment for an utterance without."""
+    """A line per gloss; a comment for an utterance without glosses."""
     return "".join(f"{line}\n" for entry in entries for line in _lines(entry))
 
 

@@ -18,19 +18,20 @@ OTHER_MEDIA = "unknown"  # what ELAN itself writes
 
 
 def read(text: str, path: str) -> Iterator[Segment]:
-    """The words of the annotations of the tier `glosses`, by time, with the confidences of the tier below it.
+    """The words of the annotations in the tier `glosses`, sorted by time, with the confidences of its child tier.
 
     Raises:
-        DataError: no XML, or no tier of that name.
+        DataError: the file is not XML, or has no such tier.
     """
     try:
         root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
-        raise DataError(f"not an ELAN file: {error}", path, "give an .eaf file as ELAN saves it") from error
+        raise DataError(f"This is not an ELAN file: {error}.", path, "Use an .eaf file saved by ELAN.") from error
     tiers = {tier.get("TIER_ID", ""): tier for tier in root.iter("TIER")}
     if GLOSSES not in tiers:
         named = ", ".join(tiers) or "none"
-        raise DataError(f"no tier is called {GLOSSES}", path, f"rename the one with the glosses; its tiers: {named}")
+        fix = f"Rename the tier with the glosses. The tiers are: {named}."
+        raise DataError(f"No tier has the name {GLOSSES}.", path, fix)
     slots = {slot.get("TIME_SLOT_ID"): number(slot.get("TIME_VALUE")) for slot in root.iter("TIME_SLOT")}
     found = list(tiers[GLOSSES].iter("ALIGNABLE_ANNOTATION"))
     times = {id(one): slots.get(one.get("TIME_SLOT_REF1"), number(None)) for one in found}
@@ -52,7 +53,7 @@ def write(entries: Sequence[Entry]) -> str:
 
     Raises:
         DependencyError: pympi-ling is not installed.
-        DataError: a gloss with a character that XML cannot hold.
+        DataError: a gloss has a character that XML cannot hold.
     """
     pympi = need_pympi()
     (clip,) = entries
@@ -63,7 +64,7 @@ def write(entries: Sequence[Entry]) -> str:
         file.add_linked_file(path.as_uri(), f"./{path.name}", kind)
     for row in rows_of(clip, "eaf"):
         if not _fits_xml(row.gloss):
-            raise DataError(f"ELAN cannot hold the gloss {row.gloss!r}", clip.id, "choose another format")
+            raise DataError(f"ELAN cannot hold the gloss {row.gloss!r}.", clip.id, "Choose another format.")
         start, end = round(1000 * row.start), round(1000 * row.end)
         end = max(end, start + 2)
         file.add_annotation(GLOSSES, start, end, row.gloss)
@@ -79,7 +80,7 @@ def need_pympi() -> ModuleType:
         import pympi
     except ImportError as error:
         fix = "pip install 'slrcli[elan]'"
-        raise DependencyError("files of ELAN need the library pympi-ling", "--format eaf", fix) from error
+        raise DependencyError("ELAN files need the library pympi-ling.", "--format eaf", fix) from error
     return pympi
 
 

@@ -1,4 +1,4 @@
-"""The table of formats: a line each, with the reader and the writer of its file."""
+"""The table of formats, each with its reader and writer."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,8 +16,8 @@ class Format(NamedTuple):
     Attributes:
         read: text and the file's name -> its segments.
         write: entries -> text.
-        many: whether a file holds many utterances; those of one are called after their file.
-        blanks: whether ids may hold blanks.
+        many: whether a file holds several utterances; otherwise the utterance is named after the file.
+        blanks: whether ids may hold spaces.
     """
 
     read: Callable[[str, str], Iterator[Segment]]
@@ -41,37 +41,39 @@ FORMATS: dict[str, Format] = {
 
 
 def format_of(path: str | Path, format: str = "auto", many: bool = False) -> str:
-    """The format that was named, or the one that the file's suffix means.
+    """The named format, or the one of the file's suffix.
 
     Args:
         path: the file.
         format: a name in `FORMATS`, or "auto".
-        many: refuse formats whose files hold one utterance.
+        many: refuse formats whose files hold only one utterance.
 
     Raises:
-        DataError: the path is a folder, and no format is named of which a folder holds a file per utterance.
-        UsageError: there is no such format, or a name that means none.
+        DataError: the path is a folder, and no format with one file per utterance is named.
+        UsageError: the format or the suffix is unknown.
     """
     if Path(path).is_dir() and (format not in FORMATS or FORMATS[format].many):
         single = ", ".join(name for name, item in FORMATS.items() if not item.many)
-        fix = f"name a file in it; folders are read of the formats {single}, where one is named"
-        raise DataError("this is a folder, not a file of transcripts", str(path), fix)
+        fix = f"Name a file in it, or one of the formats {single}, of which folders can be read."
+        raise DataError("This is a folder, not a file of transcripts.", str(path), fix)
     name = Path(path).suffix.lstrip(".").lower() if format == "auto" else format
     if name not in FORMATS:
-        what = f"unknown transcript format {name!r}" if name else "the name does not say which format the file has"
-        raise UsageError(what, str(path), f"use one of {', '.join(FORMATS)}, as suffix or as the format's name")
+        what = (
+            f"There is no transcript format {name!r}." if name else "The file name has no suffix that gives the format."
+        )
+        raise UsageError(what, str(path), f"Use one of {', '.join(FORMATS)} as the suffix or the format.")
     if many and not FORMATS[name].many:
         fitting = ", ".join(name for name, item in FORMATS.items() if item.many)
-        raise UsageError(f"a file of the format {name} holds one utterance", str(path), f"use one of {fitting}")
+        raise UsageError(f"A file of the format {name} holds only one utterance.", str(path), f"Use one of {fitting}.")
     return name
 
 
 def text_of(format: str, entries: Sequence[Entry]) -> str:
-    """The text of a file of a format.
+    """The text of a file in a format.
 
     Raises:
-        DataError: an id or a gloss that the format cannot hold, or glosses without the times that it needs.
-        UsageError: it needs seconds, and the frame rate is not known.
+        DataError: the format cannot hold an id or a gloss, or needs times that are not known.
+        UsageError: the format needs seconds, and the frame rate is not known.
     """
     check_ids(format, (entry.id for entry in entries))
     for entry in entries:
@@ -81,7 +83,7 @@ def text_of(format: str, entries: Sequence[Entry]) -> str:
 
 
 def check_ids(format: str, ids: Iterable[str]) -> None:
-    """DataError for an id that the format cannot hold."""
-    if FORMATS[format].many:  # elsewhere files are called by them
+    """Raise a DataError for an id that the format cannot hold."""
+    if FORMATS[format].many:  # otherwise files are named after them
         for id in ids:
             check_id(id, spaces=FORMATS[format].blanks)

@@ -1,4 +1,4 @@
-"""What readers give and what writers take: one utterance with as much as is known of it."""
+"""The results of readers and the input of writers: one utterance with all that is known of it."""
 
 import math
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from slrcli.errors import DataError, UsageError
 
 @dataclass(frozen=True)
 class Segment:
-    """One utterance as a file holds it; `signer` is empty where the format has none, `line` counts from 1.
+    """One utterance in a file; `signer` is empty if the format has none, `line` counts from 1.
 
-    `confidences` holds one number per gloss, or nothing where the file has none.
+    `confidences` holds one number per gloss, or is empty if the file has none.
     """
 
     id: str
@@ -24,7 +24,7 @@ class Segment:
 
 
 class Row(NamedTuple):
-    """A gloss: frames (the end exclusive) and seconds; the peak is where it is likeliest, None where not known."""
+    """A gloss with its frames (end exclusive) and seconds; its peak is the likeliest frame, None if not known."""
 
     gloss: str
     start_frame: int
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 @runtime_checkable
 class Timed(Protocol):
-    """Glosses with their places in frames: what a decoder's hypothesis offers."""
+    """Glosses with their frames, such as a decoder's hypothesis."""
 
     @property
     def glosses(self) -> Sequence[str]: ...
@@ -53,7 +53,7 @@ class Timed(Protocol):
 
 
 class Entry(Protocol):
-    """What every writer takes; `rows` is None where no seconds are known, `hypothesis` where no frames are."""
+    """The input of every writer; `rows` is None if no seconds are known, `hypothesis` if no frames are."""
 
     @property
     def id(self) -> str: ...
@@ -69,12 +69,12 @@ class Entry(Protocol):
     def media(self) -> Path | None: ...
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: a line of JSON lines."""
+        """Plain values: a line of a JSON Lines file."""
 
 
 @dataclass(frozen=True)
 class Untimed:
-    """An `Entry` without seconds: glosses alone, or a hypothesis of a clip whose frame rate is not known."""
+    """An `Entry` without seconds: only glosses, or a hypothesis of a clip with unknown frame rate."""
 
     id: str
     glosses: Sequence[str]
@@ -83,7 +83,7 @@ class Untimed:
     rows = media = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; spans in frames, confidences and score where there is a hypothesis."""
+        """Plain values; with spans in frames, confidences and score if there is a hypothesis."""
         record: dict[str, Any] = {"id": self.id, "glosses": list(self.glosses)}
         if (found := self.hypothesis) is not None:
             record["spans"] = [list(span) for span in found.spans]
@@ -93,24 +93,25 @@ class Untimed:
 
 
 def rows_of(entry: Entry, format: str) -> Sequence[Row]:
-    """The glosses with their seconds, for a format that cannot do without.
+    """The glosses with their seconds, for formats that need them.
 
     Raises:
-        DataError: the glosses have no places.
-        UsageError: they have, but the frame rate is not known.
+        DataError: the glosses have no times.
+        UsageError: the glosses have frames, but the frame rate is not known.
     """
     if not entry.glosses:
         return ()
     if entry.rows is not None:
         return entry.rows
     if entry.hypothesis is None:
-        raise DataError(f"{format} needs times, and these glosses have none", entry.id, "write stm, csv, jsonl or txt")
-    what = f"{format} holds seconds, and the frame rate is not known"
-    raise UsageError(what, entry.id, "give the frame rate (--fps)")
+        what = f"The format {format} needs times, and these glosses have none."
+        raise DataError(what, entry.id, "Write stm, csv, jsonl or txt.")
+    what = f"The format {format} holds seconds, and the frame rate is not known."
+    raise UsageError(what, entry.id, "Give the frame rate with --fps.")
 
 
 def number(word: Any) -> float:
-    """The number that stands there, NaN if there is none."""
+    """A word as a number; NaN if it is none."""
     try:
         return float(word)
     except (TypeError, ValueError):
@@ -118,11 +119,11 @@ def number(word: Any) -> float:
 
 
 def complete(confidences: Sequence[float], count: int) -> tuple[float, ...]:
-    """One confidence per gloss, or none at all where one is missing."""
+    """One confidence per gloss, or none at all if one is missing."""
     found = tuple(confidences)
     return () if len(found) != count or any(math.isnan(one) for one in found) else found
 
 
 def misfit(path: str, line: int, format: str, shape: str) -> DataError:
-    """The error of a line that is not of the format."""
-    return DataError(f"the line does not fit the format {format}", f"{path}, line {line}", f"it should read: {shape}")
+    """The error for a line that does not fit the format."""
+    return DataError(f"The line does not fit the format {format}.", f"{path}, line {line}", f"It should read: {shape}")

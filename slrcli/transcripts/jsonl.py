@@ -1,4 +1,4 @@
-"""JSON lines: `{"id": ..., "glosses": [...]}`, with spans, seconds and confidences where they are known."""
+"""JSON lines: `{"id": ..., "glosses": [...]}`, with spans, seconds and confidences if they are known."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from slrcli.transcripts.words import GLOSS_COLUMNS, ID_COLUMNS, check_word
 
 
 def read(text: str, path: str) -> Iterator[Segment]:
-    """A segment per line; glosses are a list, or a text of them."""
+    """A segment per line; glosses are a list, or a text with spaces between them."""
     for line_number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -19,7 +19,7 @@ def read(text: str, path: str) -> Iterator[Segment]:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"not JSON: {error}", where, "one JSON object per line") from error
+            raise DataError(f"The line is not JSON: {error}.", where, "Write one JSON object per line.") from error
         id, glosses = _id_and_glosses(record)
         if not isinstance(id, str) or not isinstance(glosses, list) or not all(isinstance(one, str) for one in glosses):
             raise misfit(path, line_number, "jsonl", '{"id": "...", "glosses": ["...", "..."]}')
@@ -40,6 +40,6 @@ def _id_and_glosses(record: Any) -> tuple[Any, Any]:
 
 
 def write(entries: Sequence[Entry]) -> str:
-    """An object per utterance, all that is known of it in it; numbers that JSON lacks are null."""
+    """An object per utterance, with all that is known of it; NaN and infinity are null."""
     lines = (json.dumps(finite(entry.to_dict()), ensure_ascii=False, allow_nan=False) for entry in entries)
     return "".join(f"{line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""Which files come of the clips, and when each is written."""
+"""The output files of clips, and when each is written."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ TOGETHER = "glosses"  # name of the files that hold all clips, where a folder is
 
 
 class OutputPlan:
-    """The files that are to be written: `add` every clip, then `finish`.
+    """The files to write: `add` every clip, then `finish`.
 
     Attributes:
         formats: names of formats.
-        out: a file, a folder, or None: stdout.
-        written: the files that there are by now.
+        out: a file, a folder, or None for stdout.
+        written: the files written so far.
     """
 
     def __init__(self, formats: tuple[str, ...], out: Path | None, into: bool):
@@ -28,7 +28,7 @@ class OutputPlan:
         self._clips: list[TimedClip] = []
 
     def add(self, clip: TimedClip) -> None:
-        """Take a clip; what has a file of its own for it is written at once.
+        """Add a clip; in formats with one file per clip, it is written at once.
 
         Raises:
             SlrError: a file cannot be written, or a format cannot hold the clip.
@@ -40,7 +40,7 @@ class OutputPlan:
         self._clips.append(clip)
 
     def finish(self) -> str:
-        """Write the files that hold all clips; where no file is named, return what should be shown."""
+        """Write the files that hold all clips; without a file, return the text to show."""
         if self.out is None:
             return text_of(self.formats[0], self._clips)
         for name in self.formats:
@@ -56,16 +56,16 @@ class OutputPlan:
 
 
 def plan_outputs(formats: Sequence[str], out: Path | None, ids: Sequence[str]) -> OutputPlan:
-    """What is to be written, checked before anything is computed.
+    """The files to write, checked before anything is computed.
 
     Args:
-        formats: names of `FORMATS`; none: as the suffix of `out` says.
+        formats: names of `FORMATS`; empty: by the suffix of `out`.
         out: a file, a folder, or None for stdout.
-        ids: of the clips that will come.
+        ids: of the clips to come.
 
     Raises:
-        UsageError: no such format, or one that does not fit the place or the number of clips.
-        DataError: an id that a format cannot hold.
+        UsageError: a format is unknown, or does not fit the place or the number of clips.
+        DataError: a format cannot hold an id.
         DependencyError: the library of a format is not installed.
     """
     suffix = out.suffix.lower().lstrip(".") if out else ""
@@ -73,16 +73,17 @@ def plan_outputs(formats: Sequence[str], out: Path | None, ids: Sequence[str]) -
     chosen = tuple(dict.fromkeys(formats)) or (() if into or out is None else (suffix,))
     for name in chosen:
         if name not in FORMATS:
-            raise UsageError(f"there is no output format {name!r}", "--format", nearest(name, FORMATS))
+            raise UsageError(f"There is no output format {name!r}.", "--format", nearest(name, FORMATS))
     if not chosen:
-        raise UsageError("no output format is named", f"--out {out}", f"name one of {', '.join(FORMATS)} with --format")
+        fix = f"Name one of {', '.join(FORMATS)} with --format."
+        raise UsageError("No output format is named.", f"--out {out}", fix)
     if not into:
         where = f"--out {out}" if out else "--format"
         if len(chosen) > 1:
-            raise UsageError("several formats do not go into one place", where, "name a folder with --out")
+            raise UsageError("Several formats cannot be written to one file.", where, "Name a folder with --out.")
         if len(ids) > 1 and not FORMATS[chosen[0]].many:
-            what = f"a file of the format {chosen[0]} holds one clip, and there are {len(ids)}"
-            raise UsageError(what, where, "name a folder with --out")
+            what = f"A file of the format {chosen[0]} holds only one clip, and there are {len(ids)}."
+            raise UsageError(what, where, "Name a folder with --out.")
     for name in chosen:
         check_ids(name, ids)
     if "eaf" in chosen:

@@ -1,4 +1,4 @@
-"""Transcripts out of files."""
+"""Reads transcripts from files."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,14 +11,14 @@ from slrcli.transcripts.items import Segment
 
 
 def read_transcripts(path: str | Path, format: str = "auto") -> dict[str, list[str]]:
-    """The glosses of every utterance in a file, in the file's order; see `read_segments`."""
+    """The glosses of every utterance in a file, in the order of the file; see `read_segments`."""
     return {segment.id: list(segment.glosses) for segment in read_segments(path, format)}
 
 
 def read_lines(path: str | Path, format: str = "auto") -> dict[str, list[str]]:
-    """The glosses of every utterance under its number in the file, "1" the first, for files whose ids do not agree.
+    """The glosses of every utterance by its number in the file, from "1" on, for files with different ids.
 
-    Of a `txt` file every line is read as glosses alone, an empty line as an utterance without glosses.
+    In a `txt` file, every line is read as glosses without an id, and an empty line as an utterance without glosses.
 
     Raises:
         DataError, UsageError: as `read_segments`.
@@ -33,13 +33,13 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
     """The utterances of a file.
 
     Args:
-        path: UTF-8 text; a byte order mark and any line ends are tolerated. A folder, where `format` names one whose
-            files hold one utterance: all its files of that suffix, also in folders below, each called after its place.
-        format: one of `FORMATS`; "auto" goes by the suffix.
+        path: UTF-8 text; a byte order mark and any line endings are accepted. A folder, if `format` is one with one
+            utterance per file: all its files with that suffix, including subfolders, named after their paths.
+        format: one of `FORMATS`; "auto": by the suffix.
 
     Raises:
         DataError: the file cannot be read, a line does not fit the format, an id occurs twice; names file and line.
-        UsageError: unknown format.
+        UsageError: the format is unknown.
     """
     format = format_of(path, format)
     lines: dict[str, int] = {}
@@ -47,11 +47,13 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
     for segment in _below(Path(path), format) if Path(path).is_dir() else _inside(path, format):
         where = f"{path}, line {segment.line}"
         if not segment.id:
-            raise DataError("an utterance without an id", where, "give every line an id")
+            raise DataError("An utterance has no id.", where, "Give every line an id.")
         if segment.id in lines:
-            more = ", in the hypotheses too: they are not divided among segments by time" if format == "stm" else ""
+            more = " in the hypotheses too: they are not divided among segments by time" if format == "stm" else ""
             raise DataError(
-                f"the id {segment.id} occurs twice, first in line {lines[segment.id]}", where, f"make ids unique{more}"
+                f"The id {segment.id} occurs twice, first in line {lines[segment.id]}.",
+                where,
+                f"Make the ids unique{more}.",
             )
         lines[segment.id] = segment.line
         segments.append(segment)

@@ -12,12 +12,12 @@ NO_LIMIT = "1.79769e+308"  # the largest double, how Phoenix's stm files say "to
 
 
 def read(text: str, path: str) -> Iterator[Segment]:
-    """A segment per line; labels are dropped, times are not looked at."""
+    """A segment per line; labels are dropped, and times are ignored."""
     for number, words in worded(text):
         if len(words) < 5 or not is_time(words[3]) or not is_time(words[4]):
             if any(is_time(start) and is_time(end) for start, end in pairwise(words[4:])):
-                what = "the signer's name has blanks; sclite and VAC's scorer would take a time behind it for a gloss"
-                raise DataError(what, f"{path}, line {number}", "join the parts of the name, for example with _")
+                what = "The signer's name has spaces, so sclite and VAC's scorer would read a time as a gloss."
+                raise DataError(what, f"{path}, line {number}", "Join the parts of the name, for example with _.")
             raise misfit(path, number, "stm", "id channel signer start end gloss ...")
         glosses = words[5:]
         if glosses and _is_label(glosses[0]):
@@ -26,7 +26,7 @@ def read(text: str, path: str) -> Iterator[Segment]:
 
 
 def write(entries: Sequence[Entry]) -> str:
-    """A line per utterance, which lasts as long as its file."""
+    """A line per utterance, which spans its whole file."""
     return "".join(f"{_line(entry)}\n" for entry in entries)
 
 

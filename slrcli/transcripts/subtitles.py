@@ -15,17 +15,17 @@ _TAG = re.compile(r"<[^>]*>")  # WebVTT's; its text writes `<` as an entity
 
 
 def read_srt(text: str, path: str) -> Iterator[Segment]:
-    """The words of all cues in the file's order; text is taken as it stands, tags too: glosses may look like them."""
+    """The words of all cues, in the order of the file; tags are not removed, since glosses may look like them."""
     if text.strip() and not any(map(_TIMES.fullmatch, text.split("\n"))):
-        raise DataError("there is no cue in the file", path, "a cue has a line such as 00:00:01,040 --> 00:00:01,520")
+        raise DataError("The file holds no cue.", path, "Write cues with times such as 00:00:01,040 --> 00:00:01,520.")
     glosses = tuple(word for line in _cue_lines(text) for word in line.split())
     yield Segment(Path(path).stem, glosses, line=1)
 
 
 def read_vtt(text: str, path: str) -> Iterator[Segment]:
-    """The same without tags and with entities resolved; headers, styles and notes are no cues."""
+    """Like `read_srt`, without tags and with entities resolved; headers, styles and notes are not cues."""
     if not text.startswith("WEBVTT"):
-        raise DataError("the file does not begin with WEBVTT", f"{path}, line 1", "give a WebVTT file")
+        raise DataError("The file does not begin with WEBVTT.", f"{path}, line 1", "Use a WebVTT file.")
     lines = _cue_lines(text)
     glosses = tuple(word for line in lines for word in html.unescape(_TAG.sub("", line)).split())
     yield Segment(Path(path).stem, glosses, line=1)
@@ -51,7 +51,7 @@ def write_srt(entries: Sequence[Entry]) -> str:
 
 
 def write_vtt(entries: Sequence[Entry]) -> str:
-    """WebVTT (W3C): a heading, then cues; `&`, `<` and `>` mean something in their text and are written as entities."""
+    """WebVTT (W3C): a header, then cues; `&`, `<` and `>` are reserved in their text and written as entities."""
     rows = [row for entry in entries for row in rows_of(entry, "vtt")]
     cues = (f"\n{_clock(row.start, '.')} --> {_clock(row.end, '.')}\n{_escaped(row.gloss)}\n" for row in rows)
     return "WEBVTT\n" + "".join(cues)

@@ -1,9 +1,9 @@
 """Tables, csv and tsv: a header that names the columns, then a row per utterance or a row per gloss.
 
-Where the seconds of the glosses are known, a row is a gloss: frames (the end exclusive), seconds, confidence; an
-utterance without glosses has one row whose other cells are empty. Otherwise a row is an utterance, and where frames are
-known, `spans` and `confidences` stand beside `glosses`. Read are both; that a row is a gloss shows in the columns
-`gloss` and `start_frame`.
+If the seconds of the glosses are known, a row is a gloss with frames (end exclusive), seconds and confidence; an
+utterance without glosses has one row whose other cells are empty. Otherwise a row is an utterance, with columns `spans`
+and `confidences` if frames are known. Both can be read; the columns `gloss` and `start_frame` show that a row is a
+gloss.
 """
 
 import csv
@@ -18,7 +18,7 @@ GLOSS_ROW = ("id", *Row._fields)
 
 
 def read(text: str, path: str) -> Iterator[Segment]:
-    """The utterances in the order in which their ids first occur."""
+    """The utterances in the order of the first occurrence of their ids."""
     names, rows = open_table(text, path)
     id_column = need_column(names, ID_COLUMNS, path)
     if {"gloss", "start_frame"} <= set(names):
@@ -43,7 +43,7 @@ def _joined(names: Sequence[str], rows: Lines, id_column: int, path: str) -> Ite
         words = cells[gloss_column].split()
         start = number(cells[start_column])
         if len(words) > 1 or (words and start != start):
-            raise misfit(path, line, "csv", "id, one gloss or none, the frame where it starts, ...")
+            raise misfit(path, line, "csv", "id, one gloss or none, its start frame, ...")
         sure = number(None if sure_column is None else cells[sure_column])
         timed.extend((start, word, sure) for word in words)
     for id, (line, timed) in found.items():
@@ -53,14 +53,14 @@ def _joined(names: Sequence[str], rows: Lines, id_column: int, path: str) -> Ite
 
 
 def write_csv(entries: Sequence[Entry]) -> str:
-    """Comma-separated values, quoted where they must be."""
+    """Comma-separated values, quoted where necessary."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(_rows(entries))
     return buffer.getvalue()
 
 
 def write_tsv(entries: Sequence[Entry]) -> str:
-    """Tab-separated values; no cell holds a tab or a line end."""
+    """Tab-separated values; no cell holds a tab or a line break."""
     return "".join("\t".join(row) + "\n" for row in _rows(entries))
 
 

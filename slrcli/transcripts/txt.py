@@ -7,7 +7,7 @@ from slrcli.transcripts.words import worded
 
 
 def read(text: str, path: str) -> Iterator[Segment]:
-    """A segment per line; an id alone has no glosses."""
+    """A segment per line; a line with only an id has no glosses."""
     for number, (id, *glosses) in worded(text, comments=False):
         yield Segment(id, tuple(glosses), line=number)
 

@@ -1,4 +1,4 @@
-"""What every format agrees on: names of columns, lines with words, what an id and a gloss may hold."""
+"""Common rules of all formats: column names, lines of words, valid ids and glosses."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ def words_of(glosses: Glosses) -> list[str]:
 
 
 def worded(text: str, comments: bool = True) -> Iterator[tuple[int, list[str]]]:
-    """Number and words of every line that has any; lines from `;;` on are left out where the format has comments."""
+    """Number and words of every line with words; lines that begin with `;;` are skipped if the format has comments."""
     for number, line in enumerate(text.split("\n"), 1):
         words = line.split()
         if words and not (comments and words[0].startswith(COMMENT)):
@@ -27,7 +27,7 @@ def worded(text: str, comments: bool = True) -> Iterator[tuple[int, list[str]]]:
 
 
 def is_time(word: str) -> bool:
-    """Whether it reads as seconds."""
+    """Whether a word is a number of seconds."""
     try:
         return not math.isnan(float(word))
     except ValueError:
@@ -35,21 +35,21 @@ def is_time(word: str) -> bool:
 
 
 def check_word(word: str, kind: str, where: str) -> None:
-    """DataError if a gloss (or signer, or id) is empty, holds white space or cannot be written as UTF-8."""
+    """Raise a DataError if a gloss (or signer, or id) is empty, holds white space or cannot be written as UTF-8."""
     if not word or any(character.isspace() or _is_unwritable(character) for character in word):
         raise DataError(
-            f"the {kind} {word!r} is empty or holds white space", where, "join its parts, for example with '-'"
+            f"The {kind} {word!r} is empty or holds white space.", where, "Join its parts, for example with '-'."
         )
 
 
 def check_id(id: str, spaces: bool) -> None:
-    """Ids may hold blanks inside where the format allows it; never at their ends, never other white space."""
+    """Raise a DataError for an invalid id: only spaces inside it, and only with `spaces`, are allowed."""
     inner = id.replace(" ", "") if spaces else id
     if id != id.strip():
-        raise DataError(f"the id {id!r} begins or ends with white space", fix="rename it")
+        raise DataError(f"The id {id!r} begins or ends with white space.", fix="Rename it.")
     check_word(inner, "id", id)
     if id.startswith(COMMENT):
-        raise DataError(f"the id {id} would be read as a comment", fix="rename it")
+        raise DataError(f"The id {id} would be read as a comment.", fix="Rename it.")
 
 
 def _is_unwritable(character: str) -> bool:

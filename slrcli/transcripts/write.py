@@ -1,4 +1,4 @@
-"""Transcripts into files."""
+"""Writes transcripts to files."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,23 +18,23 @@ def write_transcripts(
     fps: float | None = None,
     signers: Mapping[str, str] | None = None,
 ) -> None:
-    """Write gloss lists, hypotheses or clips; the file appears whole or not at all.
+    """Write gloss lists, hypotheses or clips, atomically.
 
     Args:
-        path: where to.
-        transcripts: id -> glosses, hypothesis or clip; places and confidences go where the format has room.
-        format: one of `FORMATS`; "auto" goes by the suffix.
-        fps: frames per second of hypotheses; formats that hold seconds need it.
+        path: of the file.
+        transcripts: id -> glosses, hypothesis or clip; times and confidences are written if the format has them.
+        format: one of `FORMATS`; "auto": by the suffix.
+        fps: frames per second of hypotheses; formats with seconds need it.
         signers: id -> signer, for stm.
 
     Raises:
-        DataError: an id or a gloss that the format cannot hold, or glosses without the times that it needs.
-        UsageError: unknown format, seconds without `fps`, or several utterances for a format whose files hold one.
+        DataError: the format cannot hold an id or a gloss, or needs times that are not known.
+        UsageError: the format is unknown, needs `fps`, or holds one utterance per file and there are several.
     """
     format = format_of(path, format)
     if len(transcripts) != 1 and not FORMATS[format].many:
-        what = f"a file of the format {format} holds one utterance, and there are {len(transcripts)}"
-        raise UsageError(what, str(path), "write a file per utterance, or another format")
+        what = f"A file of the format {format} holds only one utterance, and there are {len(transcripts)}."
+        raise UsageError(what, str(path), "Write one file per utterance, or use another format.")
     known = fps if fps and math.isfinite(fps) and fps > 0 else None
     entries = [_entry(id, item, known, (signers or {}).get(id, "")) for id, item in transcripts.items()]
     atomic_write_text(path, text_of(format, entries))

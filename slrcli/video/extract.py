@@ -1,4 +1,4 @@
-"""What `slr extract` does: videos in, landmark files of the same folder structure out, and a manifest of it all."""
+"""What `slr extract` does: extract landmark files from videos in the same folder structure, with a manifest."""
 
 import json
 import time
@@ -27,14 +27,14 @@ from slrcli.video.sources import PREVIEW, Source, find_sources, fingerprint
 
 @dataclass
 class Extracted:
-    """What came of it.
+    """The result of `slr extract`.
 
     Attributes:
-        folder: where the files are.
-        done: lines of the manifest for clips extracted now.
-        failed: clips and what stood in their way.
-        skipped: clips that were done before and have not changed.
-        seconds: that it took.
+        folder: folder of the landmark files.
+        done: manifest lines of the clips extracted in this call.
+        failed: clips that failed, with their errors.
+        skipped: number of clips that were done before and have not changed.
+        seconds: duration.
     """
 
     folder: Path
@@ -45,7 +45,7 @@ class Extracted:
 
     @property
     def frames(self) -> int:
-        """Frames that were looked at now."""
+        """Number of frames processed in this call."""
         return sum(entry["frames_looked_at"] for entry in self.done)
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,20 +70,20 @@ def extract(
     overwrite: bool = False,
     stop_on_error: bool = False,
 ) -> Extracted:
-    """Extract videos and folders of pictures; one that fails does not stop the others unless that is wanted.
+    """Extract videos and folders of pictures; a clip that fails stops the others only with `stop_on_error`.
 
     Args:
         paths: videos, folders of pictures, and folders of either.
-        out: folder of the results; a clip keeps the place it had below the folder that was named.
-        options: how.
-        jobs: processes; 0: one for each core.
+        out: folder of the results; clips keep their paths relative to the named folder.
+        options: settings of the extraction.
+        jobs: processes; 0: one per core.
         preview: draw some frames of every clip, beside its file.
-        overwrite: do again what is done, and replace files that are not in the manifest.
+        overwrite: repeat what is done, and replace files that are not in the manifest.
         stop_on_error: stop at the first failure.
 
     Raises:
-        UsageError: settings without meaning, or a layout of points that MediaPipe does not give.
-        DataError: no such path, or no clip in a folder.
+        UsageError: a setting is invalid, or the layout has points that MediaPipe lacks.
+        DataError: a path does not exist, or a folder holds no clip.
         DependencyError: the extra `video` is not installed, or does not exist for this Python.
     """
     check_section(options, "extract.")
@@ -94,11 +94,13 @@ def extract(
     sources = find_sources(paths, without=out)
     manifest = Manifest.of(out)
     if manifest.damaged:
-        console.warn(f"{manifest.damaged} lines of {manifest.path} cannot be read; what they told of is done again.")
+        console.warn(f"{manifest.damaged} lines of {manifest.path} cannot be read; their clips are extracted again.")
     result = Extracted(out)
     work = list(_plan(sources, out, layout, options, preview, overwrite, manifest, result))
     if result.skipped:
-        console.note(f"{result.skipped} of {len(sources)} are done already and have not changed; --overwrite repeats.")
+        console.note(
+            f"{result.skipped} of {len(sources)} clips are done and have not changed; --overwrite repeats them."
+        )
     try:
         _run(console, work, jobs or usable_cores(), manifest, result, stop_on_error)
     finally:
@@ -126,16 +128,16 @@ def _plan(
         job = Job(source.path, target, layout, options, sheet)
         name = str(target.relative_to(out))
         if target in taken:
-            what = f"it would be written to where {taken[target]} goes: {target}"
-            result.failed.append((source.path, DataError(what, source.path, "extract it into a folder of its own")))
+            what = f"The clip would be written to the same file as {taken[target]}: {target}."
+            result.failed.append((source.path, DataError(what, source.path, "Extract it into another folder.")))
             continue
         taken[target] = source.path
         known = manifest.is_done(name, target, fingerprint(source.path), settings_of(job))
         if known and not overwrite and (sheet is None or sheet.is_file()):
             result.skipped += 1
         elif target.exists() and name not in manifest.entries and not overwrite and not _own(target, source.path):
-            what = "a file stands at its place that the manifest does not know"
-            result.failed.append((source.path, DataError(what, target, "name another folder, or use --overwrite")))
+            what = "The target exists and is not in the manifest."
+            result.failed.append((source.path, DataError(what, target, "Name another folder, or use --overwrite.")))
         else:
             yield job
 
@@ -162,7 +164,7 @@ def _run(
 
 
 def run_jobs(console: Console, work: list[Job], count: int) -> Iterator[tuple[Job, dict[str, Any] | SlrError]]:
-    """Do jobs in `count` processes, with a progress bar over their frames; each with its facts or its error."""
+    """Run jobs in `count` processes, with a progress bar over their frames; yields each with its facts or error."""
     if not work:
         return
     heard: SimpleQueue[Step] = SimpleQueue()
@@ -186,7 +188,7 @@ def _outcome(future: Future) -> dict[str, Any] | SlrError:
     except SlrError as error:
         return error
     except Exception as error:
-        return SlrError(f"something went wrong that should not: {type(error).__name__}: {error}")
+        return SlrError(f"Something went wrong that should not, a defect of slr: {type(error).__name__}: {error}.")
 
 
 def _entry(job: Job, outcome: dict[str, Any] | SlrError, result: Extracted) -> dict[str, Any]:
@@ -205,11 +207,11 @@ def _entry(job: Job, outcome: dict[str, Any] | SlrError, result: Extracted) -> d
 
 
 class Meter:
-    """One progress bar over the frames of all clips; what the clips to come hold is guessed from those before.
+    """One progress bar over the frames of all clips; the length of clips to come is estimated from those before.
 
     Args:
         task: the bar.
-        clips: how many there are.
+        clips: number of clips.
     """
 
     def __init__(self, task: Task, clips: int):
@@ -218,13 +220,13 @@ class Meter:
         self._expected: dict[Path, int] = {}
 
     def heard(self, step: Step) -> None:
-        """A process told how far its clip is."""
+        """Record the progress of a clip."""
         if step.source not in self._expected:
             self._expected[step.source] = step.expected
         self._move(step.source, step.frames)
 
     def done(self, source: Path) -> None:
-        """A clip came to its end, well or not."""
+        """Record the end of a clip, successful or not."""
         self._expected[source] = max(self._expected.get(source, 0), self._frames.get(source, 0))
         self._move(source, self._expected[source])
 

@@ -1,12 +1,12 @@
-"""One clip: from its frames to an array of a layout, what was seen on the way, and the `.npz` that holds it.
+"""The extraction of one clip: landmarks in a layout, detection rates, and the `.npz` file of the result.
 
-The file has the arrays
+The file holds the arrays
 
     features    float32 [T, D]; NaN where a point is missing
     timestamps  float64 [T]; seconds since the first frame
     layout      the name of the layout
-    fps         frames a second, the mean of a variable rate
-    size        int [2]; width and height in pixels of what x and y are shares of
+    fps         frames per second, the mean of a variable rate
+    size        int [2]; width and height in pixels of the area that x and y are fractions of
     about       JSON text: source, frames, size of the picture, rotation, detection rates, settings, versions
 """
 
@@ -32,7 +32,7 @@ from slrcli.video.frames import Frame, announced, read_frames
 from slrcli.video.holistic import PARTS, Columns, Holistic, in_square, seen
 from slrcli.video.timing import Evenly, frame_rate, variation
 
-FEW_HANDS = 0.3  # share of the frames below which hands were seen too seldom to tell signs
+FEW_HANDS = 0.3  # share of the frames below which hands were seen too rarely to recognise signs
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +42,13 @@ class Extraction:
     Attributes:
         features: float32 `[T, D]`, NaN where a point is missing.
         times: float64 `[T]`, seconds since the first frame.
-        fps: frames a second of the array; the mean where they come unevenly.
-        size: width and height in pixels of the picture, upright.
-        shares_of: width and height of what x and y are shares of.
-        rotation: degrees clockwise by which the stored pictures were turned.
-        frames: frames that were looked at.
-        seen: for each part the share of these in which it was found.
-        notes: what a person should know.
+        fps: frames per second of the array; the mean if they are uneven.
+        size: width and height of the upright picture in pixels.
+        shares_of: width and height of the area that x and y are fractions of.
+        rotation: clockwise rotation of the stored pictures, in degrees.
+        frames: number of frames processed.
+        seen: for each part, the share of these frames in which it was found.
+        notes: remarks for the user.
     """
 
     features: np.ndarray
@@ -95,13 +95,13 @@ def extract(
 
     Args:
         path: the video or the folder.
-        layout: the array's; one of MediaPipe's points.
-        options: see `ExtractConfig`; its `layout` is not looked at.
-        watch: called with every frame that is looked at and its points `[543, 4]` in shares of the picture.
+        layout: of the array, with MediaPipe's points.
+        options: see `ExtractConfig`; its `layout` is ignored.
+        watch: called with every processed frame and its points `[543, 4]` in fractions of the picture.
 
     Raises:
-        DataError: the clip cannot be read to its end, its size changes, or nobody is seen in any frame.
-        UsageError: a layout of other points.
+        DataError: the clip cannot be read completely, its size changes, or nobody is seen in any frame.
+        UsageError: the layout has other points.
         DependencyError: a library of the extra `video` is missing.
     """
     columns = Columns.of(layout)
@@ -112,8 +112,8 @@ def extract(
     with Holistic() as holistic, closing(read_frames(path, options.max_side, options.picture_fps)) as frames:
         for frame in _thinned(frames, rate, options.fps):
             if last is not None and last.size != frame.size:
-                what = "the pictures change their size from {}x{} to {}x{}".format(*last.size, *frame.size)
-                raise DataError(what, path, "cut the video where they do")
+                what = "The size of the pictures changes from {}x{} to {}x{}.".format(*last.size, *frame.size)
+                raise DataError(what, path, "Cut the video at that point.")
             last = frame
             points = holistic(frame.image)
             watch(frame, points)
@@ -121,8 +121,8 @@ def extract(
             for part, there in seen(points).items():
                 course.counts[part] += there
     if last is None or not any(course.counts.values()):
-        what = f"no person is seen in any of the {course.frames} frames"
-        raise DataError(what, path, "look at the video: is the signer in it, large enough, and upright?")
+        what = f"No person is seen in any of the {course.frames} frames."
+        raise DataError(what, path, "Check the video: is the signer in it, large enough, and upright?")
     times = np.array(course.times)
     shares = {part: count / course.frames for part, count in course.counts.items()}
     return Extraction(
@@ -154,14 +154,14 @@ def to_npz(found: Extraction, layout: Layout, about: dict[str, Any]) -> bytes:
 
 
 def write_npz(path: Path, found: Extraction, layout: Layout, about: dict[str, Any]) -> int:
-    """Write the file of one clip at once or not at all; gives its size in bytes."""
+    """Write the file of one clip atomically; returns its size in bytes."""
     data = to_npz(found, layout, about)
     atomic_write_bytes(path, data)
     return len(data)
 
 
 def library_versions() -> dict[str, str]:
-    """What the numbers depend on."""
+    """The versions of the libraries that the values depend on."""
     names = ("mediapipe", "av", "numpy")
     installed = {item.metadata["Name"]: item.version for item in map(metadata.distribution, names)}
     return {"slrcli": __version__, "python": platform.python_version(), "platform": sys.platform, **installed}
@@ -187,8 +187,8 @@ def _note(course: _Course, time: float, points: np.ndarray, evenly: Evenly | Non
 def _notes(times: np.ndarray, shares: dict[str, float], rate: float, options: ExtractConfig) -> Iterator[str]:
     uneven = variation(times)
     if uneven:
-        yield f"{uneven}; --fps makes it even"
+        yield f"The frame rate is variable ({uneven}); --fps makes it even."
     if options.fps > rate > 0:
-        yield f"the video has {rate:.4g} frames a second, fewer than the {options.fps:g} that are wanted"
+        yield f"The video has {rate:.4g} frames per second, fewer than the requested {options.fps:g}."
     if max(shares["left_hand"], shares["right_hand"]) < FEW_HANDS:
-        yield f"hands are seen in {max(shares['left_hand'], shares['right_hand']):.0%} of the frames at most"
+        yield f"Hands are seen in at most {max(shares['left_hand'], shares['right_hand']):.0%} of the frames."

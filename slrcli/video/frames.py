@@ -1,7 +1,7 @@
 """Frames of videos and of folders of pictures: upright RGB pictures with their times.
 
-What a video says about itself is applied: rotation (as telephones store it), pixels that are not square, and the time
-at which each frame is shown, which need not come at even steps.
+The metadata of a video are applied: rotation (as stored by telephones), non-square pixels, and the time of each frame,
+which may be uneven.
 """
 
 import re
@@ -24,8 +24,8 @@ MOST_MISSING = 0.05  # share of the announced frames that may be missing before 
 LONGEST_PAUSE = 120.0  # seconds from one frame to the next; beyond it the times are damaged
 RAW = re.compile(r"[1-9]\d{0,4}x[1-9]\d{0,4}(@\d{1,3}(\.\d+)?)?")  # WIDTHxHEIGHT@FPS
 SLACK = 0.5  # seconds by which announced and actual length may differ in any case
-AGAIN = "copy or record it again"
-AS_THEY_COME = "send webm, mpegts or yuv4mpeg, which can be read as they come (mp4 cannot), or RGB frames with --raw"
+AGAIN = "Copy or record it again."
+AS_THEY_COME = "Send webm, mpegts or yuv4mpeg, which can be read as a stream (mp4 cannot), or RGB frames with --raw."
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +33,10 @@ class Frame:
     """One picture of a clip.
 
     Attributes:
-        image: uint8 `[height, width, 3]`, RGB, upright, perhaps smaller than it was.
+        image: uint8 `[height, width, 3]`, RGB, upright, possibly reduced.
         time: seconds since the first frame.
-        size: width and height in pixels before it was made smaller, upright and with square pixels.
-        rotation: degrees clockwise by which the stored picture was turned.
+        size: width and height in pixels before reduction, upright and with square pixels.
+        rotation: clockwise rotation of the stored picture, in degrees.
     """
 
     image: np.ndarray
@@ -47,17 +47,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class Announced:
-    """What a clip says of itself before it is read; 0 where it says nothing."""
+    """The length and frame rate that a clip announces; 0 if unknown."""
 
     frames: int
     fps: float
 
 
 def announced(path: Path, picture_fps: float = FRAMES_PER_SECOND) -> Announced:
-    """How many frames a clip should have.
+    """The number of frames that a clip should have.
 
     Raises:
-        DataError: it cannot be read, or there is no picture in it.
+        DataError: the clip cannot be read, or holds no picture.
     """
     if path.is_dir():
         return Announced(len(pictures_in(path)), picture_fps)
@@ -68,15 +68,15 @@ def announced(path: Path, picture_fps: float = FRAMES_PER_SECOND) -> Announced:
 
 
 def read_frames(path: Path, max_side: int, picture_fps: float = FRAMES_PER_SECOND) -> Generator[Frame, None, None]:
-    """The frames of a video or of a folder of pictures, in the order they are shown.
+    """The frames of a video or of a folder of pictures, in order of time.
 
     Args:
         path: the video or the folder.
-        max_side: larger pictures are made so many pixels long.
-        picture_fps: frames a second of a folder of pictures.
+        max_side: larger pictures are reduced to this length in pixels.
+        picture_fps: frames per second of a folder of pictures.
 
     Raises:
-        DataError: no video, no picture in it, cut short, damaged, or too large.
+        DataError: the file is not a video, has no pictures, is truncated, damaged, or too large.
         DependencyError: PyAV or Pillow is not installed.
     """
     if path.is_dir():
@@ -92,10 +92,10 @@ def read_frames(path: Path, max_side: int, picture_fps: float = FRAMES_PER_SECON
 
 
 def decode_stream(container: Any, stream: Any, where: str | Path, max_side: int) -> Iterator[Frame]:
-    """The frames of an open video; damaged packets are passed over while they are few.
+    """The frames of an open video; a few damaged packets are skipped.
 
     Raises:
-        DataError: no frame at all, too many damaged packets, or a picture that is too large.
+        DataError: there is no frame, too many packets are damaged, or a picture is too large.
     """
     av = need("av")
     stream.thread_type = "SLICE"  # one process a core: threads would only compete
@@ -116,39 +116,39 @@ def decode_stream(container: Any, stream: Any, where: str | Path, max_side: int)
             if last is not None and time <= last:
                 time = last + 1 / rate
             if last is not None and time - last > LONGEST_PAUSE:
-                raise DataError(f"the times of the frames jump by {time - last:.0f} seconds", where, AGAIN)
+                raise DataError(f"The times of the frames jump by {time - last:.0f} seconds.", where, AGAIN)
             last, count = time, count + 1
             yield _frame(picture, stream, time, max_side, where)
     if not count:
-        raise DataError("the video has no frame that can be decoded", where, AGAIN)
+        raise DataError("The video has no frame that can be decoded.", where, AGAIN)
     if broken > max(MOST_BROKEN * packets, 1):
-        raise DataError(f"{broken} of {packets} packets of the video are damaged", where, AGAIN)
+        raise DataError(f"{broken} of {packets} packets of the video are damaged.", where, AGAIN)
 
 
 def open_stream(file: BinaryIO, raw: str = "") -> tuple[Any, Any]:
-    """A video that comes in through a pipe.
+    """Open a video from a pipe.
 
     Args:
-        file: where it comes from; it is read forwards only.
-        raw: `WIDTHxHEIGHT@FPS` of bare RGB frames, 8 bits a colour; "" where the stream itself says what it is.
+        file: the pipe, which is only read forwards.
+        raw: `WIDTHxHEIGHT@FPS` of raw RGB frames, 8 bits per colour; "" if the stream has a header.
 
     Returns:
         PyAV's container and its stream of pictures.
 
     Raises:
-        DataError: no video that can be read without going back.
-        UsageError: `raw` says something else.
+        DataError: the stream is not a video that can be read without seeking.
+        UsageError: `raw` has another form.
     """
     av = need("av")
     if raw and not RAW.fullmatch(raw):
-        fix = "write it as WIDTHxHEIGHT@FPS, such as 640x480@25"
-        raise UsageError(f"this is no size and rate of bare frames: {raw}", "--raw", fix)
+        fix = "Write it as WIDTHxHEIGHT@FPS, such as 640x480@25."
+        raise UsageError(f"{raw!r} is not a size and rate of raw frames.", "--raw", fix)
     size, _, fps = raw.partition("@")
     options = {"video_size": size, "pixel_format": "rgb24", "framerate": fps or f"{FRAMES_PER_SECOND:g}"}
     try:
         container = av.open(file, format="rawvideo" if raw else None, options=options if raw else {})
     except (av.FFmpegError, ValueError) as error:
-        raise DataError(f"no video comes in through the pipe: {_said(error)}", "stdin", AS_THEY_COME) from error
+        raise DataError(f"There is no video in the pipe: {_said(error)}.", "stdin", AS_THEY_COME) from error
     return container, _stream(container, "stdin")
 
 
@@ -158,9 +158,9 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         container = av.open(str(path))
     except FileNotFoundError as error:
-        raise DataError("there is no such video", path) from error
+        raise DataError("There is no such video.", path) from error
     except (av.FFmpegError, ValueError) as error:
-        raise DataError(f"this is no video, or it is damaged: {_said(error)}", path, AGAIN) from error
+        raise DataError(f"This is not a video, or it is damaged: {_said(error)}.", path, AGAIN) from error
     with container:
         yield container
 
@@ -170,10 +170,10 @@ def _stream(container: Any, where: str | Path) -> Any:
     streams = [item for item in container.streams.video if not _is_cover(item)]
     if not streams:
         sound = " (only sound)" if container.streams.audio else ""
-        raise DataError(f"there are no moving pictures in the file{sound}", where, "name the video itself")
+        raise DataError(f"The file has no video stream{sound}.", where, "Name the video itself.")
     context = streams[0].codec_context
     if context is None:
-        raise DataError("the video is coded in a way that PyAV does not know", where, "convert it to mp4 (H.264)")
+        raise DataError("PyAV does not know the codec of the video.", where, "Convert it to mp4 (H.264).")
     _check_pixels(context.width, context.height, where)
     return streams[0]
 
@@ -190,7 +190,7 @@ def _packets(container: Any, stream: Any, where: str | Path) -> Iterator[Any]:
     try:
         yield from container.demux(stream)
     except av.FFmpegError as error:
-        raise DataError(f"the video breaks off: {_said(error)}", where, AGAIN) from error
+        raise DataError(f"The video ends with an error: {_said(error)}.", where, AGAIN) from error
 
 
 def _frame(picture: Any, stream: Any, time: float, max_side: int, where: str | Path) -> Frame:
@@ -220,10 +220,10 @@ def _check_whole(container: Any, stream: Any, count: int, last: float, path: Pat
     rate = float(stream.average_rate or FRAMES_PER_SECOND)
     slack = max(1, MOST_MISSING * stream.frames, SLACK * rate)
     if stream.frames and count < stream.frames - slack:
-        raise DataError(f"the video is cut short: {count} of {stream.frames} frames are there", path, AGAIN)
+        raise DataError(f"The video is truncated: it has {count} of {stream.frames} frames.", path, AGAIN)
     seconds = _seconds(container, stream)
     if not stream.frames and seconds and last + 1 / rate < seconds - max(SLACK, MOST_MISSING * seconds):
-        raise DataError(f"the video is cut short: {last:.1f} of {seconds:.1f} seconds are there", path, AGAIN)
+        raise DataError(f"The video is truncated: it has {last:.1f} of {seconds:.1f} seconds.", path, AGAIN)
 
 
 def _read_pictures(folder: Path, max_side: int, fps: float) -> Iterator[Frame]:
@@ -237,20 +237,22 @@ def _read_pictures(folder: Path, max_side: int, fps: float) -> Iterator[Frame]:
                 _check_pixels(*stored.size, path)
                 image = ImageOps.exif_transpose(stored).convert("RGB")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"the picture cannot be read: {_said(error)}", path, AGAIN) from error
+            raise DataError(f"The picture cannot be read: {_said(error)}.", path, AGAIN) from error
         if size not in (None, image.size):
-            what = "the pictures are of different sizes: {}x{} and {}x{}".format(*size, *image.size)
-            raise DataError(what, f"{first}, {path}", "one folder holds the frames of one clip")
+            what = "The pictures have different sizes: {}x{} and {}x{}.".format(*size, *image.size)
+            raise DataError(what, f"{first}, {path}", "Put the frames of each clip into a folder of their own.")
         size, first = image.size, first or path
         image.thumbnail((max_side, max_side))
         yield Frame(np.ascontiguousarray(image), number / fps, size)
     if size is None:
-        raise DataError("the folder holds no pictures", folder)
+        raise DataError("The folder holds no pictures.", folder)
 
 
 def _check_pixels(width: int, height: int, where: str | Path) -> None:
     if width * height > LARGEST:
-        raise DataError(f"the pictures are {width} x {height} pixels large", where, "make the video smaller first")
+        raise DataError(
+            f"The pictures are too large: {width} x {height} pixels.", where, "Reduce the size of the video first."
+        )
 
 
 def _said(error: Exception) -> str:

@@ -1,7 +1,7 @@
-"""MediaPipe Holistic: one picture after the other -> 543 points, and from these a row of a layout.
+"""MediaPipe Holistic: 543 points per picture, and the columns of a layout made of them.
 
-Complexity 1 is the one whose models lie in the wheel; nothing is downloaded. The network follows a person from picture
-to picture, so every clip needs a fresh one.
+The models of complexity 1 are part of the wheel; nothing is downloaded. The network tracks a person from picture to
+picture, so every clip needs a new one.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ STARTS = {part: sum(list(PARTS.values())[:number]) for number, part in enumerate
 
 
 class Holistic:
-    """Points of pictures that follow each other; to be used in a `with`.
+    """Points of consecutive pictures; a context manager.
 
     Raises:
         DependencyError: MediaPipe is not installed, or does not exist for this Python.
@@ -48,8 +48,8 @@ class Holistic:
             image: uint8 `[height, width, 3]`, RGB, contiguous.
 
         Returns:
-            Float32 `[543, 4]`: pose, left hand, right hand, face; x and y in shares of the picture, z on the scale of
-            x, visibility (1 for all but the pose). NaN where a part was not found.
+            Float32 `[543, 4]`: pose, left hand, right hand, face; x and y in fractions of the picture, z on the scale
+            of x, visibility (1 for all but the pose). NaN where a part was not found.
         """
         found = self._network.process(image)
         points = np.full((POINTS, len(COORDINATES)), np.nan, np.float32)
@@ -63,12 +63,12 @@ class Holistic:
 
 
 def seen(points: np.ndarray) -> dict[str, bool]:
-    """Which parts are there, of points `[543, 4]`."""
+    """The parts found in points `[543, 4]`."""
     return {part: not np.isnan(points[start, 0]) for part, start in STARTS.items()}
 
 
 def in_square(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Points in shares of the square around a picture of `size` (width, height), which has it in its middle."""
+    """Points in fractions of the square around a centred picture of `size` (width, height)."""
     width, height = size
     side = max(width, height)
     moved = points.copy()
@@ -80,11 +80,11 @@ def in_square(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Which point and coordinate stands in each of a layout's position columns.
+    """The point and coordinate of each position column of a layout.
 
     Attributes:
-        layout: whose columns.
-        point, coordinate: places in `[543, 4]`, each int `[positions]`.
+        layout: the layout of the columns.
+        point, coordinate: indices into `[543, 4]`, each int `[positions]`.
     """
 
     layout: Layout
@@ -96,7 +96,7 @@ class Columns:
         """The columns of a layout.
 
         Raises:
-            UsageError: the layout has something that MediaPipe does not give.
+            UsageError: the layout has points or coordinates that MediaPipe lacks.
         """
         known = load_layout(NAMES_OF).by_name
         points, coordinates = [], []
@@ -104,10 +104,8 @@ class Columns:
             own = known.get(group.name)
             coordinates_known = {*COORDINATES, *CONFIDENCES}.issuperset(group.coordinates)
             if own is None or not set(own.points).issuperset(group.points) or not coordinates_known:
-                what = (
-                    f"MediaPipe Holistic does not give what the layout {layout.name} wants in its group {group.name!r}"
-                )
-                raise UsageError(what, fix=f"videos become {', '.join(video_layouts())}, or a layout of their points")
+                what = f"MediaPipe Holistic lacks points or coordinates of layout {layout.name}, group {group.name!r}."
+                raise UsageError(what, fix=f"Use one of {', '.join(video_layouts())}, or a layout of their points.")
             for name in group.points:
                 for coordinate in group.coordinates:
                     points.append(STARTS[group.name] + own.index(name))
@@ -119,11 +117,11 @@ class Columns:
         return np.ascontiguousarray(points[:, self.point, self.coordinate])
 
     def complete(self, positions: np.ndarray) -> np.ndarray:
-        """A clip's positions with their derivatives, `[T, D]`, where the layout stores any."""
+        """A clip's positions with their derivatives, if the layout stores any, `[T, D]`."""
         count = self.layout.stored_derivatives
         return np.hstack([positions, derivatives(positions, count)]) if count else positions
 
 
 def video_layouts() -> list[str]:
-    """Names of the shipped layouts that videos can be brought into."""
+    """Names of the shipped layouts that videos can be extracted to."""
     return [name for name in list_layouts() if name.startswith("mediapipe-")]

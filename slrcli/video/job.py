@@ -1,4 +1,4 @@
-"""What one process does with one clip: extract it, write it, tell how far it is. Light to import: no torch."""
+"""The work of one process on one clip: extract it, write it, report progress. Light to import: no torch."""
 
 import time
 from collections.abc import Callable
@@ -27,8 +27,8 @@ class Job:
         source: the video or the folder of pictures.
         target: the `.npz` to write.
         layout: of the array.
-        options: how.
-        preview: where to draw some frames; None: nowhere.
+        options: settings of the extraction.
+        preview: file for a drawing of some frames; None: no drawing.
     """
 
     source: Path
@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Step:
-    """How far a clip is: frames looked at so far, and how many there should be (0: not known)."""
+    """Progress of a clip: frames processed so far, and the expected number (0: not known)."""
 
     source: Path
     frames: int
@@ -48,7 +48,7 @@ class Step:
 
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """What the numbers depend on besides the clip, as plain values."""
+    """All that the values depend on besides the clip, as plain values."""
     return {**asdict(job.options), "layout": job.layout.name}
 
 
@@ -56,10 +56,10 @@ def run_job(job: Job, tell: Callable[[Step], None] = lambda step: None) -> dict[
     """Extract one clip and write it.
 
     Returns:
-        The facts of the clip, `bytes` and `took` among them, as the manifest has them.
+        The facts of the clip as in the manifest, including `bytes` and `took`.
 
     Raises:
-        SlrError: see `extract`, and what the file system refuses.
+        SlrError: see `extract`; or a file cannot be written.
     """
     start = time.monotonic()
     sheet = Preview() if job.preview else None

@@ -1,4 +1,4 @@
-"""Videos among what is decoded: the landmarks of each as a feature file, in the layout that the recogniser wants."""
+"""Landmarks of videos for decoding: a feature file for each, in the layout of the recogniser."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from slrcli.video.library import need_all
 def landmarks_of(
     console: Console, videos: Sequence[Path], layout: Layout, options: ExtractConfig | None, jobs: int, folder: Path
 ) -> dict[Path, Path | SlrError]:
-    """For each video the feature file made of it in `folder`, or the error that stood in its way."""
+    """For each video its feature file in `folder`, or the error."""
     try:
         check_layout(layout)
         need_all()
@@ -31,10 +31,10 @@ def landmarks_of(
 
 
 def check_layout(layout: Layout) -> None:
-    """DataError where a checkpoint wants other points than MediaPipe finds in pictures."""
+    """Raise a DataError if a checkpoint needs points that MediaPipe lacks."""
     try:
         Columns.of(layout)
     except UsageError as error:
-        what = f"the checkpoint wants the layout {layout.name} ({layout.width} columns), which videos do not become"
-        fix = f"decode feature files of that layout, or train on {', '.join(video_layouts())}"
+        what = f"The checkpoint needs the layout {layout.name} ({layout.width} columns), which videos do not give."
+        fix = f"Decode feature files of that layout, or train on {', '.join(video_layouts())}."
         raise DataError(what, fix=fix) from error

@@ -1,4 +1,4 @@
-"""The libraries of the extra `video`: had where they are needed, and kept quiet."""
+"""The libraries of the extra `video`: loaded on demand, and kept quiet."""
 
 import importlib.util
 import os
@@ -12,13 +12,13 @@ from slrcli.errors import DependencyError
 
 NEWEST_PYTHON = (3, 12)  # that MediaPipe 0.10.14 was built for; later versions carry no models
 ELSEWHERE = (
-    "extract in an environment of Python 3.12 (python3.12 -m venv extract && extract/bin/pip install 'slrcli[video]'): "
-    "the arrays it writes are read under any Python"
+    "Extract with Python 3.12 (python3.12 -m venv extract && extract/bin/pip install 'slrcli[video]'); "
+    "any Python reads the arrays."
 )
 
 
 def need(module: str) -> ModuleType:
-    """A library of the extra, or a DependencyError that says what to do."""
+    """A library of the extra; a DependencyError with a remedy if it is missing."""
     name = module.partition(".")[0]
     _check_python(name)
     try:
@@ -28,15 +28,15 @@ def need(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         raise _missing(name) from error
     except ImportError as error:  # it is there, and a library of the system that it uses is not
-        fix = "install what is missing; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"
-        raise DependencyError(f"the library {name} cannot be loaded: {error}", fix=fix) from error
+        fix = "Install what is missing; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0."
+        raise DependencyError(f"The library {name} cannot be loaded: {error}.", fix=fix) from error
 
 
 def need_all() -> None:
-    """DependencyError unless the whole extra is there; nothing is loaded for it.
+    """Raise a DependencyError unless the whole extra is installed; nothing is loaded.
 
     Raises:
-        DependencyError: a library that is not installed, or a Python that MediaPipe does not exist for.
+        DependencyError: a library is not installed, or MediaPipe does not exist for this Python.
     """
     for module in ("mediapipe", "av", "PIL"):
         _check_python(module)
@@ -46,9 +46,9 @@ def need_all() -> None:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Nothing is heard of what libraries write to stdout and stderr past Python, nor of their warnings.
+    """Suppress the output of libraries to stdout and stderr, even from outside Python, and their warnings.
 
-    It turns the file descriptors of the whole process aside, so nobody else should be writing at the time.
+    It redirects the file descriptors of the whole process, so nothing else should write at the same time.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -71,9 +71,11 @@ def _check_python(name: str) -> None:
     if name == "mediapipe" and sys.version_info[:2] > NEWEST_PYTHON:
         running = ".".join(map(str, sys.version_info[:2]))
         raise DependencyError(
-            f"MediaPipe with its models does not exist for Python {running}, only up to 3.12", fix=ELSEWHERE
+            f"MediaPipe with its models exists only up to Python 3.12, and this is Python {running}.", fix=ELSEWHERE
         )
 
 
 def _missing(name: str) -> DependencyError:
-    return DependencyError(f"videos need the library {name}, which is not installed", fix="pip install 'slrcli[video]'")
+    return DependencyError(
+        f"Videos need the library {name}, which is not installed.", fix="pip install 'slrcli[video]'"
+    )

@@ -1,14 +1,14 @@
-"""`manifest.jsonl`: what was extracted into a folder, from what and how; one JSON object a line, a line a clip.
+"""`manifest.jsonl`: the record of an extraction, with one line (a JSON object) per clip.
 
 target        the file, below the folder
-source        where the clip was, and `fingerprint`: its files, bytes and time of change
-settings      what it was extracted with
-error         what stood in the way; then nothing of what follows is there
+source        path of the clip, and `fingerprint`: its files, bytes and time of change
+settings      settings of the extraction
+error         why it failed; then the following keys are absent
 frames, fps, seconds, size, rotation, notes
-seen          for pose, left_hand, right_hand and face the share of frames in which they were found
+seen          share of the frames in which pose, left_hand, right_hand and face were found
 bytes         size of the file
-took          seconds that it took
-versions      of what the numbers depend on
+took          duration in seconds
+versions      of the libraries that the values depend on
 """
 
 import json
@@ -26,7 +26,7 @@ class Manifest:
     Attributes:
         path: the file.
         entries: target -> its line.
-        damaged: lines that could not be read; what they told of is done again.
+        damaged: number of lines that could not be read; their clips are extracted again.
     """
 
     def __init__(self, path: Path, entries: dict[str, dict[str, Any]], damaged: int = 0):
@@ -34,7 +34,7 @@ class Manifest:
 
     @classmethod
     def of(cls, folder: Path) -> "Manifest":
-        """The manifest of an output folder; an empty one where there is none yet."""
+        """The manifest of an output folder; an empty one if there is none yet."""
         path = folder / NAME
         entries, damaged = {}, 0
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
@@ -55,11 +55,11 @@ class Manifest:
         return same and file.is_file() and file.stat().st_size == entry.get("bytes")
 
     def put(self, entry: dict[str, Any]) -> None:
-        """Take in the line of a clip, in place of an older one."""
+        """Add the line of a clip, replacing an older one."""
         self.entries[entry["target"]] = entry
 
     def add(self, entry: dict[str, Any]) -> None:
-        """The same, and write the line at once behind the others, where it outlives a process that is killed."""
+        """Like `put`, and append the line to the file at once, so that it survives a killed process."""
         self.put(entry)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
@@ -67,7 +67,7 @@ class Manifest:
             file.write((b"\n" if torn else b"") + _line(entry).encode())
 
     def save(self) -> None:
-        """Write all lines at once, by target."""
+        """Write all lines atomically, sorted by target."""
         atomic_write_text(self.path, "".join(_line(self.entries[target]) for target in sorted(self.entries)))
 
 

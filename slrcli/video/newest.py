@@ -1,4 +1,4 @@
-"""Frames of a running stream: a thread reads them, and who is slow gets the newest rather than the next."""
+"""Frames of a running stream, read by a thread; a slow consumer gets the newest frame instead of the next."""
 
 import threading
 from collections import deque
@@ -11,15 +11,15 @@ Item = TypeVar("Item")
 
 
 class Newest(Generic[Item]):
-    """What a thread reads from `source`; one is kept, and a newer one takes its place. To be used in a `with`.
+    """Items that a thread reads from `source`; one is kept, and a newer one replaces it. A context manager.
 
     Args:
-        source: read to its end in a thread of its own; what it raises is raised where it is awaited.
-        drop: whether a newer item replaces one that nobody has taken yet; otherwise the source has to wait.
+        source: read to its end in a thread of its own; its errors are raised where items are awaited.
+        drop: whether a newer item replaces one that was not taken yet; otherwise the source has to wait.
 
     Attributes:
-        came: items that were read.
-        dropped: those that nobody got to see.
+        came: number of items read.
+        dropped: number of items replaced before they were taken.
     """
 
     def __init__(self, source: Iterable[Item], drop: bool = True):
@@ -42,7 +42,7 @@ class Newest(Generic[Item]):
         self._thread.join(PATIENCE)
 
     def __iter__(self) -> Iterator[Item]:
-        """Each time the newest item; ends when the source has, the last item included."""
+        """The newest item each time, up to and including the last item of the source."""
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._kept or self._ended)

@@ -1,4 +1,4 @@
-"""A sheet of some frames of a clip with what was found drawn over them, so that a person sees whether it worked."""
+"""A sheet of some frames of a clip with the landmarks drawn over them, to check an extraction by eye."""
 
 import io
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ class _Still:
 
 
 class Preview:
-    """Gathers a few stills, spread over a clip whose length need not be known; `watch` fits `extract`."""
+    """Collects a few stills, spread over a clip of unknown length; `watch` is an argument for `extract`."""
 
     def __init__(self) -> None:
         self._stills: list[_Still] = []
         self._every, self._count = 1, 0
 
     def watch(self, frame: Frame, points: np.ndarray) -> None:
-        """Take in a frame and its points `[543, 4]`, in shares of the picture."""
+        """Add a frame and its points `[543, 4]` in fractions of the picture."""
         if self._count % self._every == 0:
             self._stills.append(_Still(_small(frame.image), frame.time, points))
             if len(self._stills) >= 4 * PICTURES:  # too many: keep every second, and fewer from now on
@@ -43,7 +43,7 @@ class Preview:
         self._count += 1
 
     def png(self, title: str) -> bytes:
-        """The sheet as a PNG file; `title` stands above it."""
+        """The sheet as a PNG file, with `title` above it."""
         need("PIL")
         from PIL import Image, ImageDraw
 

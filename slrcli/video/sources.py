@@ -1,4 +1,4 @@
-"""What counts as a clip to extract: a video file, or a folder of pictures; and what it is called."""
+"""The clips to extract, which are video files or folders of pictures, and their names."""
 
 import os
 import re
@@ -19,7 +19,7 @@ class Source:
 
     Attributes:
         path: the video, or the folder of pictures.
-        name: where its result goes below the output folder, without a suffix; never leads out of it.
+        name: path of its result below the output folder, without a suffix; never leads out of it.
     """
 
     path: Path
@@ -35,22 +35,22 @@ def is_source(path: Path) -> bool:
 
 
 def find_sources(paths: Sequence[Path], without: Path | None = None) -> list[Source]:
-    """The clips that paths mean: videos themselves, and of folders all videos and folders of pictures below them.
+    """The clips under some paths: videos themselves, and all videos and folders of pictures below folders.
 
-    What a folder holds keeps its place below that folder. A folder `1` that is alone in its parent, as in Phoenix-2014,
-    is called by its parent's name.
+    Clips keep their paths relative to the folder. A folder `1` that is alone in its parent, as in Phoenix-2014, is
+    named after its parent.
 
     Args:
         paths: files and folders.
-        without: a folder whose inside is no source (the output).
+        without: a folder that is not searched (the output).
 
     Raises:
-        DataError: a path that is not there, or a folder without clips.
+        DataError: a path does not exist, or a folder holds no clips.
     """
     found: list[Source] = []
     for path in paths:
         if not path.exists():
-            raise DataError("there is no such file or folder", path)
+            raise DataError("There is no such file or folder.", path)
         if not path.is_dir() or is_source(path):
             found.append(Source(path, _name(Path(path.resolve().name), path)))
             continue
@@ -58,7 +58,7 @@ def find_sources(paths: Sequence[Path], without: Path | None = None) -> list[Sou
         if not inside:
             kinds = ", ".join(suffix.removeprefix(".") for suffix in VIDEOS)
             raise DataError(
-                "the folder holds no videos", path, f"videos are {kinds}; or folders of png or jpg pictures"
+                "The folder holds no videos.", path, f"Videos end in {kinds}, or are folders of png or jpg pictures."
             )
         found += inside
     return found
@@ -88,7 +88,7 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def fingerprint(path: Path) -> dict[str, int]:
-    """What changes when a source does: files, bytes and the time of the last change in nanoseconds."""
+    """The state of a source, to detect changes: files, bytes and the time of the last change in nanoseconds."""
     files = pictures_in(path) if path.is_dir() else [path]
     facts = [item.stat() for item in files]
     return {

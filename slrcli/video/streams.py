@@ -1,4 +1,4 @@
-"""Frames that come in while they are filmed: from a camera or through a pipe."""
+"""Live frames from a camera or a pipe."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,9 +21,9 @@ class Stream:
     """A running stream.
 
     Attributes:
-        frames: as they come.
-        fps: how many a second there should be.
-        name: for people.
+        frames: the frames as they arrive.
+        fps: nominal frames per second.
+        name: for messages.
     """
 
     frames: Iterable[Frame]
@@ -32,33 +32,33 @@ class Stream:
 
 
 def camera(index: int, max_side: int, clock: Callable[[], float] = time.monotonic) -> Stream:
-    """A camera of this machine, through OpenCV, which MediaPipe brings along.
+    """A camera of this machine, through OpenCV, which MediaPipe installs.
 
     Args:
-        index: which one, from 0.
-        max_side: larger pictures are made so many pixels long.
-        clock: seconds; pictures get the time at which they came.
+        index: number of the camera, from 0.
+        max_side: larger pictures are reduced to this length in pixels.
+        clock: returns seconds; pictures get the time of their arrival.
 
     Raises:
-        DataError: there is no such camera, or another program has it.
+        DataError: there is no such camera, or another program uses it.
         DependencyError: OpenCV is not installed.
     """
     cv2 = need("cv2")
     with silence():
         device = cv2.VideoCapture(index)
     if not device.isOpened():
-        fix = "connect one, or end what uses it; --camera-index names another, --pipe takes a stream instead"
-        raise DataError("there is no camera that can be opened", f"camera {index}", fix)
+        fix = "Connect one, or close the program that uses it. Or choose another with --camera-index, or use --pipe."
+        raise DataError("No camera can be opened.", f"camera {index}", fix)
     told = float(device.get(cv2.CAP_PROP_FPS))
     fps = told if 1 <= told <= MOST_FPS else FRAMES_PER_SECOND
     return Stream(_filmed(device, max_side, clock, index), fps, f"camera {index}")
 
 
 def pipe(file: BinaryIO, raw: str, max_side: int) -> Stream:
-    """A video that comes in through a pipe; see `open_stream`.
+    """A video from a pipe; see `open_stream`.
 
     Raises:
-        DataError: no video that can be read without going back.
+        DataError: the stream is not a video that can be read without seeking.
     """
     container, stream = open_stream(file, raw)
     fps = float(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
@@ -70,7 +70,7 @@ def in_real_time(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Frame]:
-    """Frames no sooner than their times say, as a camera would give them: a recording may come faster."""
+    """Delay frames to their times, as from a camera, since a recording may arrive faster."""
     start = None
     for frame in frames:
         start = clock() - frame.time if start is None else start
@@ -107,6 +107,6 @@ def _filmed(device, max_side: int, clock: Callable[[], float], index: int) -> It
             if scale < 1:
                 picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             yield Frame(np.ascontiguousarray(picture[..., ::-1]), now - start, (width, height))
-        raise DataError("the camera gives no pictures any more", f"camera {index}", "look at its cable")
+        raise DataError("The camera gives no more pictures.", f"camera {index}", "Check its cable.")
     finally:
         device.release()

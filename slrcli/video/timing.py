@@ -1,4 +1,4 @@
-"""Frames that come when they come, turned into rows at even steps of time."""
+"""Resamples frames with uneven times to a constant frame rate."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ UNEVEN = 1.5  # steps that differ from the usual one by more than this factor ma
 
 
 class Evenly:
-    """Rows at a constant frame rate, from rows with times: on a straight line between the two nearest in time.
+    """Rows at a constant frame rate, from rows with times, by linear interpolation between the two nearest in time.
 
-    Where one of the two lacks a point, the nearer one decides; within longer gaps all is missing.
+    If one of the two lacks a point, the nearer one is taken; within longer gaps everything is missing.
 
     Args:
-        fps: rows a second that come out.
+        fps: rows per second of the result.
     """
 
     def __init__(self, fps: float):
@@ -21,10 +21,10 @@ class Evenly:
         self._last: tuple[float, np.ndarray] | None = None
 
     def push(self, time: float, row: np.ndarray) -> np.ndarray:
-        """The rows `[n, ...]` that are settled by a new one.
+        """The rows `[n, ...]` that a new input row makes final.
 
         Args:
-            time: seconds since the beginning, later than the one before.
+            time: seconds since the beginning, later than the previous one.
             row: float32, of any shape.
         """
         if self._last is None:
@@ -49,16 +49,16 @@ def _between(t0: float, a: np.ndarray, t1: float, b: np.ndarray, time: float) ->
 
 
 def frame_rate(times: np.ndarray) -> float:
-    """Frames a second of `times [T]` in seconds; 0 for a single one."""
+    """Frames per second of `times [T]` in seconds; 0 for a single frame."""
     return (len(times) - 1) / float(times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
 
 
 def variation(times: np.ndarray) -> str:
-    """Said of a variable frame rate, between which steps it varies; "" for an even one."""
+    """The range of the time steps of a variable frame rate; "" for an even one."""
     steps = np.diff(times)
     if len(steps) < 2:
         return ""
     usual = float(np.median(steps))
     if steps.max() <= UNEVEN * usual and steps.min() >= usual / UNEVEN:
         return ""
-    return f"variable frame rate: {1000 * steps.min():.0f} to {1000 * steps.max():.0f} ms from frame to frame"
+    return f"{1000 * steps.min():.0f} to {1000 * steps.max():.0f} ms from frame to frame"

@@ -134,7 +134,9 @@ def test_a_page_is_refused_where_a_file_stands_before_anything_is_computed(slr, 
     assert result.exit_code == 1 and "not a folder" in result.stderr and "checkpoint" not in result.stderr
     (tmp_path / "taken" / "index.html").mkdir(parents=True)
     result = slr("eval", "--data-dir", corpus, "--report", tmp_path / "taken")
-    assert result.exit_code == 1 and "a folder stands where" in result.stderr and "checkpoint" not in result.stderr
+    assert (
+        result.exit_code == 1 and "This is a folder, not a file" in result.stderr and "checkpoint" not in result.stderr
+    )
 
 
 def test_eval_json_is_one_document_that_adds_up(slr, corpus):
@@ -322,7 +324,7 @@ def test_without_a_dev_split_all_of_train_may_be_learnt_from(slr, tmp_path):
     assert result.exit_code == 2 and "optim.choose=last" in result.stderr and not (tmp_path / "r").exists()
     result = slr("train", *options, "--set", "optim.choose=last")
     assert result.exit_code == 0 and "24 training utterances" in result.stderr
-    assert "all of train is learnt from, a tenth of it also watched" in result.stderr
+    assert "training uses all of train, and a tenth of it also serves as dev" in result.stderr
     result = slr("train", "--data-dir", corpus, "--epochs", "1", "--set", "data.dev_share=0.25", "-o", tmp_path / "q")
     assert result.exit_code == 0 and "18 training utterances" in result.stderr
 

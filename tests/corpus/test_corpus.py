@@ -155,7 +155,7 @@ def test_what_cannot_be_recognised_says_what_would_be(tmp_path):
         open_corpus(tmp_path, "phoenix2014tt")
     with pytest.raises(DataError, match="no such folder"):
         open_corpus(tmp_path / "missing")
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="No corpus folder"):
         open_corpus("")
     with pytest.raises(DataError, match="--annotations"):
         open_corpus(write(tmp_path / "a.csv", "id,glosses\n"))
@@ -178,10 +178,10 @@ def test_two_tables_for_one_split_or_for_all_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (PHOENIX + "a|b|c|A\nd|e\n", r"2 columns, the header has 4.*line 3"),
+        (PHOENIX + "a|b|c|A\nd|e\n", r"2 columns, the header 4.*line 3"),
         (PHOENIX + "a|b|c|A|B\n", r"5 columns.*line 2"),
-        (PHOENIX + "|b|c|A\n", r"without an id.*line 2"),
-        ("id|folder\na|b\n", r"no column is named glosses or gloss.*line 1.*id, folder"),
+        (PHOENIX + "|b|c|A\n", r"has no id.*line 2"),
+        ("id|folder\na|b\n", r"No column is named glosses or gloss.*line 1.*id, folder"),
         ("", "empty"),
         (PHOENIX, "no utterance"),
         (PHOENIX.encode() + b"a|b|c|\xfcBER\n", r"0xfc at position 34.*line 2"),
@@ -229,7 +229,7 @@ def test_repeated_ids_and_empty_annotations_are_kept_for_the_checks(tmp_path):
     "id", ["../x", "/etc/x", "a/../b", "a//b", ".", "..", "a\\b", "a\0b", "C:x", "a\x1b[2Jb", "a/"]
 )
 def test_an_id_that_leads_elsewhere_is_refused(tmp_path, id):
-    with pytest.raises(DataError, match="cannot be the name"):
+    with pytest.raises(DataError, match="cannot be a file name"):
         check_id(id, "here")
     phoenix(tmp_path, train="good A")
     table = tmp_path / "annotations/manual/train.corpus.csv"

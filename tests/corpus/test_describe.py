@@ -132,7 +132,7 @@ def test_files_that_cannot_be_read_are_counted_with_their_reason(corpus):
     (corpus / "features/dev/d.npy").write_bytes(b"")
     result = slr("corpus", corpus)
     assert result.exit_code == 1 and "2 feature files cannot be read" in result.stderr
-    assert f"{broken}: the feature file is damaged or cut short" in result.stderr.replace("\n", " ")
+    assert f"{broken}: The feature file is damaged or cut short" in result.stderr.replace("\n", " ")
     assert summary_of(corpus)["all"]["clips"] == 5
 
 
@@ -216,9 +216,9 @@ def test_what_cannot_be_divided_is_told():
     items = [Utterance("a", ("A",), None, "s"), Utterance("a", ("B",), None, "t"), Utterance("b", ("C",))]
     with pytest.raises(DataError, match="1 ids occur more than once: a"):
         divide(items, "sentence", 0.1, 0, 1)
-    with pytest.raises(DataError, match="not known who signs: b"):
+    with pytest.raises(DataError, match="no known signer: b"):
         divide(items[1:], "signer", 0.1, 0, 1)
-    with pytest.raises(DataError, match="not known who signs: a"):
+    with pytest.raises(DataError, match="no known signer: a"):
         divide([replace(items[0], signer="Unknown "), replace(items[1], id="c")], "signer", 0.5, 0, 1)
     with pytest.raises(UsageError, match="Did you mean 'signer'"):
         divide(items, "signers", 0.1, 0.1, 1)
@@ -290,7 +290,7 @@ def test_a_table_of_ones_own_becomes_the_usual_layout(tmp_path):
         (["--dev", "0.2", "--out", "x"], "Use --split-by"),
         (["--column", "id"], "names no column"),
         (["--column", "idd=Clip"], "Did you mean 'id'"),
-        (["--split-by", "colour", "--out", "x"], "a corpus cannot be split by 'colour'"),
+        (["--split-by", "colour", "--out", "x"], "A corpus cannot be split by 'colour'"),
     ],
 )
 def test_contradictions_are_usage_errors(corpus, tmp_path, monkeypatch, flags, said):

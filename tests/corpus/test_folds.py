@@ -64,7 +64,7 @@ def test_no_sentence_is_both_learnt_and_held_out(utterances, k, seed):
     distinct = {item.glosses for item in utterances}
     if len(distinct) < k:
         with pytest.raises(
-            DataError, match=f"{k} folds need as many distinct sentences, and there are {len(distinct)}"
+            DataError, match=f"{k} folds need at least {k} distinct sentences, and there are {len(distinct)}"
         ):
             sentence_folds(utterances, k, seed)
         return
@@ -131,7 +131,7 @@ def test_folds_that_are_none_are_refused(text):
 @given(UTTERANCES, st.integers(2, 6), st.integers(0, 3))
 def test_folds_of_utterances_are_even_whatever_their_sentences(utterances, k, seed):
     if len(utterances) < k:
-        with pytest.raises(DataError, match="as many utterances"):
+        with pytest.raises(DataError, match="at least 2 utterances"):
             utterance_folds(utterances, k, seed)
         return
     folds = utterance_folds(utterances, k, seed)

@@ -163,7 +163,7 @@ def test_isl_cslrt_has_a_folder_of_takes_for_every_row(tmp_path):
     write(tmp_path / "corpus_csv_files/ISL Corpus sign glosses.csv", text)
     files = [clip(tmp_path / f"features/are you free today/{take}.npy") for take in ("1", "2")]
     corpus = open_corpus(tmp_path)
-    assert corpus.format == "isl-cslrt" and "all utterances are taken as train" in corpus.notes[0]
+    assert corpus.format == "isl-cslrt" and "All utterances are taken as train" in corpus.notes[0]
     assert [(item.id, item.features) for item in corpus.split("train")] == [
         ("are you free today/1", files[0]),
         ("are you free today/2", files[1]),
@@ -183,11 +183,11 @@ def test_columns_may_be_named(tmp_path):
     table = write(tmp_path / "mine.csv", OWN)
     with pytest.raises(DataError, match="slr corpus --column"):
         open_corpus(tmp_path)
-    with pytest.raises(DataError, match=r"mine\.csv, line 1.*the header has: clip name, who, signed, part"):
+    with pytest.raises(DataError, match=r"mine\.csv, line 1.*The header has: clip name, who, signed, part"):
         open_corpus(tmp_path, annotations=table)
     corpus = open_corpus(tmp_path, columns=COLUMNS)
     assert [(item.id, item.signer, item.split) for item in corpus.split("dev")] == [("c2", "bob", "dev")]
-    with pytest.raises(DataError, match="no column is named nobody"):
+    with pytest.raises(DataError, match="No column is named nobody"):
         open_corpus(tmp_path, annotations=table, columns={**COLUMNS, "signer": "nobody"})
     with pytest.raises(UsageError, match=r"--column.*Did you mean 'signer'"):
         open_corpus(tmp_path, columns={"singer": "Who"})
@@ -210,7 +210,7 @@ def test_a_corpus_toml_says_it_to_every_command(tmp_path):
     [
         ("format = 1", "format should be a text"),
         ("colums = {}", "Did you mean 'columns'"),
-        ("[columns]\nname = 'x'", "name some of id"),
+        ("[columns]\nname = 'x'", "Known columns: id"),
         ("format =", "not TOML"),
         ("format = 'phonix2014'", "Did you mean 'phoenix2014"),
         ("features = 'nowhere'", "no such folder"),

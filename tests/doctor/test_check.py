@@ -196,7 +196,7 @@ def test_every_option_of_the_command_for_data_changes_something(corpus, tmp_path
     assert command("data", "--data-dir", corpus, "--normaliser", "nothing").exit_code == 2
     assert command("data", "--data-dir", corpus / "nowhere").exit_code in (1, 2)
     missing = command("data", "--data-dir", corpus, "--features", tmp_path / "nowhere")
-    assert missing.exit_code == 1 and "there is no such folder" in missing.stderr and not missing.stdout
+    assert missing.exit_code == 1 and "There is no such folder" in missing.stderr and not missing.stdout
 
 
 def test_the_distributions_are_drawn_and_stand_in_json(corpus):

@@ -259,15 +259,15 @@ def test_files_of_other_toolkits_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("ngram 2=2", "ngram 2=3", "line 16.*2 n-grams of 2 tokens, the head announces 3"),
+        ("ngram 2=2", "ngram 2=3", "line 16.*2 n-grams of 2 tokens, but the header announces 3"),
         ("-0.2 A \\end-", "-0.2 A", "line 15.*2 tokens"),
-        ("-0.2 A \\end-", "x A \\end-", "line 15.*'x' is no logarithm"),
-        ("-0.2 A \\end-", "nan A \\end-", "line 15.*no logarithm"),
-        ("-0.2 A \\end-", "0.2 A \\end-", "line 15.*no logarithm of a probability"),
+        ("-0.2 A \\end-", "x A \\end-", "line 15.*'x' is not a logarithm"),
+        ("-0.2 A \\end-", "nan A \\end-", "line 15.*not a logarithm"),
+        ("-0.2 A \\end-", "0.2 A \\end-", "line 15.*not the logarithm of a probability"),
         ("-0.2 A \\end-", "-0.2 <s> A", "line 15.*twice"),
         ("\\2-grams:", "\\3-grams:", "line 13.*2-grams"),
         ("\n\\end\\\n", "\n", "line 16.*tokens"),
-        ("\\data\\", "data", "no line reads"),
+        ("\\data\\", "data", "it has no line"),
         ("ngram 2=2", "ngram 3=2", "line 5.*2 tokens"),
         ("-0.5\t</s>", "-0.5\tB", "does not know </s>"),
     ],
@@ -439,12 +439,12 @@ def test_a_table_of_several_splits_is_taken_whole_with_a_word(slr, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 2, "no text is named"),
+        ([], 2, "No text is named"),
         (["missing.txt"], 1, "missing.txt"),
         (["a.txt", "--order", "9"], 2, "1 to 6"),
         (["a.txt", "--perplexity", "a.txt"], 1, "not an ARPA file"),
-        (["a.txt", "--perplexity", "x", "--out", "y"], 2, "leave one of the two out"),
-        (["a.doc"], 2, "unknown transcript format"),
+        (["a.txt", "--perplexity", "x", "--out", "y"], 2, "Leave one of the two out"),
+        (["a.doc"], 2, "There is no transcript format"),
         (["a.txt", "--normaliser", "phoenix"], 2, "phoenix2014"),
     ],
 )

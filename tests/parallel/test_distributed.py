@@ -129,7 +129,7 @@ def test_processes_share_an_evaluation_and_say_its_result_once(corpus, alone, tm
 @pytest.mark.slow
 def test_a_mistake_is_told_once_and_by_name_where_one_process_makes_it(tmp_path):
     code, _, err = run(2, "train", "--data-dir", tmp_path / "nowhere")
-    assert code == 1 and err.count("there is no such folder") == 1 and "Error in process" not in err
+    assert code == 1 and err.count("There is no such folder") == 1 and "Error in process" not in err
     code, _, err = run(2, "train", "--data-dir", tmp_path, "--seeds", 2)
     assert code == 1 and "without torchrun" in err
 

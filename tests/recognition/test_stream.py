@@ -107,12 +107,12 @@ def test_frames_come_whole_however_their_bytes_are_parted(writing, cuts, frames,
     [
         (np.zeros(13, np.float32).tobytes(), "within a frame, 12 bytes"),
         (as_npy(np.zeros((4, 6), np.float32)), r"float32 \[4, 6\]"),
-        (as_npy(np.asfortranarray(np.zeros((4, 5), np.float32))), "column by column"),
+        (as_npy(np.asfortranarray(np.zeros((4, 5), np.float32))), "column-major order"),
         (as_npy(np.zeros((4, 5), np.int64)), "int64"),
         (as_npy(np.zeros((4, 5), np.float32))[:40], "within its header"),
         (b"\x93NUMPY\x01\x00\x04\x00nonsense" + b" " * 40, "header of the array cannot be read"),
-        (b"1 2 3 4 5\n1 2 3 4\n" + b" " * 40, "4 numbers, the recogniser wants 5"),
-        (b"1 2 3 4 5\n1 2 x 4 5\n" + b" " * 40, "not a line of numbers"),
+        (b"1 2 3 4 5\n1 2 3 4\n" + b" " * 40, "4 numbers, but the recogniser needs 5"),
+        (b"1 2 3 4 5\n1 2 x 4 5\n" + b" " * 40, "does not consist of numbers"),
     ],
 )
 def test_what_is_no_frames_is_named(data, said):

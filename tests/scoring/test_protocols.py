@@ -200,7 +200,7 @@ def test_systems_of_one_quality_seldom_differ_significantly():
 
 
 def test_different_references_are_not_compared():
-    with pytest.raises(DataError, match="same references"):
+    with pytest.raises(DataError, match="different references"):
         compare(score({"a": ["X"]}, {"a": ["X"]}), score({"a": ["Y"]}, {"a": ["X"]}))
 
 

@@ -238,16 +238,16 @@ def test_layouts_are_shipped_names_or_files_seen_from_the_corpus(corpus, tmp_pat
 
 
 WRONG = {
-    "fps of text": ('fps = "fast"', "fps cannot be"),
-    "fps of truth": ("fps = true", "fps cannot be"),
-    "fps below 0": ("fps = -25", "fps cannot be"),
-    "fps of nothing known": ("fps = nan", "fps cannot be"),
-    "fps without an end": ("fps = inf", "fps cannot be"),
-    "a layout of numbers": ("layout = 3", "layout should be a text"),
-    "a normaliser of numbers": ("normaliser = 1", "normaliser should be a text"),
-    "a layout that there is not": ('layout = "kinect-21"', "there is no layout named 'kinect-21'"),
+    "fps of text": ('fps = "fast"', "frame rate .fps. cannot be"),
+    "fps of truth": ("fps = true", "frame rate .fps. cannot be"),
+    "fps below 0": ("fps = -25", "frame rate .fps. cannot be"),
+    "fps of nothing known": ("fps = nan", "frame rate .fps. cannot be"),
+    "fps without an end": ("fps = inf", "frame rate .fps. cannot be"),
+    "a layout of numbers": ("layout = 3", "layout must be a text"),
+    "a normaliser of numbers": ("normaliser = 1", "normaliser must be a text"),
+    "a layout that there is not": ('layout = "kinect-21"', "There is no layout 'kinect-21'"),
     "a normaliser that there is not": ('normaliser = "phoenix"', "There is no gloss normaliser 'phoenix'"),
-    "a key that there is not": ("frames = 3", "unknown key"),
+    "a key that there is not": ("frames = 3", "key 'frames' is unknown"),
 }
 
 

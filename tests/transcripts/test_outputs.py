@@ -228,7 +228,7 @@ def test_a_file_is_written_in_the_format_of_its_suffix(tmp_path):
         (["srt"], None, ["a", "b"], UsageError, "one clip"),
         (["csv", "ctm"], None, ["a"], UsageError, "name a folder"),
         ([], "x.srt", ["a", "b"], UsageError, "name a folder"),
-        ([], "folder", ["a"], UsageError, "name one of txt"),
+        ([], "folder", ["a"], UsageError, "Name one of txt"),
         (["ctm"], "folder", ["a b"], DataError, "white space"),
     ],
 )

@@ -141,9 +141,9 @@ def test_a_folder_of_files_of_one_clip_is_read_where_its_format_is_named(tmp_pat
     for id, glosses in wanted.items():
         write_transcripts(tmp_path / f"{id}.{format}", {id: timed(glosses)}, fps=25)
     assert read_transcripts(tmp_path, format) == wanted
-    with pytest.raises(DataError, match=f"this is a folder.*{format}"):
+    with pytest.raises(DataError, match=f"This is a folder.*{format}"):
         read_transcripts(tmp_path)
-    with pytest.raises(UsageError, match="holds one utterance"):
+    with pytest.raises(UsageError, match="holds only one utterance"):
         write_transcripts(tmp_path / f"x.{format}", {id: timed(glosses) for id, glosses in wanted.items()}, fps=25)
 
 
@@ -162,13 +162,13 @@ def test_tables_are_parted_by_any_mark_and_may_have_blank_rows(tmp_path, mark, s
     found = [(one.id, one.signer, one.glosses, one.line) for one in read_segments(tmp_path / f"t.{suffix}")]
     assert found == [("a", "S", ("X", "Y"), 4), ("b", "", (), 7)]
     (tmp_path / f"t.{suffix}").write_text("\n".join([*rows, "c,X"]).replace(",", mark))
-    with pytest.raises(DataError, match=rf"2 columns, the header has 3.*t\.{suffix}, line 9"):
+    with pytest.raises(DataError, match=rf"2 columns, the header 3.*t\.{suffix}, line 9"):
         read_transcripts(tmp_path / f"t.{suffix}")
 
 
 def test_an_error_after_a_quoted_cell_of_several_lines_names_the_line_of_its_row(tmp_path):
     (tmp_path / "t.csv").write_text('id;note;glosses\na;"two\nlines";X\nb;Y\n')
-    with pytest.raises(DataError, match=r"2 columns, the header has 3.*line 4"):
+    with pytest.raises(DataError, match=r"2 columns, the header 3.*line 4"):
         read_transcripts(tmp_path / "t.csv")
 
 
@@ -215,16 +215,16 @@ def test_ids_that_no_reader_would_find_again_are_refused(tmp_path, format, id):
         ("trn", "A B\n", "does not fit the format trn"),
         ("trn", "A ()\n", "does not fit the format trn"),
         ("csv", "", "empty"),
-        ("csv", "id,words\na,X\n", "no column is named glosses or gloss.*id, words"),
-        ("csv", "id,glosses\na,X,Y\n", "3 columns, the header has 2.*line 2"),
+        ("csv", "id,words\na,X\n", "No column is named glosses or gloss.*id, words"),
+        ("csv", "id,glosses\na,X,Y\n", "3 columns, the header 2.*line 2"),
         ("csv", 'id,glosses\n"a,X\n', "not a table.*line"),
-        ("csv", "id,glosses\n,X\n", "without an id.*line 2"),
-        ("tsv", "id\tglosses\na\n", "1 columns, the header has 2"),
+        ("csv", "id,glosses\n,X\n", "has no id.*line 2"),
+        ("tsv", "id\tglosses\na\n", "1 columns, the header 2"),
         ("csv", "id,gloss,start_frame\na,X,\n", "does not fit the format csv.*line 2"),
         ("csv", "id,gloss,start_frame\na,X Y,3\n", "does not fit the format csv.*line 2"),
-        ("eaf", "<A/>", "no tier is called glosses"),
+        ("eaf", "<A/>", "No tier has the name glosses"),
         ("eaf", "A", "not an ELAN file"),
-        ("srt", "A B\n", "there is no cue"),
+        ("srt", "A B\n", "holds no cue"),
         ("vtt", "A B\n", "does not begin with WEBVTT"),
         ("jsonl", '{"id": "a"\n', "not JSON.*line 1"),
         ("jsonl", "[" * 100_000 + "\n", "not JSON"),
@@ -241,9 +241,9 @@ def test_a_line_that_does_not_fit_is_named(tmp_path, format, text, said):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(DataError, match=r"cannot read the file.*none\.stm"):
+    with pytest.raises(DataError, match=r"The file cannot be read.*none\.stm"):
         read_transcripts(tmp_path / "none.stm")
-    with pytest.raises(UsageError, match=r"unknown transcript format 'doc'.*stm, ctm"):
+    with pytest.raises(UsageError, match=r"There is no transcript format 'doc'.*stm, ctm"):
         read_transcripts(tmp_path / "x.doc")
     (tmp_path / "latin.stm").write_bytes("a 1 s 0 1 GRÜN\n".encode("latin-1"))
     with pytest.raises(DataError, match="not UTF-8"):
@@ -319,9 +319,9 @@ def test_what_is_no_regular_file_is_written_and_not_replaced(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SlrError, match="cannot write the file"):
+    with pytest.raises(SlrError, match="The file cannot be written"):
         atomic_write_text(tmp_path / "file" / "a.txt", "x")
-    with pytest.raises(SlrError, match="a folder stands where a file should be written"):
+    with pytest.raises(SlrError, match="This is a folder, not a file"):
         atomic_write_text(tmp_path, "x")
 
 
@@ -332,14 +332,14 @@ def test_a_place_is_found_unfit_before_anything_is_written(tmp_path):
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
     with pytest.raises(SlrError, match="not a folder"):
         require_place(tmp_path / "file" / "deep" / "a.txt")
-    with pytest.raises(SlrError, match="a folder stands where"):
+    with pytest.raises(SlrError, match="This is a folder, not a file"):
         require_place(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="rights do not bind the superuser")
 def test_a_folder_without_rights_is_found_unfit(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
-    with pytest.raises(SlrError, match="no rights to write there"):
+    with pytest.raises(SlrError, match="it is not writable"):
         require_place(tmp_path / "locked" / "new" / "a.txt")
 
 

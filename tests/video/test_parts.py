@@ -293,7 +293,7 @@ def test_a_manifest_knows_what_is_done_and_has_not_changed(tmp_path):
     print_, settings = {"files": 1, "bytes": 5, "changed_ns": 7}, {"fps": 0.0, "layout": "mediapipe-258"}
     manifest = Manifest.of(tmp_path)
     manifest.put({"target": "a.npz", "fingerprint": print_, "settings": settings, "bytes": 5})
-    manifest.put({"target": "b.npz", "fingerprint": print_, "settings": settings, "error": "no person"})
+    manifest.put({"target": "b.npz", "fingerprint": print_, "settings": settings, "error": "No person"})
     manifest.save()
     again = Manifest.of(tmp_path)
     assert again.is_done("a.npz", file, print_, settings)
@@ -323,7 +323,7 @@ def test_a_line_that_is_added_stands_in_the_file_at_once_and_beside_a_torn_one(t
 @pytest.mark.parametrize("raw", ["foo", "640x480@", "0x480@25", "640x480@25fps", "640,480"])
 def test_a_size_of_bare_frames_that_is_none_is_named(raw):
     pytest.importorskip("av")
-    with pytest.raises(UsageError, match="bare frames"):
+    with pytest.raises(UsageError, match="raw frames"):
         open_stream(io.BytesIO(b""), raw)
 
 

@@ -80,7 +80,7 @@ def test_hands_that_are_not_in_the_picture_are_missing(upright):
     for name in ("pose", "face"):
         assert np.isfinite(upright.features[:, LAYOUT.by_name[name].columns]).all()
     assert upright.seen == {"pose": 1.0, "left_hand": 0.0, "right_hand": 0.0, "face": 1.0}
-    assert any("hands are seen in 0%" in note for note in upright.notes)
+    assert any("Hands are seen in at most 0%" in note for note in upright.notes)
 
 
 def test_times_size_and_frame_rate_are_those_of_the_video(upright):
@@ -142,7 +142,9 @@ def test_times_of_a_variable_frame_rate_are_kept_or_made_even(photograph, tmp_pa
     times = [0, 0.04, 0.08, 0.2, 0.24, 0.28, 0.4]
     path = write_video(tmp_path / "clip.mp4", [photograph[::2, ::2]] * 7, times=times)
     found = landmarks(path)
-    assert found.times == pytest.approx(times, abs=1e-3) and any("variable frame rate" in note for note in found.notes)
+    assert found.times == pytest.approx(times, abs=1e-3) and any(
+        "frame rate is variable" in note for note in found.notes
+    )
     even = landmarks(path, ExtractConfig(fps=10))
     assert even.times == pytest.approx(np.arange(5) / 10) and even.fps == 10 and even.frames <= 7
 
@@ -173,7 +175,7 @@ def test_what_cannot_be_read_is_told_by_its_reason(photograph, tmp_path):
     write_video(tmp_path / "nobody.mp4", [nobody()] * 3)
     reasons = {
         "text.mp4": "no video", "empty.mp4": "no video", "sound.mp4": "only sound", "cut.webm": "cut short",
-        "sizes": "different sizes", "huge": "8000 x 6000", "damaged": "cannot be read", "nobody.mp4": "no person",
+        "sizes": "different sizes", "huge": "8000 x 6000", "damaged": "cannot be read", "nobody.mp4": "No person",
         "gone.mp4": "no such",
     }  # fmt: skip
     for name, reason in reasons.items():
@@ -234,7 +236,7 @@ def test_a_batch_keeps_its_folders_lists_failures_and_ends_in_1(batch):
     assert read_features(root / "out" / "one.npz").shape == (8, 1629)
     assert read_features(root / "out" / "deep" / "two.npz").shape == (5, 1629)
     assert "deep/two" in done.stdout and "2 clips" in done.stdout
-    assert "no person is seen" in done.stderr and "this is no video" in done.stderr
+    assert "No person is seen" in done.stderr and "This is not a video" in done.stderr
     assert "2 clips could not be extracted" in done.stderr
     assert not (root / "out" / "nobody.npz").exists() and not list((root / "out").rglob(".slr-*"))
 
@@ -253,7 +255,7 @@ def test_the_manifest_tells_what_was_done_and_what_was_not(batch):
     assert one["seen"]["pose"] == 1.0 and one["seen"]["left_hand"] == 0.0
     assert one["settings"]["layout"] == "mediapipe-1629" and one["versions"]["mediapipe"] == "0.10.14"
     assert one["bytes"] == (batch[0] / "out" / "one.npz").stat().st_size
-    assert "no person" in entries["nobody.npz"]["error"] and "frames" not in entries["nobody.npz"]
+    assert "No person" in entries["nobody.npz"]["error"] and "frames" not in entries["nobody.npz"]
 
 
 def test_the_preview_shows_frames_with_the_skeleton_over_them(batch):
@@ -292,7 +294,7 @@ def test_foreign_files_and_clips_of_one_name_are_refused(photograph, tmp_path):
     (tmp_path / "out" / "a.npz").write_text("mine")
     done = slr("extract", tmp_path / "in", "--out", tmp_path / "out", "--jobs", 1)
     assert done.exit_code == 1 and (tmp_path / "out" / "a.npz").read_text() == "mine"
-    assert "the manifest does not know" in done.stderr and "it would be written to where" in done.stderr
+    assert "is not in the manifest" in done.stderr and "would be written to the same file as" in done.stderr
 
 
 def test_an_interruption_keeps_what_is_done_and_leaves_nothing_half_written(photograph, tmp_path):
@@ -365,7 +367,7 @@ def test_a_video_is_decoded_as_its_landmarks_are(batch, checkpoint):
 
 def test_a_checkpoint_of_other_points_says_which_it_wants(batch, tmp_path):
     done = slr("decode", batch[0] / "in" / "one.mp4", "--model", write_checkpoint(tmp_path, generic_layout(22)))
-    assert done.exit_code == 1 and "the checkpoint wants the layout generic-22" in done.stderr
+    assert done.exit_code == 1 and "The checkpoint needs the layout generic-22" in done.stderr
 
 
 # Running streams

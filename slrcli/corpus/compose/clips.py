@@ -1,11 +1,11 @@
-"""Labelled clips of single signs, from any of three forms.
+"""Labelled clips of single signs, in any of three forms.
 
-- an `.npz` pack: all frames end to end in `x [N, D]`, one entry a clip in `length` and `gloss` (or `sign`, `label`),
+- an `.npz` pack: all frames joined in `x [N, D]`, one entry per clip in `length` and `gloss` (or `sign`, `label`),
   and, if known, in `signer` (`speaker`, `subject`, `session`) and `split` (`part`, `subset`);
 - a corpus whose utterances have one gloss each: its folder, or an annotation table;
-- a folder a gloss: `GLOSS/clip.npy`, or `GLOSS/SIGNER/clip.npy`.
+- one folder per gloss: `GLOSS/clip.npy`, or `GLOSS/SIGNER/clip.npy`.
 
-What cannot be used is left out with its reason and stops nothing.
+Clips that cannot be used are left out, with the reason.
 """
 
 import hashlib
@@ -35,10 +35,10 @@ class Clip:
 
     Attributes:
         id: its name, unique among the clips.
-        gloss: what is signed; no white space.
-        signer: who signs, or `UNKNOWN`.
-        split: the split it has to stay in; empty where none is said.
-        load: gives its frames, float32 `[T, D]`; DataError if they cannot be read.
+        gloss: its gloss, without white space.
+        signer: its signer, or `UNKNOWN`.
+        split: the split it has to stay in; empty if the source names none.
+        load: returns its frames, float32 `[T, D]`; raises a DataError if they cannot be read.
     """
 
     id: str
@@ -53,8 +53,8 @@ class Collection:
     """The clips of a source.
 
     Attributes:
-        clips: in an order that depends on the source's content alone.
-        left_out: where -> why something of the source is no usable clip.
+        clips: in an order that depends only on the content of the source.
+        left_out: place in the source -> why there is no usable clip.
     """
 
     clips: tuple[Clip, ...]
@@ -62,17 +62,17 @@ class Collection:
 
 
 def read_clips(source: Path, signer_pattern: str = "", layout: Layout | None = None) -> Collection:
-    """The labelled clips of a source; see the module's first lines.
+    """The labelled clips of a source, in one of the three forms described above.
 
     Args:
         source: a pack, a table, or a folder.
-        signer_pattern: a regular expression that finds the signer in the name of a clip, its first group if it has
-            one; "" takes what the source says.
-        layout: that files which name their points are brought into; None leaves them as they are.
+        signer_pattern: a regular expression that finds the signer in the name of a clip (its first group, if it has
+            one); "" takes the signers of the source.
+        layout: target layout of files that name their points; None keeps them as they are.
 
     Raises:
-        DataError: it is none of the three forms, or holds no clip.
-        UsageError: the pattern is no regular expression.
+        DataError: the source has none of the three forms, or holds no usable clip.
+        UsageError: the pattern is not a regular expression.
     """
     if source.suffix.lower() == ".npz" and source.is_file():
         collection = _pack(source)
@@ -81,12 +81,13 @@ def read_clips(source: Path, signer_pattern: str = "", layout: Layout | None = N
     elif source.is_dir():
         collection = _folder(source, layout)
     else:
-        raise DataError("there is no such file or folder of clips", source, "check the name")
+        raise DataError("There is no such file or folder of clips.", source, "Check the name.")
     if signer_pattern:
         collection = replace(collection, clips=tuple(_named_signers(collection.clips, signer_pattern)))
     if not collection.clips:
-        reason = next(iter(collection.left_out.items()), ("", "nothing there is a clip of one sign"))
-        raise DataError(f"no clip can be used: {': '.join(filter(None, reason))}", source, "see slr compose --help")
+        reason = next(iter(collection.left_out.items()), ("", "it holds no clip of a single sign"))
+        shown = ": ".join(filter(None, reason)).removesuffix(".")
+        raise DataError(f"No clip can be used: {shown}.", source, "See slr compose --help.")
     return collection
 
 
@@ -99,11 +100,11 @@ def _named_signers(clips: tuple[Clip, ...], pattern: str) -> Iterator[Clip]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"not a regular expression: {error}", f"--signer-pattern {pattern}") from error
+        raise UsageError(f"The pattern is not a regular expression: {error}.", f"--signer-pattern {pattern}") from error
     for clip in clips:
         match = compiled.search(clip.id)
         if not match:
-            raise DataError(f"the pattern {pattern!r} finds no signer", clip.id, "mend --signer-pattern")
+            raise DataError(f"The pattern {pattern!r} finds no signer.", clip.id, "Correct --signer-pattern.")
         yield replace(clip, signer=match[1] if compiled.groups else match[0])
 
 
@@ -120,12 +121,12 @@ def _pack(path: Path) -> Collection:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as pack:
             found = {key: pack[key] for key in pack.files if key in {"x", "length", *_KEYS}}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"the pack cannot be read: {error}", path, "write it with numpy.savez") from error
+        raise DataError(f"The pack cannot be read: {error}.", path, "Write it with numpy.savez.") from error
     glosses, signers, splits = (_first(found, keys) for keys in (GLOSS_KEYS, SIGNER_KEYS, SPLIT_KEYS))
     x, length = found.get("x"), found.get("length")
     if x is None or length is None or glosses is None:
         wanted = f"x, length and {' or '.join(GLOSS_KEYS)}"
-        raise DataError(f"a pack of clips has {wanted}; this one has {', '.join(found) or 'none of them'}", path)
+        raise DataError(f"A pack of clips holds {wanted}; this one holds {', '.join(found) or 'none of them'}.", path)
     entries = [array for array in (length, glosses, signers, splits) if array is not None]
     if (
         x.ndim != 2
@@ -133,9 +134,9 @@ def _pack(path: Path) -> Collection:
         or length.dtype.kind not in "iu"
         or len({array.shape for array in entries}) != 1
     ):
-        raise DataError("x is no [N, D] of numbers, or not every array has one entry a clip", path)
+        raise DataError("The array x is not [N, D] numbers, or another array does not have one entry per clip.", path)
     if length.ndim != 1 or (length < 0).any() or int(length.sum()) != len(x):
-        raise DataError(f"the lengths add up to {int(length.sum())} frames, and x has {len(x)}", path)
+        raise DataError(f"The lengths add up to {int(length.sum())} frames, but x has {len(x)}.", path)
     ends = np.cumsum(length)
     clips, left_out = [], {}
     numbers: Counter[str] = Counter()
@@ -146,7 +147,7 @@ def _pack(path: Path) -> Collection:
         signer = UNKNOWN if signers is None else str(signers[place])
         split = "" if splits is None else split_name(str(splits[place]))
         if not gloss or not count:
-            left_out[f"clip {place}"] = "it has no label" if count else "it has no frames"
+            left_out[f"clip {place}"] = "It has no label." if count else "It has no frames."
             continue
         clips.append(Clip(id, gloss, signer, split, _slice(x, end - count, end)))
     return Collection(tuple(clips), left_out)
@@ -167,16 +168,16 @@ def _slice(x: np.ndarray, start: int, end: int) -> Callable[[], np.ndarray]:
 
 
 def _folder(root: Path, layout: Layout | None) -> Collection:
-    """A corpus if the folder has annotation tables, else a folder a gloss."""
+    """A corpus if the folder has annotation tables, else one folder per gloss."""
     try:
         return _corpus(root, None, layout)
     except NoTableError as error:
         clips = sorted(_labelled_by_folder(root, layout), key=lambda clip: clip.id)
         if not clips:
             raise DataError(
-                "the folder holds neither a table of clips nor a folder of clips for each gloss",
+                "The folder holds neither a table of clips nor a folder of clips for each gloss.",
                 root,
-                f"clips go to GLOSS/clip{SUFFIXES[0]}",
+                f"Put the clips into GLOSS/clip{SUFFIXES[0]}.",
             ) from error
         return Collection(tuple(clips), {})
 
@@ -189,9 +190,9 @@ def _corpus(root: Path, table: Path | None, layout: Layout | None) -> Collection
         for item in utterances:
             id = f"{split}/{item.id}"
             if len(item.glosses) != 1:
-                left_out[id] = f"it has {len(item.glosses)} glosses, not one"
+                left_out[id] = f"It has {len(item.glosses)} glosses, not one."
             elif item.features is None:
-                left_out[id] = "it has no feature file"
+                left_out[id] = "It has no feature file."
             else:
                 place = split if several else ""
                 clips.append(Clip(id, item.glosses[0], item.signer or UNKNOWN, place, _file(item.features, layout)))

@@ -1,4 +1,4 @@
-"""What `slr compose` does: clips in, a corpus out."""
+"""What `slr compose` does: make a corpus of sentences out of clips of single signs."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def compose(
     """Compose a corpus with a progress bar; see `compose_corpus`.
 
     Args:
-        sentences_from: see `read_sentences`; None: no gloss prefers another one's company.
+        sentences_from: see `read_sentences`; None: all glosses follow each other with equal probability.
     """
     sentences = read_sentences(sentences_from) if sentences_from else []
     with console.progress("Reading clips", total=1.0) as task:
@@ -39,10 +39,10 @@ def compose(
 
 
 def read_sentences(path: Path) -> list[tuple[str, ...]]:
-    """Sentences of glosses: of the train split of a corpus, of an annotation table, or one a line of a text.
+    """Gloss sentences: the train split of a corpus, an annotation table, or a text with one sentence per line.
 
     Raises:
-        DataError: the file cannot be read or holds no gloss.
+        DataError: the file cannot be read, or holds no gloss.
     """
     if path.is_dir():
         found = [item.glosses for item in open_corpus(path).split("train")]
@@ -51,10 +51,12 @@ def read_sentences(path: Path) -> list[tuple[str, ...]]:
             table = has_columns(path)
             text = "" if table else path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"the sentences cannot be read: {error}", path, "give UTF-8 text or a table") from error
+            raise DataError(f"The sentences cannot be read: {error}.", path, "Use UTF-8 text or a table.") from error
         found = [row.utterance.glosses for row in read_table(path, "train")] if table else []
         found += [tuple(line.split()) for line in text.splitlines()]
     sentences = [glosses for glosses in found if glosses]
     if not sentences:
-        raise DataError("there is no sentence in it", path, "write one a line, glosses separated by blanks")
+        raise DataError(
+            "The file holds no sentence.", path, "Write one sentence per line, with spaces between glosses."
+        )
     return sentences

@@ -1,4 +1,4 @@
-"""Which gloss follows which: bigrams counted in sentences that somebody wrote down."""
+"""Which gloss follows which: bigram counts of written sentences."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,12 +12,12 @@ ANY = 0.1  # probability with which the history is ignored, so that every sign m
 
 @dataclass(frozen=True)
 class BigramModel:
-    """Bigram counts over the glosses that there are clips of.
+    """Bigram counts over the glosses that have clips.
 
     Attributes:
-        follows: gloss (or `START`) -> what followed it, and how often.
-        counts: how often each gloss occurred, every known gloss at least once.
-        lengths: glosses of every sentence.
+        follows: gloss (or `START`) -> counts of the glosses after it.
+        counts: occurrences of each gloss, plus one.
+        lengths: number of glosses of every sentence.
         covered: share of the running glosses of the text that are known.
     """
 
@@ -28,7 +28,7 @@ class BigramModel:
 
     @classmethod
     def count(cls, sentences: Iterable[Sequence[str]], known: Iterable[str]) -> "BigramModel":
-        """Count sentences; a gloss that is not `known` ends what can be learnt from its neighbourhood."""
+        """Count the bigrams of sentences; those with a gloss that is not `known` are not counted."""
         counts = Counter(dict.fromkeys(sorted(set(known)), 1))  # none is impossible
         follows: dict[str, Counter[str]] = defaultdict(Counter)
         lengths, tokens, found = [], 0, 0
@@ -56,6 +56,6 @@ class BigramModel:
         return usual if not seen.sum() else ANY * usual + (1 - ANY) * seen / seen.sum()
 
     def draw_length(self, fewest: int, most: int, rng: np.random.Generator) -> int:
-        """A length between the bounds, as the sentences have it; uniform where none of theirs lies between."""
+        """A length between the bounds, drawn from those of the sentences; uniform if none of them is within."""
         fitting = [length for length in self.lengths if fewest <= length <= most]
         return int(rng.choice(fitting)) if fitting else int(rng.integers(fewest, most + 1))

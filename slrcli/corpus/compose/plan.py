@@ -1,4 +1,4 @@
-"""Which clips make up which sentence: drawn from a seed, signer by signer, with no clip in two splits."""
+"""Which clips make up which sentence: a seeded draw, signer by signer, with no clip in two splits."""
 
 import hashlib
 from collections import Counter
@@ -17,14 +17,14 @@ from slrcli.errors import DataError
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence to be made.
+    """The plan of one sentence.
 
     Attributes:
         id: its name.
-        split: where it belongs.
-        signer: whose clips it is made of.
-        clips: in the order of signing.
-        gaps: frames of the bridge after each clip but the last.
+        split: its split.
+        signer: the signer of all its clips.
+        clips: its clips, in the order of signing.
+        gaps: frames of the transition after each clip but the last.
     """
 
     id: str
@@ -35,15 +35,15 @@ class Sentence:
 
     @property
     def glosses(self) -> list[str]:
-        """What is signed."""
+        """The glosses of the sentence."""
         return [clip.gloss for clip in self.clips]
 
 
 def choose_split(clips: Sequence[Clip], options: ComposeConfig) -> str:
-    """How the clips are split: as was asked, or the first kind that these clips allow.
+    """How to split the clips: as requested, or the first kind that these clips allow.
 
     Raises:
-        DataError: the kind that was asked for is not possible.
+        DataError: the requested kind is not possible.
     """
     people = {clip.signer for clip in clips}
     wanted = 1 + (options.dev > 0) + (options.test > 0)
@@ -57,18 +57,18 @@ def choose_split(clips: Sequence[Clip], options: ComposeConfig) -> str:
     if not possible[options.split_by]:
         why = {
             "given": "no clip says which split it belongs to",
-            "signer": f"{wanted} splits need as many known signers, and there are {len(people - {UNKNOWN})}",
+            "signer": f"{wanted} splits need at least {wanted} known signers, and there are {len(people - {UNKNOWN})}",
         }
         raise DataError(
-            f"the clips cannot be split by {options.split_by}: {why[options.split_by]}", fix="use --split-by clip"
+            f"The clips cannot be split by {options.split_by}: {why[options.split_by]}.", fix="Use --split-by clip."
         )
     return options.split_by
 
 
 def split_clips(clips: Sequence[Clip], by: str, options: ComposeConfig) -> dict[str, list[Clip]]:
-    """Every clip in one split, train first.
+    """The clips of each split, train first; no clip is in two splits.
 
-    By clip, every gloss gives its share to dev and test, rounded, as long as one clip of it stays in train.
+    By clip, every gloss gives its rounded shares to dev and test, as long as one of its clips stays in train.
     """
     if by == "given":
         found: dict[str, list[Clip]] = {}
@@ -102,13 +102,13 @@ def _by_clip(clips: Sequence[Clip], options: ComposeConfig) -> dict[str, str]:
 
 
 def with_enough(splits: dict[str, list[Clip]], options: ComposeConfig) -> tuple[dict[str, list[Clip]], dict[str, int]]:
-    """The splits without the signers who have too few clips there for the longest sentence, and who that is.
+    """The splits without the signers who have too few clips for the longest sentence, and these signers.
 
     Returns:
-        The splits, and `signer (split)` -> clips of those that are passed over.
+        The splits, and `signer (split)` -> number of clips for each signer that is left out.
 
     Raises:
-        DataError: nobody in a split has enough.
+        DataError: no signer in a split has enough clips.
     """
     passed: dict[str, int] = {}
     kept: dict[str, list[Clip]] = {}
@@ -117,22 +117,22 @@ def with_enough(splits: dict[str, list[Clip]], options: ComposeConfig) -> tuple[
         scarce = {signer for signer, count in counts.items() if count < options.signs[1]}
         kept[split] = [clip for clip in clips if clip.signer not in scarce]
         if not kept[split]:
-            what = f"nobody has {options.signs[1]} clips in {split}, as many as a sentence may have signs"
-            raise DataError(what, fix="use shorter sentences (--signs), another --split-by, or a larger share")
+            what = f"No signer has {options.signs[1]} clips in {split}, enough for the longest sentence."
+            raise DataError(what, fix="Use shorter sentences (--signs), another --split-by, or a larger share.")
         passed |= {f"{signer} ({split})": counts[signer] for signer in sorted(scarce)}
     return kept, passed
 
 
 def plan(splits: dict[str, list[Clip]], options: ComposeConfig, model: BigramModel | None = None) -> Iterator[Sentence]:
-    """The sentences of every split, drawn one after the other: to ask for more does not change the first ones.
+    """The sentences of every split, drawn one after the other: a larger number does not change the first ones.
 
-    The signers take turns. Without a model every clip is used about as often as any other; with one the model draws
-    the gloss among those that the signer has, and the clips of a gloss take turns. No clip stands twice in a sentence.
+    The signers take turns. Without a model, all clips are used about equally often; with one, the model draws the gloss
+    among those that the signer has, and the clips of a gloss take turns. No clip occurs twice in a sentence.
 
     Args:
-        splits: what `with_enough` gives.
+        splits: as returned by `with_enough`.
         options: sizes and seed.
-        model: which gloss follows which; None: all alike.
+        model: bigram model of the order of glosses; None: uniform.
     """
     for number, split in enumerate(splits):
         people: dict[str, list[Clip]] = {}
@@ -150,7 +150,7 @@ def plan(splits: dict[str, list[Clip]], options: ComposeConfig, model: BigramMod
 
 
 def share_of(options: ComposeConfig, split: str, splits: dict[str, list[Clip]]) -> int:
-    """How many of the sentences go to a split: dev and test get their shares, at least one, train the rest."""
+    """Number of sentences of a split: dev and test get their shares, at least one each, and train the rest."""
     shares = {"dev": options.dev, "test": options.test}
     others = {
         name: max(1, round(shares.get(name, options.test) * options.sentences)) for name in splits if name != "train"

@@ -1,12 +1,12 @@
-"""A corpus of composed sentences in the Phoenix-2014 layout, and beside it what it was made of.
+"""Writes a corpus of composed sentences in the Phoenix-2014 format, and beside it a record of its sources.
 
     annotations/{split}.corpus.csv     id|folder|signer|annotation
     features/{split}/{id}.npy          float32 [T, D], NaN where a point is missing
     composed/manifest.json             seed, options, source, versions, what was left out, hash of everything written
-    composed/{split}.jsonl             of every sentence its clips and the frames in which each of them is played
+    composed/{split}.jsonl             for every sentence its clips, with the first and last frame of each
 
-The corpus appears under its name when it is whole. No date and no path of this machine is in it, so the same seed gives
-the same bytes.
+The corpus appears under its name when it is complete. It holds no date and no absolute path, so the same seed gives the
+same bytes.
 """
 
 import hashlib
@@ -42,17 +42,17 @@ KEPT_BYTES = 2**30  # of clips that are held in memory; others are read again
 
 @dataclass(frozen=True)
 class Composed:
-    """What was written.
+    """The result of `compose_corpus`.
 
     Attributes:
         root: the corpus.
         split_by: how the clips were split.
-        splits: split -> sentences, clips, signers, glosses (running), types and frames.
+        splits: split -> numbers of sentences, clips, signers, running glosses, gloss types and frames.
         layout: name of the layout of the features.
-        left_out: clip -> why it is in no sentence.
-        passed_over: `signer (split)` -> clips, where they are fewer than the longest sentence has signs.
-        trimmed: share of the frames of the clips that was cut as rest.
-        covered: share of the running glosses of the text that have clips; None without a text.
+        left_out: clip -> why it was not used.
+        passed_over: `signer (split)` -> number of clips, for signers with too few for the longest sentence.
+        trimmed: share of the clips' frames that was cut as rest poses.
+        covered: share of the text's running glosses that have clips; None without a text.
         digest: SHA-256 over all tables and features.
     """
 
@@ -84,15 +84,15 @@ def compose_corpus(
 
     Args:
         source: see `clips.read_clips`.
-        out: a folder that is empty or not there.
+        out: a folder that is empty or does not exist.
         options: sizes, splits and seed.
-        layout: of the clips; "auto" goes by their width. Files that name their points are brought into it.
-        sentences: whose bigrams say which gloss follows which; none: every clip is used alike.
-        signer_pattern: finds the signer in the name of a clip.
-        step: called with what is being done, how much of it is done and how much there is, for a progress bar.
+        layout: of the clips; "auto" decides by their width. Files that name their points are converted to it.
+        sentences: their bigrams decide the order of glosses; none: all clips are used equally.
+        signer_pattern: see `clips.read_clips`.
+        step: called with a description, the amount done and the total, for a progress bar.
 
     Raises:
-        DataError, UsageError: the clips or the options make no corpus; nothing is written then.
+        DataError, UsageError: no corpus can be made of the clips or with the options; nothing is written.
     """
     check_compose(options)
     _require_nothing(out)
@@ -104,7 +104,7 @@ def compose_corpus(
     splits, passed_over = with_enough(split_clips(collection.clips, by, options), options)
     model = BigramModel.count(sentences, {clip.gloss for clip in collection.clips}) if sentences else None
     if model and not model.covered:
-        raise DataError("no gloss of the text has a clip", fix="write the glosses as the clips are labelled")
+        raise DataError("No gloss of the text has a clip.", fix="Spell the glosses like the labels of the clips.")
     drawn = list(plan(splits, options, model))
     with _appearing(out) as place:
         digest = hashlib.sha256()
@@ -130,7 +130,7 @@ def compose_corpus(
 
 
 class Studio:
-    """Prepares clips: every n-th frame, missing points as NaN, no rest poses. Keeps what fits in memory."""
+    """Prepares clips: every n-th frame, missing points as NaN, no rest poses. Keeps `KEPT_BYTES` of them in memory."""
 
     def __init__(self, every: int, rest: float):
         self._every, self._rest = every, rest
@@ -141,14 +141,14 @@ class Studio:
 
     @property
     def trimmed(self) -> float:
-        """Share of the frames that was cut as rest."""
+        """Share of the frames that was cut as rest poses."""
         return 1 - self._after / self._before if self._before else 0.0
 
     def examine(self, collection: Collection, layout: str, step: Callable[[int, int], None]) -> Collection:
-        """The collection without the clips that cannot be used: damaged, of another width, empty, there twice.
+        """The collection without the clips that cannot be used: damaged, of another width, empty, or duplicates.
 
         Raises:
-            DataError: none is left.
+            DataError: no clip is left.
         """
         left_out = dict(collection.left_out)
         prints: dict[str, str] = {}
@@ -164,7 +164,7 @@ class Studio:
             print_ = fingerprint(frames)
             self.source.update(f"{clip.id}\0{clip.gloss}\0{clip.signer}\0{clip.split}\0{print_}\n".encode())
             if print_ in prints:
-                left_out[clip.id] = f"it is the same recording as {prints[print_]}"
+                left_out[clip.id] = f"It is the same recording as {prints[print_]}."
                 continue
             prints[print_] = clip.id
             widths[clip.id] = frames.shape[1]
@@ -180,19 +180,19 @@ class Studio:
                 usable.append(clip)
             step(len(collection.clips) + number, 2 * len(collection.clips))
         if not usable:
-            reason = next(iter(left_out.values()), "there is none")
-            raise DataError(f"none of {len(collection.clips)} clips can be used: {reason}", fix="look at the source")
+            reason = next(iter(left_out.values()), "There is none.")
+            raise DataError(f"None of {len(collection.clips)} clips can be used: {reason}", fix="Check the source.")
         return Collection(tuple(usable), left_out)
 
     def _unfit(self, clip: Clip, width: int) -> str:
         """Why a clip cannot be used, or nothing."""
         if width != self.layout.width:
-            return f"it has {width} columns, the layout {self.layout.name} has {self.layout.width}"
+            return f"It has {width} columns, the layout {self.layout.name} has {self.layout.width}."
         whole = clean(clip.load()[:: self._every], self.layout)
         if np.isnan(whole).all():
-            return "nothing is seen in it"
+            return "Nobody is seen in it."
         if len(whole) < FEWEST:
-            return f"it has {len(whole)} frames, and a sign needs {FEWEST}"
+            return f"It has {len(whole)} frames, and a sign needs {FEWEST}."
         start, stop = active(whole, self.layout, self._rest)
         self._before, self._after = self._before + len(whole), self._after + stop - start
         kept = np.ascontiguousarray(whole[start:stop])
@@ -202,7 +202,7 @@ class Studio:
         return ""
 
     def frames(self, clip: Clip) -> np.ndarray:
-        """Positions `[T, positions]` of a clip as it is played."""
+        """Positions `[T, positions]` of a prepared clip."""
         if clip.id in self._kept:
             return self._kept[clip.id]
         whole = clean(clip.load()[:: self._every], self.layout)
@@ -248,7 +248,7 @@ def _manifest(result: Composed, source: Path, options: ComposeConfig, studio: St
 
 def _require_nothing(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError("the folder for the corpus is not empty", out, "choose another name, or remove what is there")
+        raise DataError("The folder for the corpus is not empty.", out, "Choose another name, or empty the folder.")
 
 
 @contextmanager
@@ -263,7 +263,7 @@ def _appearing(out: Path) -> Iterator[Path]:
         place.rename(out)
     except OSError as error:
         raise DataError(
-            f"the corpus cannot be written: {error.strerror}", out, "check the folder and its space"
+            f"The corpus cannot be written: {error.strerror}.", out, "Check the folder and the free space."
         ) from error
     finally:
         shutil.rmtree(place, ignore_errors=True)

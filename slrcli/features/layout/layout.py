@@ -13,13 +13,13 @@ A layout file names groups of points one after the other, as they stand in the c
     coordinates = ["x", "y", "z"]           # of every point, in the order of the columns
     points = ["nose", "left_shoulder", ...] # or count = 468 for points named 0 to 467
     anchor = ["left_shoulder", "right_shoulder"]    # their mean is the group's origin
-    keep = ["nose", ...]                    # what a recogniser looks at when it selects; absent: all
+    keep = ["nose", ...]                    # the points used by a recogniser that selects; absent: all
     mirror = [["left_shoulder", "right_shoulder"]]
     limbs = [["left_shoulder", "right_shoulder"], ["nose", "neck", "hip"]]  # lines from point to point, as drawn
 
-`like = "mediapipe-1629"` starts from another layout: groups of the same name take over what they do not say
-themselves. `stored_derivatives = 3` says that so many copies of all columns (velocities and so on) follow. Lines
-between groups stand outside of them: `limbs = [["pose.left_wrist", "left_hand.wrist"]]`.
+`like = "mediapipe-1629"` starts from another layout: groups of the same name inherit the keys that they lack.
+`stored_derivatives = 3` says that three more copies of all columns (velocities and so on) follow. Lines between groups
+are written outside of them: `limbs = [["pose.left_wrist", "left_hand.wrist"]]`.
 """
 
 import difflib
@@ -37,20 +37,20 @@ from slrcli.errors import DataError, UsageError
 
 
 def typed(table: dict, key: str, kind: type, default, where: str):
-    """The value of a key, which has to be of one type (whole numbers pass for others, tuples for lists)."""
+    """The value of a key, checked for its type (integers are accepted as floats, tuples as lists)."""
     value = table.get(key, default)
     if (kind, type(value)) in ((float, int), (list, tuple)):  # whole numbers; tuples as `to_dict` has them
         return kind(value)
     if key in table and type(value) is not kind:
-        raise DataError(f"{key} should be {kind.__name__}, not {value!r}", where)
+        raise DataError(f"The key {key} must be of type {kind.__name__}, not {value!r}.", where)
     return value
 
 
 def names(table: dict, key: str, where: str) -> tuple[str, ...]:
-    """A list of names; numbers are names, too."""
+    """A list of names; numbers count as names."""
     value = table[key]
     if not isinstance(value, list | tuple) or not all(type(name) in (str, int) for name in value):
-        raise DataError(f"{key} is a list of names, not {value!r}", where)
+        raise DataError(f"The key {key} must be a list of names, not {value!r}.", where)
     return tuple(str(name) for name in value)
 
 
@@ -58,30 +58,31 @@ def pairs(table: dict, where: str) -> list[tuple[str, str]]:
     """The pairs of names under `mirror`."""
     found = typed(table, "mirror", list, [], where)
     if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in found):
-        raise DataError("mirror is a list of pairs of names", where)
+        raise DataError("The key mirror must be a list of pairs of names.", where)
     return [(first, second) for first, second in (names({"mirror": pair}, "mirror", where) for pair in found)]
 
 
 def paths(table: dict, where: str) -> list[tuple[str | int, ...]]:
-    """The lines under `limbs`: from point to point, two or more of them."""
+    """The lines under `limbs`: lists of two or more points."""
     found = typed(table, "limbs", list, [], where)
     for path in found:
         if not isinstance(path, list | tuple) or len(path) < 2 or not all(type(end) in (str, int) for end in path):
-            raise DataError(f"limbs are lists of two or more points, not {path!r}", where, 'such as ["neck", "nose"]')
+            what = f"Each of the limbs must be a list of two or more points, not {path!r}."
+            raise DataError(what, where, 'For example: limbs = [["neck", "nose"]].')
     return [tuple(path) for path in found]
 
 
 def known_keys(table: dict, known: tuple[str, ...], where: str) -> None:
-    """DataError for a key that is not among the known ones."""
+    """Raise a DataError for an unknown key."""
     for key in table:
         if key not in known:
-            raise DataError(f"unknown key {key!r}{nearest(key, known)}", where, f"known are {', '.join(known)}")
+            raise DataError(f"The key {key!r} is unknown.{nearest(key, known)}", where, f"Known: {', '.join(known)}.")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'nose'?`, or nothing where no name is near."""
+    """` Did you mean 'nose'?`, to follow a sentence, or "" if no name is similar."""
     close = difflib.get_close_matches(str(name), list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def twice(items: Iterable[str]) -> list[str]:
@@ -90,20 +91,20 @@ def twice(items: Iterable[str]) -> list[str]:
 
 
 def among(items: tuple[str, ...], points: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the names that are points."""
+    """The names that are points."""
     return tuple(name for name in items if name in points)
 
 
 KINDS = ("pose", "hand", "face", "features")
 AXES = ("x", "y", "z")
-CONFIDENCES = ("visibility", "confidence")  # said about a point, no part of its position
+CONFIDENCES = ("visibility", "confidence")  # of a point, not part of its position
 MOST_POINTS = 100_000  # that a count makes
 GROUP_KEYS = ("name", "kind", "coordinates", "points", "count", "start", "anchor", "keep", "mirror", "limbs")
 
 
 @dataclass(frozen=True)
 class Group:
-    """Points that belong together, point after point, each with the same coordinates.
+    """A group of points, stored one after the other, all with the same coordinates.
 
     Attributes:
         name: such as `left_hand`.
@@ -111,8 +112,8 @@ class Group:
         points: names of the points, unique within the group.
         coordinates: of each point, such as `("x", "y", "z", "visibility")`.
         start: first column.
-        anchor: points whose mean is the group's origin; empty: the body's.
-        keep: points worth looking at; empty: all.
+        anchor: points whose mean is the group's origin; empty: that of the body.
+        keep: points used by a recogniser that selects; empty: all.
     """
 
     name: str
@@ -140,16 +141,16 @@ class Group:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """The coordinates that say where a point is (for `features`: all of them), without its confidence."""
+        """The coordinates of a point's position (for `features`: all of them), without its confidence."""
         return tuple(name for name in self.coordinates if name not in CONFIDENCES)
 
     @property
     def spatial(self) -> bool:
-        """Whether the points lie in a plane or in space, so that moving and turning them means something."""
+        """Whether the points lie in a plane or in space, so that they can be moved and rotated."""
         return self.kind != "features"
 
     def index(self, point: str) -> int:
-        """Place of a point within the group; ValueError if it is not there."""
+        """Index of a point within the group; ValueError if there is no such point."""
         if point not in self._places:
             raise ValueError(f"group {self.name!r} has no point {point!r}")
         return self._places[point]
@@ -164,7 +165,7 @@ class Group:
 
 
 def read_group(row: dict, known: Mapping[str, Group], start: int, where: str) -> Group:
-    """A group from its table; one of the same name among the `known` groups gives what the table does not say."""
+    """A group from its table; missing keys are taken from the `known` group of the same name."""
     name = typed(row, "name", str, "", where)
     place = f"{where}, group {name!r}"
     known_keys(row, GROUP_KEYS, place)
@@ -172,11 +173,13 @@ def read_group(row: dict, known: Mapping[str, Group], start: int, where: str) ->
     points = names(row, "points", place) if "points" in row else (like.points if like else ())
     if "count" in row:
         if "points" in row:
-            raise DataError("both points and count are given", place, "write one of the two")
+            raise DataError("The group has both points and count.", place, "Give one of the two.")
         count = typed(row, "count", int, 0, place)
         if count > MOST_POINTS:
             raise DataError(
-                f"count is {count:,}, more than {MOST_POINTS:,} points", place, "name the columns that there are"
+                f"The count is {count:,}, more than {MOST_POINTS:,} points.",
+                place,
+                "Describe the columns of the files.",
             )
         points = tuple(str(i) for i in range(count))
     defaults = like or Group(name, "", points, AXES)
@@ -192,40 +195,42 @@ def read_group(row: dict, known: Mapping[str, Group], start: int, where: str) ->
 
 
 def check_group(group: Group, where: str) -> None:
-    """DataError where a group's kind, points, coordinates and lists of points do not hold together."""
+    """Raise a DataError if a group's kind, points, coordinates and lists of points are inconsistent."""
     place = f"{where}, group {group.name!r}"
     if group.kind not in KINDS:
-        raise DataError(f"kind is {group.kind!r}{nearest(group.kind, KINDS)}", place, f"use {', '.join(KINDS)}")
+        what = f"There is no kind {group.kind!r}.{nearest(group.kind, KINDS)}"
+        raise DataError(what, place, f"Use {', '.join(KINDS)}.")
     if group.spatial and not {"x", "y"} <= set(group.coordinates) <= {*AXES, *CONFIDENCES}:
-        fix = 'x and y, then perhaps z, visibility or confidence; a group of anything else has kind = "features"'
-        raise DataError(f"a {group.kind} cannot have the coordinates {', '.join(group.coordinates)}", place, fix)
+        fix = 'Use "x", "y" and optionally "z", "visibility", "confidence"; for anything else, set kind = "features".'
+        raise DataError(f"A {group.kind} cannot have the coordinates {', '.join(group.coordinates)}.", place, fix)
     for label, found in (("point", group.points), ("coordinate", group.coordinates)):
         for name in twice(found):
-            raise DataError(f"{label} {name!r} is named twice", place)
+            raise DataError(f"The {label} {name!r} is named twice.", place)
     known = set(group.points)
     for key in ("anchor", "keep"):
         for name in getattr(group, key):
             if name not in known:
-                raise DataError(f"{key} names an unknown point {name!r}{nearest(name, group.points)}", place)
+                raise DataError(f"The key {key} names an unknown point {name!r}.{nearest(name, group.points)}", place)
 
 
 def check_columns(groups: Sequence[Group], where: str) -> None:
-    """DataError unless the groups have names of their own and follow each other without gaps."""
+    """Raise a DataError unless the groups have distinct names and follow each other without gaps."""
     column, before = 0, "the beginning"
     for group in groups:
         place = f"{where}, group {group.name!r}"
         if not group.name or "." in group.name:
-            raise DataError("a group needs a name, without a dot", place)
+            raise DataError("A group needs a name without a dot.", place)
         if not group.points or not group.coordinates:
-            raise DataError("the group has no points or no coordinates", place, "give points or count, and coordinates")
+            what = "The group has no points or no coordinates."
+            raise DataError(what, place, "Give points or count, and coordinates.")
         if group.start != column:
             problem = "overlap" if group.start < column else "are missing between"
             first, last = sorted((group.start, column))
-            what = f"columns {first} to {last - 1} {problem} {before} and {group.name!r}"
-            raise DataError(what, place, f"leave start out, or write start = {column}, where the group before it ends")
+            what = f"Columns {first} to {last - 1} {problem} {before} and {group.name!r}."
+            raise DataError(what, place, f"Leave start out, or write start = {column}, the end of the previous group.")
         column, before = group.stop, repr(group.name)
     if twice(group.name for group in groups):
-        raise DataError("two groups have the same name", where)
+        raise DataError("Two groups have the same name.", where)
 
 
 __all__ = [
@@ -251,7 +256,7 @@ TYPES = {
     "fps": float,
     "description": str,
 }
-USUAL = ("mediapipe-1629",)  # of layouts of one width, those that are guessed
+USUAL = ("mediapipe-1629",)  # the one that is guessed, of several layouts with the same width
 LAYOUT_KEYS = ("name", "like", "groups", "mirror", "shoulders", "limbs", "width", *TYPES)
 
 
@@ -262,17 +267,17 @@ class Layout:
     Attributes:
         name: of the layout.
         groups: in the order of their columns, without gaps.
-        mirror: pairs of points (`group.point`) that change places in a mirror; others stay.
-        shoulders: two points (`group.point`), the first at smaller x when the signer faces the camera and the body
-            is to be turned; empty if there are none.
-        units: `image` (shares of the picture), `pixels`, `metres` or `none`.
-        turn: the positions are truly three-dimensional, so the body may be turned to the front about the y axis.
-        zero_is_missing: a point whose coordinates are all exactly zero was not seen.
-        stored_derivatives: how many derivatives of all position columns follow them.
-        fps: usual frames a second; 0 if unknown.
-        description: one sentence for people.
-        limbs: pairs of numbers of points (see `point_names`) that a line joins, in the order of drawing; a recogniser
-            looks at where those of pose and hands point.
+        mirror: pairs of points (`group.point`) that are swapped in a mirror; others stay.
+        shoulders: two points (`group.point`), of which the first has the smaller x if the signer faces the camera and
+            the body is to be turned; empty if there are none.
+        units: `image` (fractions of the picture), `pixels`, `metres` or `none`.
+        turn: whether positions are truly three-dimensional, so that the body can be turned to the front about y.
+        zero_is_missing: whether a point whose coordinates are all exactly zero was not seen.
+        stored_derivatives: number of blocks of derivatives after the position columns.
+        fps: usual frames per second; 0 if unknown.
+        description: one sentence for users.
+        limbs: pairs of point numbers (see `point_names`) connected by a line, in the order of drawing; a recogniser
+            uses the directions of those of pose and hands.
     """
 
     name: str
@@ -304,7 +309,7 @@ class Layout:
 
     @property
     def measured_axes(self) -> tuple[str, ...]:
-        """The axes in which distances are taken: depth counts only where it is measured, not guessed from a picture."""
+        """The axes used for distances: depth counts only if it is measured, not estimated from a picture."""
         return AXES if self.units == "metres" else AXES[:2]
 
     @cached_property
@@ -314,7 +319,7 @@ class Layout:
 
     @cached_property
     def point_names(self) -> tuple[str, ...]:
-        """All points as `group.point`, group after group; a point's number is its place in here."""
+        """All points as `group.point`, group after group; the number of a point is its index here."""
         return tuple(f"{group.name}.{point}" for group in self.groups for point in group.points)
 
     def find(self, qualified: str) -> tuple[Group, str]:
@@ -326,25 +331,25 @@ class Layout:
         return group, point
 
     def to_dict(self) -> dict:
-        """Everything as plain tables, sequences, strings and numbers; `Layout.from_dict` reads it back."""
+        """Everything as plain values; `Layout.from_dict` reads it back."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, table: dict, where: str = "") -> "Layout":
-        """A layout from a table such as a layout file holds; DataError says what is wrong with it."""
+        """A layout from the table of a layout file; a DataError if it is invalid."""
         return _check(_build(table, where), table, where)
 
 
 def generic_layout(width: int) -> Layout:
-    """A layout of `width` features of unknown meaning: one group, one number each, nothing to turn or mirror."""
+    """A layout of `width` features of unknown meaning: one group with one value per feature."""
     if width < 1:
         raise ValueError(f"a layout needs at least one column, not {width}")
     group = Group("features", "features", tuple(str(i) for i in range(width)), ("value",))
-    return Layout(f"generic-{width}", (group,), description=f"{width} features a frame, of unknown meaning")
+    return Layout(f"generic-{width}", (group,), description=f"{width} features per frame, of unknown meaning")
 
 
 def list_layouts() -> list[str]:
-    """Names of the layouts that come along, `generic` (any width) last."""
+    """Names of the shipped layouts, `generic` (any width) last."""
     folder = resources.files("slrcli.features.layout")
     names = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
     return [*names, "generic"]
@@ -355,7 +360,7 @@ def load_layout(name_or_path: str | Path, width: int | None = None) -> Layout:
 
     Raises:
         UsageError: no layout has that name, or the file cannot be read or is not TOML.
-        DataError: what the layout says does not hold together.
+        DataError: the layout is inconsistent.
     """
     name = str(name_or_path)
     if name.endswith(".toml") or "/" in name or "\\" in name:
@@ -368,13 +373,13 @@ def load_layout(name_or_path: str | Path, width: int | None = None) -> Layout:
     if generic == "generic" and columns:
         return generic_layout(int(columns))
     raise UsageError(
-        f"there is no layout named {name!r}{nearest(name, list_layouts())}",
-        fix=f"use one of {', '.join(list_layouts())} (generic-N for N columns), or the path of a .toml file",
+        f"There is no layout {name!r}.{nearest(name, list_layouts())}",
+        fix=f"Use one of {', '.join(list_layouts())} (generic-N for N columns), or the path of a .toml file.",
     )
 
 
 def layouts_of_width(width: int) -> list[Layout]:
-    """The shipped layouts of `width` columns, the one that is meant where nobody says otherwise first."""
+    """The shipped layouts of `width` columns, the default one first."""
     found = [layout for layout in map(_shipped, list_layouts()[:-1]) if layout.width == width]
     return sorted(found, key=lambda layout: layout.name not in USUAL)
 
@@ -395,7 +400,8 @@ def _build(table: dict, where: str) -> Layout:
     base = _base(table["like"], where) if "like" in table else None
     rows = table.get("groups", [{"name": group.name} for group in base.groups] if base else None)
     if not isinstance(rows, list | tuple) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise DataError("a layout needs at least one group", where, "add a [[groups]] table with name, kind and points")
+        fix = "Add a [[groups]] table with name, kind and points."
+        raise DataError("A layout needs at least one group.", where, fix)
     groups: list[Group] = []
     for row in rows:
         groups.append(read_group(row, base.by_name if base else {}, groups[-1].stop if groups else 0, where))
@@ -416,7 +422,7 @@ def _build(table: dict, where: str) -> Layout:
 def _base(name: object, where: str) -> Layout:
     shipped = list_layouts()[:-1]
     if name not in shipped:
-        raise DataError(f"like names no shipped layout: {name!r}", where, f"use {', '.join(shipped)}")
+        raise DataError(f"The key like names no shipped layout: {name!r}.", where, f"Use {', '.join(shipped)}.")
     return _shipped(name)
 
 
@@ -457,14 +463,14 @@ def _limbs(layout: Layout, rows: Sequence[dict], table: dict, where: str) -> Ite
 
 def _number(point: str | int, numbers: dict[str, int], where: str) -> int:
     if point not in numbers:
-        raise DataError(f"limbs name an unknown point {point!r}{nearest(str(point), numbers)}", where)
+        raise DataError(f"The limbs name an unknown point {point!r}.{nearest(str(point), numbers)}", where)
     return numbers[str(point)]
 
 
 def _pairwise(ends: list[int], path: tuple, where: str) -> Iterable[tuple[int, int]]:
     for pair in pairwise(ends):
         if pair[0] == pair[1]:
-            raise DataError(f"limbs lead from a point to itself: {list(path)!r}", where)
+            raise DataError(f"A limb leads from a point to itself: {list(path)!r}.", where)
         yield pair
 
 
@@ -479,16 +485,17 @@ def _expand(ends: tuple[str, str], layout: Layout) -> Iterable[tuple[str, str]]:
 def _check(layout: Layout, table: dict, where: str) -> Layout:
     check_columns(layout.groups, where)
     if "width" in table and table["width"] != layout.width:
-        raise DataError(f"the groups make {layout.width} columns, width says {table['width']}", where)
+        raise DataError(f"The groups have {layout.width} columns, but the key width says {table['width']}.", where)
     for group in layout.groups:
         check_group(group, where)
     _check_references(layout, where)
     if layout.units not in UNITS:
-        raise DataError(f"units are {layout.units!r}{nearest(layout.units, UNITS)}", where, f"use {', '.join(UNITS)}")
+        what = f"There are no units {layout.units!r}.{nearest(layout.units, UNITS)}"
+        raise DataError(what, where, f"Use {', '.join(UNITS)}.")
     if not 0 <= layout.stored_derivatives <= 3:
-        raise DataError(f"stored_derivatives is 0 to 3, not {layout.stored_derivatives}", where)
+        raise DataError(f"The key stored_derivatives must be 0 to 3, not {layout.stored_derivatives}.", where)
     if layout.turn and not (layout.shoulders and "z" in layout.find(layout.shoulders[0])[0].coordinates):
-        raise DataError("turn needs shoulders with x and z", where, "name two shoulders, or leave turn out")
+        raise DataError("The key turn needs shoulders with x and z.", where, "Name two shoulders, or leave turn out.")
     return layout
 
 
@@ -498,11 +505,11 @@ def _check_references(layout: Layout, where: str) -> None:
     for key, found in (("shoulders", layout.shoulders), ("mirror", mirrored)):
         for name in found:
             if name not in known:
-                raise DataError(f"{key} names an unknown point {name!r}{nearest(name, known)}", where)
+                raise DataError(f"The key {key} names an unknown point {name!r}.{nearest(name, known)}", where)
     if len(layout.shoulders) not in (0, 2) or len(set(layout.shoulders)) != len(layout.shoulders):
-        raise DataError("shoulders are two different points", where)
+        raise DataError("The key shoulders must name two different points.", where)
     for name in twice(mirrored):
-        raise DataError(f"mirror names {name!r} more than once", where, "a point has one mirror image")
+        raise DataError(f"The key mirror names {name!r} more than once.", where, "Give every point one mirror image.")
     for a, b in layout.mirror:
         if layout.find(a)[0].coordinates != layout.find(b)[0].coordinates:
-            raise DataError(f"{a!r} and {b!r} cannot mirror each other: their coordinates differ", where)
+            raise DataError(f"{a!r} and {b!r} cannot mirror each other: their coordinates differ.", where)

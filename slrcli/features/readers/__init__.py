@@ -1,7 +1,7 @@
-"""Files of one clip -> float32 arrays `[T, D]`, NaN where a point is missing; one `Reader` here for each format.
+"""Reads files of one clip as float32 arrays `[T, D]`, NaN where a point is missing; one `Reader` per format.
 
-What a file is follows from its suffix and, where that says too little, from its content. Files that name their points
-are brought into the layout that is wanted, point by point; plain arrays are taken as they are.
+The suffix of a file decides its format and, if it is ambiguous, its content. Files that name their points are
+converted to the requested layout, point by point; plain arrays are taken as they are.
 """
 
 import os
@@ -50,17 +50,17 @@ READERS: tuple[Reader, ...] = (
 SUFFIXES = tuple(dict.fromkeys(suffix for reader in READERS for suffix in reader.suffixes))
 PLAIN: dict[str, Reader] = {".npy": Npy()}  # files of these suffixes are of one format, whatever they hold
 TEXTS = tuple(suffix for reader in READERS if reader.is_text for suffix in reader.suffixes)
-IN_FOLDER = "landmarks"  # a file of this name is the clip that its folder is called after, as cslrtools2 has it
+IN_FOLDER = "landmarks"  # a file of this name is the clip that its folder is named after, as in cslrtools2
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a feature file says about itself.
+    """The header of a feature file.
 
     Attributes:
         frames, columns: `(T, D)`, points flattened.
         stored_as: type of the stored numbers, such as `float32`.
-        sample: some bytes of the numbers, those of different places. Files of different content hardly ever share them.
+        sample: some bytes of the values, from different places. Files with different content hardly ever share them.
     """
 
     frames: int
@@ -73,24 +73,25 @@ def reader_of(path: Path) -> Reader:
     """The reader of a file, or of a folder of frames.
 
     Raises:
-        DataError: the file is of no format known here, or no file.
+        DataError: the format of the file is not known, or the path is not a file.
     """
     if (plain := PLAIN.get(path.suffix.lower())) and path.is_file():  # what nearly every clip is, at one look
         return plain
     found = next((reader for reader in READERS if reader.reads(path)), None)
     if found is None and is_store(path):
-        raise DataError("this is a packed store, which holds many clips", path, "name one of them: STORE/ID")
+        raise DataError("This is a packed store, which holds many clips.", path, "Name one of them as STORE/ID.")
     if found is None:
-        raise DataError(f"feature files end in {', '.join(SUFFIXES)}", path, "or are a folder of *_keypoints.json")
+        what = f"The file does not end in {', '.join(SUFFIXES)}."
+        raise DataError(what, path, "Name a feature file, or a folder of *_keypoints.json.")
     if not path.is_file() and not path.is_dir() and path.exists():
-        raise DataError("this is neither a file nor a folder", path, "a pipe or a device holds no clip")
+        raise DataError("This is neither a file nor a folder.", path, "Name a feature file, not a pipe or a device.")
     return found
 
 
 def clips_below(folder: Path) -> list[Path]:
-    """The clips in a folder and in those below it, by name; text files count only where there is nothing else.
+    """The clips in a folder and its subfolders, sorted by name; text files count only if there is nothing else.
 
-    A packed store is a folder, too.
+    A packed store counts as a folder.
     """
     if is_store(folder):
         return sorted(packed.clips(folder))
@@ -110,16 +111,16 @@ def clips_below(folder: Path) -> list[Path]:
 
 
 def read_recording(path: str | Path, layout: Layout | None = None, people: str = "largest") -> Recording:
-    """One clip as its file tells it.
+    """One clip as stored in its file.
 
     Args:
         path: a file, or a folder of OpenPose's frames.
-        layout: what the names in a table mean, where it has names; nothing is brought into it here.
-        people: of several people the `largest`, or an `error`.
+        layout: the meaning of names in a table, if it has any; the clip is not converted to it.
+        people: with several people, take the `largest`, or raise an `error`.
 
     Raises:
         DataError: the file is missing, damaged, empty, pickled or of another kind, shows nobody or holds several clips.
-        DependencyError: the library for this kind of file is not installed.
+        DependencyError: the library for this file type is not installed.
     """
     path = Path(path)
     return reader_of(path).read(path, layout, people)
@@ -137,18 +138,18 @@ def read_features(path: str | Path, layout: Layout | None = None) -> np.ndarray:
     """The features of one clip, float32 `[T, D]`; points `[T, P, C]` are flattened to `[T, P * C]`.
 
     Args:
-        layout: the layout that is wanted; a file that names its points is brought into it.
+        layout: the target layout; a file that names its points is converted to it.
 
     Raises:
-        DataError: like `read_recording`, or the file has nothing of the layout.
+        DataError: like `read_recording`, or the file has no point of the layout.
     """
     found = read_recording(path, layout)
     return (fit(found, layout, str(path)) if layout else found).values
 
 
 def feature_shape(path: str | Path, layout: Layout | None = None) -> tuple[int, int]:
-    """`(T, D)` of what `read_features` gives, from the header alone where there is one; raises like it, except for
-    damage further on."""
+    """`(T, D)` of the result of `read_features`, from the header only if there is one; raises like it, except for
+    damage after the header."""
     path = Path(path)
     reader = reader_of(path)
     extent = reader.extent(path)
@@ -168,28 +169,28 @@ def _shape_read(path: Path, layout: Layout | None, changed: int) -> tuple[int, i
 
 
 def feature_header(path: str | Path, layout: Layout | None = None) -> Header:
-    """What a feature file says about itself; an `.npy` that is shorter than it says is found out, too.
+    """The header of a feature file; an `.npy` shorter than its header says is detected.
 
     Raises:
-        DataError: like `read_features`, except for damage inside the numbers.
+        DataError: like `read_features`, except for damage inside the values.
     """
     path = Path(path)
     return Header(*feature_shape(path, layout), *reader_of(path).stored(path))
 
 
 def own_layout(path: str | Path) -> Layout | None:
-    """The layout that a file itself says it has; None for plain arrays.
+    """The layout that a file names; None for plain arrays.
 
     Raises:
         DataError: like `feature_shape`.
-        UsageError: it has a layout that does not come along, so that its columns are not to be guessed.
+        UsageError: it names a layout that is not shipped, so its columns must not be guessed.
     """
     path = Path(path)
     return reader_of(path).own_layout(path, strict=True)
 
 
 def frame_rate(path: str | Path) -> float:
-    """Frames a second, where the file itself says so; else 0.
+    """Frames per second, if the file says so; else 0.
 
     Raises:
         DataError: like `read_recording`.

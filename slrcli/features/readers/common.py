@@ -1,4 +1,4 @@
-"""What all readers share: limits, optional libraries, and damage said in the user's terms."""
+"""Common parts of all readers: limits, optional libraries, and errors for damaged files in the user's terms."""
 
 import importlib
 import json
@@ -20,7 +20,7 @@ MAX_BYTES = 2 << 30  # of one clip's numbers: an hour at 30 frames a second with
 MAX_TEXT = 256 << 20  # of a text file, which grows tenfold when it is read
 MAX_REASON = 200  # letters
 SAMPLED = 1024  # bytes at either end and in the middle of an array
-AGAIN = "extract it again"
+AGAIN = "Extract it again."
 
 Sample = tuple[bytes, bytes]  # bytes of the numbers of a file, the first of them and later ones
 
@@ -32,20 +32,20 @@ _FOREIGN = ("zlib", "struct", "lzma", "safetensors", "pyarrow")  # whose errors 
 
 @contextmanager
 def plainly(path: Path) -> Iterator[None]:
-    """Whatever goes wrong while reading, said in the user's terms. What float32 cannot hold becomes infinite."""
+    """Report errors while reading in the user's terms. Values beyond the range of float32 become infinite."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except DependencyError as error:
         raise DependencyError(error.what, path, error.fix) from error
     except FileNotFoundError as error:
-        raise DataError("there is no such feature file", path) from error
+        raise DataError("There is no such feature file.", path) from error
     except OSError as error:
-        raise DataError(f"cannot read the feature file: {error.strerror or error}", path) from error
+        raise DataError(f"The feature file cannot be read: {error.strerror or error}.", path) from error
     except MemoryError as error:
-        raise DataError("the feature file does not fit in memory", path, "cut the clip into shorter ones") from error
+        raise DataError("The feature file does not fit in memory.", path, "Cut the clip into shorter clips.") from error
     except RecursionError as error:
-        raise DataError("the file is nested deeper than any feature file", path, AGAIN) from error
+        raise DataError("The file is nested deeper than any feature file.", path, AGAIN) from error
     except _DAMAGE as error:
         raise _damaged(error, path) from error
     except Exception as error:
@@ -58,53 +58,53 @@ def _damaged(error: Exception, path: Path) -> DataError:
     """What a library said about a file, which may have quoted it at length."""
     reason = str(error)
     reason = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 3]}..."
-    return DataError(f"the feature file is damaged or cut short: {reason}", path, AGAIN)
+    return DataError(f"The feature file is damaged or cut short: {reason}.", path, AGAIN)
 
 
 def check_extent(frames: int, columns: int, path: Path, itemsize: int = 4) -> None:
-    """DataError for a clip without frames or columns, or with more than anybody records.
+    """Raise a DataError for a clip without frames or columns, or with more than a clip can have.
 
-    Asked before memory is taken: a header is quickly written.
+    Checked before memory is allocated, since a damaged header can claim any size.
     """
     if frames < 1 or columns < 1:
-        what = f"the file is empty: {frames} frames of {columns} columns"
-        raise DataError(what, path, "extract the clip again, or leave it out")
+        what = f"The file is empty: {frames} frames of {columns} columns."
+        raise DataError(what, path, "Extract the clip again, or leave it out.")
     check_size(frames * columns, path, itemsize)
 
 
 def check_size(numbers: int, path: Path, itemsize: int = 4) -> None:
-    """DataError for more numbers than a clip has."""
+    """Raise a DataError for more values than a clip can have."""
     if numbers * max(itemsize, 4) > MAX_BYTES:
-        what = f"the file announces {numbers:,} numbers, more than {MAX_BYTES >> 30} GB"
-        raise DataError(what, path, "cut the recording into clips")
+        what = f"The header announces {numbers:,} values, more than {MAX_BYTES >> 30} GB."
+        raise DataError(what, path, "Cut the recording into clips.")
 
 
 def need(module: str, extra: str) -> ModuleType:
-    """An optional library, or a DependencyError that says how to get it."""
+    """An optional library; a DependencyError that says how to install it if it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        what = f"{module.partition('.')[0]} is needed for this kind of file and is not installed"
+        what = f"This file type needs the library {module.partition('.')[0]}, which is not installed."
         raise DependencyError(what, fix=f"pip install 'slrcli[{extra}]'") from error
 
 
 def read_text(path: Path) -> str:
-    """A text file as UTF-8; DataError for one that is far too long, or none."""
+    """A text file as UTF-8; a DataError if it is far too long or not text."""
     if path.stat().st_size > MAX_TEXT:
-        raise DataError(f"the text file is longer than {MAX_TEXT >> 20} MB", path, "cut the recording into clips")
+        raise DataError(f"The text file is longer than {MAX_TEXT >> 20} MB.", path, "Cut the recording into clips.")
     data = path.read_bytes()
     if b"\0" in data[:4096]:
-        raise DataError("this is no text file", path, AGAIN)
+        raise DataError("This is not a text file.", path, AGAIN)
     return data.decode("utf-8-sig")
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds. NaN and Infinity, which Python writes though JSON lacks them, are admitted."""
+    """The content of a JSON file. NaN and Infinity, which Python writes although JSON lacks them, are accepted."""
     return json.loads(read_text(path))
 
 
 def ends_of(path: Path) -> Sample:
-    """Bytes from the middle of a file and its last ones: what begins files of one kind is the same in all."""
+    """Bytes from the middle of a file and its last bytes, since all files of a format begin with the same bytes."""
     with path.open("rb") as stream:
         size = path.stat().st_size
         first, rest = ends_in(stream, 0, size)
@@ -112,7 +112,7 @@ def ends_of(path: Path) -> Sample:
 
 
 def ends_in(stream: BinaryIO, start: int, size: int) -> Sample:
-    """The first, the middle and the last bytes of `size` that begin at `start`; ValueError if there are not so many."""
+    """The first, middle and last of `size` bytes from `start` on; a ValueError if there are fewer bytes."""
     there = os.fstat(stream.fileno()).st_size - start
     if there < size:
         raise ValueError(f"{size} bytes are announced, {there} are there")
@@ -124,22 +124,21 @@ def ends_in(stream: BinaryIO, start: int, size: int) -> Sample:
 
 
 class Reader(Protocol):
-    """The files of one format. A reader says how to `read` them; whatever else their headers tell without that, it
-    overrides.
+    """Reads files of one format. A reader implements `read`, and overrides the methods that need only the header.
 
-    All methods raise DataError for a file that is missing, damaged, empty or pickled, and DependencyError where the
+    All methods raise a DataError for a file that is missing, damaged, empty or pickled, and a DependencyError if the
     format's library is not installed.
 
     Attributes:
-        suffixes: of its files, in lower case; none where content or place alone tell the format.
-        is_text: whether much else has these suffixes, too.
+        suffixes: of its files, in lower case; empty if only the content or the place shows the format.
+        is_text: whether many other files have these suffixes as well.
     """
 
     suffixes: tuple[str, ...] = ()
     is_text: bool = False
 
     def reads(self, path: Path) -> bool:
-        """Whether a file is of this format. Of several readers that say so the first in the registry reads it."""
+        """Whether a file is of this format. If several readers accept it, the first in the registry reads it."""
         return path.suffix.lower() in self.suffixes
 
     def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
@@ -147,7 +146,7 @@ class Reader(Protocol):
 
         Args:
             path: the file.
-            layout: what names in it can mean, or which of several forms is wanted; nothing is brought into it.
+            layout: the possible meaning of names in it, or the requested one of several forms; no conversion is made.
             people: of several people the `largest`, or an `error`.
         """
         ...
@@ -159,32 +158,32 @@ class Reader(Protocol):
         yield "", self.read(path, layout, people)
 
     def extent(self, path: Path) -> tuple[int, int] | None:
-        """`(T, D)` as the header has it; None where there is no header, so that the file has to be read."""
+        """`(T, D)` from the header; None if there is no header, so that the file has to be read."""
         return None
 
     def own_layout(self, path: Path, strict: bool = False) -> Layout | None:
-        """The layout that the file says it has; None for plain arrays.
+        """The layout that the file names; None for plain arrays.
 
         Raises:
-            UsageError: `strict`, and it names a layout that does not come along.
+            UsageError: with `strict`, if it names a layout that is not shipped.
         """
         return self.read(path).layout
 
     def frame_rate(self, path: Path) -> float:
-        """Frames a second, where the file says so; else 0."""
+        """Frames per second, if the file says so; else 0."""
         return 0.0
 
     def stored(self, path: Path) -> tuple[str, Sample]:
-        """The type of the stored numbers, such as `float32`, and some bytes of them."""
+        """The type of the stored values, such as `float32`, and some bytes of them."""
         return "float32", ends_of(path) if path.is_file() else (b"", b"")
 
 
 ARRAY_NAMES = ("features", "feature", "arr_0")
-ABOUT = ("layout", "fps", "size")  # what an archive says about its array
+ABOUT = ("layout", "fps", "size")  # names of metadata in an archive
 
 
 def recording(array: np.ndarray, about: Mapping[str, Any]) -> Recording:
-    """An array with what was said about it, as far as that makes sense."""
+    """An array with its metadata, as far as they are valid."""
     values = np.ascontiguousarray(array.reshape(len(array), -1), dtype=np.float32)
     layout = _named_layout(str(about.get("layout", "")), values.shape[1])
     size = None
@@ -195,7 +194,7 @@ def recording(array: np.ndarray, about: Mapping[str, Any]) -> Recording:
 
 
 def rate_of(about: Mapping[str, Any]) -> float:
-    """Frames a second, 0 where nothing sensible is said about them."""
+    """Frames per second; 0 without a valid value."""
     fps = 0.0
     with suppress(TypeError, ValueError):
         fps = float(about.get("fps", 0))
@@ -206,12 +205,12 @@ def layout_of(about: Mapping[str, Any], columns: int, path: Path, strict: bool) 
     """The layout that an archive names, if it has as many columns.
 
     Raises:
-        UsageError: `strict`, and it names one that does not come along: a guess by the width would mix up its points.
+        UsageError: with `strict`, if it names one that is not shipped: a guess by the width would mix up its points.
     """
     name = str(about.get("layout", ""))
     if strict and name and name not in list_layouts()[:-1] and not name.startswith("generic-"):
-        fix = "name its file with --layout FILE.toml, or convert the source again with --layout mediapipe-258"
-        raise UsageError(f"the file says that its layout is {name}, which does not come along", path, fix)
+        fix = "Name its file with --layout FILE.toml, or convert the source again with --layout mediapipe-258."
+        raise UsageError(f"The file has the layout {name}, which is not shipped with slr.", path, fix)
     return _named_layout(name, columns)
 
 
@@ -224,15 +223,15 @@ def _named_layout(name: str, columns: int) -> Layout | None:
 
 
 def check_numbers(dtype: np.dtype, path: Path) -> None:
-    """DataError for what is not made of real numbers."""
+    """Raise a DataError for arrays of anything but real numbers."""
     if dtype.hasobject:
         raise DataError(
-            "the array holds pickled Python objects, which are never loaded",
+            "The array holds pickled Python objects, which are never loaded.",
             path,
-            "save each clip as an array of numbers: numpy.save(file, numpy.asarray(clip, dtype=numpy.float32))",
+            "Save each clip as an array of numbers: numpy.save(file, numpy.asarray(clip, dtype=numpy.float32)).",
         )
     if dtype.kind not in "fiub":
-        raise DataError(f"the array holds {dtype}, not real numbers", path, "save it as float32")
+        raise DataError(f"The array holds {dtype}, not real numbers.", path, "Save it as float32.")
 
 
 def check_shape(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> tuple[int, int]:
@@ -240,12 +239,12 @@ def check_shape(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> tuple[in
     check_numbers(dtype, path)
     if len(shape) not in (2, 3):
         raise DataError(
-            f"the array has the shape {shape}; features are [frames, columns] or [frames, points, coordinates]",
+            f"The array has the shape {shape}, not [frames, columns] or [frames, points, coordinates].",
             path,
-            "save one clip a file",
+            "Save one clip per file.",
         )
     frames, columns = shape[0], int(np.prod(shape[1:], dtype=object))
     if frames == 0 or columns == 0:
-        raise DataError(f"the array is empty: its shape is {shape}", path, "extract the clip again, or leave it out")
+        raise DataError(f"The array is empty: its shape is {shape}.", path, "Extract the clip again, or leave it out.")
     check_extent(frames, columns, path, dtype.itemsize)
     return frames, columns

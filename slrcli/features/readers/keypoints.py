@@ -1,14 +1,14 @@
-"""Keypoints by person and frame -> a recording: OpenPose's JSON, MMPose's JSON, and what they have in common.
+"""Reads keypoints per person and frame: OpenPose's JSON and MMPose's JSON.
 
-OpenPose writes a folder a clip with a file a frame, `NAME_000000000000_keypoints.json`: `{"people":
+OpenPose writes one folder per clip with one file per frame, `NAME_000000000000_keypoints.json`: `{"people":
 [{"pose_keypoints_2d": [x, y, c, ...], "face_keypoints_2d": ..., "hand_left_keypoints_2d": ...}]}`
 (https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/doc/02_output.md, flag `--write_json`).
 
-MMPose writes a file a clip: `{"meta_info": ..., "instance_info": [{"frame_id": 1, "instances": [{"keypoints":
+MMPose writes one file per clip: `{"meta_info": ..., "instance_info": [{"frame_id": 1, "instances": [{"keypoints":
 [[x, y], ...], "keypoint_scores": [...], "bbox": ...}]}]}`, or the list of frames alone, or a list of the instances of
 each frame (https://mmpose.readthedocs.io/en/latest/user_guides/inference.html, `pred_out_dir`).
 
-Both give pixels and never say how large the picture is.
+Both give pixels without the size of the picture.
 """
 
 import re
@@ -32,7 +32,7 @@ MAX_FRAMES = 1 << 20
 
 
 def holds_frames(names: Iterable[str]) -> bool:
-    """Whether a folder of these names holds a clip as OpenPose writes it."""
+    """Whether a folder with these file names holds a clip as written by OpenPose."""
     return any(FRAME_FILE.fullmatch(name) for name in names)
 
 
@@ -43,15 +43,17 @@ class OpenPose(Reader):
         return path.is_dir() and holds_frames(entry.name for entry in path.iterdir())
 
     def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
-        """See `Reader`; frames that have no file are missing."""
+        """See `Reader`; frames without a file are missing."""
         own = load_layout("openpose-137")
         with plainly(path):
             files = {int(found[1]): entry for entry in path.iterdir() if (found := FRAME_FILE.fullmatch(entry.name))}
             if not files:
-                raise DataError("the folder holds no *_keypoints.json", path, "write them with openpose --write_json")
+                raise DataError(
+                    "The folder holds no *_keypoints.json.", path, "Write the files with openpose --write_json."
+                )
             first, last = min(files), max(files)
             if last - first >= MAX_FRAMES:
-                raise DataError(f"the files count frames from {first} to {last}", path, "keep one clip a folder")
+                raise DataError(f"The files number frames from {first} to {last}.", path, "Keep one clip per folder.")
             check_extent(last - first + 1, own.width, path)
         frames: list[list[np.ndarray]] = [[] for _ in range(first, last + 1)]
         for number, file in sorted(files.items()):
@@ -59,7 +61,7 @@ class OpenPose(Reader):
                 found = read_json(file)
                 rows = found.get("people") if isinstance(found, dict) else None
                 if not isinstance(rows, list):
-                    raise DataError("this is no output of OpenPose: it has no list of people", file, AGAIN)
+                    raise DataError("This is not an output of OpenPose: it has no list of people.", file, AGAIN)
                 frames[number - first] = [_openpose_person(row, own, file) for row in rows]
         return from_people(frames, None, people, path, own)
 
@@ -74,16 +76,16 @@ class MMPose(Reader):
         """See `Reader`.
 
         Raises:
-            DataError: another kind of JSON, points that COCO does not have, or nobody seen.
+            DataError: the file is another kind of JSON, has points unknown to COCO, or shows nobody.
         """
         with plainly(path):
             found = read_json(path)
             if isinstance(found, dict) and "people" in found:
-                raise DataError("OpenPose writes a file a frame", path, "name the folder, not one file")
+                raise DataError("This is a single frame of OpenPose.", path, "Name its folder, not the file.")
             frames = found.get("instance_info", found.get("predictions")) if isinstance(found, dict) else found
             if not isinstance(frames, list) or not frames:
-                what = "this JSON holds no frames with instances, as MMPose's inferencer writes them"
-                raise DataError(what, path, "write it with pred_out_dir, or convert it to .npz")
+                what = "This JSON file holds no frames with instances like those of MMPose's inferencer."
+                raise DataError(what, path, "Write it with pred_out_dir, or convert it to .npz.")
             if all(isinstance(frame, dict) and "keypoints" in frame for frame in frames):
                 frames = [frames]  # the people of a single picture
             return from_people(_mmpose_frames(frames, path), None, people, path)
@@ -95,8 +97,8 @@ def from_people(
     """The signer of every frame.
 
     Args:
-        frames: for each frame its people, each `[K, 3]`: x, y and confidence, which is 0 for what was not seen.
-        layout: of the K points; None for those of COCO-WholeBody, or of the body alone.
+        frames: for each frame its people, each `[K, 3]`: x, y and confidence, which is 0 for points not seen.
+        layout: of the K points; None for COCO-WholeBody, or only its body.
     """
     layout = layout or load_layout("coco-wholebody-133")
     points = len(layout.point_names)
@@ -113,8 +115,8 @@ def from_people(
 def _seen(person: np.ndarray, points: int, path: Path) -> np.ndarray:
     """`[points, 3]`, NaN where a point was not seen, and beyond the points of a body alone."""
     if person.shape[0] not in (points, COCO_BODY) or person.shape[1] != 3:
-        what = f"a person has {person.shape[0]} points; known are {points} of the whole body and {COCO_BODY} of COCO"
-        raise DataError(what, path, "use a whole-body model, or save the arrays as .npy with a layout of your own")
+        what = f"A person has {person.shape[0]} points, not {points} (whole body) or {COCO_BODY} (COCO)."
+        raise DataError(what, path, "Use a whole-body model, or save the arrays as .npy with a layout of your own.")
     found = np.full((points, 3), np.nan, np.float32)
     found[: len(person)] = person
     found[~np.isfinite(found).all(axis=1) | (found[:, 2] <= 0)] = np.nan
@@ -131,8 +133,8 @@ def _openpose_person(row: Any, layout: Layout, path: Path) -> np.ndarray:
         if part == "pose" and values.size == 3 * BODY_18:
             values = _body_18(values.reshape(-1, 3), group.points)
         if values.size not in (0, 3 * len(group.points)):
-            what = f"{part} has {values.size} numbers, not 3 x {len(group.points)}"
-            raise DataError(what, path, "the model BODY_25 writes what is known here")
+            what = f"The part {part} has {values.size} numbers, not 3 x {len(group.points)}."
+            raise DataError(what, path, "Use OpenPose's model BODY_25.")
         if values.size:
             person[start : start + len(group.points)] = values.reshape(-1, 3)
         start += len(group.points)
@@ -154,23 +156,23 @@ def _mmpose_frames(frames: list, path: Path) -> list[list[np.ndarray]]:
     if len(set(numbers)) == len(frames):
         first, last = min(numbers), max(numbers)
         if last - first >= MAX_FRAMES:
-            raise DataError(f"frame_id goes from {first} to {last}", path, AGAIN)
+            raise DataError(f"The values of frame_id range from {first} to {last}.", path, AGAIN)
     else:
         first, last, numbers = 0, len(frames) - 1, list(range(len(frames)))
     people: list[list[np.ndarray]] = [[] for _ in range(first, last + 1)]
     for number, frame in zip(numbers, frames, strict=True):
         rows = frame.get("instances", ()) if isinstance(frame, dict) else frame
         if not isinstance(rows, list):
-            raise DataError("a frame is no list of instances", path, AGAIN)
+            raise DataError("A frame is not a list of instances.", path, AGAIN)
         people[number - first] = [_mmpose_person(row, path) for row in rows]
     return people
 
 
 def _mmpose_person(row: Any, path: Path) -> np.ndarray:
     if not isinstance(row, dict) or "keypoints" not in row:
-        raise DataError("an instance without keypoints", path, AGAIN)
+        raise DataError("An instance has no keypoints.", path, AGAIN)
     points = np.asarray(row["keypoints"], np.float32)
     if points.ndim != 2 or points.shape[1] not in (2, 3):
-        raise DataError(f"keypoints have the shape {points.shape}, not [points, 2]", path, AGAIN)
+        raise DataError(f"The keypoints have the shape {points.shape}, not [points, 2].", path, AGAIN)
     scores = np.asarray(row.get("keypoint_scores", np.ones(len(points))), np.float32).reshape(len(points), 1)
     return np.hstack([points[:, :2], scores])

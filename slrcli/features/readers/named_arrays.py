@@ -1,7 +1,7 @@
 """Archives of several arrays (`.npz`, `.safetensors`): landmarks by body part of cslrtools2, keypoints of MMPose.
 
-cslrtools2 (https://github.com/plumiume/python-cslrtools2) writes a `landmarks.npz` a clip into a folder called like the
-clip: `mediapipe.pose`, `mediapipe.left_hand`, `mediapipe.right_hand`, `mediapipe.face`, each `[T, N, 4]`: x, y,
+cslrtools2 (https://github.com/plumiume/python-cslrtools2) writes one `landmarks.npz` per clip into a folder named after
+the clip: `mediapipe.pose`, `mediapipe.left_hand`, `mediapipe.right_hand`, `mediapipe.face`, each `[T, N, 4]`: x, y,
 z, visibility in shares of the picture, NaN where nothing was seen. Keypoints: `keypoints [T, (people,) K, 2 or 3]` in
 pixels and `scores` or `keypoint_scores [T, (people,) K]`.
 """
@@ -26,7 +26,7 @@ OPENED_BY = {".npz": npz.arrays_in, ".safetensors": safetensors.arrays_in}
 
 
 class NamedArrays(Reader):
-    """Archives of these kinds; all others are left to the readers of plain arrays."""
+    """Archives of these two kinds; others are read as plain arrays."""
 
     suffixes = tuple(OPENED_BY)
 
@@ -40,7 +40,7 @@ class NamedArrays(Reader):
         """See `Reader`.
 
         Raises:
-            DataError: damaged, pickled, empty, arrays that do not belong together, or nobody seen.
+            DataError: the file is damaged, pickled or empty, its arrays are inconsistent, or it shows nobody.
         """
         with plainly(path), OPENED_BY[path.suffix.lower()](path) as (names, array):
             if "keypoints" in names:
@@ -55,12 +55,13 @@ def _people(keypoints: np.ndarray, scores: np.ndarray | None, path: Path) -> lis
     if keypoints.ndim == 3:
         keypoints, scores = keypoints[:, None], scores if scores is None else scores[:, None]
     if keypoints.ndim != 4 or keypoints.shape[3] not in (2, 3):
-        raise DataError(f"keypoints have the shape {keypoints.shape}", path, "it is [frames, (people,) points, 2 or 3]")
+        what = f"The keypoints have the shape {keypoints.shape}, not [frames, (people,) points, 2 or 3]."
+        raise DataError(what, path, AGAIN)
     check_extent(len(keypoints), int(np.prod(keypoints.shape[1:])), path)
     if scores is None:
         scores = keypoints[..., 2] if keypoints.shape[3] == 3 else np.ones(keypoints.shape[:3])
     if scores.shape != keypoints.shape[:3]:
-        raise DataError(f"scores {scores.shape} do not belong to keypoints {keypoints.shape}", path, AGAIN)
+        raise DataError(f"The scores {scores.shape} do not match the keypoints {keypoints.shape}.", path, AGAIN)
     return [list(frame) for frame in np.concatenate([keypoints[..., :2], scores[..., None]], axis=3)]
 
 
@@ -68,9 +69,10 @@ def _landmarks(parts: dict[str, np.ndarray], path: Path) -> Recording:
     lengths = {len(array) for array in parts.values()}
     for part, array in parts.items():
         if array.ndim != 3 or array.shape[2] not in (3, 4):
-            raise DataError(f"{PREFIX}{part} has the shape {array.shape}", path, "it is [frames, points, 3 or 4]")
+            what = f"The array {PREFIX}{part} has the shape {array.shape}, not [frames, points, 3 or 4]."
+            raise DataError(what, path, AGAIN)
     if len(lengths) > 1:
-        raise DataError(f"the parts have different numbers of frames: {sorted(lengths)}", path, AGAIN)
+        raise DataError(f"The parts have different numbers of frames: {sorted(lengths)}.", path, AGAIN)
     (frames,) = lengths
     check_extent(frames, sum(array[0].size for array in parts.values() if len(array)), path)
     layout = _layout({part: array.shape[1:] for part, array in parts.items()}, path)
@@ -88,7 +90,8 @@ def _layout(shapes: dict[str, tuple[int, int]], path: Path) -> Layout:
     groups = []
     for part, (count, depth) in shapes.items():
         if count > len(full[part].points):
-            raise DataError(f"{PREFIX}{part} has {count} points, MediaPipe {len(full[part].points)}", path, AGAIN)
+            what = f"The array {PREFIX}{part} has {count} points, but MediaPipe has {len(full[part].points)}."
+            raise DataError(what, path, AGAIN)
         axes = ("x", "y", "z", "visibility") if part == "pose" and depth == 4 else ("x", "y", "z")
         groups.append({"name": part, "points": full[part].points[:count], "coordinates": axes})
     made = Layout.from_dict({"name": "mediapipe", "like": "mediapipe-1659", "groups": groups}, str(path))

@@ -1,4 +1,4 @@
-"""`.npy`: one array, never unpickled. Its streams stand in `.npz` archives, too."""
+"""`.npy`: one array, never unpickled. `.npz` archives contain the same streams."""
 
 from pathlib import Path
 from typing import IO
@@ -28,7 +28,7 @@ class Npy(Reader):
         return None
 
     def stored(self, path: Path) -> tuple[str, Sample]:
-        """See `Reader`; a file that is shorter than it says is found out, too."""
+        """See `Reader`; a file shorter than its header says is detected."""
         with plainly(path), path.open("rb") as stream:
             found, dtype = read_header(stream)
             frames, columns = check_shape(found, dtype, path)
@@ -36,14 +36,14 @@ class Npy(Reader):
 
 
 def clip_array(stream: IO[bytes], path: Path) -> np.ndarray:
-    """The array of a stream, once its header is that of a clip."""
+    """The array of a stream, if its header is that of a clip."""
     check_shape(*read_header(stream), path)
     stream.seek(0)
     return npy.read_array(stream, allow_pickle=False)
 
 
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of the array that a stream holds."""
+    """Shape and type of the array in a stream."""
     version = npy.read_magic(stream)
     if version == (1, 0):
         shape, _, dtype = npy.read_array_header_1_0(stream)

@@ -1,4 +1,4 @@
-"""`.npz`: an archive of `.npy` arrays, one of which is the clip; others may say what it is (see `arrays`)."""
+"""`.npz`: an archive of `.npy` arrays, one of which is the clip; others may hold its metadata."""
 
 import zipfile
 from collections.abc import Callable, Iterator
@@ -65,7 +65,7 @@ class Npz(Reader):
 
 @contextmanager
 def arrays_in(path: Path) -> Iterator[tuple[set[str], Callable[[str], np.ndarray]]]:
-    """Names of the arrays in an archive, and what reads one of them: numbers, not too many."""
+    """Names of the arrays in an archive, and a function that reads one of them: numbers of a limited size."""
     with _opened(path) as archive:
 
         def array(name: str) -> np.ndarray:
@@ -86,12 +86,13 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """An archive, once it is certain that it neither swells nor holds files without end."""
     with zipfile.ZipFile(path) as archive:
         if len(archive.infolist()) > MOST_MEMBERS:
-            what = f"the archive holds {len(archive.infolist()):,} files"
-            raise DataError(what, path, "this is no feature file; save clips with numpy.savez")
+            what = f"The archive holds {len(archive.infolist()):,} files, too many for a feature file."
+            raise DataError(what, path, "Save clips with numpy.savez.")
         for info in archive.infolist():
             if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(info.compress_size, 1):
-                what = f"{info.filename} in the archive grows from {info.compress_size:,} to {info.file_size:,} bytes"
-                raise DataError(what, path, "this is no feature file; save clips with numpy.savez")
+                sizes = f"{info.compress_size:,} to {info.file_size:,} bytes"
+                what = f"The file {info.filename} in the archive expands from {sizes}."
+                raise DataError(what, path, "Save clips with numpy.savez.")
         yield archive
 
 
@@ -104,7 +105,7 @@ def _member(archive: zipfile.ZipFile, path: Path) -> str:
     """The file in the archive that holds the clip."""
     names = [name for name in _members(archive) if name not in ABOUT]
     if not names:
-        raise DataError("the .npz file holds no array", path, "save it with numpy.savez(file, features=array)")
+        raise DataError("The .npz file holds no array.", path, "Save it with numpy.savez(file, features=array).")
     return next((key for key in ARRAY_NAMES if key in names), names[0]) + ".npy"
 
 

@@ -1,7 +1,7 @@
 """Clips of a packed store, each named by a path through the store: `features/train.slrpack/ID`.
 
-What a clip's own file said (layout, frames a second, size of the picture) is kept, so a store stands for the folder
-it was made from. Stored differences over time that were left out are computed again; whoever wants the positions alone
+The metadata of a clip's own file (layout, frame rate, size of the picture) are kept, so a store replaces the folder it
+was made from. Stored differences over time that were left out are computed again; whoever wants the positions alone
 gets them as they lie in the file.
 """
 
@@ -32,7 +32,7 @@ class Packed(Reader):
         return store_of(path) is not None
 
     def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
-        """See `Reader`; the numbers are an array over the file where they need not be computed.
+        """See `Reader`; the values are an array over the file unless they have to be computed.
 
         Args:
             path: through the store.
@@ -80,7 +80,7 @@ class Packed(Reader):
 def with_differences(positions: np.ndarray, count: int) -> np.ndarray:
     """Positions `[T, N]` and `count` blocks of their differences, float32 `[T, N * (1 + count)]`.
 
-    The numbers are those of `augment.derivatives`, made in place: each is written once.
+    The values equal those of `augment.derivatives`, computed in place: each is written once.
     """
     frames, width = positions.shape
     y = np.empty((frames, width * (1 + count)), np.float32)
@@ -95,7 +95,7 @@ def with_differences(positions: np.ndarray, count: int) -> np.ndarray:
 def _found(path: Path) -> tuple[Store, int]:
     found = find_clip(path)
     if found is None:
-        raise DataError("this path leads through no packed store", path)
+        raise DataError("This path does not lead through a packed store.", path)
     return found
 
 
@@ -106,8 +106,8 @@ def _layout(store: Store, entry: Entry) -> Layout | None:
     layout = _known(store, entry.shared)
     if layout.width != entry.columns * (1 + entry.derived):
         columns = entry.columns * (1 + entry.derived)
-        what = f"the packed store is damaged: {columns} columns stand under a layout of {layout.width}"
-        raise DataError(what, store.path, "pack the corpus again: slr pack")
+        what = f"The packed store is damaged: a clip of {columns} columns has a layout of {layout.width}."
+        raise DataError(what, store.path, "Pack the corpus again: slr pack.")
     return layout
 
 
@@ -115,7 +115,7 @@ def _layout(store: Store, entry: Entry) -> Layout | None:
 def _known(store: Store, number: int) -> Layout:
     table: Any = store.shared[number]
     if not isinstance(table, dict):
-        raise DataError("the packed store is damaged: a layout is no table", store.path, "pack the corpus again")
+        raise DataError("The packed store is damaged: a layout is not a table.", store.path, "Pack the corpus again.")
     return Layout.from_dict(table, str(store.path))
 
 

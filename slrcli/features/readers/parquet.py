@@ -1,7 +1,8 @@
 """Kaggle's landmarks in Parquet, through pyarrow (extra `parquet`): MediaPipe Holistic, NaN where nothing was seen.
 
-asl-signs: long, a clip a file, columns `frame`, `type` (face, left_hand, pose, right_hand), `landmark_index`, x, y, z.
-asl-fingerspelling: wide, many clips a file, told apart by `sequence_id` (a column or the index of the table), with
+asl-signs: long, one clip per file, columns `frame`, `type` (face, left_hand, pose, right_hand), `landmark_index`, x,
+y, z.
+asl-fingerspelling: wide, many clips per file, separated by `sequence_id` (a column or the index of the table), with
 `frame` and `x_face_0` ... `z_right_hand_20`.
 """
 
@@ -33,17 +34,17 @@ class Parquet(Reader):
     def clips(
         self, path: Path, layout: Layout | None = None, people: str = "largest"
     ) -> Iterator[tuple[str, Recording]]:
-        """See `Reader`; "" is the id of a file that is one clip.
+        """See `Reader`; "" is the id of the clip in a file with only one.
 
         Raises:
-            DataError: other columns than these, clips that are not in one piece, or no frames.
+            DataError: the file has other columns, a clip whose frames are not contiguous, or no frames.
         """
         with plainly(path), _opened(path) as file:
             schema = file.schema_arrow
             names = schema.names
             check_size(file.metadata.num_rows, path)
             if not file.metadata.num_rows:
-                raise DataError("the file is empty: 0 frames", path, "extract the clip again, or leave it out")
+                raise DataError("The file is empty: 0 frames.", path, "Extract the clip again, or leave it out.")
             if set(LONG) <= set(names):
                 check_extent(file.metadata.num_rows, len(LONG), path)
                 table = file.read(columns=list(LONG))
@@ -52,25 +53,26 @@ class Parquet(Reader):
             numbers = [name for name in names if _is_number(schema.field(name).type)]
             numbers = [name for name in numbers if name.lower() not in BESIDE]
             if not numbers:
-                raise DataError(f"there are no columns of coordinates, only {', '.join(names[:5])}", path, AGAIN)
+                raise DataError(f"The table has no columns of coordinates, only {', '.join(names[:5])}.", path, AGAIN)
             layout, seen = layout or _wide_layout(numbers), set()
             for sequence, values in _pieces(file, numbers, path):
                 if sequence in seen:
-                    raise DataError(f"the frames of clip {sequence} are not in one piece", path, "sort by sequence_id")
+                    what = f"The frames of clip {sequence} are not contiguous."
+                    raise DataError(what, path, "Sort by sequence_id.")
                 seen.add(sequence)
                 yield sequence, arrange(numbers, values, layout, path)
 
     def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
-        """See `Reader`; DataError, besides what `clips` raises, if there are several."""
+        """See `Reader`; a DataError like those of `clips`, and if there are several clips."""
         found = list(islice(self.clips(path, layout), 2))
         if len(found) > 1:
-            what = f"the file holds several clips, such as {found[0][0]} and {found[1][0]}"
-            raise DataError(what, path, "write each into a file of its own: slr convert FILE FOLDER")
+            what = f"The file holds several clips, such as {found[0][0]} and {found[1][0]}."
+            raise DataError(what, path, "Write one file per clip: slr convert FILE FOLDER")
         return found[0][1]
 
 
 def full_layout() -> Layout:
-    """All points that such a file can hold: those of MediaPipe Holistic with irises."""
+    """All points of such files: those of MediaPipe Holistic with irises."""
     return load_layout("mediapipe-1659")
 
 
@@ -91,7 +93,7 @@ def _is_number(kind: Any) -> bool:
 
 
 def _pieces(file: Any, numbers: Sequence[str], path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Id and values `[T, N]` of each clip of a wide table, in the order of frames; a clip a change of `sequence_id`."""
+    """Id and values `[T, N]` of each clip of a wide table, sorted by frame; `sequence_id` separates the clips."""
     beside = [name for name in (SEQUENCE, "frame") if name in file.schema_arrow.names]
     current = ""
     parts: list[tuple[np.ndarray, np.ndarray]] = []
@@ -120,22 +122,22 @@ def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 
 
 def _long(columns: dict[str, np.ndarray], path: Path) -> Recording:
-    """A row a point and frame -> `[T, D]` of the layout mediapipe-1629, or of 1659 where the face has irises."""
+    """One row per point and frame -> `[T, D]` in the layout mediapipe-1629, or 1659 if the face has irises."""
     frames = columns["frame"].astype(np.int64)
     first, last = int(frames.min()), int(frames.max())
     if last - first >= MAX_FRAMES:
-        raise DataError(f"the frames go from {first} to {last}", path, AGAIN)
+        raise DataError(f"The frame numbers range from {first} to {last}.", path, AGAIN)
     index, kind = columns["landmark_index"].astype(np.int64), columns["type"].astype(str)
     layout = full_layout() if (index >= 468).any() else load_layout("mediapipe-1629")
     check_extent(last - first + 1, layout.width, path)
     x = np.full((last - first + 1, layout.width), np.nan, np.float32)
     for unknown in set(np.unique(kind).tolist()) - layout.by_name.keys():
-        raise DataError(f"there are landmarks of type {unknown!r}", path, f"known are {', '.join(layout.by_name)}")
+        raise DataError(f"The landmark type {unknown!r} is unknown.", path, f"Known: {', '.join(layout.by_name)}.")
     points = np.stack([columns[axis].astype(np.float32) for axis in "xyz"], axis=1)
     for group in layout.groups:
         own = kind == group.name
         if (index[own] < 0).any() or (index[own] >= len(group.points)).any():
-            raise DataError(f"landmark_index of {group.name} goes to {index[own].max()}", path, AGAIN)
+            raise DataError(f"The landmark_index of {group.name} goes up to {index[own].max()}.", path, AGAIN)
         target = x[:, group.start : group.stop].reshape(len(x), len(group.points), 3)
         target[frames[own] - first, index[own]] = points[own]
     return Recording(x, layout)

@@ -1,4 +1,4 @@
-"""Of several people in the picture, the signer: whoever is the largest, followed from frame to frame."""
+"""Finds the signer among several people: the largest person, followed from frame to frame."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +12,14 @@ REACH = 1.0  # how far a person's middle may go from one frame to the next, in s
 
 
 def choose_track(tracks: np.ndarray, people: str, path: Path) -> tuple[int, tuple[str, ...]]:
-    """Which of the people with a place of their own in the file is the signer, and a note if there was a choice.
+    """The signer among people with a fixed place in the file, and a note if there was a choice.
 
     Args:
         tracks: `[T, N, P, C]`, x and y first, NaN where missing.
         people: `largest` or `error`.
 
     Raises:
-        DataError: nobody is seen; or several are, and that is to be an error.
+        DataError: nobody is seen, or several people are and `people` is `error`.
     """
     sizes = np.array([sum(_box(frame)[1] for frame in tracks[:, n]) for n in range(tracks.shape[1])])
     seen = int((sizes > 0).sum())
@@ -29,10 +29,10 @@ def choose_track(tracks: np.ndarray, people: str, path: Path) -> tuple[int, tupl
 
 
 def follow(frames: Sequence[Sequence[np.ndarray]], people: str, path: Path) -> tuple[list[int | None], tuple[str, ...]]:
-    """Which person is the signer in each frame, where people have no fixed place; None where the signer is not seen.
+    """The signer of each frame, if people have no fixed place in the file; None if the signer is not seen.
 
-    The largest person of all frames is followed both ways: in the next frame to whoever is nearest, if that is not
-    further away than a person is large.
+    The largest person of all frames is followed in both directions: to the nearest person in the next frame, within the
+    distance of one person's size.
 
     Args:
         frames: for each frame its people, each `[P, C]`, x and y first, NaN where missing.
@@ -59,15 +59,15 @@ def follow(frames: Sequence[Sequence[np.ndarray]], people: str, path: Path) -> t
 
 def nobody(path: Path) -> DataError:
     """The error for a file without any person."""
-    return DataError("nobody was seen in any frame", path, "extract the clip again, or leave it out")
+    return DataError("Nobody was seen in any frame.", path, "Extract the clip again, or leave it out.")
 
 
 def _several(seen: int, people: str, path: Path) -> tuple[str, ...]:
     if seen == 1:
         return ()
     if people == "error":
-        raise DataError(f"{seen} people are in the picture", path, "take the largest with --people largest")
-    return (f"{seen} people are in the picture: the largest was taken",)
+        raise DataError(f"There are {seen} people in the picture.", path, "Take the largest with --people largest.")
+    return (f"There are {seen} people in the picture: the largest was taken.",)
 
 
 def _box(person: np.ndarray) -> tuple[np.ndarray, float]:

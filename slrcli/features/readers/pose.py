@@ -1,7 +1,8 @@
-"""`.pose` files in versions 0.0, 0.1 and 0.2, read through pose-format, the library they come from (extra `pose`).
+"""`.pose` files in versions 0.0, 0.1 and 0.2, read through the library pose-format (extra `pose`).
 
 https://github.com/sign-language-processing/pose/blob/master/docs/specs/ describes the versions. Components become
-groups and points keep their names, in our spelling. A point of confidence 0 is missing; positions are in pixels.
+groups; points keep their names, spelled as in slr's layouts. A point of confidence 0 is missing. Positions are in
+pixels.
 """
 
 import mmap
@@ -31,7 +32,7 @@ class Pose(Reader):
     suffixes = (".pose",)
 
     def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
-        """The clip in pixels, in a shipped layout where the file has its points, else in one made of its names."""
+        """The clip in pixels, in a shipped layout if the points match, else in one made from the names in the file."""
         with plainly(path), _opened(path) as (header, reader, shape):
             frames, persons, points, dims = shape
             check_extent(frames, persons * points * (dims + 1), path)
@@ -87,12 +88,12 @@ def _extent(reader: Any, version: float, points: int, dims: int, path: Path) -> 
     """Frames and people of a body, where the file is long enough for them; version 0.0 is read for one person alone."""
     structs = need("pose_format.utils.reader", EXTRA).ConstStructs
     if version not in (0.0, 0.1, 0.2):
-        raise DataError(f"version {version:g} of .pose is unknown", path, "update pose-format: versions up to 0.2")
+        raise DataError(f"Version {version:g} of .pose is not known.", path, "Use a version up to 0.2.")
     number = structs.uint if version == 0.2 else structs.ushort
     reader.unpack(structs.float if version == 0.2 else structs.ushort)  # frames a second
     frames, persons = reader.unpack(number), 1 if version == 0.0 else reader.unpack(structs.ushort)
     if persons < 1 or points < 1 or dims < 1:
-        raise DataError(f"the file holds {persons} people of {points} points", path, AGAIN)
+        raise DataError(f"The file holds {persons} people of {points} points.", path, AGAIN)
     frame = 2 if version == 0.0 else persons * points * (dims + 1) * 4  # bytes at least
     left = len(reader.buffer) - reader.read_offset
     if version == 0.1 and left // frame % (1 << 16) == frames:  # beyond 65,535 their number has overflowed
@@ -116,7 +117,7 @@ def _layouts(header: Any, path: Path) -> tuple[Layout, Layout]:
     for component in header.components:
         name = COMPONENTS.get(component.name, component.name.lower().replace(".", "_"))
         if name in rows:
-            raise DataError(f"two components are called {name}", path, AGAIN)
+            raise DataError(f"Two components have the name {name}.", path, AGAIN)
         rows[name] = point_names(name, component.points)
     try:
         return _made(tuple(rows.items()), coordinates)

@@ -1,4 +1,4 @@
-"""`.safetensors`: named arrays, one of which is the clip; the metadata may say what it is (see `arrays`)."""
+"""`.safetensors`: named arrays, one of which is the clip; the metadata may describe it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,7 +80,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, str]]:
     with safe_open(path, framework="np") as tensors:
         names = list(tensors.keys())
         if not names:
-            raise DataError("the file holds no array", path, "save it with safetensors.numpy.save_file")
+            raise DataError("The file holds no array.", path, "Save it with safetensors.numpy.save_file.")
         yield tensors, next((key for key in ARRAY_NAMES if key in names), names[0])
 
 
@@ -91,4 +91,4 @@ def _extent(part: Any, path: Path) -> tuple[int, int]:
 
 def _check_type(kind: str, path: Path) -> None:
     if kind == "BF16" or kind.startswith("F8"):
-        raise DataError(f"the array is stored as {kind}, which numpy does not know", path, "save it as float32")
+        raise DataError(f"The array is stored as {kind}, which numpy does not know.", path, "Save it as float32.")

@@ -1,6 +1,6 @@
-"""Text tables of coordinates, a line a frame: `.csv`, parted by commas, semicolons or tabs.
+"""Text tables of coordinates, one line per frame: `.csv`, separated by commas, semicolons or tabs.
 
-Columns with a header may stand in any order and are called after group, point (its name or its number in the whole
+Columns with a header may be in any order and are named after group, point (its name or its number in the whole
 group) and coordinate: `pose.nose.x`, `pose_0_x`, or `x_pose_0` as in asl-fingerspelling. A layout that is named says
 what they can be, else the shipped layout of which the most are there. Without a header the columns are taken as they
 come. What is empty, `nan` or `null` is missing.
@@ -30,16 +30,16 @@ FRAME = ("frame", "frame_id")
 
 
 class Table(Reader):
-    """Tables of numbers, a line a frame."""
+    """Tables of numbers, one line per frame."""
 
     suffixes = (".csv",)
     is_text = True
 
     def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
-        """See `Reader`; `layout` says what the columns can be called.
+        """See `Reader`; `layout` gives the possible names of columns.
 
         Raises:
-            DataError: no table of numbers, lines of different length, or columns whose names nobody knows.
+            DataError: the file is not a table of numbers, has lines of different lengths, or unknown columns.
         """
         with plainly(path):
             rows = _rows(read_text(path), path)
@@ -48,7 +48,7 @@ class Table(Reader):
             check_extent(len(rows), width, path)
             for number, row in enumerate(rows, 2 if head else 1):
                 if len(row) != width:
-                    raise DataError(f"line {number} has {len(row)} cells, the first {width}", path, AGAIN)
+                    raise DataError(f"Line {number} has {len(row)} cells, but the first line has {width}.", path, AGAIN)
             values = _numbers(rows, path, 2 if head else 1)
         if head is None:
             return Recording(values)
@@ -57,10 +57,10 @@ class Table(Reader):
 
 
 def arrange(head: Sequence[str], values: np.ndarray, layout: Layout | None, path: Path) -> Recording:
-    """Columns with names `[T, N]` in the order of a layout; those of it that are not there are missing.
+    """Named columns `[T, N]` in the order of a layout; absent columns are missing.
 
     Raises:
-        DataError: names that are unknown, or given twice.
+        DataError: a name is unknown, or occurs twice.
     """
     wanted = [(index, key(name)) for index, name in enumerate(head) if name.lower() not in BESIDE]
     layout = _meant([name for _, name in wanted], layout)
@@ -69,10 +69,10 @@ def arrange(head: Sequence[str], values: np.ndarray, layout: Layout | None, path
     columns, found = _columns(layout), {}
     for index, name in wanted:
         if name not in columns:
-            what = f"column {index + 1} is called {head[index]!r}, which layout {layout.name} does not have"
-            raise DataError(what, path, "name the layout with --layout, or leave the column out")
+            what = f"Column {index + 1} is named {head[index]!r}, which layout {layout.name} does not have."
+            raise DataError(what, path, "Name the layout with --layout, or leave the column out.")
         if columns[name] in found:
-            raise DataError(f"two columns are {head[index]!r}", path, "leave one out")
+            raise DataError(f"Two columns are named {head[index]!r}.", path, "Leave one out.")
         found[columns[name]] = index
     x = np.full((len(values), layout.width), np.nan, np.float32)
     x[:, list(found)] = values[:, list(found.values())]
@@ -137,10 +137,10 @@ def _rows(text: str, path: Path) -> list[list[str]]:
     try:
         rows = list(csv.reader(io.StringIO(text), delimiter=separator))
     except csv.Error as error:
-        raise DataError(f"this is no table: {error}", path, AGAIN) from error
+        raise DataError(f"This is not a table: {error}.", path, AGAIN) from error
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if not rows:
-        raise DataError("the table is empty", path, AGAIN)
+        raise DataError("The table is empty.", path, AGAIN)
     return rows
 
 
@@ -166,8 +166,8 @@ def _numbers(rows: list[list[str]], path: Path, first: int) -> np.ndarray:
             try:
                 values[t, column] = float(cell)
             except ValueError:
-                what = f"line {first + t}, column {column + 1} holds {cell[:20]!r}, which is no number"
-                raise DataError(what, path, "leave a cell empty where nothing was seen") from None
+                what = f"Line {first + t}, column {column + 1} holds {cell[:20]!r}, which is not a number."
+                raise DataError(what, path, "Leave a cell empty where nothing was seen.") from None
     return values
 
 
@@ -175,4 +175,4 @@ def _in_order(head: list[str], values: np.ndarray, path: Path) -> None:
     """DataError for frames out of order."""
     for index, name in enumerate(head):
         if name.lower() in FRAME and (np.diff(values[:, index]) < 0).any():
-            raise DataError("the frames are not in order", path, "sort the lines by their frame, one clip a file")
+            raise DataError("The frames are not in order.", path, "Sort the lines by frame, with one clip per file.")

@@ -1,7 +1,6 @@
 """The packed store: the clips of a split in one file that is mapped into memory, with an index at its end.
 
-`form` is what the file looks like, `reader` opens it and finds a clip in it, `writer` makes one that is there as a
-whole or not at all.
+`form` describes the file, `reader` opens it and finds clips in it, `writer` writes one atomically.
 """
 
 from slrcli.features.store.form import FLOAT16, FLOAT32, SUFFIX, Entry

@@ -1,14 +1,14 @@
-"""What a packed store looks like, and whether what claims to be one holds together.
+"""The form of a packed store, and checks of its consistency.
 
     header   128 bytes: `HEADER`
-    clips    one after the other in the order of the index, each `[frames, columns]` row by row
+    clips    one after the other in the order of the index, each `[frames, columns]` in row-major order
     index    records of all clips; ends of their names; hashes of the names, sorted; the record of each hash; the names;
              a text of JSON with what several clips share
 
-Each clip and each part begins at a multiple of 64.
+Each clip and each part begins at a multiple of 64 bytes.
 
-All numbers are little-endian. The index is last and the header is filled in after it, so a file that was not finished
-says so. Nothing in it is parsed clip by clip when it is opened: the parts of the index are mapped as arrays.
+All numbers are little-endian. The index is last and the header is filled in after it, so an unfinished file is
+recognised. Opening it parses nothing clip by clip: the parts of the index are mapped as arrays.
 """
 
 import hashlib
@@ -50,23 +50,24 @@ RECORD = np.dtype(
         ("spare", "V8"),
     ]
 )
-AGAIN = "pack the corpus again: slr pack"
+AGAIN = "Pack the corpus again with slr pack."
 
 
 class Entry(NamedTuple):
-    """What the index says of a clip.
+    """The index entry of a clip.
 
     Attributes:
-        offset: where its numbers begin, in bytes.
-        digest: of its stored bytes.
-        frames, columns: shape of what is stored.
-        kind: place of the stored type in `KINDS`.
-        derived: so many blocks of differences over time were left out and follow the columns when it is read.
-        shared: place of its shared text; `NOWHERE` without any.
-        fps: frames a second; 0 if unknown.
+        offset: byte offset of its values.
+        digest: hash of its stored bytes.
+        frames, columns: shape of the stored array.
+        kind: index of the stored type in `KINDS`.
+        derived: number of blocks of differences over time that were left out and are computed again on reading.
+        shared: index of its shared text; `NOWHERE` without one.
+        fps: frames per second; 0 if unknown.
         width, height: of the picture in pixels; 0 if unknown.
-        lost, lost_derived: the largest change of a number by the stored type, and of a difference made from them.
-        spare: nothing yet.
+        lost, lost_derived: largest rounding error by the stored type, of a value and of a difference computed from such
+            values.
+        spare: reserved.
     """
 
     offset: int
@@ -85,12 +86,12 @@ class Entry(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of its numbers."""
+        """Bytes of its values."""
         return self.frames * self.columns * KINDS[self.kind].itemsize
 
 
 class Header(NamedTuple):
-    """The head of a store; see `HEADER`. `place` is that of the index."""
+    """The header of a store; see `HEADER`. `place` is the offset of the index."""
 
     clips: int
     place: int
@@ -100,7 +101,7 @@ class Header(NamedTuple):
     sources: bytes
 
     def packed(self) -> bytes:
-        """The header as it stands in the file."""
+        """The header as bytes in the file."""
         return HEADER.pack(MAGIC, VERSION, *self)
 
 
@@ -108,12 +109,12 @@ class Index(NamedTuple):
     """The parts of an index, as arrays over the file.
 
     Attributes:
-        records: `RECORD` of every clip, in the order of the numbers.
-        ends: where each name ends in `names`; it begins where the one before it ends.
+        records: `RECORD` of every clip, in the order of the values.
+        ends: end of each name in `names`; it begins at the end of the previous one.
         hashes: of the names, sorted.
         rows: the record of each hash.
         names: UTF-8, one after the other.
-        shared: JSON, a list of what several clips share.
+        shared: JSON, a list of metadata shared by several clips.
     """
 
     records: np.ndarray
@@ -129,7 +130,7 @@ class Index(NamedTuple):
         return self.names[start : int(self.ends[row])].tobytes().decode("utf-8")
 
     def digest(self) -> bytes:
-        """Hash of all that a store says and, through the hashes of the clips, of all numbers; not of their places."""
+        """Hash of the whole index and, through the hashes of the clips, of all values; offsets are not included."""
         records = np.array(self.records)
         records["offset"] = 0
         total = hashlib.blake2b(digest_size=DIGEST_BYTES)
@@ -145,24 +146,24 @@ def digest_of(data: Any) -> bytes:
 
 
 def hash_of(name: str) -> int:
-    """The number by which a name is looked up."""
+    """The number used to look up a name."""
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8"), digest_size=8).digest(), "little")
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name leads nowhere but to a clip: no step upwards, nothing absolute, nothing that steers a terminal."""
+    """Whether a name is safe: no step upwards, not absolute, no control characters."""
     parts = name.split("/")
     steps = any(part in ("", ".", "..") for part in parts)
     return not steps and "\\" not in name and ":" not in name[:2] and name.replace("\u3000", "").isprintable()
 
 
 def aligned(place: int) -> int:
-    """The next place at which something may begin."""
+    """The next offset at which a part may begin."""
     return -(-place // ALIGN) * ALIGN
 
 
 def parts(header: Header) -> tuple[list[tuple[int, int, np.dtype]], int]:
-    """Place, length and type of the parts of an index in the order of `Index`, and where the file ends."""
+    """Offset, length and type of the parts of an index in the order of `Index`, and the end of the file."""
     number = header.clips
     sizes: list[tuple[int, DTypeLike]] = [(number, RECORD), (number, "<u8"), (number, "<u8"), (number, "<u4")]
     sizes += [(header.name_bytes, "u1"), (header.shared_bytes, "u1")]
@@ -177,31 +178,33 @@ def read_header(data: bytes, size: int, where: str) -> Header:
     """The header of a file of `size` bytes.
 
     Raises:
-        DataError: no store, one of another version, one that was not finished, or one that is cut short.
+        DataError: the file is not a store, of another version, unfinished, or truncated.
     """
     if len(data) < HEADER.size or data[: len(MAGIC)] != MAGIC:
-        raise DataError("this is no packed store", where, f"stores are made by slr pack and end in {SUFFIX}")
+        raise DataError(
+            "This is not a packed store.", where, f"Name a file that was written by slr pack and ends in {SUFFIX}."
+        )
     _, version, *fields = HEADER.unpack(data[: HEADER.size])
     header = Header(*fields)
     if version != VERSION:
-        raise DataError(f"the packed store is of version {version}, this program reads {VERSION}", where, AGAIN)
+        raise DataError(f"The packed store has version {version}, but slr reads version {VERSION}.", where, AGAIN)
     if not header.place:
-        raise DataError("the packed store was not finished", where, AGAIN)
+        raise DataError("The packed store was not finished.", where, AGAIN)
     if header.shared_bytes > MOST_SHARED or not header.clips:
-        what = f"{header.clips:,} clips and {header.shared_bytes:,} bytes of text"
-        raise DataError(f"the packed store announces {what}", where, AGAIN)
+        what = f"The packed store announces {header.clips:,} clips and {header.shared_bytes:,} bytes of text."
+        raise DataError(what, where, AGAIN)
     end = parts(header)[1]
     if header.place % ALIGN or header.place < HEADER.size or end != size:
-        what = f"the packed store is damaged: {header.clips:,} clips end at byte {end:,}, the file at {size:,}"
+        what = f"The packed store is damaged: {header.clips:,} clips end at byte {end:,}, the file at {size:,}."
         raise DataError(what, where, AGAIN)
     return header
 
 
 def check(index: Index, header: Header, where: str) -> list[Any]:
-    """Whether the parts of an index hold together; what clips share.
+    """Check the consistency of an index; returns the metadata that clips share.
 
     Raises:
-        DataError: clips beyond the end or over each other, impossible shapes, names that nobody can look up.
+        DataError: clips are beyond the end or overlap, shapes are impossible, or names cannot be looked up.
     """
     records = index.records
     shared = _shared(index.shared.tobytes(), where)
@@ -216,20 +219,20 @@ def check(index: Index, header: Header, where: str) -> list[Any]:
         ("is larger than any clip", numbers * (1 + records["derived"].astype(np.uint64)) > LARGEST // 4),
         ("is of an unknown type", records["kind"] >= len(KINDS)),
         ("has more differences than there are", records["derived"] > 3),
-        ("begins between two numbers", records["offset"] % ALIGN != 0),
+        ("is not aligned", records["offset"] % ALIGN != 0),
         ("lies beyond the end of the clips", ends > header.place),
-        ("overlaps the one before it", starts < before),
+        ("overlaps the previous one", starts < before),
         ("refers to something that is not there", (records["shared"] < NOWHERE) | (records["shared"] >= len(shared))),
     )
     for what, wrong in faults:
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise DataError(f"the packed store is damaged: clip {row:,} {what}", where, AGAIN)
+            raise DataError(f"The packed store is damaged: clip {row:,} {what}.", where, AGAIN)
     lengths = np.diff(index.ends, prepend=np.uint64(0))
     if (index.ends[1:] < index.ends[:-1]).any() or index.ends[-1] != header.name_bytes or not lengths.all():
-        raise DataError("the packed store is damaged: its names do not fit", where, AGAIN)
+        raise DataError("The packed store is damaged: its names are inconsistent.", where, AGAIN)
     if (index.hashes[1:] < index.hashes[:-1]).any() or index.rows.max() >= header.clips:
-        raise DataError("the packed store is damaged: its names cannot be looked up", where, AGAIN)
+        raise DataError("The packed store is damaged: its names cannot be looked up.", where, AGAIN)
     return shared
 
 
@@ -237,7 +240,7 @@ def _shared(data: bytes, where: str) -> list[Any]:
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise DataError("the packed store is damaged: what its clips share is no JSON", where, AGAIN) from error
+        raise DataError("The packed store is damaged: the shared metadata are not JSON.", where, AGAIN) from error
     if not isinstance(found, list):
-        raise DataError("the packed store is damaged: what its clips share is no list", where, AGAIN)
+        raise DataError("The packed store is damaged: the shared metadata are not a list.", where, AGAIN)
     return found

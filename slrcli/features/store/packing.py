@@ -1,8 +1,8 @@
-"""A clip as a packed store keeps it: no differences that can be made again, float32 or, where it is asked for, float16.
+"""The stored form of a clip: without differences that can be computed again, as float32 or, on request, float16.
 
-Differences are left out only where making them from the positions gives the stored numbers, bit for bit unless a
-tolerance allows more; that is tried on each clip. In float16 positions lose digits and differences of them more, so
-differences themselves are never stored so: they are made in float32, or the clip stays float32 as a whole.
+Differences are left out only if computing them from the positions gives the stored values, bit for bit unless a
+tolerance allows more; every clip is checked. In float16, positions lose digits and their differences lose more, so
+differences are never stored as float16: they are computed in float32, or the whole clip stays float32.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ from slrcli.features.store import Clip
 
 @dataclass(frozen=True)
 class Packing:
-    """How clips are packed.
+    """The settings of packing.
 
     Attributes:
-        layout: the meaning of the columns of files that do not say it themselves.
-        brought: bring every clip into it; otherwise each keeps its own.
+        layout: the meaning of the columns of files that name no layout.
+        brought: whether every clip is converted to this layout; otherwise each keeps its own.
         dtype: one of `STORED_TYPES`.
-        tolerance: differences that deviate by up to so much from those made of the positions are left out.
+        tolerance: largest deviation of stored differences from computed ones with which they are left out.
     """
 
     layout: Layout
@@ -39,7 +39,7 @@ class Packing:
 
 
 def pack_files(paths: Sequence[Path], packing: Packing) -> list[Clip | SlrError]:
-    """Some files as they are stored, or why one cannot be: the work of one process."""
+    """The stored form of some files, or the error of a file: the work of one process."""
     done: list[Clip | SlrError] = []
     for path in paths:
         try:
@@ -51,10 +51,10 @@ def pack_files(paths: Sequence[Path], packing: Packing) -> list[Clip | SlrError]
 
 
 def pack_clip(recording: Recording, packing: Packing, where: str | Path) -> Clip:
-    """One clip as it is stored.
+    """The stored form of one clip.
 
     Raises:
-        DataError: a number that float16 cannot hold.
+        DataError: float16 cannot hold one of its values.
     """
     x, layout = recording.values, recording.layout
     shared = layout.to_dict() if layout else None
@@ -68,8 +68,8 @@ def pack_clip(recording: Recording, packing: Packing, where: str | Path) -> Clip
     with np.errstate(over="ignore"):
         small = positions.astype(np.float16)
     if np.isinf(small).sum() > np.isinf(positions).sum():
-        what = f"the largest number, {np.nanmax(np.abs(positions)):g}, is beyond what float16 holds (65504)"
-        raise DataError(what, where, "store it as float32, which is the default")
+        what = f"The largest value, {np.nanmax(np.abs(positions)):g}, is beyond the range of float16 (65504)."
+        raise DataError(what, where, "Store it as float32, the default.")
     back = small.astype(np.float32)
     lost = largest(back, positions)
     further = largest(with_differences(back, derived), with_differences(positions, derived)) if derived else 0.0
@@ -77,7 +77,7 @@ def pack_clip(recording: Recording, packing: Packing, where: str | Path) -> Clip
 
 
 def follows(x: np.ndarray, positions: np.ndarray, count: int, tolerance: float) -> bool:
-    """Whether the differences stored in `x [T, D]` are those of its positions, to the bit or within a tolerance."""
+    """Whether the differences stored in `x [T, D]` are those of its positions, bit for bit or within a tolerance."""
     made = with_differences(positions, count)
     if np.array_equal(made.view(np.uint32), np.ascontiguousarray(x).view(np.uint32)):
         return True
@@ -85,7 +85,7 @@ def follows(x: np.ndarray, positions: np.ndarray, count: int, tolerance: float) 
 
 
 def largest(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest absolute difference where both are finite; infinite where only one is."""
+    """The largest absolute difference of finite values; infinite where only one value is finite."""
     with np.errstate(invalid="ignore"):
         apart = np.abs(a - b)
     apart = apart[~np.isnan(apart)]

@@ -1,8 +1,8 @@
-"""Opening a packed store and finding a clip in it.
+"""Opens packed stores and finds clips in them.
 
 A clip is named by a path through the file, `features/train.slrpack/ID`, as if the file were a folder. Stores stay open;
-one that has been replaced meanwhile is opened anew. The numbers are never copied: an array over the mapped file is
-read by the operating system when it is looked at, and given up again when memory is short.
+one that has been replaced meanwhile is opened again. The values are never copied: the operating system reads the
+mapped file on access, and releases the pages when memory is short.
 """
 
 import mmap
@@ -43,12 +43,12 @@ class Store:
 
     Attributes:
         path: the file.
-        shared: what clips share, by number.
-        digest: hash of all that is in it, as hexadecimal digits.
-        sources: fingerprint of what it was made from.
+        shared: metadata shared by clips, by number.
+        digest: hash of the content, as hexadecimal digits.
+        sources: fingerprint of its sources.
 
     Raises:
-        DataError: it cannot be read, is no store, is damaged or cut short.
+        DataError: the file cannot be read, is not a store, is damaged or truncated.
     """
 
     def __init__(self, path: Path):
@@ -60,7 +60,7 @@ class Store:
                 self._map = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise DataError(f"the packed store cannot be read: {reason}", path) from error
+            raise DataError(f"The packed store cannot be read: {reason}.", path) from error
         self._index = Index(
             *(np.frombuffer(self._map, kind, length, place) for place, length, kind in parts(self._header)[0])
         )
@@ -82,11 +82,11 @@ class Store:
         except UnicodeDecodeError:
             name = ""
         if not is_plain(name):
-            raise DataError(f"the packed store is damaged: the name of clip {row:,} is none", self.path, AGAIN)
+            raise DataError(f"The packed store is damaged: the name of clip {row:,} is invalid.", self.path, AGAIN)
         return name
 
     def row(self, name: str) -> int | None:
-        """The number of the clip of a name; None if there is none."""
+        """The number of the clip with this name; None if there is none."""
         wanted = np.uint64(hash_of(name))
         hashes = self._index.hashes
         place = int(hashes.searchsorted(wanted))
@@ -98,22 +98,22 @@ class Store:
         return None
 
     def entry(self, row: int) -> Entry:
-        """What the index says of a clip."""
+        """The index entry of a clip."""
         return Entry(*self._index.records[row].item())
 
     def values(self, row: int) -> np.ndarray:
-        """The stored numbers of a clip `[frames, columns]`, an array over the file that cannot be written to."""
+        """The stored values of a clip `[frames, columns]`, as a read-only array over the file."""
         entry = self.entry(row)
         flat = np.frombuffer(self._map, KINDS[entry.kind], entry.frames * entry.columns, entry.offset)
         return flat.reshape(entry.frames, entry.columns)
 
     @property
     def records(self) -> np.ndarray:
-        """What the index says of all clips, an array of `form.RECORD`."""
+        """The index entries of all clips, an array of `form.RECORD`."""
         return self._index.records
 
     def damage(self, step: Callable[[], None] = lambda: None) -> list[str]:
-        """What does not agree with its hash: names of clips, and `index`; none in a sound store.
+        """The parts that do not match their hash: names of clips, and `index`; empty for an intact store.
 
         Args:
             step: called after every clip.
@@ -130,12 +130,12 @@ class Store:
 
 
 def open_store(path: str | Path) -> Store:
-    """The store of a file, opened once as long as it is not replaced; raises like `Store`."""
+    """The store in a file, kept open until the file is replaced; raises like `Store`."""
     text = os.fspath(path)
     try:
         found = os.stat(text)
     except OSError as error:
-        raise DataError(f"the packed store cannot be read: {error.strerror}", text) from error
+        raise DataError(f"The packed store cannot be read: {error.strerror}.", text) from error
     return _opened(text, found)
 
 
@@ -150,7 +150,7 @@ def _opened(text: str, found: os.stat_result) -> Store:
 
 
 def is_mapped(x: np.ndarray) -> bool:
-    """Whether an array lies over a mapped file, which memory holds already as far as there is room."""
+    """Whether an array lies over a mapped file, so that a cache would be redundant."""
     base: Any = x
     while isinstance(base, np.ndarray):
         base = base.base
@@ -158,7 +158,7 @@ def is_mapped(x: np.ndarray) -> bool:
 
 
 def is_store(path: Path) -> bool:
-    """Whether a path is a packed store as a whole."""
+    """Whether a path is a packed store, not a clip in one."""
     return path.suffix == SUFFIX and path.is_file()
 
 
@@ -187,7 +187,7 @@ def find_clip(path: str | Path) -> tuple[Store, int] | None:
     """The store that a path leads through, and the number of the clip in it; None for any other path.
 
     Raises:
-        DataError: like `Store`, or it holds no such clip.
+        DataError: like `Store`, or the store holds no such clip.
     """
     found = store_of(path)
     if found is None:
@@ -195,5 +195,7 @@ def find_clip(path: str | Path) -> tuple[Store, int] | None:
     store, name = found
     row = store.row(name)
     if row is None:
-        raise DataError(f"the packed store holds no clip {name!r}", store.path, f"it holds {len(store):,} others")
+        raise DataError(
+            f"The packed store holds no clip {name!r}.", store.path, f"It holds {len(store):,} other clips."
+        )
     return store, row

@@ -1,8 +1,8 @@
-"""Writing a packed store: beside its final name, clip after clip, and only when it is whole under that name.
+"""Writes a packed store: clip after clip under a temporary name, which is replaced by the final one at the end.
 
-`NAME.slrpack.part` grows, `NAME.slrpack.journal` says what of it is certain: clips are flushed to the disk before the
-journal speaks of them. Whoever is stopped, in whatever way, finds both again and goes on after the last clip of the
-journal; the same clips in the same order give the same bytes, however often the writer was stopped.
+`NAME.slrpack.part` grows, and `NAME.slrpack.journal` records which part of it is safe: clips are flushed to the disk
+before they are recorded. After any interruption, a new writer continues after the last clip of the journal; the same
+clips in the same order give the same bytes, however often the writer was interrupted.
 """
 
 import json
@@ -47,14 +47,14 @@ _SOURCE = struct.Struct("<Qq")
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One clip as it is stored; see `form.Entry`.
+    """The stored form of one clip; see `form.Entry`.
 
     Attributes:
         values: `[T, C]`, float32 or float16.
-        derived: so many blocks of differences were left out.
-        shared: what it has in common with others: plain values, or None.
-        fps, size: of the recording; 0 where they are unknown.
-        lost, lost_derived: the largest change of a number by the stored type.
+        derived: number of blocks of differences that were left out.
+        shared: metadata in common with other clips: plain values, or None.
+        fps, size: of the recording; 0 if unknown.
+        lost, lost_derived: largest rounding errors by the stored type.
     """
 
     values: np.ndarray
@@ -67,16 +67,16 @@ class Clip:
 
 
 class StoreWriter:
-    """Makes a packed store; leaving it without `finish` keeps what is there for the next one.
+    """Writes a packed store; without `finish`, the written part is kept for the next writer.
 
     Args:
-        path: where the store is to stand.
-        settings: all that decides what is written beside the clips themselves; another writer's parts are not used.
-        wanted: name -> size and time of change of the file a clip comes from. What the journal knows under another
-            stamp, and all after it, is written again.
+        path: of the store.
+        settings: everything besides the clips that decides the result; parts written with other settings are not used.
+        wanted: name -> size and time of change of a clip's source file. A clip that the journal records with another
+            stamp is written again, and all clips after it.
 
     Raises:
-        SlrError: the file system refuses, or another process writes there.
+        SlrError: the file cannot be written, or another process is writing it.
     """
 
     def __init__(self, path: Path, settings: bytes = b"", wanted: Mapping[str, tuple[int, int]] | None = None):
@@ -99,7 +99,7 @@ class StoreWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Make certain what there is and close; after an error that is only tried."""
+        """Flush and close; after an error, only try to."""
         with suppress(OSError) if error[0] else _refusals(self.path):
             self._flush()
         self._close()
@@ -112,7 +112,7 @@ class StoreWriter:
 
     @property
     def entries(self) -> Mapping[str, Entry]:
-        """What has been written so far, found from earlier among it."""
+        """The entries written so far, including those of earlier writers."""
         return self._entries
 
     def add(self, name: str, clip: Clip, source: tuple[int, int] = (0, 0)) -> None:
@@ -121,16 +121,16 @@ class StoreWriter:
         Args:
             name: not used yet.
             clip: what to write.
-            source: size and time of change of the file it comes from.
+            source: size and time of change of its source file.
 
         Raises:
-            DataError: the name is taken, or clips share more different things than a store can say.
-            SlrError: the file system refuses.
+            DataError: the name is taken, or there are more kinds of shared metadata than a store can hold.
+            SlrError: the file cannot be written.
         """
         if name in self._entries:
-            raise DataError("two clips of one name", name, "give every utterance an id of its own")
+            raise DataError("Two clips have the same name.", name, "Give every utterance a unique id.")
         if not is_plain(name):
-            raise DataError(f"{name!r} cannot be the name of a clip", self.path, "rename it")
+            raise DataError(f"A clip cannot have the name {name!r}.", self.path, "Rename it.")
         values = np.ascontiguousarray(clip.values)
         frames, columns = values.shape
         text = "" if clip.shared is None else json.dumps(clip.shared, sort_keys=True)
@@ -154,14 +154,14 @@ class StoreWriter:
         """Write the index and give the store its name.
 
         Args:
-            sources: fingerprint of what it was made from, 16 bytes.
+            sources: fingerprint of its sources, 16 bytes.
 
         Raises:
             DataError: there is no clip.
-            SlrError: the file system refuses.
+            SlrError: the file cannot be written.
         """
         if not self._entries:
-            raise DataError("a packed store needs at least one clip", self.path)
+            raise DataError("A packed store needs at least one clip.", self.path)
         with _refusals(self.path):
             self._flush()
             header, index = _index(self._entries, self._shared, aligned(self._end), sources)
@@ -186,8 +186,8 @@ class StoreWriter:
             return NOWHERE
         if text not in self._shared:
             if len(self._shared) >= MOST_SHARED:
-                what = f"the clips have more than {MOST_SHARED} different layouts"
-                raise DataError(what, name, "bring them into one with --layout")
+                what = f"The clips have more than {MOST_SHARED} different layouts."
+                raise DataError(what, name, "Convert them to one layout with --layout.")
             self._shared.append(text)
         return self._shared.index(text)
 
@@ -282,8 +282,8 @@ def _refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = f"cannot write the packed store: {error.strerror or error}"
-        fix = "check the folder, its rights and its space; the same command goes on where it was stopped"
+        what = f"The packed store cannot be written: {error.strerror or error}."
+        fix = "Check the folder, its permissions and its free space; the same command continues where it stopped."
         raise SlrError(what, str(path), fix) from error
 
 
@@ -296,4 +296,4 @@ def _lock(file: BinaryIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise SlrError("another process is packing into this file", path, "let it finish, or stop it") from error
+        raise SlrError("Another process is packing into this file.", path, "Let it finish, or stop it.") from error

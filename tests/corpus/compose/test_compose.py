@@ -294,16 +294,16 @@ def test_a_broken_table_is_no_folder_of_clips(tmp_path):
     (tmp_path / "annotations/train.csv").write_text("id,glosses\na\n")
     (tmp_path / "features/train").mkdir(parents=True)
     np.save(tmp_path / "features/train/a.npy", moving(1))
-    with pytest.raises(DataError, match="1 columns, the header has 2"):
+    with pytest.raises(DataError, match="1 columns, the header 2"):
         read_clips(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"length": None}, "a pack of clips has x, length"),
+        ({"length": None}, "A pack of clips holds x, length"),
         ({"length": np.arange(24)}, "add up to"),
-        ({"sign": np.array(["A"] * 23)}, "one entry a clip"),
+        ({"sign": np.array(["A"] * 23)}, "one entry per clip"),
         ({"sign": np.array([{}] * 24)}, "cannot be read"),
         ({"x": np.array(["text"])}, "no \\[N, D\\] of numbers"),
     ],
@@ -345,12 +345,12 @@ def test_bad_clips_are_named_with_their_reason_and_the_others_composed(tmp_path)
     left_out = json.loads((tmp_path / "out/composed/manifest.json").read_text())["left_out"]
     assert {key.rpartition("/")[2]: reason for key, reason in left_out.items()} == {
         "cut": left_out["RED/ann/cut"],
-        "empty": "the array is empty: its shape is (0, 60)",
+        "empty": "The array is empty: its shape is (0, 60).",
         "other": "it has 33 columns, the layout kinect-20 has 60",
-        "blind": "nothing is seen in it",
+        "blind": "Nobody is seen in it.",
         "short": "it has 2 frames, and a sign needs 4",
-        "pickled": "the array holds pickled Python objects, which are never loaded",
-        "copy": "it is the same recording as RED/ann/0",
+        "pickled": "The array holds pickled Python objects, which are never loaded.",
+        "copy": "It is the same recording as RED/ann/0.",
     }
     assert "damaged or cut short" in left_out["RED/ann/cut"]
     assert "7 clips are left out" in result.stderr and sum(map(len, open_corpus(tmp_path / "out").splits.values())) == 9
@@ -424,9 +424,9 @@ def test_a_text_without_known_glosses_is_refused(tmp_path):
     text.write_text("YELLOW PINK\n")
     arguments = ["compose", str(source), "--out", str(tmp_path / "out"), "--sentences-from"]
     result = CliRunner().invoke(app, [*arguments, str(text)])
-    assert result.exit_code == 1 and "no gloss of the text has a clip" in result.stderr
+    assert result.exit_code == 1 and "No gloss of the text has a clip" in result.stderr
     text.write_text("\n")
-    assert "no sentence in it" in CliRunner().invoke(app, [*arguments, str(text)]).stderr
+    assert "holds no sentence" in CliRunner().invoke(app, [*arguments, str(text)]).stderr
 
 
 def test_real_clips_give_a_corpus_that_passes_its_checks(real_data, tmp_path):

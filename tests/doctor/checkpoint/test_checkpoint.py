@@ -78,7 +78,7 @@ PLANTED = {
     "an unknown architecture": (BEST, assign(["config", "model"], "arch", "conv-bilstn"), "SLR-C01", "conv-bilstn"),
     "an unknown option": (BEST, assign(["config", "model", "options"], "widht", 16), "SLR-C01", "widht"),
     "a setting beyond its bounds": (BEST, assign(["config", "optim"], "epochs", 0), "SLR-C01", "at least 1"),
-    "two glosses swapped": (BEST, swapped_tokens, "SLR-C01", "not those it was written with"),
+    "two glosses swapped": (BEST, swapped_tokens, "SLR-C01", "do not match its hash"),
     "a damaged layout": (BEST, assign(["layout"], "groups", 3), "SLR-C01", ""),
     "a weight is missing": (BEST, tensor("project.bias", lambda item: None), "SLR-C01", "project.bias"),
     "a tensor too many": (BEST, tensor("extra", lambda item: torch.zeros(2)), "SLR-C01", "extra"),

@@ -225,14 +225,14 @@ def test_groups_of_equal_size_mirror_point_by_point():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (small(units="metre"), "did you mean 'metres'"),
-        (small(turns=True), "did you mean 'turn'"),
+        (small(units="metre"), "Did you mean 'metres'"),
+        (small(turns=True), "Did you mean 'turn'"),
         (small(turn=1), "turn should be bool"),
         (small(turn=True), "turn needs shoulders with x and z"),
-        (small(width=11), "the groups make 10 columns, width says 11"),
+        (small(width=11), "The groups have 10 columns, but the key width says 11"),
         (small(stored_derivatives=4), "0 to 3, not 4"),
-        (small(shoulders=["body.left"]), "shoulders are two different points"),
-        (small(shoulders=["body.lefd", "body.right"]), "did you mean 'body.left'"),
+        (small(shoulders=["body.left"]), "shoulders must name two different points"),
+        (small(shoulders=["body.lefd", "body.right"]), "Did you mean 'body.left'"),
         (small(mirror=[["body.nose", "body.left"]]), "'body.left' more than once"),
         (small(mirror=[["body.nose", "more.0"]]), "their coordinates differ"),
         (small(mirror=[["body.nose", "body.nobody"]]), "unknown point 'body.nobody'"),
@@ -242,22 +242,22 @@ def test_groups_of_equal_size_mirror_point_by_point():
         (small(like="mine.toml"), "like names no shipped layout"),
         (small(like=["kinect-20"]), "like names no shipped layout"),
         (small(groups=[{"mirror": [["a", "b"]]}]), "needs a name"),
-        (small_group(point=["a"]), "did you mean 'points'"),
-        (small_group(anchor=["nosy"]), "did you mean 'nose'"),
+        (small_group(point=["a"]), "Did you mean 'points'"),
+        (small_group(anchor=["nosy"]), "Did you mean 'nose'"),
         (small_group(keep=["nosy"]), "keep names an unknown point 'nosy'"),
         (small_group(keep="nose"), "keep is a list of names"),
-        (small_group(mirror=[["left", "rigth"]]), "did you mean 'body.right'"),
+        (small_group(mirror=[["left", "rigth"]]), "Did you mean 'body.right'"),
         (small_group(kind="torso"), "use pose, hand, face, features"),
         (small_group(coordinates=["x", "w"]), "a pose cannot have the coordinates x, w"),
         (small_group(points=["nose", "left", "right", "left"]), "point 'left' is named twice"),
         (small_group(count=3), "both points and count"),
-        (small_group(name="more"), "two groups have the same name"),
+        (small_group(name="more"), "Two groups have the same name"),
         (small_group(name="a.b"), "without a dot"),
-        (small_group(limbs=[["nose", "lefd"]]), "did you mean 'left'"),
+        (small_group(limbs=[["nose", "lefd"]]), "Did you mean 'left'"),
         (small_group(limbs=[["nose", "nose"]]), "from a point to itself"),
         (small_group(limbs=[["nose"]]), "two or more points"),
         (small_group(limbs="nose"), "limbs should be list"),
-        (small(limbs=[["body.nose", "body.lefd"]]), "did you mean 'body.left'"),
+        (small(limbs=[["body.nose", "body.lefd"]]), "Did you mean 'body.left'"),
         (small(limbs=[[0, 99]]), "unknown point 99"),
         (small_group(start=2), "columns 0 to 1 are missing between the beginning and 'body'"),
     ],
@@ -280,7 +280,7 @@ def test_columns_that_overlap_or_are_left_out_are_named(start, message):
 
 
 def test_unknown_names_and_unreadable_files_are_the_users_to_mend(tmp_path):
-    with pytest.raises(UsageError, match="did you mean 'mediapipe-1629'"):
+    with pytest.raises(UsageError, match="Did you mean 'mediapipe-1629'"):
         load_layout("mediapipe1629")
     with pytest.raises(UsageError, match="generic-N"):
         load_layout("generic")

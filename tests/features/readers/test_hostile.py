@@ -66,8 +66,8 @@ def zoo(marker: Path) -> dict[str, tuple[bytes, str]]:
         "no_frames.npy": (saved(good[:0]), "empty"),
         "one_axis.npy": (saved(good[0]), "features are [frames, columns]"),
         "four_axes.npy": (saved(good.reshape(2, 10, 20, 3)), "features are [frames, columns]"),
-        "nobody.npy": (saved(np.full((9, 60), np.nan, np.float32)), "nobody was seen"),
-        "zeros.npy": (saved(np.zeros((9, 1629), np.float32)), "nobody was seen"),
+        "nobody.npy": (saved(np.full((9, 60), np.nan, np.float32)), "Nobody was seen"),
+        "zeros.npy": (saved(np.zeros((9, 1629), np.float32)), "Nobody was seen"),
         "words.npy": (saved(np.array([["a"]])), "not real numbers"),
         "huge.npy": (announced("(1000000000000, 60)"), "more than 2 GB"),
         "below_zero.npy": (announced("(-5, 60)"), "empty"),
@@ -75,7 +75,7 @@ def zoo(marker: Path) -> dict[str, tuple[bytes, str]]:
         "pickle.npy": (pickle.dumps(Evil(marker)), "damaged or cut short"),
         "objects.npy": (saved(evil, allow_pickle=True), "never loaded"),
         "objects.npz": (saved(evil, lambda stream, array: np.savez(stream, features=array)), "never loaded"),
-        "bomb.npz": (bomb(), "grows from"),
+        "bomb.npz": (bomb(), "expands from"),
         "thousands.npz": (archive({f"{number}.npy": b"" for number in range(1500)}), "holds 1,500 files"),
         "outside.npz": (archive({"../outside.npy": b"junk", "/etc/outside.npy": b"junk"}), "damaged or cut short"),
         "huge.safetensors": (struct.pack("<Q", len(tensors)) + tensors.encode() + bytes(99), "damaged or cut short"),
@@ -86,12 +86,12 @@ def zoo(marker: Path) -> dict[str, tuple[bytes, str]]:
 TEXTS = {
     "cut.json": (b'{"instance_info": [', "damaged or cut short"),
     "nested.json": (b"[" * 100_000, "nested deeper"),
-    "far.json": (b'[{"frame_id": 0, "instances": []}, {"frame_id": 1000000000000, "instances": []}]', "frame_id goes"),
-    "nobody.json": (b'[{"frame_id": 0, "instances": []}]', "nobody was seen"),
+    "far.json": (b'[{"frame_id": 0, "instances": []}, {"frame_id": 1000000000000, "instances": []}]', "frame_id range"),
+    "nobody.json": (b'[{"frame_id": 0, "instances": []}]', "Nobody was seen"),
     "empty.csv": (b"", "empty"),
     "uneven.csv": (b"x\n1,2\n", "line 2 has 2 cells"),
-    "binary.csv": (b"\0\1\2" * 99, "no text file"),
-    "nobody.csv": (b"frame,a,b\n0,,\n1,,\n", "nobody was seen"),
+    "binary.csv": (b"\0\1\2" * 99, "not a text file"),
+    "nobody.csv": (b"frame,a,b\n0,,\n1,,\n", "Nobody was seen"),
 }
 
 

@@ -85,8 +85,8 @@ def test_the_largest_person_is_followed_whatever_their_order(tmp_path):
     folder = openpose(tmp_path / "clip", frames)
     found = read_recording(folder)
     np.testing.assert_array_equal(found.values.reshape(4, 137, 3), np.stack(signer))
-    assert found.notes == ("2 people are in the picture: the largest was taken",)
-    with pytest.raises(DataError, match="2 people are in the picture"):
+    assert found.notes == ("There are 2 people in the picture: the largest was taken.",)
+    with pytest.raises(DataError, match="2 people in the picture"):
         read_recording(folder, people="error")
 
 
@@ -108,7 +108,7 @@ def test_another_person_does_not_take_the_signers_place(tmp_path):
         ('{"people": [7]}', "damaged"),
         ("[" * 10_000 + "]" * 10_000, "nested deeper"),
         ('{"people": ' + "[" * 100_000, "nested deeper|damaged"),
-        ("\0\0\0", "no text file"),
+        ("\0\0\0", "not a text file"),
     ],
 )
 def test_faults_of_openposes_files_are_named(tmp_path, text, message):
@@ -120,9 +120,9 @@ def test_faults_of_openposes_files_are_named(tmp_path, text, message):
 
 
 def test_nobody_and_frame_numbers_without_end_are_named(tmp_path):
-    with pytest.raises(DataError, match="nobody was seen"):
+    with pytest.raises(DataError, match="Nobody was seen"):
         read_features(openpose(tmp_path / "empty", {0: [], 1: []}))
-    with pytest.raises(DataError, match="count frames from 0"):
+    with pytest.raises(DataError, match="number frames from 0"):
         read_features(openpose(tmp_path / "far", {0: [person()], 10**11: [person()]}))
 
 
@@ -175,17 +175,17 @@ def test_frames_that_mmpose_leaves_out_are_missing_and_a_body_alone_is_a_part(tm
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"people": []}, "name the folder"),
+        ({"people": []}, "Name its folder"),
         ({"a": 1}, "no frames with instances"),
         ([], "no frames with instances"),
         ([3], "no list of instances"),
-        ([[{"bbox": [1]}]], "without keypoints"),
+        ([[{"bbox": [1]}]], "has no keypoints"),
         ([[{"keypoints": [[1, 2, 3, 4]]}]], "have the shape"),
-        ([[{"keypoints": [[1, 2]] * 26}]], "a person has 26 points"),
+        ([[{"keypoints": [[1, 2]] * 26}]], "A person has 26 points"),
         ([[{"keypoints": [[1, 2]] * 17, "keypoint_scores": [1.0]}]], "damaged"),
-        ([[{"keypoints": [[1, None]] * 17}]], "nobody was seen"),
-        ([[], []], "nobody was seen"),
-        ([{"frame_id": 1, "instances": []}, {"frame_id": 10**12, "instances": []}], "frame_id goes from 1"),
+        ([[{"keypoints": [[1, None]] * 17}]], "Nobody was seen"),
+        ([[], []], "Nobody was seen"),
+        ([{"frame_id": 1, "instances": []}, {"frame_id": 10**12, "instances": []}], "frame_id range from 1"),
     ],
 )
 def test_faults_of_mmposes_files_are_named(tmp_path, value, message):
@@ -213,7 +213,7 @@ def test_faults_of_archives_of_keypoints_are_named(tmp_path):
     path = tmp_path / "bad.npz"
     for arrays, message in (
         ({"keypoints": np.ones((2, 133))}, "have the shape"),
-        ({"keypoints": np.ones((2, 133, 2)), "scores": np.ones((2, 132))}, "do not belong"),
+        ({"keypoints": np.ones((2, 133, 2)), "scores": np.ones((2, 132))}, "do not match"),
         ({"keypoints": np.ones((0, 133, 2))}, "0 frames"),
         ({"keypoints": np.ones((2, 0, 133, 2))}, "0 columns|nobody"),
         ({"keypoints": np.array([["a"]])}, "not real numbers"),

@@ -44,7 +44,9 @@ def mmpose(request, tmp_path) -> Path:
 def test_what_mmpose_writes_is_read_number_by_number(mmpose):
     found = read_recording(mmpose)
     assert found.layout == load_layout("coco-wholebody-133") == own_layout(mmpose)
-    assert feature_shape(mmpose) == (3, 399) and found.notes == ("2 people are in the picture: the largest was taken",)
+    assert feature_shape(mmpose) == (3, 399) and found.notes == (
+        "There are 2 people in the picture: the largest was taken.",
+    )
     told = json.loads(mmpose.read_text())
     frames = told["instance_info"] if isinstance(told, dict) else told
     points = found.values.reshape(3, 133, 3)

@@ -95,7 +95,7 @@ def test_what_we_write_is_what_asl_signs_holds(tmp_path):
 
 def test_layouts_that_asl_signs_has_no_place_for_are_refused(tmp_path):
     source = read_recording_of("openpose-137")
-    with pytest.raises(DataError, match="asl-signs holds shares of the picture"):
+    with pytest.raises(DataError, match="asl-signs format holds image units"):
         write_recording(tmp_path / "x.parquet", source)
     assert not (tmp_path / "x.parquet").exists()
 
@@ -110,10 +110,10 @@ def read_recording_of(name):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"type": ["tail"] * 543}, "landmarks of type 'tail'"),
+        ({"type": ["tail"] * 543}, "landmark type 'tail'"),
         ({"landmark_index": pa.array([500] * 543, pa.int16())}, "landmark_index of"),
         ({"landmark_index": pa.array([-1] * 543, pa.int16())}, "landmark_index of"),
-        ({"frame": pa.array([0] * 542 + [2**40])}, "the frames go from 0"),
+        ({"frame": pa.array([0] * 542 + [2**40])}, "frame numbers range from 0"),
     ],
 )
 def test_faults_of_asl_signs_are_named(tmp_path, columns, message):
@@ -125,7 +125,7 @@ def test_faults_of_asl_signs_are_named(tmp_path, columns, message):
 def test_faults_of_wide_tables_are_named(tmp_path):
     path = tmp_path / "bad.parquet"
     spelling(path, {1: 2, 2: 2}, order=np.array([0, 2, 1, 3]))
-    with pytest.raises(DataError, match="clip 1 are not in one piece"):
+    with pytest.raises(DataError, match="clip 1 are not contiguous"):
         list(read_clips(path))
     spelling(path, {1: 2}, extra_column=[0.0, 1.0])
     with pytest.raises(DataError, match="'extra_column'"):

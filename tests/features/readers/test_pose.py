@@ -162,11 +162,11 @@ def test_of_several_people_the_largest_is_taken_unless_they_are_an_error(tmp_pat
     path = write(tmp_path / "three.pose", parts, data)
     found = read_recording(path)
     np.testing.assert_array_equal(found.values.reshape(5, 5, 4)[..., :3], data[:, 1])
-    assert found.notes == ("3 people are in the picture: the largest was taken",)
-    with pytest.raises(DataError, match="3 people are in the picture"):
+    assert found.notes == ("There are 3 people in the picture: the largest was taken.",)
+    with pytest.raises(DataError, match="3 people in the picture"):
         read_recording(path, people="error")
     confidence = np.zeros(data.shape[:3], np.float32)
-    with pytest.raises(DataError, match="nobody was seen"):
+    with pytest.raises(DataError, match="Nobody was seen"):
         read_recording(write(tmp_path / "none.pose", parts, data, confidence))
 
 
@@ -250,7 +250,7 @@ def test_a_header_that_promises_what_is_not_there_takes_no_memory(tmp_path, fram
 def test_unknown_versions_and_other_files_are_named(tmp_path):
     path, _ = reduced(tmp_path / "few.pose")
     path.write_bytes(struct.pack("<f", 0.7) + path.read_bytes()[4:])
-    with pytest.raises(DataError, match=r"version 0\.7 of \.pose is unknown"):
+    with pytest.raises(DataError, match=r"Version 0\.7 of \.pose is not known"):
         read_features(path)
     path.write_bytes(b"PK\x03\x04 no pose" * 40)
     with pytest.raises(DataError):

@@ -98,10 +98,10 @@ def test_pickles_are_refused_unopened(tmp_path, read, suffix):
     ("array", "message"),
     [
         (np.zeros(5), r"the shape \(5,\)"),
-        (np.zeros((1, 2, 3, 4)), "the array has the shape"),
+        (np.zeros((1, 2, 3, 4)), "The array has the shape"),
         (np.float32(1.0), r"the shape \(\)"),
-        (np.zeros((0, 4)), "the array is empty"),
-        (np.zeros((4, 0)), "the array is empty"),
+        (np.zeros((0, 4)), "The array is empty"),
+        (np.zeros((4, 0)), "The array is empty"),
         (np.array([["a", "b"]]), "not real numbers"),
         (np.zeros((2, 2), complex), "not real numbers"),
         (np.zeros((2, 2), [("x", "f4")]), "not real numbers"),
@@ -156,7 +156,7 @@ def test_an_archive_that_swells_is_refused_before_it_is_unpacked(tmp_path):
             for _ in range(128):
                 member.write(bytes(1 << 20))
     for read in (read_features, feature_shape, feature_header, own_layout):
-        with pytest.raises(DataError, match="grows from"):
+        with pytest.raises(DataError, match="expands from"):
             read(tmp_path / "bomb.npz")
 
 
@@ -193,7 +193,7 @@ def test_safetensors_are_read_and_their_faults_named(tmp_path):
         with pytest.raises(DataError, match="damaged"):
             read_features(path)
     save_file({"features": np.zeros((2, 2, 2, 2), np.float32)}, path)
-    with pytest.raises(DataError, match="the array has the shape"):
+    with pytest.raises(DataError, match="The array has the shape"):
         feature_shape(path)
     head = b'{"a":{"dtype":"F32","shape":[1000000000000,6],"data_offsets":[0,24000000000000]}}'
     path.write_bytes(len(head).to_bytes(8, "little") + head)
@@ -219,7 +219,7 @@ def test_other_files_are_named_as_such(tmp_path):
         ("clip.npy", "damaged"),
         ("clip.txt", "end in .npy, .npz"),
         ("clip.npz", "holds no array"),
-        ("folder.npy", "cannot read"),
+        ("folder.npy", "cannot be read"),
     ):
         with pytest.raises(DataError, match=message):
             read_features(tmp_path / name)

@@ -101,13 +101,13 @@ def test_keys_are_one_spelling_of_all():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the table is empty"),
-        ("\n\n", "the table is empty"),
+        ("", "The table is empty"),
+        ("\n\n", "The table is empty"),
         ("pose_0_x,pose_0_y\n", "0 frames"),
-        ("1,2\n3\n", "line 2 has 1 cells, the first 2"),
+        ("1,2\n3\n", "Line 2 has 1 cells, but the first line has 2"),
         ("pose_0_x,pose_0_y\n1,2\n3,four\n", "line 3, column 2 holds 'four'"),
-        ("pose_0_x,pose_0_x\n1,2\n", "two columns are 'pose_0_x'"),
-        ("pose_0_x,pose.nose.x\n1,2\n", "two columns are 'pose.nose.x'"),
+        ("pose_0_x,pose_0_x\n1,2\n", "Two columns are named 'pose_0_x'"),
+        ("pose_0_x,pose.nose.x\n1,2\n", "Two columns are named 'pose.nose.x'"),
         ("pose_0_x,pose_0_y,pose_99_x\n1,2,3\n", "column 3 is called 'pose_99_x'"),
         ("frame,pose_0_x\n1,2\n0,2\n", "not in order"),
         ('a"b\n"' + "x" * 200_000 + "\n", "no table|damaged"),

@@ -110,7 +110,7 @@ def test_what_the_writer_is_told_is_what_the_index_says(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "../a", "a/../b", "a\\b", "a\x1bb", "C:a", "a//b"])
 def test_a_name_that_leads_elsewhere_is_not_written(tmp_path, name):
-    with StoreWriter(tmp_path / "a.slrpack") as writer, pytest.raises(DataError, match="cannot be the name"):
+    with StoreWriter(tmp_path / "a.slrpack") as writer, pytest.raises(DataError, match="cannot have the name"):
         writer.add(name, Clip(np.ones((1, 1), np.float32)))
 
 
@@ -128,7 +128,7 @@ def test_nothing_stands_under_the_name_before_it_is_whole(tmp_path):
 def test_a_second_writer_is_refused(tmp_path):
     with (
         StoreWriter(tmp_path / "a.slrpack") as writer,
-        pytest.raises(SlrError, match="another process"),
+        pytest.raises(SlrError, match="Another process"),
         StoreWriter(tmp_path / "a.slrpack"),
     ):
         pass
@@ -366,7 +366,7 @@ def test_a_full_disk_is_an_error_that_keeps_what_is_there(tmp_path, monkeypatch)
         writer.add("a", Clip(np.ones((3, 2), np.float32)))
         monkeypatch.setattr("os.fsync", refuse)
         writer.finish()
-    assert "goes on where it was stopped" in refused.value.fix and not (tmp_path / "a.slrpack").exists()
+    assert "continues where it stopped" in refused.value.fix and not (tmp_path / "a.slrpack").exists()
 
 
 def test_a_header_says_what_it_was_made_of():

@@ -309,7 +309,7 @@ def test_without_pillow_an_animation_says_what_to_install(clip, monkeypatch):
     [
         (["--out", "clip.mp4"], 2, "neither a page nor an animation"),
         (["--layout", "mediapipe-258"], 1, "the clip has 60 columns, the layout mediapipe-258 has 258"),
-        (["--layout", "kinect"], 2, "no layout named"),
+        (["--layout", "kinect"], 2, "no layout 'kinect'"),
         (["--layout", "generic", "--out", "x.gif"], 1, "nothing of the layout generic-60 can be drawn"),
     ],
 )

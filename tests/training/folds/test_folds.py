@@ -254,7 +254,7 @@ def test_dry_run_tries_one_fold_and_writes_nothing(corpus, tmp_path, monkeypatch
     [
         (["--folds", "signers"], 2, "no folds 'signers'"),
         (["--folds", "1"], 2, "at least two"),
-        (["--folds", "400"], 1, "400 folds need as many distinct sentences"),
+        (["--folds", "400"], 1, "400 folds need at least 400 distinct sentences"),
         (["--folds", "signer", "--fold-splits", "train,tset"], 1, "no split 'tset'"),
         (["--folds", "signer", "--patience", "3"], 2, "flatter"),
         (["--folds", "signer", "--score-split", "test"], 2, "the held-out utterances are scored"),
@@ -274,7 +274,7 @@ def test_mistakes_are_answered_before_anything_is_written(corpus, tmp_path, argu
 
 @pytest.mark.parametrize(
     ("signers", "said"),
-    [(["ann"], "there is one signer"), (["ann", ""], "no known signer"), (["unknown"], "no known signer")],
+    [(["ann"], "There is only one signer"), (["ann", ""], "no known signer"), (["unknown"], "no known signer")],
 )
 def test_signers_that_cannot_be_held_out_are_refused(tmp_path, signers, said):
     corpus = write_corpus(tmp_path / "c", signers=signers)

@@ -1,0 +1,91 @@
+"""Messages in one voice: what is wrong and what to do are whole sentences."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slrcli import errors
+
+PACKAGE = Path(errors.__file__).parent
+# Rooms and files whose messages are whole sentences. A room that is added here stays so.
+ROOMS = (
+    "corpus",
+    "features",
+    "files.py",
+    "glosses",
+    "language",
+    "scoring",
+    "transcripts",
+    "video",
+)
+KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.SlrError)}
+HOLE = "{}"  # stands for a placeholder
+SENTENCE = re.compile(r"([A-Z0-9'\"`]|--|\{\}).*([.?]|\{\})", re.DOTALL)
+COMMAND = re.compile(r"([A-Z].*: )?(pip install|slr) .*")  # on its own, or after a colon
+
+
+def modules(room: str) -> list[Path]:
+    place = PACKAGE / room
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place]
+
+
+def texts(node: ast.expr | None, named: dict[str, list[ast.expr]]) -> Iterator[tuple[int, str]]:
+    """The texts that an argument can be: literals, both sides of a condition, and variables that hold such."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield node.lineno, text
+        case ast.JoinedStr(values=parts):
+            yield node.lineno, "".join(part.value if isinstance(part, ast.Constant) else HOLE for part in parts)
+        case ast.IfExp(body=one, orelse=other):
+            yield from texts(one, named)
+            yield from texts(other, named)
+        case ast.Call(func=ast.Attribute(value=ast.Constant() as inner, attr="format")):
+            yield from texts(inner, named)
+        case ast.Name(id=name):
+            for value in named.get(name, ()):
+                yield from texts(value, {})
+
+
+def assigned(tree: ast.AST) -> dict[str, list[ast.expr]]:
+    """The values of every variable that is assigned within a piece of source."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found.setdefault(node.targets[0].id, []).append(node.value)
+    return found
+
+
+def raised(path: Path) -> Iterator[tuple[str, int, str]]:
+    """Every literal `what` and `fix` of an error made in a module, with its line."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {name: values for name, values in assigned(tree).items() if name.isupper()}
+    kinds = KINDS | {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and any(isinstance(base, ast.Name) and base.id in KINDS for base in node.bases)
+    }
+    for scope in ast.walk(tree):
+        if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        named = constants | assigned(scope)
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds:
+                given = dict(zip(("what", "where", "fix"), node.args, strict=False))
+                given |= {keyword.arg: keyword.value for keyword in node.keywords}
+                for name in ("what", "fix"):
+                    yield from ((name, line, text) for line, text in texts(given.get(name), named) if text)
+
+
+def is_sentence(text: str) -> bool:
+    return bool(SENTENCE.fullmatch(text) or COMMAND.fullmatch(text))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_is_wrong_and_what_to_do_are_whole_sentences(room):
+    found = [(path.name, line, name, text) for path in modules(room) for name, line, text in raised(path)]
+    assert found
+    assert [item for item in found if not is_sentence(item[3])] == []
