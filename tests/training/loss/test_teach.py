@@ -119,7 +119,7 @@ def test_a_teacher_that_has_learnt_what_is_held_out_is_refused(taught, tmp_path)
             shutil.copy(file, other / "features" / split)
         result = slr("train", "--data-dir", other, "--teacher", teacher, *STUDENT, "--output-dir", tmp_path / "s")
         said = " ".join(result.output.split())
-        assert result.exit_code == 1 and "The teacher has learnt from 3 of" in said and "held out" in said
+        assert result.exit_code == 1 and "The teacher was trained on 3 of" in said and "held out" in said
         assert not (tmp_path / "s").exists()
 
 
@@ -127,7 +127,7 @@ def test_teachers_of_folds_are_refused_for_what_any_fold_holds_out(taught, tmp_p
     corpus, teacher = taught
     result = slr("train", "--data-dir", corpus, "--teacher", teacher, "--folds", "utterance:3", "-o", tmp_path / "f")
     said = " ".join(result.output.split())
-    assert result.exit_code == 1 and "The teacher has learnt from 24 of" in said and not (tmp_path / "f").exists()
+    assert result.exit_code == 1 and "The teacher was trained on 24 of" in said and not (tmp_path / "f").exists()
 
 
 def test_a_checkpoint_that_does_not_say_what_it_learnt_is_taken_with_a_warning(capsys):
