@@ -174,7 +174,7 @@ def test_a_bad_file_does_not_stop_the_others_and_ends_in_exit_1(slr, corpus, tmp
     np.save(wide, np.zeros((9, 7), np.float32))
     result = slr("decode", bad, corpus / "features" / "test" / "test0.npy", wide)
     assert result.exit_code == 1 and len(result.stdout.splitlines()) == 1
-    assert "bad.npy" in result.stderr and "7 columns, layout generic-4 expects 4" in result.stderr
+    assert "bad.npy" in result.stderr and "7 columns, but layout generic-4 expects 4" in result.stderr
     assert "2 of 3 files" in result.stderr
 
 

@@ -95,7 +95,7 @@ def test_csl_daily(tmp_path):
     corpus = open_corpus(tmp_path)
     assert corpus.format == "csl-daily" and ids(corpus) == {"train": ["S1_P0003_T00"], "dev": ["S2_P0001_T00"]}
     assert (corpus.split("train")[0].glosses, corpus.split("train")[0].signer) == (("你", "好"), "P0003")
-    assert corpus.notes == ("1 utterances of video_map.txt have no split in split_1.txt and are left out",)
+    assert corpus.notes == ("1 utterances of video_map.txt have no split in split_1.txt and are left out.",)
 
 
 @pytest.mark.parametrize(

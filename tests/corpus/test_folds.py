@@ -131,7 +131,7 @@ def test_folds_that_are_none_are_refused(text):
 @given(UTTERANCES, st.integers(2, 6), st.integers(0, 3))
 def test_folds_of_utterances_are_even_whatever_their_sentences(utterances, k, seed):
     if len(utterances) < k:
-        with pytest.raises(DataError, match="at least 2 utterances"):
+        with pytest.raises(DataError, match=f"at least {k} utterances"):
             utterance_folds(utterances, k, seed)
         return
     folds = utterance_folds(utterances, k, seed)

@@ -208,7 +208,7 @@ def test_a_corpus_toml_says_it_to_every_command(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("format = 1", "format should be a text"),
+        ("format = 1", "format must be a text"),
         ("colums = {}", "Did you mean 'columns'"),
         ("[columns]\nname = 'x'", "Known columns: id"),
         ("format =", "not TOML"),

@@ -386,9 +386,9 @@ def test_mistakes_are_said_plainly(corpus, packed, tmp_path):
         (["pack", "--data-dir", corpus, "--out", corpus], 2, "a folder of its own"),
         (["pack", "--data-dir", corpus, "--out", tmp_path / "x", "--dtype", "float8"], 2, "float8"),
         (["pack", "--verify", corpus], 1, "no packed store"),
-        (["pack", "--verify", tmp_path], 1, "no packed store"),
+        (["pack", "--verify", tmp_path], 1, "not a packed store"),
         (["pack", "--data-dir", corpus, "--out", tmp_path], 1, "--overwrite"),
-        (["check", "data", "--data-dir", corpus, "--features", tmp_path / "features"], 1, "no packed store"),
+        (["check", "data", "--data-dir", corpus, "--features", tmp_path / "features"], 1, "not a packed store"),
         (["show", packed / "features" / "train.slrpack"], 1, "holds many clips"),
         (["show", packed / "features" / "train.slrpack" / "nobody"], 1, "no clip"),
     ):

@@ -140,7 +140,7 @@ def test_a_file_of_many_clips_goes_into_a_folder(tmp_path):
     [
         (["clip.npy", "clip.npy"], 1, "would replace itself"),
         (["clip.npy", "out.npz", "--layout", "mediapipe-259"], 2, "Did you mean 'mediapipe-25"),
-        (["odd.npy", "out.npz", "--layout", "kinect-20"], 1, "7 columns, layout kinect-20 expects 60"),
+        (["odd.npy", "out.npz", "--layout", "kinect-20"], 1, "7 columns, but layout kinect-20 expects 60"),
         (["clip.npy", "out.npz", "--layout", "kinect-20"], 1, "units image cannot be converted to metres"),
         (["clip.npy", "out.pose"], 1, "the size of the picture"),
         (["clip.npy", "out.pose", "--size", "big"], 2, "such as 1280x720"),

@@ -124,7 +124,7 @@ def test_statistics_survive_a_large_offset(tmp_path):
 
 def test_wrong_width_says_which_was_expected_and_which_came(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((4, 5), np.float32))
-    with pytest.raises(DataError, match="5 columns, layout generic-3 expects 3"):
+    with pytest.raises(DataError, match="5 columns, but layout generic-3 expects 3"):
         Clips([Utterance("a", ("A",), tmp_path / "a.npy")], LAYOUT)[0]
 
 

@@ -89,7 +89,7 @@ def test_sentences_are_of_one_signer_and_no_clip_is_in_two_splits(clips, seed, c
     try:
         splits, _ = with_enough(splits, options)
     except DataError as error:
-        assert "nobody has 2 clips" in error.what
+        assert "No signer has 2 clips" in error.what
         return
     model = BigramModel.count([("G0", "G1", "G0"), ("G1",)], {item.gloss for item in clips}) if spoken else None
     drawn = list(plan(splits, options, model))
@@ -286,7 +286,7 @@ def test_packs_tables_and_folders_hold_clips(tmp_path):
             ("RED", "bob", "test"),
             ("RED", "ann", "train"),
         ]
-        assert collection.left_out == {"test/RED/bob/1": "it has 2 glosses, not one"}
+        assert collection.left_out == {"test/RED/bob/1": "It has 2 glosses, not one."}
 
 
 def test_a_broken_table_is_no_folder_of_clips(tmp_path):
@@ -305,7 +305,7 @@ def test_a_broken_table_is_no_folder_of_clips(tmp_path):
         ({"length": np.arange(24)}, "add up to"),
         ({"sign": np.array(["A"] * 23)}, "one entry per clip"),
         ({"sign": np.array([{}] * 24)}, "cannot be read"),
-        ({"x": np.array(["text"])}, "no \\[N, D\\] of numbers"),
+        ({"x": np.array(["text"])}, "not \\[N, D\\] numbers"),
     ],
 )
 def test_a_pack_that_does_not_hold_together_is_refused(tmp_path, changes, said):
@@ -346,9 +346,9 @@ def test_bad_clips_are_named_with_their_reason_and_the_others_composed(tmp_path)
     assert {key.rpartition("/")[2]: reason for key, reason in left_out.items()} == {
         "cut": left_out["RED/ann/cut"],
         "empty": "The array is empty: its shape is (0, 60).",
-        "other": "it has 33 columns, the layout kinect-20 has 60",
+        "other": "It has 33 columns, the layout kinect-20 has 60.",
         "blind": "Nobody is seen in it.",
-        "short": "it has 2 frames, and a sign needs 4",
+        "short": "It has 2 frames, and a sign needs 4.",
         "pickled": "The array holds pickled Python objects, which are never loaded.",
         "copy": "It is the same recording as RED/ann/0.",
     }
@@ -384,7 +384,7 @@ def test_a_signer_with_too_few_clips_is_passed_over_and_told(tmp_path):
 
 def test_too_few_clips_are_told_before_anything_is_written(tmp_path):
     source = folder_of_clips(tmp_path / "clips", takes=1)
-    with pytest.raises(DataError, match="nobody has 6 clips in train"):
+    with pytest.raises(DataError, match="No signer has 6 clips in train"):
         compose_corpus(source, tmp_path / "out", ComposeConfig(sentences=9))
     assert not (tmp_path / "out").exists()
 

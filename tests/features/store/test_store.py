@@ -121,7 +121,7 @@ def test_nothing_stands_under_the_name_before_it_is_whole(tmp_path):
         assert not path.exists()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.slrpack.journal", "a.slrpack.part"]
     part = (tmp_path / "a.slrpack.part").rename(tmp_path / "b.slrpack")
-    with pytest.raises(DataError, match=r"no packed store|not finished"):
+    with pytest.raises(DataError, match=r"not a packed store|not finished"):
         open_store(part)
 
 
@@ -267,8 +267,8 @@ def set_part(number, value, kind):
 
 
 HOSTILE = {
-    "empty": (lambda data, *_: bytearray(b"\0"), "no packed store"),
-    "another kind of file": (lambda data, *_: bytearray(b"\x93NUMPY") + data, "no packed store"),
+    "empty": (lambda data, *_: bytearray(b"\0"), "not a packed store"),
+    "another kind of file": (lambda data, *_: bytearray(b"\x93NUMPY") + data, "not a packed store"),
     "cut in the clips": (lambda data, *_: data[:300], "damaged"),
     "cut in the index": (lambda data, *_: data[:-70], "damaged"),
     "longer than it says": (lambda data, *_: data + b"\0" * 64, "damaged"),
