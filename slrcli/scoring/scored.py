@@ -97,5 +97,6 @@ def sides_of(references: Any, hypotheses: Any) -> tuple[dict[str, list[str]], di
         raise UsageError("references and hypotheses are of different kinds", "score", fix)
     first, second = ({str(n): words_of(glosses) for n, glosses in enumerate(side, 1)} for side in sides)
     if len(first) != len(second):
-        raise DataError(f"{len(first)} references and {len(second)} hypotheses", "score", "give one for each")
+        what = f"There are {len(first)} references and {len(second)} hypotheses."
+        raise DataError(what, "score", "Give one hypothesis for each reference.")
     return first, second

@@ -70,7 +70,7 @@ def test_eval_scores_the_test_split_and_writes_hypotheses(slr, corpus, tmp_path)
     result = slr("eval", "--data-dir", corpus, "--out", ctm, "--out", table)
     assert result.exit_code == 0, result.output
     assert "ann" in result.stdout and "bob" in result.stdout and "WER" in result.stdout
-    assert "split test (chosen" in result.stderr
+    assert "split test (the default" in result.stderr
     assert read_transcripts(ctm) == read_transcripts(table)
 
 

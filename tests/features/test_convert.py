@@ -72,7 +72,7 @@ def test_what_pose_cannot_hold_is_named(tmp_path):
     mine.write_text(text + '[[groups]]\nname = "bend"\nkind = "features"\ncoordinates = ["value"]\ncount = 2\n')
     np.save(tmp_path / "clip.npy", np.ones((3, 6)))
     arguments = [tmp_path / "clip.npy", tmp_path / "clip.pose", "--layout", mine, "--size", "64x48"]
-    assert "group bend of layout mine has no x and y" in slr("convert", *arguments, code=1).stderr.replace("\n", " ")
+    assert "Group bend of layout mine has no x and y" in slr("convert", *arguments, code=1).stderr.replace("\n", " ")
     mine.write_text(text)
     np.save(tmp_path / "clip.npy", np.ones((3, 4)))
     slr("convert", *arguments)
@@ -131,7 +131,7 @@ def test_a_file_of_many_clips_goes_into_a_folder(tmp_path):
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.npy", "c.npy"]
     assert "cannot be a file name" in done.stderr and not (tmp_path / "b.npy").exists()
     assert np.load(tmp_path / "out" / "a.npy")[:, 0].tolist() == [0.5, 1.0]
-    assert "name a folder" in slr("convert", path, tmp_path / "one.npy", code=1).stderr
+    assert "Name a folder" in slr("convert", path, tmp_path / "one.npy", code=1).stderr
     assert not (tmp_path / "one.npy").exists()
 
 
@@ -142,10 +142,10 @@ def test_a_file_of_many_clips_goes_into_a_folder(tmp_path):
         (["clip.npy", "out.npz", "--layout", "mediapipe-259"], 2, "Did you mean 'mediapipe-25"),
         (["odd.npy", "out.npz", "--layout", "kinect-20"], 1, "7 columns, but layout kinect-20 expects 60"),
         (["clip.npy", "out.npz", "--layout", "kinect-20"], 1, "units image cannot be converted to metres"),
-        (["clip.npy", "out.pose"], 1, "the size of the picture"),
+        (["clip.npy", "out.pose"], 1, "the picture size is needed"),
         (["clip.npy", "out.pose", "--size", "big"], 2, "such as 1280x720"),
         (["clip.npy", "out.pose", "--size", "0x10"], 2, "such as 1280x720"),
-        (["clip.npy", "out", "--to", "pkl"], 2, "use .npy"),
+        (["clip.npy", "out", "--to", "pkl"], 2, "Use .npy"),
         (["clip.npy", "out.npz", "--people", "both"], 2, "largest or error"),
         (["nowhere.npy", "out.npz"], 1, "no such file or folder"),
         (["empty", "out"], 1, "holds no clips"),
@@ -241,7 +241,7 @@ def test_a_corpus_of_any_kind_of_file_is_found_and_fits_a_recogniser(tmp_path, s
 def test_a_kind_that_is_only_read_is_no_name_of_a_folder(tmp_path):
     np.save(tmp_path / "clip.npy", clip())
     done = slr("convert", tmp_path / "clip.npy", tmp_path / "clip.json", code=1)
-    assert "no .json can be written" in done.stderr and not (tmp_path / "clip.json").exists()
+    assert "Files of type .json cannot be written" in done.stderr and not (tmp_path / "clip.json").exists()
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])

@@ -1,4 +1,4 @@
-"""Bringing a recording into another layout: points by name, units by the size of the picture, and never in silence."""
+"""Bringing a recording into another layout: points by name, units by the picture size is needed, and never in silence."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_pixels_become_shares_of_width_and_height_and_depth_stays():
 
 
 def test_units_need_the_size_of_the_picture():
-    with pytest.raises(DataError, match="the size of the picture") as caught:
+    with pytest.raises(DataError, match="the picture size is needed") as caught:
         fit(recording("openpose-137"), load_layout("mediapipe-258"), "clip.json")
     assert caught.value.where == "clip.json" and "--size" in caught.value.fix
     with pytest.raises(DataError, match="units metres cannot be converted to image"):

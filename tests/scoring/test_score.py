@@ -92,7 +92,7 @@ def test_ids_name_signers_only_when_asked(files):
 def test_two_segments_of_one_id_are_refused_with_a_way_out(files):
     (files / "two.stm").write_text("u1 1 s1 0.0 1.0 REGEN\nu1 1 s1 1.0 2.0 NORD\n", encoding="utf-8")
     said = run(files / "two.stm", files / "hyp.ctm", code=1).stderr
-    assert "the id u1 occurs twice, first in line 1" in said and "not divided among segments by time" in said
+    assert "The id u1 occurs twice, first in line 1" in said and "not divided among segments by time" in said
 
 
 def test_a_signer_of_two_words_is_named_as_what_it_is(files):

@@ -139,7 +139,7 @@ def test_ids_that_do_not_agree_are_counted_and_the_first_five_named():
     with pytest.raises(DataError) as caught:
         score(refs | {"both": ["A"]}, {"both": ["A"], "extra": ["A"]})
     text = str(caught.value)
-    assert "7 of 8 utterances have no hypothesis: r0, r1, r2, r3, r4 ..." in text
+    assert "7 of 8 utterances have no hypothesis: r0, r1, r2, r3, r4, ...; " in text
     assert "1 of 2 hypotheses have no reference: extra" in text
     assert "r5" not in text
 

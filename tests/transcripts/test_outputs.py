@@ -226,8 +226,8 @@ def test_a_file_is_written_in_the_format_of_its_suffix(tmp_path):
     [
         (["efa"], None, ["a"], UsageError, "eaf"),
         (["srt"], None, ["a", "b"], UsageError, "one clip"),
-        (["csv", "ctm"], None, ["a"], UsageError, "name a folder"),
-        ([], "x.srt", ["a", "b"], UsageError, "name a folder"),
+        (["csv", "ctm"], None, ["a"], UsageError, "Name a folder"),
+        ([], "x.srt", ["a", "b"], UsageError, "Name a folder"),
         ([], "folder", ["a"], UsageError, "Name one of txt"),
         (["ctm"], "folder", ["a b"], DataError, "white space"),
     ],
@@ -247,7 +247,7 @@ def test_clips_are_called_after_their_places(tmp_path):
     assert clip_ids([tmp_path], files) == ["x", "in/y", "in/z.npy", "in/z.mp4"]
     assert clip_ids([files[0], files[1]], files[:2]) == ["x", "y"]
     (tmp_path / "in" / "x.npy").touch()
-    with pytest.raises(UsageError, match="called x"):
+    with pytest.raises(UsageError, match="have the name x"):
         clip_ids([files[0], tmp_path / "in" / "x.npy"], [files[0], tmp_path / "in" / "x.npy"])
 
 
@@ -456,7 +456,7 @@ def test_decoded_confidences_go_through_the_calibration_of_the_checkpoint(slr, r
     [
         (["align"], "Name a feature file"),
         (["align", "a.npy"], "not given"),
-        (["align", "a.npy", "-g", " "], "no glosses"),
+        (["align", "a.npy", "-g", " "], "No glosses"),
         (["align", "a.npy", "-g", "HELLO", "--data-dir", "corpus"], "One clip or one corpus"),
         (["decode", "a.npy", "-f", "word"], "no output format"),
         (["decode", "--camera", "-f", "srt"], "A stream is written as it comes"),

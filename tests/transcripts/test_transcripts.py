@@ -208,7 +208,7 @@ def test_ids_that_no_reader_would_find_again_are_refused(tmp_path, format, id):
 @pytest.mark.parametrize(
     ("format", "text", "said"),
     [
-        ("stm", "a 1 s 0.0 1.0 X\na 1 s 0.0 1.0 X\n", "the id a occurs twice, first in line 1.*line 2"),
+        ("stm", "a 1 s 0.0 1.0 X\na 1 s 0.0 1.0 X\n", "The id a occurs twice, first in line 1.*line 2"),
         ("stm", "a X Y Z W V\n", "does not fit the format stm.*line 1.*channel"),
         ("ctm", "a 1 0.0\n", "does not fit the format ctm"),
         ("ctm", "a 1 nan 0.1 X\n", "does not fit the format ctm"),

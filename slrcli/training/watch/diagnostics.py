@@ -86,7 +86,7 @@ def all_blank(history: History) -> Finding | None:
     return _say(history, f"{what}.", f"Raise --lr, shorten the warm-up, and check that it can learn: {OVERFIT}.")
 
 
-@diagnostic("SLR-T02", "the output has more than a few glosses")
+@diagnostic("SLR-T02", "more than a few glosses are emitted")
 def few_glosses(history: History) -> Finding | None:
     """The same two or three glosses for every clip."""
     now = history.now

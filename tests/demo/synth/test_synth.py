@@ -296,7 +296,7 @@ def test_sentences_do_not_tell_signs_of_a_family_apart_by_their_order():
 
 
 def test_a_folder_with_a_corpus_is_never_written_into(written):
-    with pytest.raises(DataError, match=r"already holds a corpus.*choose another"):
+    with pytest.raises(DataError, match=r"already holds a corpus.*Choose another"):
         write_corpus(written[0], SMALL)
 
 

@@ -227,7 +227,7 @@ def test_groups_of_equal_size_mirror_point_by_point():
     [
         (small(units="metre"), "Did you mean 'metres'"),
         (small(turns=True), "Did you mean 'turn'"),
-        (small(turn=1), "turn should be bool"),
+        (small(turn=1), "turn must be of type bool"),
         (small(turn=True), "turn needs shoulders with x and z"),
         (small(width=11), "The groups have 10 columns, but the key width says 11"),
         (small(stored_derivatives=4), "0 to 3, not 4"),
@@ -237,7 +237,7 @@ def test_groups_of_equal_size_mirror_point_by_point():
         (small(mirror=[["body.nose", "more.0"]]), "their coordinates differ"),
         (small(mirror=[["body.nose", "body.nobody"]]), "unknown point 'body.nobody'"),
         (small(mirror=["body"]), "list of pairs"),
-        (small(mirror="body"), "mirror should be list"),
+        (small(mirror="body"), "mirror must be of type list"),
         (small(groups=[]), "at least one group"),
         (small(like="mine.toml"), "like names no shipped layout"),
         (small(like=["kinect-20"]), "like names no shipped layout"),
@@ -245,10 +245,10 @@ def test_groups_of_equal_size_mirror_point_by_point():
         (small_group(point=["a"]), "Did you mean 'points'"),
         (small_group(anchor=["nosy"]), "Did you mean 'nose'"),
         (small_group(keep=["nosy"]), "keep names an unknown point 'nosy'"),
-        (small_group(keep="nose"), "keep is a list of names"),
+        (small_group(keep="nose"), "keep must be a list of names"),
         (small_group(mirror=[["left", "rigth"]]), "Did you mean 'body.right'"),
-        (small_group(kind="torso"), "use pose, hand, face, features"),
-        (small_group(coordinates=["x", "w"]), "a pose cannot have the coordinates x, w"),
+        (small_group(kind="torso"), "Use pose, hand, face, features"),
+        (small_group(coordinates=["x", "w"]), "A pose cannot have the coordinates x, w"),
         (small_group(points=["nose", "left", "right", "left"]), "point 'left' is named twice"),
         (small_group(count=3), "both points and count"),
         (small_group(name="more"), "Two groups have the same name"),
@@ -256,10 +256,10 @@ def test_groups_of_equal_size_mirror_point_by_point():
         (small_group(limbs=[["nose", "lefd"]]), "Did you mean 'left'"),
         (small_group(limbs=[["nose", "nose"]]), "from a point to itself"),
         (small_group(limbs=[["nose"]]), "two or more points"),
-        (small_group(limbs="nose"), "limbs should be list"),
+        (small_group(limbs="nose"), "limbs must be of type list"),
         (small(limbs=[["body.nose", "body.lefd"]]), "Did you mean 'body.left'"),
         (small(limbs=[[0, 99]]), "unknown point 99"),
-        (small_group(start=2), "columns 0 to 1 are missing between the beginning and 'body'"),
+        (small_group(start=2), "Columns 0 to 1 are missing between the beginning and 'body'"),
     ],
 )
 def test_mistakes_are_named(table, message):
@@ -269,7 +269,7 @@ def test_mistakes_are_named(table, message):
 
 
 @pytest.mark.parametrize(
-    ("start", "message"), [(4, "columns 4 to 5 overlap"), (9, "columns 6 to 8 are missing between 'body' and 'more'")]
+    ("start", "message"), [(4, "Columns 4 to 5 overlap"), (9, "Columns 6 to 8 are missing between 'body' and 'more'")]
 )
 def test_columns_that_overlap_or_are_left_out_are_named(start, message):
     table = small()

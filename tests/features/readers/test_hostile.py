@@ -64,8 +64,8 @@ def zoo(marker: Path) -> dict[str, tuple[bytes, str]]:
     return {
         "cut.npy": (saved(good)[:900], "damaged or cut short"),
         "no_frames.npy": (saved(good[:0]), "empty"),
-        "one_axis.npy": (saved(good[0]), "features are [frames, columns]"),
-        "four_axes.npy": (saved(good.reshape(2, 10, 20, 3)), "features are [frames, columns]"),
+        "one_axis.npy": (saved(good[0]), "not [frames, columns]"),
+        "four_axes.npy": (saved(good.reshape(2, 10, 20, 3)), "not [frames, columns]"),
         "nobody.npy": (saved(np.full((9, 60), np.nan, np.float32)), "Nobody was seen"),
         "zeros.npy": (saved(np.zeros((9, 1629), np.float32)), "Nobody was seen"),
         "words.npy": (saved(np.array([["a"]])), "not real numbers"),
@@ -89,7 +89,7 @@ TEXTS = {
     "far.json": (b'[{"frame_id": 0, "instances": []}, {"frame_id": 1000000000000, "instances": []}]', "frame_id range"),
     "nobody.json": (b'[{"frame_id": 0, "instances": []}]', "Nobody was seen"),
     "empty.csv": (b"", "empty"),
-    "uneven.csv": (b"x\n1,2\n", "line 2 has 2 cells"),
+    "uneven.csv": (b"x\n1,2\n", "Line 2 has 2 cells"),
     "binary.csv": (b"\0\1\2" * 99, "not a text file"),
     "nobody.csv": (b"frame,a,b\n0,,\n1,,\n", "Nobody was seen"),
 }
@@ -193,7 +193,7 @@ def test_sentences_are_composed_of_what_is_sound(corpus, tmp_path):
     [
         ("count = 1000000000000", "more than 100,000 points"),
         ("count = -3", "no points"),
-        ("count = true", "count should be int"),
+        ("count = true", "count must be of type int"),
         ("count = 3\nlimbs = [[0, 99]]", "unknown point"),
         ('points = ["a", "a"]', "named twice"),
         ("a = " + "[" * 5000 + "]" * 5000, "nested deeper"),

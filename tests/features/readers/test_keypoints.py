@@ -178,7 +178,7 @@ def test_frames_that_mmpose_leaves_out_are_missing_and_a_body_alone_is_a_part(tm
         ({"people": []}, "Name its folder"),
         ({"a": 1}, "no frames with instances"),
         ([], "no frames with instances"),
-        ([3], "no list of instances"),
+        ([3], "not a list of instances"),
         ([[{"bbox": [1]}]], "has no keypoints"),
         ([[{"keypoints": [[1, 2, 3, 4]]}]], "have the shape"),
         ([[{"keypoints": [[1, 2]] * 26}]], "A person has 26 points"),

@@ -105,12 +105,12 @@ def test_keys_are_one_spelling_of_all():
         ("\n\n", "The table is empty"),
         ("pose_0_x,pose_0_y\n", "0 frames"),
         ("1,2\n3\n", "Line 2 has 1 cells, but the first line has 2"),
-        ("pose_0_x,pose_0_y\n1,2\n3,four\n", "line 3, column 2 holds 'four'"),
+        ("pose_0_x,pose_0_y\n1,2\n3,four\n", "Line 3, column 2 holds 'four'"),
         ("pose_0_x,pose_0_x\n1,2\n", "Two columns are named 'pose_0_x'"),
         ("pose_0_x,pose.nose.x\n1,2\n", "Two columns are named 'pose.nose.x'"),
-        ("pose_0_x,pose_0_y,pose_99_x\n1,2,3\n", "column 3 is called 'pose_99_x'"),
+        ("pose_0_x,pose_0_y,pose_99_x\n1,2,3\n", "Column 3 is named 'pose_99_x'"),
         ("frame,pose_0_x\n1,2\n0,2\n", "not in order"),
-        ('a"b\n"' + "x" * 200_000 + "\n", "no table|damaged"),
+        ('a"b\n"' + "x" * 200_000 + "\n", "not a table|damaged"),
     ],
 )
 def test_faults_are_named(tmp_path, text, message):
@@ -123,7 +123,7 @@ def test_faults_are_named(tmp_path, text, message):
 def test_what_is_no_text_is_named(tmp_path):
     for data in (b"\x00\x01\x02" * 50, b"\xff\xfe\xfd,1\n"):
         (tmp_path / "bad.csv").write_bytes(data)
-        with pytest.raises(DataError, match=r"no text file|damaged"):
+        with pytest.raises(DataError, match=r"not a text file|damaged"):
             read_features(tmp_path / "bad.csv")
 
 

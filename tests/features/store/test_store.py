@@ -285,7 +285,7 @@ HOSTILE = {
     "a clip before the beginning": (set_record(0, offset=2**64 - 64), "beyond the end"),
     "a clip in the header": (set_record(0, offset=0), "overlaps"),
     "a clip over another": (set_record(3, offset=HEADER.size), "overlaps"),
-    "a clip between two numbers": (set_record(1, offset=HEADER.size + 65), "between"),
+    "a clip between two numbers": (set_record(1, offset=HEADER.size + 65), "not aligned"),
     "a clip that reaches into the index": (set_record(11, frames=90), "beyond the end"),
     "a clip larger than memory": (set_record(2, frames=2**32 - 1, columns=2**32 - 1), "larger than any"),
     "a clip without frames": (set_record(2, frames=0), "no frames"),
