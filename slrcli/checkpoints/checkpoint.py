@@ -74,9 +74,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Sig
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
         reason = reason_of(error)
         if not isinstance(error, SlrError):
-            reason = " ".join(
-                line.strip() for line in str(error).splitlines()[:2]
-            )  # torch names the fault in the second
+            lines = str(error).splitlines()[:2]  # torch names the fault in the second
+            reason = " ".join(line.strip() for line in lines)
         raise CheckpointError(f"The checkpoint is inconsistent: {reason.rstrip('.')}.", str(path), _REMEDY) from error
     return model.to(device).eval(), meta
 

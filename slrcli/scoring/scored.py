@@ -93,8 +93,8 @@ def sides_of(references: Any, hypotheses: Any) -> tuple[dict[str, list[str]], di
         first, second = ({str(id): words_of(glosses) for id, glosses in side.items()} for side in sides)
         return first, second
     if any(isinstance(side, str | Path | Mapping) for side in sides):
-        fix = "give two files, two tables id -> glosses, or two lists"
-        raise UsageError("references and hypotheses are of different kinds", "score", fix)
+        fix = "Give two files, two tables id -> glosses, or two lists."
+        raise UsageError("References and hypotheses are of different kinds.", "score", fix)
     first, second = ({str(n): words_of(glosses) for n, glosses in enumerate(side, 1)} for side in sides)
     if len(first) != len(second):
         what = f"There are {len(first)} references and {len(second)} hypotheses."

@@ -195,7 +195,7 @@ def test_resume_goes_on_to_more_epochs(slr, corpus, tmp_path):
 def test_a_second_run_into_the_same_folder_is_refused(slr, corpus, tmp_path):
     assert slr("train", "--data-dir", corpus, "--epochs", "1", "-o", tmp_path / "r").exit_code == 0
     result = slr("train", "--data-dir", corpus, "--epochs", "1", "-o", tmp_path / "r")
-    assert result.exit_code == 2 and "already holds a run" in result.stderr
+    assert result.exit_code == 2 and "already contains a run" in result.stderr
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(corpus, tmp_path):

@@ -385,7 +385,7 @@ def test_mistakes_are_said_plainly(corpus, packed, tmp_path):
         (["pack", "--data-dir", corpus], 2, "a folder for it"),
         (["pack", "--data-dir", corpus, "--out", corpus], 2, "a folder of its own"),
         (["pack", "--data-dir", corpus, "--out", tmp_path / "x", "--dtype", "float8"], 2, "float8"),
-        (["pack", "--verify", corpus], 1, "not a packed store"),
+        (["pack", "--verify", corpus], 1, "no packed store"),
         (["pack", "--verify", tmp_path], 1, "not a packed store"),
         (["pack", "--data-dir", corpus, "--out", tmp_path], 1, "--overwrite"),
         (["check", "data", "--data-dir", corpus, "--features", tmp_path / "features"], 1, "not a packed store"),

@@ -1,4 +1,4 @@
-"""Bringing a recording into another layout: points by name, units by the picture size is needed, and never in silence."""
+"""Bringing a recording into another layout: points by name, units by the size of the picture, and never in silence."""
 
 import numpy as np
 import pytest

@@ -91,7 +91,7 @@ def test_the_hash_changes_with_the_order_of_ids_alone():
         (("A", BLANK_TOKEN), "id 0 is not"),
         ((BLANK_TOKEN, "A B"), "white space"),
         ((BLANK_TOKEN, ""), "empty"),
-        ((BLANK_TOKEN, "\ud800"), "broken"),
+        ((BLANK_TOKEN, "\ud800"), "invalid characters"),
         ((BLANK_TOKEN,), "no gloss"),
         ((), "id 0"),
     ],

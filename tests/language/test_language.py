@@ -269,7 +269,7 @@ def test_files_of_other_toolkits_are_read(tmp_path):
         ("\n\\end\\\n", "\n", "line 16.*tokens"),
         ("\\data\\", "data", "it has no line"),
         ("ngram 2=2", "ngram 3=2", "line 5.*2 tokens"),
-        ("-0.5\t</s>", "-0.5\tB", "does not know </s>"),
+        ("-0.5\t</s>", "-0.5\tB", "no unigram </s>"),
     ],
 )
 def test_a_damaged_file_is_refused_with_its_line(tmp_path, old, new, said):

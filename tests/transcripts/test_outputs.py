@@ -440,7 +440,7 @@ def test_the_frame_rate_is_the_files_own_else_a_guess_that_is_said(slr, tmp_path
     np.savez(tmp_path / "b.npz", features=array, fps=50.0)
     assert slr("decode", tmp_path / "b.npz", "-f", "ctm").stdout.split()[3] == "0.200"
     done = slr("decode", tmp_path / "a.npy", "-f", "ctm")
-    assert done.stdout.split()[3] == "0.400" and "25 is taken" in done.stderr
+    assert done.stdout.split()[3] == "0.400" and "25 frames/s are assumed" in done.stderr
 
 
 def test_decoded_confidences_go_through_the_calibration_of_the_checkpoint(slr, recogniser, tmp_path):

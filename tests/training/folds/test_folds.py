@@ -307,7 +307,7 @@ def test_several_runs_go_on_with_the_settings_they_began_with(corpus, by_signer)
     result = slr("train", "--resume", folder, "--seeds", "3")
     assert result.exit_code == 2 and "--seeds" in result.stderr
     result = slr("train", "--data-dir", corpus, "--folds", "2", "-o", folder)
-    assert result.exit_code == 2 and "already holds" in result.stderr
+    assert result.exit_code == 2 and "already contains" in result.stderr
 
 
 def test_a_damaged_plan_or_result_is_named(corpus, by_signer, tmp_path):
