@@ -142,7 +142,7 @@ def test_a_file_of_many_clips_goes_into_a_folder(tmp_path):
         (["clip.npy", "out.npz", "--layout", "mediapipe-259"], 2, "Did you mean 'mediapipe-25"),
         (["odd.npy", "out.npz", "--layout", "kinect-20"], 1, "7 columns, but layout kinect-20 expects 60"),
         (["clip.npy", "out.npz", "--layout", "kinect-20"], 1, "units image cannot be converted to metres"),
-        (["clip.npy", "out.pose"], 1, "the picture size is needed"),
+        (["clip.npy", "out.pose"], 1, "the size of the picture"),
         (["clip.npy", "out.pose", "--size", "big"], 2, "such as 1280x720"),
         (["clip.npy", "out.pose", "--size", "0x10"], 2, "such as 1280x720"),
         (["clip.npy", "out", "--to", "pkl"], 2, "Use .npy"),

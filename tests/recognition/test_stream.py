@@ -309,6 +309,6 @@ def test_lookahead_is_what_the_network_waits_for(tmp_path):
     assert done.exit_code == 0, done.output
     assert "lookahead = 12" in (tmp_path / "run" / "config.toml").read_text()
     assert "multiple of 4" in CliRunner().invoke(app, [*base, "6", *streaming[:-1], str(tmp_path / "other")]).output
-    assert "needs whole clips" in CliRunner().invoke(app, [*base, "8"]).output
+    assert "looks at whole clips" in CliRunner().invoke(app, [*base, "8"]).output
     resumed = CliRunner().invoke(app, ["train", "--resume", str(tmp_path / "run"), "--lookahead", "0"])
     assert resumed.exit_code == 2 and "--lookahead" in resumed.output
