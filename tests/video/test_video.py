@@ -174,7 +174,7 @@ def test_what_cannot_be_read_is_told_by_its_reason(photograph, tmp_path):
     (tmp_path / "damaged" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 50)
     write_video(tmp_path / "nobody.mp4", [nobody()] * 3)
     reasons = {
-        "text.mp4": "no video", "empty.mp4": "no video", "sound.mp4": "only sound", "cut.webm": "cut short",
+        "text.mp4": "not a video", "empty.mp4": "no video", "sound.mp4": "only sound", "cut.webm": "cut short",
         "sizes": "different sizes", "huge": "8000 x 6000", "damaged": "cannot be read", "nobody.mp4": "No person",
         "gone.mp4": "no such",
     }  # fmt: skip
@@ -362,7 +362,7 @@ def test_a_video_is_decoded_as_its_landmarks_are(batch, checkpoint):
     assert video["log_probability"] == pytest.approx(array["log_probability"], abs=1e-4)
     assert [item["gloss"] for item in video["glosses"]] == [item["gloss"] for item in array["glosses"]]
     assert video["glosses"] and all(item["end_seconds"] <= 8 / 25 for item in video["glosses"])
-    assert "no video" in text["error"]
+    assert "not a video" in text["error"]
 
 
 def test_a_checkpoint_of_other_points_says_which_it_wants(batch, tmp_path):
@@ -407,4 +407,4 @@ def test_a_stream_that_is_none_says_what_can_be_sent(checkpoint, photograph, tmp
 
 def test_a_camera_that_is_not_there_is_an_error(checkpoint):
     done = stream(checkpoint, b"", "--camera", "--camera-index", "77")
-    assert done.returncode == 1 and b"no camera that can be opened" in done.stderr and not done.stdout
+    assert done.returncode == 1 and b"No camera can be opened" in done.stderr and not done.stdout
