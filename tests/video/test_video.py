@@ -174,7 +174,7 @@ def test_what_cannot_be_read_is_told_by_its_reason(photograph, tmp_path):
     (tmp_path / "damaged" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 50)
     write_video(tmp_path / "nobody.mp4", [nobody()] * 3)
     reasons = {
-        "text.mp4": "not a video", "empty.mp4": "no video", "sound.mp4": "only sound", "cut.webm": "cut short",
+        "text.mp4": "not a video", "empty.mp4": "not a video", "sound.mp4": "only sound", "cut.webm": "truncated",
         "sizes": "different sizes", "huge": "8000 x 6000", "damaged": "cannot be read", "nobody.mp4": "No person",
         "gone.mp4": "no such",
     }  # fmt: skip
