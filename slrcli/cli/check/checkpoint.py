@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted, check
+from slrcli.cli.check.common import Wanted, check
 from slrcli.cli.options.common import Json, OptionalRecognisedCorpus, data_of, option
 from slrcli.config import Config
 from slrcli.console import Console
@@ -24,10 +24,7 @@ def checkpoint(
     path: Checkpoint = None,
     corpus: OptionalRecognisedCorpus,
     seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
-    only: Only,
-    skip: Skip,
-    strict: Strict,
-    verbose: Verbose,
+    wanted: Wanted,
     as_json: Json,
 ) -> int:
     """Check a checkpoint: complete, sound, able to decode, and consistent with its run.
@@ -41,4 +38,4 @@ def checkpoint(
     from slrcli.doctor.checkpoint.target import CheckpointTarget
 
     data = data_of(**corpus) if corpus["data_dir"] else None
-    return check(console, CheckpointTarget(path, seed, data), Wanted(only, skip, strict, verbose))
+    return check(console, CheckpointTarget(path, seed, data), wanted)

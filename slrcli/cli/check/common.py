@@ -1,9 +1,10 @@
 """What all checks share on the command line: which of them are wanted, and how an examination is shown."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from slrcli.cli.options.common import option
+from slrcli.cli.options.common import option, said
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK
 
@@ -11,14 +12,9 @@ if TYPE_CHECKING:
     from slrcli.doctor.choice import Choice
     from slrcli.doctor.run import Examination, Target
 
-Only = Annotated[list[str] | None, option("check.only")]
-Skip = Annotated[list[str] | None, option("check.skip")]
-Strict = Annotated[bool, option("check.strict")]
-Verbose = Annotated[bool, option("check.verbose")]
 
-
-class Wanted(NamedTuple):
-    """The options that every check has."""
+class Choices(NamedTuple):
+    """What the options that every check has say."""
 
     only: list[str] | None
     skip: list[str] | None
@@ -33,10 +29,26 @@ class Wanted(NamedTuple):
         return chosen(self.only or (), self.skip or (), self.strict)
 
 
+class ChoiceOptions:
+    """The options that every check has, which a command takes as one parameter: `wanted: Wanted`."""
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """See `OptionGroup`."""
+        return [said(name, Annotated[kind, option(f"check.{name}")]) for name, kind in CHOICES.items()]
+
+    def taken_from(self, values: dict[str, Any]) -> Choices:
+        """See `OptionGroup`."""
+        return Choices(**{name: values.pop(name) for name in CHOICES})
+
+
+CHOICES: dict[str, Any] = {"only": list[str] | None, "skip": list[str] | None, "strict": bool, "verbose": bool}
+Wanted = Annotated[Choices, ChoiceOptions()]
+
+
 def check(
     console: Console,
     target: "Target",
-    wanted: Wanted,
+    wanted: Choices,
     drawn: Callable[["Examination"], Iterable[Any]] = lambda examination: (),
 ) -> int:
     """Examine a target and show the result.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted, check
+from slrcli.cli.check.common import Wanted, check
 from slrcli.cli.options.common import Corpus, Json, NormaliserName, VocabFile, data_of, option
 from slrcli.config import Config
 from slrcli.console import Console
@@ -20,10 +20,7 @@ def data(
     stride: Annotated[int, option("check.stride")],
     independent: Annotated[bool, option("check.signer_independent")],
     seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
-    only: Only,
-    skip: Skip,
-    strict: Strict,
-    verbose: Verbose,
+    wanted: Wanted,
     as_json: Json,
 ) -> int:
     """Check annotations and feature files of a corpus, and whether they match.
@@ -35,10 +32,10 @@ def data(
     from slrcli.report.text.histograms import draw
 
     def drawn(examination) -> Iterator[str]:
-        if verbose and not console.quiet:
+        if wanted.verbose and not console.quiet:
             yield from draw(examination.context.distributions, console.can_show)
             yield ""
 
     settled = data_of(**corpus, vocab=vocab, normaliser=normaliser)
     target = DataTarget(settled, seed, full, jobs, stride, independent)
-    return check(console, target, Wanted(only, skip, strict, verbose), drawn)
+    return check(console, target, wanted, drawn)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted, check
+from slrcli.cli.check.common import Wanted, check
 from slrcli.cli.options.common import Json, option
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK
@@ -14,10 +14,7 @@ def env(
     *,
     markdown: Annotated[bool, option("check.markdown")],
     output_dir: Annotated[Path | None, option("check.output_dir")],
-    only: Only,
-    skip: Skip,
-    strict: Strict,
-    verbose: Verbose,
+    wanted: Wanted,
     as_json: Json,
 ) -> int:
     """Check versions, device, threads, memory, disk and terminal of this machine.
@@ -30,7 +27,7 @@ def env(
     from slrcli.doctor.run import run
     from slrcli.report.text.environment import as_markdown
 
-    target, wanted = MachineTarget(output_dir or RUNS), Wanted(only, skip, strict, verbose)
+    target = MachineTarget(output_dir or RUNS)
     if not markdown or as_json:
         return check(console, target, wanted)
     found = run(target, console, wanted.choice)

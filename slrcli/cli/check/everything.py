@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted
+from slrcli.cli.check.common import Wanted
 from slrcli.cli.options.common import Json, option
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, EXIT_USAGE
@@ -20,10 +20,7 @@ def everything(
     console: Console,
     *,
     explain: Explain,
-    only: Only,
-    skip: Skip,
-    strict: Strict,
-    verbose: Verbose,
+    wanted: Wanted,
     as_json: Json,
 ) -> int:
     """Everything that can be checked from here, or the page of a code."""
@@ -31,13 +28,13 @@ def everything(
         return _explain(console, explain)
     from slrcli.doctor.check_all import check_all
 
-    parts = check_all(console, Wanted(only, skip, strict, verbose).choice)
+    parts = check_all(console, wanted.choice)
     passed = all(part.passed for part in parts)
     if as_json:
         console.json({"passed": passed, "parts": [part.to_dict() for part in parts]})
     else:
         for part in parts:
-            _tell(console, part, verbose)
+            _tell(console, part, wanted.verbose)
         console.result(f"\n{'No errors were found.' if passed else 'Errors were found.'}")
     return EXIT_OK if passed else EXIT_FAILURE
 

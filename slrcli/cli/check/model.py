@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted, check
+from slrcli.cli.check.common import Wanted, check
 from slrcli.cli.options.common import Json, option
 from slrcli.config import Config
 from slrcli.console import Console
@@ -30,10 +30,7 @@ def model(
     budget: Annotated[float, option("check.budget")],
     profile: Annotated[bool, option("check.profile")],
     seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
-    only: Only,
-    skip: Skip,
-    strict: Strict,
-    verbose: Verbose,
+    wanted: Wanted,
     as_json: Json,
 ) -> int:
     """Check shapes, lengths, time, gradients, padding, precision, size and speed of a model.
@@ -52,4 +49,4 @@ def model(
             console.warn("There is no profile: the checks that measure the layers did not run.")
 
     target = ModelTarget(name, vocab_size, layout, seed, budget)
-    return check(console, target, Wanted(only, skip, strict, verbose), drawn)
+    return check(console, target, wanted, drawn)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, cast
 
-from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted, check
+from slrcli.cli.check.common import Wanted, check
 from slrcli.cli.options.common import (
     ConfigFile,
     Corpus,
@@ -42,10 +42,7 @@ def overfit(
     device: Device,
     config: ConfigFile,
     settings: Settings,
-    only: Only,
-    skip: Skip,
-    strict: Strict,
-    verbose: Verbose,
+    wanted: Wanted,
     as_json: Json,
 ) -> int:
     """Overfit a handful of your own utterances, which every sound set-up can, in two minutes at most.
@@ -65,7 +62,7 @@ def overfit(
     return check(
         console,
         target,
-        Wanted(only, skip, strict, verbose),
+        wanted,
         lambda found: _picture(console, cast("OverfitContext", found.context)),
     )
 

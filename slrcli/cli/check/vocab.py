@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.check.common import Only, Skip, Strict, Verbose, Wanted, check
+from slrcli.cli.check.common import Wanted, check
 from slrcli.cli.options.common import Json, NormaliserName, OptionalAnnotations, data_of
 from slrcli.console import Console
 
@@ -18,10 +18,7 @@ def vocab(
     file: VocabFile,
     corpus: OptionalAnnotations,
     normaliser: NormaliserName,
-    only: Only,
-    skip: Skip,
-    strict: Strict,
-    verbose: Verbose,
+    wanted: Wanted,
     as_json: Json,
 ) -> int:
     """Check a vocabulary file and, with a corpus, its OOV glosses in every split.
@@ -32,4 +29,4 @@ def vocab(
     from slrcli.doctor.data.target import VocabTarget
 
     settled = data_of(**corpus, normaliser=normaliser)
-    return check(console, VocabTarget(file, settled), Wanted(only, skip, strict, verbose))
+    return check(console, VocabTarget(file, settled), wanted)

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import Annotated, Any, NamedTuple, Protocol, get_args, get_type_hints, runtime_checkable
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -261,6 +261,25 @@ def named_columns(given: list[str]) -> dict[str, str]:
     return named
 
 
+@runtime_checkable
+class OptionGroup(Protocol):
+    """Options that a command takes as one parameter, whose annotation carries the group."""
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """The options, as parameters of the command line."""
+        ...
+
+    def taken_from(self, values: dict[str, Any]) -> Any:
+        """What the command gets, out of all values of the command line, which then has the others alone."""
+        ...
+
+
+def said(name: str, hint: Any) -> inspect.Parameter:
+    """A parameter of the command line whose annotation is an option of `option`; its default is that of the option."""
+    (told,) = get_args(hint)[1:]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=told.unsaid, annotation=hint)
+
+
 class CorpusOptions(NamedTuple):
     """The options that name a corpus, which a command takes as one parameter: `corpus: Corpus`.
 
@@ -278,18 +297,16 @@ class CorpusOptions(NamedTuple):
     flags: Mapping[str, str] = {}
 
     def parameters(self) -> list[inspect.Parameter]:
-        """The options, as parameters of a command."""
+        """See `OptionGroup`."""
         return [self._parameter(name, kind) for name, kind in CORPUS.items() if name not in self.without]
 
     def _parameter(self, name: str, kind: Any) -> inspect.Parameter:
         needed = name == "data_dir" and self.required
         flags = (self.flags[name],) if name in self.flags else ()
-        hint: Any = Annotated[kind if needed else kind | None, option(f"data.{name}", *flags)]
-        default = inspect.Parameter.empty if needed else None
-        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+        return said(name, Annotated[kind if needed else kind | None, option(f"data.{name}", *flags, required=needed)])
 
     def taken_from(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The options of the corpus out of all values of a command, which then has the others alone."""
+        """See `OptionGroup`."""
         given = {name: values.pop(name) for name in CORPUS if name not in self.without}
         return {**given, "columns": named_columns(given["columns"]) if given["columns"] else None}
 
@@ -308,11 +325,11 @@ OptionalAnnotations = Annotated[Given, CorpusOptions(required=False, without=("f
 def command(function: Callable[..., int | None]) -> Callable[..., None]:
     """Turn `function(console, ...) -> exit code or None` into a command.
 
-    Adds `--quiet` and `--debug`, puts the options of a corpus in the place of a parameter like `Corpus`, makes the
-    `Console`, and answers what goes wrong: an `SlrError` in three lines, an interruption with exit 130, anything else
-    as a defect of ours, without a traceback unless `--debug` asks for it.
+    Adds `--quiet` and `--debug`, puts the options of a group in the place of its parameter, makes the `Console`, and
+    answers what goes wrong: an `SlrError` in three lines, an interruption with exit 130, anything else as a defect of
+    ours, without a traceback unless `--debug` asks for it.
     """
-    corpora, parameters = _parameters(function)
+    groups, parameters = _parameters(function)
 
     @functools.wraps(function)
     def run(*, quiet: bool, debug: bool, **values: Any) -> None:
@@ -320,8 +337,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
 
         console = Console(quiet=quiet, as_json=bool(values.get("as_json")))
         try:
-            for name, told in corpora.items():
-                values[name] = told.taken_from(values)
+            for name, group in groups.items():
+                values[name] = group.taken_from(values)
             code = function(console, **values)
         except SlrError as error:
             if debug:
@@ -350,31 +367,21 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     return made
 
 
-def _parameters(function: Callable[..., Any]) -> tuple[dict[str, CorpusOptions], list[inspect.Parameter]]:
-    """The parameters that stand for a corpus, and all options and arguments of a command, each with its default."""
+def _parameters(function: Callable[..., Any]) -> tuple[dict[str, OptionGroup], list[inspect.Parameter]]:
+    """The parameters that stand for groups, and all options and arguments of a command, each with its default."""
     hints = get_type_hints(function, include_extras=True)
-    corpora: dict[str, CorpusOptions] = {}
+    groups: dict[str, OptionGroup] = {}
     found: list[inspect.Parameter] = []
     for item in inspect.signature(function).parameters.values():
         if item.name == "console":
             continue
-        (told,) = get_args(hints[item.name])[1:]
-        if isinstance(told, CorpusOptions):
-            corpora[item.name] = told
+        hint = hints[item.name]
+        (told,) = get_args(hint)[1:]
+        if isinstance(told, OptionGroup):
+            groups[item.name] = told
             found += told.parameters()
-            continue
-        default = getattr(told, "unsaid", None) if _no_default(item) and _is_option(told) else item.default
-        kind = inspect.Parameter.KEYWORD_ONLY
-        found.append(inspect.Parameter(item.name, kind, default=default, annotation=hints[item.name]))
-    for name, hint in {"quiet": Quiet, "debug": Debug}.items():
-        found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint))
-    return corpora, found
-
-
-def _no_default(parameter: inspect.Parameter) -> bool:
-    return parameter.default is inspect.Parameter.empty
-
-
-def _is_option(told: Any) -> bool:
-    """Whether it is an option of `option`: one without a default is not required, but not said."""
-    return hasattr(told, "unsaid")
+        elif item.default is inspect.Parameter.empty and hasattr(told, "unsaid"):
+            found.append(said(item.name, hint))
+        else:
+            found.append(item.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
+    return groups, [*found, said("quiet", Quiet), said("debug", Debug)]
