@@ -29,13 +29,13 @@ class SlrError(Exception):
         return " | ".join(part for part in (self.what, self.where, self.fix) if part)
 
 
-def reason_of(error: BaseException) -> str:
-    """The first line of an error's message, without the mark at its end, so that a sentence can end with it.
+def reason_of(error: BaseException, lines: int = 1) -> str:
+    """The first lines of an error's message, without the mark at their end, so that a sentence can end with them.
 
     The `what` of an `SlrError`; the name of the class where the message is empty.
     """
-    lines = (error.what if isinstance(error, SlrError) else str(error)).strip().splitlines()
-    return lines[0].rstrip(" .:") if lines else type(error).__name__
+    found = (error.what if isinstance(error, SlrError) else str(error)).strip().splitlines()[:lines]
+    return " ".join(line.strip() for line in found).rstrip(" .:") if found else type(error).__name__
 
 
 class UsageError(SlrError):

@@ -20,7 +20,7 @@ from slrcli.errors import SlrError
 from slrcli.features.augment import resample
 from slrcli.features.layout import Layout, load_layout
 from slrcli.features.recording import prepare
-from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.frontend import Frontend, FrontendOptions
 
 MOMENTS = 24
 RIDGE = 0.05

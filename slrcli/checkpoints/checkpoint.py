@@ -72,11 +72,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Sig
         model = empty_model(meta)
         model.load_state_dict(tensors, assign=True)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
-        reason = reason_of(error)
-        if not isinstance(error, SlrError):
-            lines = str(error).splitlines()[:2]  # torch names the fault in the second
-            reason = " ".join(line.strip() for line in lines)
-        raise CheckpointError(f"The checkpoint is inconsistent: {reason.rstrip('.')}.", str(path), _REMEDY) from error
+        reason = reason_of(error, lines=2)  # torch names the fault in the second
+        raise CheckpointError(f"The checkpoint is inconsistent: {reason}.", str(path), _REMEDY) from error
     return model.to(device).eval(), meta
 
 

@@ -1,4 +1,4 @@
-"""One configuration out of all its sources."""
+"""One configuration out of all its sources, and the settings that fit a corpus."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""`Utterance` and `Corpus`: the utterances of a corpus and their splits."""
+"""`Utterance` and `Corpus`: the utterances of a corpus, their splits, and the sentences that these share."""
 
 import hashlib
 import json

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from slrcli.models.frontend.frontend import Frontend
+from slrcli.models.frontend import Frontend
 from slrcli.models.layers import Frames, statistics_held
 
 INNER_SHARE = 0.8  # of inner heads in where a gloss is; a little of the last keeps to what it recognises

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frontend.frontend import Frontend
+from slrcli.models.frontend import Frontend
 from slrcli.models.layers import BiLSTM, Frames, channel_mask, masked_mean
 from slrcli.models.mobilenetv3 import (
     BLOCKS,

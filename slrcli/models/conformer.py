@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.layers import (
     Dropout,
     FrameConv1d,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.layers import BiLSTM, ConvBlock, ConvBlocks, Dropout, Frames, NormalisedClassifier, require_centred
 
 CONVOLUTIONS = 2

@@ -19,7 +19,7 @@ from slrcli.config import nearest
 from slrcli.ctc.paths import BLANK
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.layers import (
     BiLSTM,
     Dropout,

@@ -14,7 +14,7 @@ from slrcli.models.collapsed import Collapsed
 from slrcli.models.conformer import Conformer, ConformerOptions
 from slrcli.models.conv_bilstm import ConvBiLSTM, ConvBiLSTMOptions
 from slrcli.models.ensemble import Ensemble, EnsembleOptions
-from slrcli.models.frontend.frontend import Frontend
+from slrcli.models.frontend import Frontend
 from slrcli.models.mobilenetv3 import MobileNetV3, MobileNetV3Options
 from slrcli.models.streaming import Streaming, StreamingOptions
 from slrcli.models.tcn import TCN, TCNOptions

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.layers import ConvBlock, ConvBlocks, Dropout, Frames, NormalisedClassifier, mask, require_centred
 
 LEAST_CONVOLUTIONS = 2  # before the inner head, pooled or not: with fewer it would see a part of a sign

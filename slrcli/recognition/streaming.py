@@ -8,7 +8,7 @@ import torch
 from slrcli.decoding.hypothesis import Decodes
 from slrcli.decoding.stream import BestPathStream, StreamEvent
 from slrcli.features.gaps import StreamingGaps
-from slrcli.models.frontend.frontend import Cache
+from slrcli.models.frontend import Cache
 from slrcli.models.streaming import Streaming
 
 

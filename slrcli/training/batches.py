@@ -13,7 +13,7 @@ from slrcli.corpus.clips import Batch, Clips, collate
 from slrcli.ctc.paths import minimum_frames
 from slrcli.features.augment import augment
 from slrcli.features.recombine import SignBank, require_signers
-from slrcli.models.frontend.frontend import Frontend
+from slrcli.models.frontend import Frontend
 from slrcli.parallel.distributed import share
 from slrcli.parallel.prefetch import prefetch
 

@@ -22,7 +22,7 @@ from slrcli.demo.demo import SETTINGS
 from slrcli.demo.synth import SynthOptions, write_corpus
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.models.base import Output, SignModel, log_softmax
-from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.registry import build_model
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.batches import TrainBatches, feature_statistics

@@ -19,8 +19,7 @@ from slrcli.errors import SlrError
 from slrcli.features.gaps import StreamingGaps
 from slrcli.features.layout import generic_layout, list_layouts, load_layout
 from slrcli.features.recording import prepare
-from slrcli.models.frontend import frontend as streaming
-from slrcli.models.frontend.frontend import Cache, Frontend, FrontendOptions
+from slrcli.models.frontend import Cache, Frontend, FrontendOptions
 from slrcli.models.registry import build_model
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.sliding import SlidingWindow
@@ -75,7 +74,7 @@ def test_a_clip_normalised_in_parts_is_the_clip_normalised_at_once(name, cuts, f
 
 @torch.no_grad()
 def test_a_signer_who_comes_nearer_is_measured_anew(monkeypatch):
-    monkeypatch.setattr(streaming, "MEMORY", 20)
+    monkeypatch.setattr("slrcli.models.frontend.MEMORY", 20)
     layout = load_layout("kinect-20")
     x = torch.from_numpy(clip("kinect-20", 30, missing=0.0))
     still = torch.cat([x[:1].expand(40, -1), x[:1].expand(40, -1) * 2])[None]

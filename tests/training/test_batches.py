@@ -9,7 +9,7 @@ from slrcli.corpus import Utterance
 from slrcli.corpus.clips import Clips, collate
 from slrcli.errors import DataError
 from slrcli.features.layout import generic_layout
-from slrcli.models.frontend.frontend import Frontend, FrontendOptions
+from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.parallel.prefetch import prefetch
 from slrcli.training import batches as data
 from slrcli.training.batches import TrainBatches, bucketed, feature_statistics, least_frames

@@ -17,7 +17,7 @@ from slrcli.doctor.model import layers
 from slrcli.features.layout import Layout
 from slrcli.features.layout.layout import AXES
 from slrcli.models.base import Output
-from slrcli.models.frontend.frontend import Frontend
+from slrcli.models.frontend import Frontend
 from slrcli.models.own import own_code
 
 BATCH = (61, 17, 40)  # frames of the clips of an ordinary batch: an odd number, all different

@@ -1,4 +1,4 @@
-"""Common parts of all readers: limits, optional libraries, and errors for damaged files in the user's terms."""
+"""`Reader`, the protocol of a format, and what readers share: arrays, limits, libraries, named damage."""
 
 import importlib
 import json

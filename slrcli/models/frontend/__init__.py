@@ -1,1 +1,0 @@
-"""What a network reads of a clip, written once."""
