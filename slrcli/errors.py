@@ -1,5 +1,6 @@
 """What a user can do wrong, said so that a user can put it right, and the exit codes of the command line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 EXIT_OK = 0
@@ -36,6 +37,14 @@ def reason_of(error: BaseException, lines: int = 1) -> str:
     """
     found = (error.what if isinstance(error, SlrError) else str(error)).strip().splitlines()[:lines]
     return " ".join(line.strip() for line in found).rstrip(" .:") if found else type(error).__name__
+
+
+SHOWN_IDS = 5
+
+
+def first_five(names: Sequence[str], end: str = "") -> str:
+    """`a, b, c, d, e, ...`: the first names of a list for people; `end` follows where none is left out."""
+    return ", ".join(names[:SHOWN_IDS]) + (", ..." if len(names) > SHOWN_IDS else end)
 
 
 class UsageError(SlrError):

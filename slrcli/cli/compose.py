@@ -8,6 +8,7 @@ import typer
 from slrcli.cli.options.common import Json, option
 from slrcli.config import ComposeConfig
 from slrcli.console import Console
+from slrcli.errors import first_five
 
 if TYPE_CHECKING:
     from slrcli.corpus.compose import Composed
@@ -94,7 +95,7 @@ def show(console: Console, result: "Composed") -> None:
         console.result(f"Text        {100 * result.covered:.1f} % of its glosses have clips")
     console.result(f"Hash        {result.digest}")
     if result.passed_over:
-        who = ", ".join(list(result.passed_over)[:SHOWN]) + (", ..." if len(result.passed_over) > SHOWN else "")
+        who = first_five(list(result.passed_over))
         console.note(f"Too few clips for the longest sentence, and so passed over: {who}")
     console.note("Nobody signed these sentences; say so wherever you report a figure on them.")
     console.note(f"Next: slr check data --data-dir {result.root}; slr train --data-dir {result.root}")

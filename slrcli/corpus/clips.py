@@ -10,8 +10,7 @@ from torch import Tensor
 
 from slrcli.console import Console
 from slrcli.corpus import Utterance
-from slrcli.corpus.utterances import SHOWN_IDS
-from slrcli.errors import DataError
+from slrcli.errors import DataError, first_five
 from slrcli.features.clip import check_width, is_empty, load_clip, padded
 from slrcli.features.layout import Layout
 from slrcli.features.readers import feature_shape
@@ -156,7 +155,7 @@ def warn_empty(clips: Clips, split: str, console: Console) -> None:
     empty = clips.empty
     if not empty:
         return
-    some = ", ".join(empty[:SHOWN_IDS]) + (", ..." if len(empty) > SHOWN_IDS else "")
+    some = first_five(empty)
     if len(empty) == len(clips):
         fix = "Look at one with slr show, and run slr check data."
         raise DataError(f"No person was seen in any of the {split} clips: all their values are missing.", some, fix)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from slrcli.config import nearest
-from slrcli.corpus.utterances import SHOWN_IDS, SPLITS, Utterance
-from slrcli.errors import DataError, UsageError
+from slrcli.corpus.utterances import SPLITS, Utterance
+from slrcli.errors import DataError, UsageError, first_five
 
 KINDS: dict[str, Callable[[Utterance], str]] = {
     "signer": lambda item: item.signer,
@@ -102,5 +102,4 @@ def _distinct(utterances: Sequence[Utterance]) -> None:
 
 
 def _some(utterances: Sequence[Utterance]) -> str:
-    ids = ", ".join(item.id for item in utterances[:SHOWN_IDS])
-    return ids + (", ..." if len(utterances) > SHOWN_IDS else ".")
+    return first_five([item.id for item in utterances], end=".")

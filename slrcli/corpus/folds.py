@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slrcli.corpus.formats import open_corpus
-from slrcli.corpus.utterances import SHOWN_IDS, Corpus, Utterance
-from slrcli.errors import DataError, UsageError
+from slrcli.corpus.utterances import Corpus, Utterance
+from slrcli.errors import DataError, UsageError, first_five
 from slrcli.files import atomic_write_text
 
 SIGNER = "signer"
@@ -69,9 +69,8 @@ def leave_one_signer_out(utterances: Sequence[Utterance]) -> list[Fold]:
     unknown = [item.id for item in utterances if not item.signer_known]
     fix = f"Name the signers in the table, or hold out sentences: --folds {SENTENCE}:5."
     if unknown:
-        some = ", ".join(unknown[:SHOWN_IDS]) + (", ..." if len(unknown) > SHOWN_IDS else "")
         what = f"{len(unknown)} of {len(utterances)} utterances have no known signer, so none can be held out."
-        raise DataError(what, some, fix)
+        raise DataError(what, first_five(unknown), fix)
     signers = sorted({item.signer for item in utterances})
     if len(signers) < 2:
         raise DataError("There is only one signer, and no training data without this signer.", ", ".join(signers), fix)

@@ -27,8 +27,8 @@ from typing import Any
 
 from slrcli.config import nearest, read_toml
 from slrcli.corpus.finder import Finder
-from slrcli.corpus.utterances import CANONICAL, SHOWN_IDS, SPLITS, Corpus, Utterance, ordered, split_name
-from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.corpus.utterances import CANONICAL, SPLITS, Corpus, Utterance, ordered, split_name
+from slrcli.errors import SHOWN_IDS, DataError, SlrError, UsageError
 from slrcli.features.layout import load_layout
 from slrcli.features.store import store_of
 from slrcli.files import atomic_write_text

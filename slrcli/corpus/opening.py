@@ -7,8 +7,7 @@ from pathlib import Path
 from slrcli.config import DataConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance, open_corpus
-from slrcli.corpus.utterances import SHOWN_IDS
-from slrcli.errors import DataError
+from slrcli.errors import SHOWN_IDS, DataError
 from slrcli.features.layout import Layout, guess_layout, load_layout
 from slrcli.features.readers import feature_shape, own_layout
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from slrcli.config import DEV_SHARE
 from slrcli.corpus.finder import describe
-from slrcli.errors import DataError
+from slrcli.errors import DataError, first_five
 from slrcli.features.readers import SUFFIXES
 from slrcli.frames import frame_of
 from slrcli.glosses import get_normaliser
@@ -27,7 +27,6 @@ SPLITS = {
     "test": ("test", "testing"),
 }
 CANONICAL = {alias: name for name, aliases in SPLITS.items() for alias in aliases}
-SHOWN_IDS = 5
 NAMELESS = ("", "unknown")  # what a table writes for a signer that nobody knows
 
 
@@ -119,12 +118,11 @@ class Corpus:
         return self.split(name)
 
     def _no_features(self, name: str, missing: Sequence[Utterance]) -> DataError:
-        ids = ", ".join(utterance.id for utterance in missing[:SHOWN_IDS])
-        more = ", ..." if len(missing) > SHOWN_IDS else "."
+        ids = first_five([utterance.id for utterance in missing], end=".")
         files = f"{missing[0].id}{SUFFIXES[0]} (or {', '.join(SUFFIXES[1:])})"
         folders = ", ".join(f"{folder} ({describe(folder)})" for folder in self.folders.get(name, ()))
         return DataError(
-            f"{len(missing)} of {len(self.split(name))} utterances of {name} have no feature file: {ids}{more}",
+            f"{len(missing)} of {len(self.split(name))} utterances of {name} have no feature file: {ids}",
             f"looked for {files} in {folders}",
             "Name the folder of the features with --features DIR; the files are named after the ids.",
         )

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from slrcli.ctc.paths import BLANK
+from slrcli.glosses.vocabulary import BLANK
 
 REDUCTIONS = ("mean", "sum", "none")
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from slrcli.errors import DataError
+from slrcli.glosses.vocabulary import BLANK
 
-BLANK = 0
 ROOM = 600.0  # nats that masses may lose or gain before they are brought back near 1; a float64 has 700
 LEAST = 1e-45  # of a float32
 NOTHING = 1e-300

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slrcli.ctc.paths import BLANK, log_likelihoods
+from slrcli.ctc.paths import log_likelihoods
 from slrcli.decoding.scorer import Factors
+from slrcli.glosses.vocabulary import BLANK
 
 TOKEN_CUT = 6.0
 MARGIN = 12.0

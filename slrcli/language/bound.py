@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 
 from slrcli.errors import DataError
+from slrcli.glosses.vocabulary import BLANK
 from slrcli.language.ngram import END, NO_UNKNOWN, START, UNKNOWN, Ngram, NgramModel
 
-BLANK = 0
 KEPT_ROWS = 4096  # rows that are kept; of a vocabulary of 1296 they take 42 MB
 LN10 = math.log(10)
 

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from slrcli.ctc.paths import BLANK
 from slrcli.errors import UsageError
+from slrcli.glosses.vocabulary import BLANK
 from slrcli.parallel.distributed import summed
 
 BYTE = 256

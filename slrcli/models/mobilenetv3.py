@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slrcli.config import nearest
-from slrcli.ctc.paths import BLANK
 from slrcli.errors import UsageError
+from slrcli.glosses.vocabulary import BLANK
 from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.layers import (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slrcli.console import finite
-from slrcli.errors import DataError
+from slrcli.errors import DataError, first_five
 from slrcli.scoring.align import Alignment, Counts, align
 
 Aligner = Callable[[Sequence[str], Sequence[str]], Alignment]
@@ -177,12 +177,8 @@ def apart_text(missing: list[str], extra: list[str], refs: int, hyps: int, kind:
     """
     parts = []
     if missing:
-        parts.append(f"{len(missing)} of {refs} {kind} have no hypothesis: {_first_five(missing)}")
+        parts.append(f"{len(missing)} of {refs} {kind} have no hypothesis: {first_five(missing)}")
     if extra:
-        parts.append(f"{len(extra)} of {hyps} hypotheses have no reference: {_first_five(extra)}")
+        parts.append(f"{len(extra)} of {hyps} hypotheses have no reference: {first_five(extra)}")
     text = "; ".join(parts)
     return text if text.endswith("...") else f"{text}."
-
-
-def _first_five(ids: list[str]) -> str:
-    return ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")

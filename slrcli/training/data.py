@@ -11,9 +11,9 @@ from slrcli.config import Config, Facts, choices, resolve, sections_of
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance, told
 from slrcli.corpus.opening import choose_layout, open_data, require_distinct, with_dev
-from slrcli.corpus.utterances import SHOWN_IDS, against_train
+from slrcli.corpus.utterances import against_train
 from slrcli.ctc.paths import minimum_frames
-from slrcli.errors import DataError, UsageError
+from slrcli.errors import DataError, UsageError, first_five
 from slrcli.features.hands import free_hands
 from slrcli.features.layout import Layout, layouts_of_width
 from slrcli.features.readers import feature_shape
@@ -125,8 +125,7 @@ def learnable(
     if dropped:
         console.warn(f"{dropped} rare glosses (min_count {threshold}) were left out of the annotations.")
     for reason, names in left_out.items():
-        some = ", ".join(names[:SHOWN_IDS]) + (", ..." if len(names) > SHOWN_IDS else "")
-        console.warn(f"{len(names)} training utterances {reason} and are left out: {some}")
+        console.warn(f"{len(names)} training utterances {reason} and are left out: {first_five(names)}")
     if not utterances:
         root = data.corpus.root
         raise DataError("No utterance is left to train on.", str(root), f"Run slr check data --data-dir {root}.")

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from slrcli.ctc.loss import ctc_loss
-from slrcli.ctc.paths import BLANK, forced_alignment, minimum_frames
+from slrcli.ctc.paths import forced_alignment, minimum_frames
 from slrcli.errors import DataError
+from slrcli.glosses.vocabulary import BLANK
 
 CASES = [
     (4, 3, [1]),

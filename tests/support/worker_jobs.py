@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -147,8 +149,8 @@ def end_in_good_order(port):
 
 
 def hear_and_go_on(port):
-    connection = _connected(port)
-    signal.signal(signal.SIGTERM, lambda *_: connection.sendall(b"heard"))
+    signal.signal(signal.SIGTERM, lambda *_: _kept[-1].sendall(b"heard"))  # before the test may send one
+    _connected(port)
     while True:
         time.sleep(LIMIT)
 
@@ -199,9 +201,19 @@ def _heard(guest: socket.socket) -> bytes:
         return b""
 
 
-def parent_of(job, port: int, patience: float = 1.0) -> subprocess.Popen:
-    """Start a process, in a group of its own, that has two workers do a job; it lives until its stdin is closed."""
+@contextmanager
+def parent_of(job, port: int, patience: float = 1.0) -> Iterator[subprocess.Popen]:
+    """A process, in a group of its own, that has two workers do a job; it lives until its stdin is closed.
+
+    It is killed where the test fails: its patience may be long.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(item for item in sys.path if item)}
     command = [sys.executable, "-c", PARENT.format(job=job.__name__, patience=patience), str(port)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stderr=pipe, text=True, env=environment, start_new_session=True)
+    options = {"stdin": pipe, "stderr": pipe, "text": True, "env": environment, "start_new_session": True}
+    with subprocess.Popen(command, **options) as parent:
+        try:
+            yield parent
+        except BaseException:
+            parent.kill()
+            raise

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from slrcli.ctc.paths import BLANK
 from slrcli.doctor.context import Checks, error, note, warning
 from slrcli.doctor.model.probe import BATCH, FITTED, ModelContext, forward, frames_of
 from slrcli.findings import Finding
+from slrcli.glosses.vocabulary import BLANK
 
 TRAINING_CHECKS = Checks()
 

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slrcli.ctc.loss import ctc_loss
-from slrcli.ctc.paths import BLANK
 from slrcli.decoding.prefixes import prefix_beam_search
+from slrcli.glosses.vocabulary import BLANK
 from slrcli.models.base import Output
 from slrcli.models.layers import mask
 from slrcli.parallel.distributed import portion

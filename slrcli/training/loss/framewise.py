@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from slrcli.ctc.paths import BLANK
 from slrcli.decoding.segments import segment
 from slrcli.errors import DataError
+from slrcli.glosses.vocabulary import BLANK
 from slrcli.models.base import Output
 from slrcli.parallel.distributed import portion
 

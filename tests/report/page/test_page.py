@@ -15,11 +15,10 @@ import torch
 
 from slrcli.checkpoints.meta import Meta
 from slrcli.config import Config
-from slrcli.ctc.paths import BLANK
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.evaluation.page import parts_of, posterior_of, spikes
 from slrcli.features.layout import generic_layout
-from slrcli.glosses.vocabulary import Vocabulary
+from slrcli.glosses.vocabulary import BLANK, Vocabulary
 from slrcli.models.registry import build_model
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.report.page.confusion import SHOWN
