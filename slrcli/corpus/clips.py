@@ -11,10 +11,9 @@ from torch import Tensor
 from slrcli.console import Console
 from slrcli.corpus import Utterance
 from slrcli.errors import DataError, first_five
-from slrcli.features.clip import check_width, is_empty, load_clip, padded
+from slrcli.features.clip import check_width, is_empty, is_mapped, load_clip, padded
 from slrcli.features.layout import Layout
 from slrcli.features.readers import feature_shape
-from slrcli.features.store import is_mapped
 
 
 @dataclass(frozen=True, eq=False)

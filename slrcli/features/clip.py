@@ -1,7 +1,9 @@
 """Feature files and batches of clips as the input of recognisers; torch is not needed."""
 
+import mmap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,3 +56,11 @@ def padded(clips: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     for row, clip in zip(batch, clips, strict=True):
         row[: len(clip)] = clip
     return batch, lengths
+
+
+def is_mapped(x: np.ndarray) -> bool:
+    """Whether an array lies over a mapped file, so that a cache would be redundant."""
+    base: Any = x
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(base.obj if isinstance(base, memoryview) else base, mmap.mmap)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -100,6 +101,11 @@ class SignModel(nn.Module):
     def parameter_count(self) -> int:
         """How many numbers are learnt, or were: a model that only recognises has as many."""
         return sum(p.numel() for p in self.parameters())
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the weights are."""
+    return next(model.parameters()).device
 
 
 def log_softmax(logits: Tensor) -> Tensor:

@@ -34,6 +34,25 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0")) if size() > 1 else 0
 
 
+def choose_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one, else the CPU; processes that work together take a GPU each.
+
+    Raises:
+        SlrError: a device that this machine does not have.
+    """
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda", local_rank())
+    if name == "auto":
+        return torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        what = f"The device '{name}' cannot be used: {reason_of(error)}."
+        raise UsageError(what, "--device", "Use --device auto.") from error
+    return device
+
+
 def size() -> int:
     """How many processes work together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

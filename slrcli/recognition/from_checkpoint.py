@@ -9,35 +9,14 @@ from slrcli.checkpoints.checkpoint import load_checkpoint
 from slrcli.checkpoints.meta import Meta
 from slrcli.checkpoints.runs import find_checkpoint
 from slrcli.corpus.clips import Batch
-from slrcli.errors import UsageError, reason_of
 from slrcli.features.hands import free_hands
 from slrcli.glosses.vocabulary import Vocabulary
-from slrcli.models.base import Output, SignModel, log_softmax
+from slrcli.models.base import Output, SignModel, device_of, log_softmax
 from slrcli.models.streaming import Streaming
-from slrcli.parallel import distributed
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.streaming import StreamingRecogniser
 
 LONG_CLIP = 4096  # frames; a multiple of any usual stride
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one, else the CPU; processes that work together take a GPU each.
-
-    Raises:
-        SlrError: a device that this machine does not have.
-    """
-    if name in ("auto", "cuda") and torch.cuda.is_available():
-        return torch.device("cuda", distributed.local_rank())
-    if name == "auto":
-        return torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        what = f"The device '{name}' cannot be used: {reason_of(error)}."
-        raise UsageError(what, "--device", "Use --device auto.") from error
-    return device
 
 
 class Recogniser(ClipRecogniser):
@@ -65,7 +44,7 @@ class Recogniser(ClipRecogniser):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self.model.parameters()).device
+        return device_of(self.model)
 
     @property
     def stride(self) -> float:

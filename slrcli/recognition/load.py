@@ -58,7 +58,8 @@ def load_recogniser(path: Path, device: str = "auto") -> ClipRecogniser:
 
         return ExportedRecogniser.open(path, device)
     try:
-        from slrcli.recognition.from_checkpoint import Recogniser, choose_device
+        from slrcli.parallel.distributed import choose_device
+        from slrcli.recognition.from_checkpoint import Recogniser
     except ModuleNotFoundError as error:  # where an exported model is all that should run
         what = f"A checkpoint needs the library {error.name}, which is not installed."
         fix = "Install slrcli with all its dependencies, or name an exported model (slr export)."

@@ -8,6 +8,7 @@ import torch
 from slrcli.decoding.hypothesis import Decodes
 from slrcli.decoding.stream import BestPathStream, StreamEvent
 from slrcli.features.gaps import StreamingGaps
+from slrcli.models.base import device_of
 from slrcli.models.frontend import Cache
 from slrcli.models.streaming import Streaming
 
@@ -35,7 +36,7 @@ class StreamingRecogniser:
         confidence: Callable[[float], float] = lambda value: value,
     ):
         self._model = model
-        self._device = next(model.parameters()).device
+        self._device = device_of(model)
         self._width = model.frontend.layout.width
         self._gaps = StreamingGaps(model.frontend.layout, max_gap)
         self._cache, self._stream = Cache(), model.start()

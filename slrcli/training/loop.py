@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from slrcli.config import SIGN_BONUS, Config, DecodeConfig, OptimConfig
+from slrcli.checkpoints.meta import Meta
+from slrcli.config import SIGN_BONUS, DecodeConfig, OptimConfig
 from slrcli.console import finite
 from slrcli.corpus.clips import Batch, Clips
 from slrcli.decoding.decoder import make_decoder
@@ -24,7 +26,7 @@ from slrcli.errors import SlrError
 from slrcli.evaluation.evaluate import Evaluation, evaluate
 from slrcli.features.recombine import SignBank
 from slrcli.findings import Finding
-from slrcli.models.base import Output, SignModel
+from slrcli.models.base import Output, SignModel, device_of
 from slrcli.parallel import distributed
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.batches import TrainBatches
@@ -194,13 +196,11 @@ class Trainer:
         model: on its device, its frontend's statistics set.
         batches: the train split.
         dev: the split that chooses the best epoch.
-        recogniser: the same model with its vocabulary.
-        config: everything else.
+        meta: the configuration, and what the model reads and writes.
         teacher: whose posteriors to learn from as well.
 
     Attributes:
         ema: the EMA of the weights, where one is asked for.
-        recogniser: what is evaluated and kept: the EMA, else the model itself.
     """
 
     def __init__(
@@ -208,15 +208,13 @@ class Trainer:
         model: SignModel,
         batches: TrainBatches,
         dev: Clips,
-        recogniser: Recogniser,
-        config: Config,
+        meta: Meta,
         teacher: Teacher | None = None,
     ):
-        self.model, self.batches, self.dev, self.recogniser, self.config = model, batches, dev, recogniser, config
+        self.model, self.batches, self.dev, self.meta = model, batches, dev, meta
+        self.config = config = meta.config
         self.ema = EMA(model, config.optim.ema) if config.optim.ema else None
-        if self.ema:
-            self.recogniser = Recogniser(self.ema.model, recogniser.vocabulary, recogniser.meta)
-        self.device = recogniser.device
+        self.device = device_of(model)
         self._network: nn.Module = model
         batches.pinned = self.device.type == "cuda"
         self.criterion = Criterion(config, teacher)
@@ -224,6 +222,11 @@ class Trainer:
         self.progress = Progress()
         precision = config.run.precision
         self.half = precision == "bf16" or (precision == "auto" and self.device.type == "cuda")
+
+    @cached_property
+    def recogniser(self) -> Recogniser:
+        """What is evaluated and kept: the EMA, else the model itself."""
+        return Recogniser(self.ema.model if self.ema else self.model, self.meta.vocabulary, self.meta)
 
     def run(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train until the last epoch, until patience runs out, or until `interrupted()` after a step."""

@@ -23,10 +23,9 @@ from slrcli.corpus.utterances import sentence_hashes
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError
 from slrcli.files import atomic_write_text
 from slrcli.findings import Level
-from slrcli.models.base import SignModel
+from slrcli.models.base import SignModel, device_of
 from slrcli.models.registry import build_model, read_options
 from slrcli.parallel import distributed
-from slrcli.recognition.from_checkpoint import Recogniser, choose_device
 from slrcli.report.text.epochs import HEAD, epoch_line
 from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.data import TrainingData, learnable, load_training_data, tell_known
@@ -41,7 +40,7 @@ MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing
 def require_precision(model: nn.Module, precision: str) -> None:
     """SlrError where a model with LSTMs is to learn in bf16 on a processor whose kernels have none; asked by trying."""
     lstm = next((part for part in model.modules() if isinstance(part, nn.LSTM)), None)
-    if precision != "bf16" or lstm is None or next(model.parameters()).device.type != "cpu":
+    if precision != "bf16" or lstm is None or device_of(model).type != "cpu":
         return
     try:
         with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
@@ -233,7 +232,7 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
 def fresh(config: Config, console: Console) -> tuple[TrainingData, SignModel]:
     """The data of a run, and a new model for them on its device, whose weights the seed decides."""
     torch.manual_seed(config.run.seed)
-    device = choose_device(config.run.device)
+    device = distributed.choose_device(config.run.device)
     data = load_training_data(config, console)
     model = build_model(
         config.model.arch, data.layout, len(data.vocabulary.tokens),
@@ -262,7 +261,7 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
         config = merge(config, overrides, "command line")
         check_bounds(config)
         config = with_absolute_paths(config)
-        model, meta = load_checkpoint(folder / LAST, choose_device(config.run.device))
+        model, meta = load_checkpoint(folder / LAST, distributed.choose_device(config.run.device))
         require_precision(model, config.run.precision)
         data = load_training_data(config, console, meta.vocabulary)
         if meta.data_hash and meta.data_hash != data.corpus.hash:
@@ -324,12 +323,11 @@ class Session:
             self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
             views=2 if config.loss.consistency else 1,
         )  # fmt: skip
-        recogniser = Recogniser(model, data.vocabulary, Meta(config, data.vocabulary, data.layout))
         self.audit = None
         if config.distill.teacher:
-            self.audit = load_teacher(config, data, self.clips, self.dev, recogniser.device, console)
+            self.audit = load_teacher(config, data, self.clips, self.dev, device_of(model), console)
         teacher = self.audit.teacher if self.audit else None
-        self.trainer = Trainer(model, self.batches, self.dev, recogniser, config, teacher)
+        self.trainer = Trainer(model, self.batches, self.dev, Meta(config, data.vocabulary, data.layout), teacher)
 
     def describe(self) -> None:
         """Say what is about to be trained on what."""

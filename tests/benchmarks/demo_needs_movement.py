@@ -61,7 +61,7 @@ def wer_of(model, material, config, console):
     recogniser = Recogniser(model, material.vocabulary, Meta(config, material.vocabulary, material.layout))
     optim, run = config.optim, config.run
     batches = TrainBatches(clips, targets, config.augment, model.output_length, optim.batch_size, run.seed)
-    for _ in Trainer(model, batches, Clips(material.dev, material.layout, **kept), recogniser, config).run():
+    for _ in Trainer(model, batches, Clips(material.dev, material.layout, **kept), recogniser.meta).run():
         pass
     return evaluate(recogniser, Clips(material.corpus.split("test"), material.layout)).score.wer
 

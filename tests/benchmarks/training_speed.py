@@ -37,7 +37,6 @@ from slrcli.config.sections import NO_VARIATION
 from slrcli.corpus.clips import Clips
 from slrcli.features.layout import load_layout
 from slrcli.models.registry import build_model
-from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.loop import Step, Trainer
 
@@ -111,8 +110,7 @@ def trainer_of(contender: Contender, corpus: GeneratedCorpus, dropout: float = D
     model.frontend.set_statistics(*feature_statistics(some, model.frontend))
     clips = Clips(corpus.positions, layout)
     batches = TrainBatches(clips, corpus.targets, config.augment, model.output_length, contender.batch_size, 1)
-    meta = Meta(config, corpus.vocabulary, layout)
-    return Trainer(model, batches, clips, Recogniser(model, corpus.vocabulary, meta), config)
+    return Trainer(model, batches, clips, Meta(config, corpus.vocabulary, layout))
 
 
 def our_epochs(contender: Contender, corpus: GeneratedCorpus) -> Iterator[Epoch]:

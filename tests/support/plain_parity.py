@@ -12,7 +12,6 @@ from slrcli.config.sections import NO_VARIATION, AugmentConfig
 from slrcli.corpus.clips import Clips
 from slrcli.features.layout import load_layout
 from slrcli.models.registry import build_model
-from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.loop import Trainer
 from support.generated_corpus import generate
@@ -83,8 +82,7 @@ def _trainer(corpus, layout, precision: str, width: float) -> Trainer:
     model.frontend.set_statistics(*feature_statistics(Clips(corpus.positions, layout), model.frontend))
     clips = Clips(corpus.positions, layout)
     batches = TrainBatches(clips, corpus.targets, config.augment, model.output_length, CLIPS, 1)
-    recogniser = Recogniser(model, corpus.vocabulary, Meta(config, corpus.vocabulary, layout))
-    return Trainer(model, batches, clips, recogniser, config)
+    return Trainer(model, batches, clips, Meta(config, corpus.vocabulary, layout))
 
 
 def _gradients(model: torch.nn.Module, twin: torch.nn.Module) -> list[tuple[Tensor, Tensor]]:

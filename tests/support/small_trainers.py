@@ -11,7 +11,6 @@ from slrcli.corpus.clips import Clips
 from slrcli.features.layout import generic_layout
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.registry import build_model
-from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.batches import TrainBatches
 from slrcli.training.loop import Stopped, Trainer
 
@@ -49,7 +48,7 @@ def trainer_on(utterances, epochs=3, seed=1, patience=0, **optim):
     clips = Clips(utterances, LAYOUT, cache_mb=10)
     targets = [vocabulary.encode(item.glosses) for item in utterances]
     batches = TrainBatches(clips, targets, config.augment, model.output_length, 4, seed)
-    return Trainer(model, batches, clips, Recogniser(model, vocabulary, Meta(config, vocabulary, LAYOUT)), config)
+    return Trainer(model, batches, clips, Meta(config, vocabulary, LAYOUT))
 
 
 def weights(trainer):

@@ -16,8 +16,8 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.features.readers import packed
-from slrcli.features.readers.common import Reader, Sample
-from slrcli.features.readers.keypoints import MMPose, OpenPose, holds_frames
+from slrcli.features.readers.common import Reader, Sample, holds_frames
+from slrcli.features.readers.keypoints import MMPose, OpenPose
 from slrcli.features.readers.named_arrays import NamedArrays
 from slrcli.features.readers.npy import Npy
 from slrcli.features.readers.npz import Npz

@@ -3,8 +3,9 @@
 import importlib
 import json
 import os
+import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -22,12 +23,19 @@ MAX_REASON = 200  # letters
 SAMPLED = 1024  # bytes at either end and in the middle of an array
 AGAIN = "Extract it again."
 
+FRAME_FILE = re.compile(r"(?:^|.*\D)(\d+)_keypoints\.json")  # a frame of OpenPose
+
 Sample = tuple[bytes, bytes]  # bytes of the numbers of a file, the first of them and later ones
 
 # What numpy, zipfile, struct, pyarrow and safetensors raise on files that are not what they claim to be.
 _DAMAGE = (ValueError, TypeError, OverflowError, EOFError, SyntaxError, KeyError, IndexError, AttributeError,
            RuntimeError, ZeroDivisionError, zipfile.BadZipFile)  # fmt: skip
 _FOREIGN = ("zlib", "struct", "lzma", "safetensors", "pyarrow")  # whose errors are not built in
+
+
+def holds_frames(names: Iterable[str]) -> bool:
+    """Whether a folder with these file names holds a clip as written by OpenPose."""
+    return any(FRAME_FILE.fullmatch(name) for name in names)
 
 
 @contextmanager

@@ -11,8 +11,7 @@ each frame (https://mmpose.readthedocs.io/en/latest/user_guides/inference.html, 
 Both give pixels without the size of the picture.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +19,14 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers.common import AGAIN, Reader, check_extent, plainly, read_json
+from slrcli.features.readers.common import AGAIN, FRAME_FILE, Reader, check_extent, holds_frames, plainly, read_json
 from slrcli.features.readers.people import follow
 from slrcli.features.recording import Recording, Size
 
-FRAME_FILE = re.compile(r"(?:^|.*\D)(\d+)_keypoints\.json")
 OPENPOSE_PARTS = {"pose": "pose", "face": "face", "hand_left": "left_hand", "hand_right": "right_hand"}
 BODY_18 = 18  # the points of OpenPose's older model of the body
 COCO_BODY = 17  # the points of COCO, with which those of COCO-WholeBody begin
 MAX_FRAMES = 1 << 20
-
-
-def holds_frames(names: Iterable[str]) -> bool:
-    """Whether a folder with these file names holds a clip as written by OpenPose."""
-    return any(FRAME_FILE.fullmatch(name) for name in names)
 
 
 class OpenPose(Reader):

@@ -4,7 +4,7 @@
 """
 
 from slrcli.features.store.form import FLOAT16, FLOAT32, SUFFIX, Entry
-from slrcli.features.store.reader import Store, find_clip, is_mapped, is_store, open_store, store_of
+from slrcli.features.store.reader import Store, find_clip, is_store, open_store, store_of
 from slrcli.features.store.writer import Clip, StoreWriter
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Store",
     "StoreWriter",
     "find_clip",
-    "is_mapped",
     "is_store",
     "open_store",
     "store_of",

@@ -149,14 +149,6 @@ def _opened(text: str, found: os.stat_result) -> Store:
     return known[1]
 
 
-def is_mapped(x: np.ndarray) -> bool:
-    """Whether an array lies over a mapped file, so that a cache would be redundant."""
-    base: Any = x
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return isinstance(base.obj if isinstance(base, memoryview) else base, mmap.mmap)
-
-
 def is_store(path: Path) -> bool:
     """Whether a path is a packed store, not a clip in one."""
     return path.suffix == SUFFIX and path.is_file()
