@@ -262,7 +262,7 @@ def load(model: str | Path | None = None, device: str = "auto", **decoder: Any) 
 # Scores.
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation(Scored):
     """What a recogniser makes of a split.
 

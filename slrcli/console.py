@@ -286,14 +286,14 @@ class Console:
             _write(self._err, f"  to do {visible(error.fix)}")
 
     def findings(self, findings: Sequence[Finding], notes: bool = True) -> None:
-        """All findings, the worst last, as the result; then a line that counts them.
+        """All findings, the worst last and otherwise by code, as the result; then a line that counts them.
 
         Without `notes` (or where the console is `quiet`) what is only worth knowing is counted and not shown.
         """
         order = list(Level)
         out = self._err if self.as_json else self._out
         self._clear()
-        for finding in sorted(findings, key=lambda item: -order.index(item.level)):
+        for finding in sorted(findings, key=lambda item: (-order.index(item.level), item.code)):
             if finding.level is Level.NOTE and (self.quiet or not notes):
                 continue
             mark, style = MARKS[finding.level]

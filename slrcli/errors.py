@@ -63,3 +63,8 @@ class CheckpointError(SlrError):
 
 class DependencyError(SlrError):
     """An optional library that the request needs and that is not installed."""
+
+
+def with_extra(name: str) -> str:
+    """How to install an extra; pip knows the package by name once it is installed, from wherever it came."""
+    return f"Run pip install 'slrcli[{name}]'."

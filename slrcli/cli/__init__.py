@@ -132,7 +132,7 @@ COMMANDS = {
     "export": Place("export", "export", USE, "Export a recogniser as one ONNX file, which decodes without torch."),
     "demo": Place(
         "demo", "demo", CHECK,
-        "Make a small synthetic corpus and run vocab, check, train, eval and decode on it, in under three minutes.",
+        "Make a small synthetic corpus and run vocab, check, train, eval and decode on it, in a few minutes.",
     ),
     "check": Place(
         "check.check", "", CHECK, "Find what breaks training before it costs a night. Exit code 1 if there is an error."

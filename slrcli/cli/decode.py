@@ -138,26 +138,26 @@ def decode_files(console: Console, files: list[Path], decode_options: "DecodeOpt
         results.append(item)
         if item.error is None and not console.as_json:
             name = "" if len(files) == 1 and item.path == files[0] else visible(item.path, keep="") + "\t"
-            for line in ranked_lines(item.found):
+            for line in ranked_lines(item.found, decode_options.decoder.given.get("nbest", 1) > 1):
                 console.result(name + line)
     if console.as_json:
         console.json([item.to_dict() for item in results])
     failed = [item.error for item in results if item.error is not None]
     for error in failed:
         console.error(error)
-    if failed:
+    if failed and len(results) > 1:
         console.warn(f"{len(failed)} of {len(results)} files could not be decoded.")
     return EXIT_FAILURE if failed else EXIT_OK
 
 
-def ranked_lines(found) -> list[str]:
-    """The glosses of a hypothesis; where others follow, each with its rank and what it is ranked by."""
-    if not found.others:
+def ranked_lines(found, ranked: bool) -> list[str]:
+    """The glosses of a hypothesis; where several are asked for, a line each with its rank and what it is ranked by."""
+    if not ranked and not found.others:
         return [" ".join(found.glosses)]
-    ranked = enumerate((found, *found.others), 1)
+    hypotheses = enumerate((found, *found.others), 1)
     return [
         f"{rank}\t{item.score if item.rating is None else item.rating:.3f}\t{' '.join(item.glosses)}"
-        for rank, item in ranked
+        for rank, item in hypotheses
     ]
 
 

@@ -16,7 +16,7 @@ def demo(
     seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
     as_json: Json,
 ) -> int:
-    """Make a small synthetic corpus and run vocab, check, train, eval and decode on it, in under three minutes.
+    """Make a small synthetic corpus and run vocab, check, train, eval and decode on it, in a few minutes.
 
     Examples:
         slr demo --keep slr-demo

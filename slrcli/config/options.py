@@ -144,7 +144,7 @@ OPTIONS: dict[str, Option] = {
     "corpus.out": _out("Folder for tables in the Phoenix-2014 format; features stay where they are."),
     "corpus.full": _FULL,
     "corpus.jobs": _jobs("Processes that read features.", shown="one per core"),
-    "decode.jobs": _jobs("Processes for videos.", shown="one per core"),
+    "decode.jobs": _jobs("Processes for the landmarks of videos and for beam search.", shown="one per core"),
     "decode.camera": _switch("--camera", "Decode a camera until Ctrl-C."),
     "decode.camera_index": Option(("--camera-index",), "Number of the camera, if there are several.", 0, least=0),
     "decode.pipe": _switch("--pipe", "Decode a video stream from stdin; the file '-' does the same."),
@@ -158,7 +158,9 @@ OPTIONS: dict[str, Option] = {
         "text per frame.",
     ),
     "demo.keep": Option(("--keep",), "Keep corpus, vocabulary and run in this folder."),
-    "demo.small": _switch("--small", "The smallest size, in seconds: it shows that all works, not that it learns."),
+    "demo.small": _switch(
+        "--small", "The smallest size, done in a minute or less: it shows that all works, not that it learns."
+    ),
     "eval.split": Option(("--split", "-s"), "Split to score.", "", "test, or dev if there is no test"),
     "eval.out": _out("Write the hypotheses: .ctm, .csv, .tsv, .stm, .trn, .jsonl or .txt. Repeatable."),
     "eval.report": Option(("--report",), "Folder for an error report, index.html, for the browser.", folder=True),

@@ -197,7 +197,7 @@ def check_section(part: Any, prefix: str) -> None:
         choices = item.metadata["choices"]
         if choices and value not in choices:
             what = f"There is no {item.name.replace('_', ' ')} '{value}'."
-            raise UsageError(what, f"{prefix}{item.name}", f"Known: {', '.join(choices)}.")
+            raise UsageError(what, f"{prefix}{item.name}", nearest(str(value), choices))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 BINS = 24
 TAILS = (0.01, 0.99)  # what lies outside is counted in the first and the last bin
+SIDES = ("lower", "higher")  # the bins begin and end at a value that there is
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,14 @@ def distribution(
     Args:
         name: what they measure.
         values: split -> one number per clip.
-        bounds: of the bins; None: the 1st and the 99th percentile of all values.
+        bounds: of the bins; None: the values nearest to the 1st and the 99th percentile, on the outer side.
     """
     every = np.concatenate([np.asarray(numbers, float) for numbers in values.values()]) if values else np.zeros(0)
     if not every.size:
         return
-    low, high = bounds or (float(edge) for edge in np.quantile(every, TAILS))
+    if bounds is None:
+        bounds = tuple(float(np.quantile(every, tail, method=side)) for tail, side in zip(TAILS, SIDES, strict=True))
+    low, high = bounds
     spreads = (spread(split, numbers, low, high) for split, numbers in values.items())
     yield Distribution(name, low, high, tuple(spreads))
 

@@ -78,7 +78,7 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     signers = {split: len(names) for split, names in summary.signers.items()}
     console.note(
         f"{summary.signs} signs, {total} sentences, {summary.frames:,} frames; "
-        f"{signers['train']} training signers, {signers['test']} unseen test signers"
+        f"signers: {signers['train']} in train, {signers['test']} unseen in test"
     )
     config = settle(console, {**(SMALL_SETTINGS if small else SETTINGS), **_places(corpus, folder, seed)})
     console.heading("slr vocab")
@@ -92,7 +92,7 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     target = ModelTarget(config.model.arch, vocabulary.vocabulary.size, config.data.layout, seed)
     model = run(target, console)
     console.findings(model.findings, notes=False)
-    console.note("Notes are measurements; slr check data and slr check model show them.")
+    console.note("Notes are measurements; slr check data --verbose and slr check model --verbose show them.")
     console.heading(f"slr train{' (too few epochs to learn anything)' if small else ''}")
     training = train(config, console, newest=False)
     if training.stopped == "interrupted":

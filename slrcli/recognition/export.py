@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from slrcli import __version__
-from slrcli.errors import DependencyError, SlrError, reason_of
+from slrcli.errors import DependencyError, SlrError, reason_of, with_extra
 from slrcli.features.clip import padded
 from slrcli.models.base import Output, SignModel
 from slrcli.recognition.from_checkpoint import Recogniser
@@ -215,5 +215,5 @@ def _need():
         import onnxscript  # noqa: F401
     except ImportError as error:
         what = f"Exporting needs the library {error.name}, which is not installed."
-        raise DependencyError(what, fix="Run pip install 'slrcli[export]'.") from error
+        raise DependencyError(what, fix=with_extra("export")) from error
     return onnx

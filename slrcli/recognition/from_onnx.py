@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from slrcli.checkpoints.meta import Meta
-from slrcli.errors import CheckpointError, DependencyError, SlrError, UsageError, reason_of
+from slrcli.errors import CheckpointError, DependencyError, SlrError, UsageError, reason_of, with_extra
 from slrcli.parallel.workers import usable_cores
 from slrcli.recognition.recogniser import ClipRecogniser
 
@@ -163,6 +163,5 @@ def need_runtime() -> ModuleType:
     try:
         import onnxruntime
     except ImportError as error:
-        fix = "Run pip install 'slrcli[onnx]'."
-        raise DependencyError("Exported models need the library onnxruntime.", ".onnx", fix) from error
+        raise DependencyError("Exported models need the library onnxruntime.", ".onnx", with_extra("onnx")) from error
     return onnxruntime

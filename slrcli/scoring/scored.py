@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Transcripts = str | Path | Mapping[str, Glosses] | Sequence[Glosses]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scored:
     """Hypotheses against references.
 
@@ -32,6 +32,11 @@ class Scored:
 
     protocol_scores: tuple[ProtocolScore, ...]
     signers: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """The first protocol's figures, not all that they were made of."""
+        one = self.score
+        return f"{type(self).__name__}(WER {one.wer:.2f} %, {len(one.utterances)} utterances, {self.signature})"
 
     @property
     def score(self) -> Score:

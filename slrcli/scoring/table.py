@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slrcli.errors import DependencyError, UsageError
+from slrcli.errors import DependencyError, UsageError, with_extra
 from slrcli.files import atomic_file, atomic_write_text, require_place
 from slrcli.scoring.wer import Score
 
@@ -95,7 +95,7 @@ def _need_pyarrow(path: Path) -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        fix = "Install it with pip install 'slrcli[parquet]', or write .csv."
+        fix = f"{with_extra('parquet')} Or write .csv."
         raise DependencyError("Parquet needs the library pyarrow.", f"--table {path}", fix) from error
     return pyarrow
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from slrcli.config import Config, Facts, choices, resolve, sections_of
+from slrcli.config import Config, Facts, check_bounds, choices, resolve, sections_of
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance, told
 from slrcli.corpus.opening import choose_layout, open_data, require_distinct, with_dev
@@ -18,6 +18,7 @@ from slrcli.features.hands import free_hands
 from slrcli.features.layout import Layout, layouts_of_width
 from slrcli.features.readers import feature_shape
 from slrcli.glosses.vocabulary import Vocabulary
+from slrcli.models.registry import read_options
 
 
 @dataclass(frozen=True)
@@ -174,10 +175,12 @@ def settle(
     stands: nothing is fitted to it.
 
     Raises:
-        SlrError: the corpus cannot be opened, or a setting is wrong.
+        SlrError: a setting is wrong, or the corpus cannot be opened.
     """
     given = overrides, preset, file, tuple(assignments)
     first = resolve_told(*given)
+    check_bounds(first)  # before anything of the corpus is read
+    read_options(first.model.arch, first.model.options)
     if preset or not first.data.data_dir:
         return first
     fitting = [c for c in choices(measure(first), first.model.arch) if c.setting.partition(".")[0] in sections]

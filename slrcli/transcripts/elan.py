@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
-from slrcli.errors import DataError, DependencyError
+from slrcli.errors import DataError, DependencyError, with_extra
 from slrcli.transcripts.items import Entry, Segment, complete, number, rows_of
 
 GLOSSES, CONFIDENCES = "glosses", "confidence"  # the tiers
@@ -79,8 +79,7 @@ def need_pympi() -> ModuleType:
     try:
         import pympi
     except ImportError as error:
-        fix = "pip install 'slrcli[elan]'"
-        raise DependencyError("ELAN files need the library pympi-ling.", "--format eaf", fix) from error
+        raise DependencyError("ELAN files need the library pympi-ling.", "--format eaf", with_extra("elan")) from error
     return pympi
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from slrcli.errors import DependencyError
+from slrcli.errors import DependencyError, with_extra
 
 NEWEST_PYTHON = (3, 12)  # that MediaPipe 0.10.14 was built for; later versions carry no models
 ELSEWHERE = (
@@ -76,6 +76,4 @@ def _check_python(name: str) -> None:
 
 
 def _missing(name: str) -> DependencyError:
-    return DependencyError(
-        f"Videos need the library {name}, which is not installed.", fix="pip install 'slrcli[video]'"
-    )
+    return DependencyError(f"Videos need the library {name}, which is not installed.", fix=with_extra("video"))

@@ -39,10 +39,10 @@ def test_every_option_is_described_in_whole_sentences(name):
 @pytest.mark.parametrize(
     ("assignment", "said"),
     [
-        ("optim.schedule=foo", "Known: cosine, linear, constant."),
+        ("optim.schedule=foo", "Known: constant, cosine, linear."),
         ("optim.choose=first", "Known: best, last."),
         ("distill.blanks=none", "Known: all, symmetric."),
-        ("run.precision=fp8", "Known: auto, fp32, bf16."),
+        ("run.precision=fp8", "Known: auto, bf16, fp32."),
         ("optim.lr=0", "above 0"),
         ("model.dropout=1", "below 1"),
         ("model.dropout=-0.1", "at least 0"),

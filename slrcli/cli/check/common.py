@@ -77,8 +77,11 @@ def check(
 
 def tell(console: Console, examination: "Examination", verbose: bool) -> None:
     """The skipped checks, the findings with the worst last, and how many checks ran."""
+    by_cause: dict[str, list[str]] = {}
     for code, because in examination.skipped:
-        console.note(f"{code} was skipped because {because} failed.")
+        by_cause.setdefault(because, []).append(code)
+    for because, codes in by_cause.items():
+        console.note(f"Skipped because {because} failed: {', '.join(codes)}.")
     console.findings(examination.findings, notes=verbose)
     ran = len(examination.checks)
     hidden = "" if verbose or console.quiet else " --verbose shows the notes."

@@ -5,6 +5,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Protocol, get_args, get_type_hints, runtime_checkable
 
@@ -141,6 +142,9 @@ def _as_shown(parameter: Any, alone: bool) -> Any:
             shown.secondary_opts = []
     elif shown.metavar is None and shown.type_descriptor.is_ranged:
         shown.metavar = f"<{shown.type_descriptor.ranged_type_name}>"  # its bounds follow
+    elif shown.type_descriptor.is_list:  # the type of one value: the text says that it may be repeated
+        (inner,) = get_args(shown.type_descriptor.annotation)
+        shown.type_descriptor = replace(shown.type_descriptor, annotation=inner)
     if shown.help:
         shown.help = re.sub(r"\{(\w+)\}", lambda found: ", ".join(listed(found[1])), shown.help)
     if "--help" in shown.opts:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from slrcli.errors import DataError, DependencyError, UsageError
+from slrcli.errors import DataError, DependencyError, UsageError, with_extra
 from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.recording import Recording
 
@@ -93,7 +93,7 @@ def need(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         what = f"This file type needs the library {module.partition('.')[0]}, which is not installed."
-        raise DependencyError(what, fix=f"pip install 'slrcli[{extra}]'") from error
+        raise DependencyError(what, fix=with_extra(extra)) from error
 
 
 def read_text(path: Path) -> str:

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import numpy as np
 
-from slrcli.errors import DependencyError
+from slrcli.errors import DependencyError, with_extra
 from slrcli.report.clip.skeleton import Skeleton
 
 SIDE = 480  # pixels of the larger side
@@ -36,7 +36,7 @@ def gif(drawn: Skeleton, fps: float, step: Callable[[int], None] = lambda count:
     try:
         from PIL import Image, ImageDraw
     except ImportError as error:
-        fix = "Run pip install 'slrcli[pictures]', or write a page (.html) instead."
+        fix = f"{with_extra('pictures')} Or write a page (.html) instead."
         raise DependencyError("A GIF needs the library Pillow, which is not installed.", "--out", fix) from error
     every = stride_for(len(drawn.points), fps)
     width, height = (round(SIDE * side) for side in drawn.size)

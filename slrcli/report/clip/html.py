@@ -106,13 +106,13 @@ def _read(package: str, name: str) -> str:
 
 def _player(drawn: Skeleton | None, frames: int, every: int, fps: float) -> Player:
     if drawn is None:
-        lead = "No point of this layout has a place in space, so nothing is drawn."
+        lead = "The layout of these features has no coordinates, so there is no skeleton to draw."
         return Player("Time", lead, frames - 1, every)
     lead = "Missing points are left out, and lines to them too. Space plays and pauses, the arrow keys step."
     if every > 1:
         lead += f" The clip is long: one of {every} frames is drawn; what is below shows all {frames:,}."
     if not fps:
-        lead += " The frame rate is not known (--fps): it is played at 25 frames a second."
+        lead += " The frame rate is not known (--fps): it is played at 25 frames per second."
     width, height = drawn.size
     return Player("Skeleton", lead, frames - 1, every, f"{width / height:.4f}", drawn.parts)
 

@@ -164,8 +164,8 @@ def facts(recording: Recording, layout: Layout, fps: float) -> list[tuple[str, s
     frames, width = recording.values.shape
     told = [("Frames", f"{frames:,}")]
     if fps:
-        told.append(("Length", f"{frames / fps:.2f} s at {fps:g} frames a second"))
-    told.append(("Layout", f"{layout.name}, {width:,} numbers a frame"))
+        told.append(("Length", f"{frames / fps:.2f} s at {fps:g} frames per second"))
+    told.append(("Layout", f"{layout.name}, {width:,} numbers per frame"))
     if recording.size:
         told.append(("Picture", f"{recording.size[0]} × {recording.size[1]} pixels"))
     return told

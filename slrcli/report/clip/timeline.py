@@ -43,7 +43,7 @@ def timeline(x: np.ndarray, layout: Layout, fps: float) -> list[Strip]:
     Args:
         x: positions `[T, positions]`, NaN where missing.
         layout: what the columns mean.
-        fps: frames a second; 0: speeds are a frame's.
+        fps: frames a second; 0: speeds are per frame.
     """
     width = shoulder_width(x, layout)
     per = "second" if fps else "frame"
@@ -51,12 +51,12 @@ def timeline(x: np.ndarray, layout: Layout, fps: float) -> list[Strip]:
     for group in layout.groups:
         own = x[:, group.start : group.stop].reshape(len(x), len(group.points), -1)
         seen = (~np.isnan(own).any(axis=2)).mean(axis=1)
-        scale, unit = (1.0, layout.units) if group.spatial else (1.0, "deviations")
+        scale, unit = (1.0, layout.units) if group.spatial else (1.0, "standard deviations")
         if group.spatial and width > 0:
             scale, unit = 1 / width, "shoulder widths"
         pace = speed(x, layout, [group]) * scale * (fps or 1.0)
         known = np.concatenate([[False], (seen[1:] > 0) & (seen[:-1] > 0)])
-        strips.append(Strip(group.name, seen, np.where(known, pace, np.nan), f"{unit} a {per}"))
+        strips.append(Strip(group.name, seen, np.where(known, pace, np.nan), f"{unit} per {per}"))
     return strips
 
 

@@ -177,7 +177,7 @@ def sentences_section(data: ReportData) -> RateSection | None:
         "seen in train": (found.seen, found.seen_interval),
         "not seen in train": (found.unseen, found.unseen_interval),
     }
-    lead = "A recogniser may say a sentence by heart that it learnt from: only the rate on others tells how it reads."
+    lead = "A recogniser may have memorised the sentences of train; the rate on other sentences shows how it reads."
     lead += "".join(f" Sentences {name}: none." for name, (score, _) in sides.items() if not score.utterances)
     rows = [(name, score) for name, (score, _) in sides.items() if score.utterances]
     drawn = {name: (item.low, item.high) for name, (_, item) in sides.items() if item.low == item.low}

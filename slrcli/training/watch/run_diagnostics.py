@@ -17,7 +17,8 @@ def milestone(numbers: EpochNumbers) -> str:
         if epoch == numbers.epoch:
             parts = (("loss", numbers.loss, loss, ""), ("WER", numbers.wer, wer, " %"))
             said = [
-                f"{name} {value:.1f}{unit} is {'ahead of' if value <= goal else 'behind'} schedule ({goal:g}{unit})"
+                f"{name} {value:.1f}{unit} is {'ahead of' if value <= goal else 'behind'} schedule "
+                f"(at most {goal:g}{unit})"
                 for name, value, goal, unit in parts
             ]
             return f"milestone of epoch {epoch}: {', '.join(said)}"

@@ -260,7 +260,7 @@ def test_unknown_versions_and_other_files_are_named(tmp_path):
 def test_without_the_library_it_is_said_how_to_get_it():
     with pytest.raises(DependencyError, match="needs the library no_such_library") as caught:
         need("no_such_library.inside", "pose")
-    assert caught.value.fix == "pip install 'slrcli[pose]'"
+    assert caught.value.fix == "Run pip install 'slrcli[pose]'."
 
 
 def test_folders_of_clips_leave_tables_alone_where_there_are_others(tmp_path):

@@ -233,7 +233,7 @@ def test_without_an_optional_library_file_and_extra_are_named(tmp_path, monkeypa
     for read in (read_features, feature_shape, own_layout):
         with pytest.raises(DependencyError, match="is not installed") as caught:
             read(path)
-        assert caught.value.where == str(path) and caught.value.fix == f"pip install 'slrcli[{suffix[1:]}]'"
+        assert caught.value.where == str(path) and caught.value.fix == f"Run pip install 'slrcli[{suffix[1:]}]'."
 
 
 def test_numbers_beyond_float32_become_infinite_without_a_warning(tmp_path):

@@ -192,7 +192,7 @@ def test_presence_and_speed_are_those_of_the_clip():
     x = body(30)
     x[10:20] = np.nan
     (strip,) = timeline(x, KINECT, 25)
-    assert strip.presence == pytest.approx(2 / 3) and strip.unit == "shoulder widths a second"
+    assert strip.presence == pytest.approx(2 / 3) and strip.unit == "shoulder widths per second"
     assert np.isnan(strip.speed[[0, *range(10, 21)]]).all() and np.isfinite(strip.speed[[1, 9, 21, 29]]).all()
     step = 2 * 0.2 * np.sin(0.1) / len(KINECT.groups[0].keep)  # one of the points that are looked at moves on a circle
     assert strip.speed[5] == pytest.approx(step / 0.4 * 25, rel=1e-3)
@@ -262,7 +262,7 @@ def test_names_cannot_break_out_of_the_page(tmp_path, monkeypatch):
 
 def test_features_without_places_get_their_strips(clip):
     np.save(clip, np.random.default_rng(0).normal(size=(30, 22)).astype(np.float32))
-    assert "deviations a frame" in slr(clip).stdout
+    assert "standard deviations per frame" in slr(clip).stdout
     page, told = read_page(clip.with_suffix(".html"))
     assert "positions" not in told and not any(tag == "canvas" for tag, _ in page.tags)
     assert any(attributes.get("class") == "pace" for _, attributes in page.tags)
@@ -271,7 +271,7 @@ def test_features_without_places_get_their_strips(clip):
 def test_the_terminal_tells_length_presence_and_speed(clip):
     text = slr(clip, "--fps", "20", "--out", "other.html").stdout
     assert "40 frames, 2.00 s, kinect-20" in text and "seen in 100.0 % of the frames" in text
-    assert re.search(r"mean speed [\d.]+ shoulder widths a second", text) and Path("other.html").is_file()
+    assert re.search(r"mean speed [\d.]+ shoulder widths per second", text) and Path("other.html").is_file()
 
 
 # The animation

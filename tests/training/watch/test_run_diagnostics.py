@@ -142,9 +142,9 @@ def test_a_record_keeps_what_it_has_and_takes_null_for_not_a_number():
 
 
 def test_milestones_are_spoken_of_at_their_epochs_alone():
-    ahead = "loss 2.4 is ahead of schedule (2.5), WER 69.0 % is ahead of schedule (70 %)"
+    ahead = "loss 2.4 is ahead of schedule (at most 2.5), WER 69.0 % is ahead of schedule (at most 70 %)"
     assert milestone(NUMBERS) == f"milestone of epoch 20: {ahead}"
-    assert milestone(replace(NUMBERS, wer=71.0)).endswith("WER 71.0 % is behind schedule (70 %)")
+    assert milestone(replace(NUMBERS, wer=71.0)).endswith("WER 71.0 % is behind schedule (at most 70 %)")
     assert milestone(replace(NUMBERS, epoch=21)) == ""
 
 
