@@ -39,7 +39,7 @@ def test_the_documented_defaults_of_training_stand():
         ({"optim": {"lr": "fast"}}, "Expected float"),
         ({"optim": {"epochs": 1.5}}, "Expected int"),
         ({"augment": {"resample": [1.0]}}, "Expected 2 values"),
-        ({"optim": 3}, "is a section"),
+        ({"optim": 3}, "must be a section"),
         ({"run": {"gradient_checkpointing": 1}}, "Expected bool"),
     ],
 )

@@ -382,7 +382,7 @@ def test_mistakes_are_said_plainly(corpus, packed, tmp_path):
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "train.slrpack").write_bytes(b"no store at all")
     for arguments, code, words in (
-        (["pack", "--data-dir", corpus], 2, "a folder for it"),
+        (["pack", "--data-dir", corpus], 2, "an output folder"),
         (["pack", "--data-dir", corpus, "--out", corpus], 2, "a folder of its own"),
         (["pack", "--data-dir", corpus, "--out", tmp_path / "x", "--dtype", "float8"], 2, "float8"),
         (["pack", "--verify", corpus], 1, "no packed store"),
