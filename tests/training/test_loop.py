@@ -213,7 +213,7 @@ def no_lstm(*_, **__):
 def test_lstms_in_half_precision_are_refused_where_the_processor_has_none(arch, monkeypatch):
     model = build_model(arch, generic_layout(4), 5)
     monkeypatch.setattr(torch.nn.LSTM, "forward", no_lstm)
-    with pytest.raises(SlrError, match="no LSTM in bf16") as caught:
+    with pytest.raises(SlrError, match="cannot train an LSTM in bf16") as caught:
         require_precision(model, "bf16")
     assert caught.value.exit_code == 1 and "--precision fp32" in caught.value.fix and "--arch tcn" in caught.value.fix
     require_precision(model, "auto"), require_precision(model, "fp32")

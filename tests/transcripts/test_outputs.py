@@ -409,7 +409,7 @@ def test_a_corpus_is_aligned_into_a_folder_and_failures_are_listed(slr, corpus, 
     for said in (
         "need 7 output frames, but the clip has 5",
         "HALLO",
-        "no feature file",
+        "No feature file",
         "3 of 6 clips could not be aligned",
     ):
         assert said in done.stderr, said
@@ -455,7 +455,7 @@ def test_decoded_confidences_go_through_the_calibration_of_the_checkpoint(slr, r
     ("arguments", "said"),
     [
         (["align"], "Name a feature file"),
-        (["align", "a.npy"], "not given"),
+        (["align", "a.npy"], "No glosses are given"),
         (["align", "a.npy", "-g", " "], "No glosses"),
         (["align", "a.npy", "-g", "HELLO", "--data-dir", "corpus"], "Either a clip or a corpus"),
         (["decode", "a.npy", "-f", "word"], "no output format"),

@@ -359,7 +359,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
                 raise
             where = f"{type(error).__name__}: {error}"
             fix = "Run it again with --debug and report what it prints."
-            console.error(SlrError("An unexpected error occurred, a bug in slr.", where, fix))
+            console.error(SlrError("An unexpected error occurred, a defect of slr.", where, fix))
             code = EXIT_FAILURE
         raise typer.Exit(code or 0)
 

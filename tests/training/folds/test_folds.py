@@ -260,7 +260,7 @@ def test_dry_run_tries_one_fold_and_writes_nothing(corpus, tmp_path, monkeypatch
         (["--folds", "signer", "--score-split", "test"], 2, "the held-out utterances are scored"),
         (["--seeds", "1,1"], 2, "contains a seed twice"),
         (["--seeds", "2026"], 2, "--seed 2026"),
-        (["--seeds", "one"], 2, "no seeds"),
+        (["--seeds", "one"], 2, "neither a number nor a list of seeds"),
         (["--seeds", "2", "--fold-splits", "train"], 2, "no folds are made"),
         (["--seeds", "2", "--score-split", "tset"], 1, "no split 'tset'"),
         (["--jobs", "2"], 2, "applies only to several runs"),
@@ -303,7 +303,7 @@ def test_ids_that_two_splits_share_are_refused(tmp_path):
 def test_several_runs_go_on_with_the_settings_they_began_with(corpus, by_signer):
     folder, _ = by_signer
     result = slr("train", "--resume", folder, "--epochs", "9")
-    assert result.exit_code == 2 and "began with" in result.stderr
+    assert result.exit_code == 2 and "keep their settings" in result.stderr
     result = slr("train", "--resume", folder, "--seeds", "3")
     assert result.exit_code == 2 and "--seeds" in result.stderr
     result = slr("train", "--data-dir", corpus, "--folds", "2", "-o", folder)
