@@ -261,6 +261,7 @@ def test_an_evaluation_is_that_of_the_command(corpus, run, model):
         assert row["hypothesis"] == wanted["hypotheses"][row["id"]]
         assert [row[kind] for kind in COUNTS] == [other[kind] for kind in COUNTS]
     assert 100 * frame[list(COUNTS)].sum().sum() / frame["tokens"].sum() == pytest.approx(wanted["wer"])
+    assert repr(found) == f"Evaluation(WER {found.wer:.2f} %, {len(frame)} utterances, {found.signature})"
     assert found.by_signer["wer"].to_dict() == {name: part["wer"] for name, part in wanted["groups"].items()}
     assert found.confusions.values.tolist() == wanted["breakdown"]["confusions"]
 

@@ -7,7 +7,6 @@ import numpy as np
 
 BINS = 24
 TAILS = (0.01, 0.99)  # what lies outside is counted in the first and the last bin
-SIDES = ("lower", "higher")  # the bins begin and end at a value that there is
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,9 @@ def distribution(
     every = np.concatenate([np.asarray(numbers, float) for numbers in values.values()]) if values else np.zeros(0)
     if not every.size:
         return
-    if bounds is None:
-        bounds = tuple(float(np.quantile(every, tail, method=side)) for tail, side in zip(TAILS, SIDES, strict=True))
-    low, high = bounds
+    lowest, highest = TAILS  # values that there are, not places between them
+    low, high = bounds or (np.quantile(every, lowest, method="lower"), np.quantile(every, highest, method="higher"))
+    low, high = float(low), float(high)
     spreads = (spread(split, numbers, low, high) for split, numbers in values.items())
     yield Distribution(name, low, high, tuple(spreads))
 

@@ -157,6 +157,8 @@ def test_bins_count_every_clip_once_and_the_tails_in_the_outer_ones():
     assert counts == (*expected[:-1], 4 + 4 + 1) and sum(item.spreads[1].counts) == 2 and item.spreads[1].counts[0] == 1
     assert (item.spreads[0].least, item.spreads[0].median, item.spreads[0].most) == (0, 50, 1000)
     assert list(distribution("x", {})) == []
+    (few,) = distribution("x", {"train": [0, 1, 3]})
+    assert (few.low, few.high) == (0, 3)  # values that there are, not places between them
     (same,) = distribution("x", {"train": [5, 5]})
     assert same.spreads[0].counts[0] == 2
 

@@ -11,7 +11,9 @@ import pytest
 from support.calling import slr as call
 from support.noisy_corpus import write_corpus
 
+from slrcli.cli.decode import ranked_lines
 from slrcli.config import DecodeConfig
+from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import UsageError
 from slrcli.recognition.settings import DecoderOptions, read_decoder, write_decoder
 
@@ -63,6 +65,12 @@ def test_n_best_come_in_order_each_with_its_probability(slr):
     lines = slr("decode", "corpus/features/dev/dev0.npy", "--model", "run", "--nbest", 2).stdout.splitlines()
     assert [line.split("\t")[0] for line in lines] == ["1", "2"]
     assert all(re.fullmatch(r"\d\t-?\d+\.\d{3}\t[A-Z ]*", line) for line in lines)
+
+
+def test_every_line_has_its_rank_where_several_are_asked_for_and_there_is_one_alone():
+    alone = Hypothesis((1, 2), ("HELLO", "YOU"), ((0, 1), (2, 3)), (1.0, 1.0), -0.5)
+    assert ranked_lines(alone, ranked=True) == ["1\t-0.500\tHELLO YOU"]
+    assert ranked_lines(alone, ranked=False) == ["HELLO YOU"]
 
 
 def test_every_option_of_the_search_changes_what_comes_out(slr):

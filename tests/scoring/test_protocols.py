@@ -137,7 +137,7 @@ def test_protocols_are_found_by_name_and_version():
         get_protocol("plain+seed")
     with pytest.raises(UsageError, match="sclite"):
         get_protocol("sclit")
-    with pytest.raises(UsageError, match=r"sclite@9.*sclite@1"):
+    with pytest.raises(UsageError, match=r"sclite@1.*sclite@9"):
         get_protocol("sclite@9")
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from support.calling import slr
 
+import slrcli.training.data
 from slrcli.config import Facts, choices
 from slrcli.console import Console
 from slrcli.corpus.formats import told
-from slrcli.errors import SlrError
+from slrcli.errors import SlrError, UsageError
 from slrcli.training.data import measure, settle
 
 LAYOUT = """
@@ -139,6 +140,21 @@ def test_every_source_overrules_those_before_it(corpus, tmp_path):
     assert (third.optim.epochs, third.optim.batch_size) == (8, 2)
     fourth = settled(corpus, "optim.epochs=9", "data.fps=12.5", file=file, optim={"epochs": 8})
     assert (fourth.optim.epochs, fourth.optim.batch_size, fourth.data.fps) == (9, 2, 12.5)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "hint"),
+    [
+        ("model.arch=tnc", "tcn"),
+        ("optim.schedule=linaer", "linear"),
+        ("run.precision=bf61", "bf16"),
+        ("model.options.widht=16", "width"),
+    ],
+)
+def test_a_mistyped_value_is_found_before_the_corpus_is_read(corpus, monkeypatch, assignment, hint):
+    monkeypatch.setattr(slrcli.training.data, "open_data", lambda *_: pytest.fail("the corpus was read"))
+    with pytest.raises(UsageError, match=f"Did you mean '{hint}'"):
+        settled(corpus, assignment)
 
 
 def test_one_option_of_the_frontend_leaves_the_chosen_one(corpus):
