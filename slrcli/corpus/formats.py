@@ -19,7 +19,7 @@ and whatever it needs beyond a table per split in `_rows`.
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -488,6 +488,7 @@ def open_corpus(
                 parted.setdefault(row.separator, {})[table.name] = None
             for item in _located(row, finder, FORMATS[name].takes):
                 splits.setdefault(item.split, []).append(item)
+    notes += _passed_over({table.parent for table, _ in tables}, {table for table, _ in tables}, settings.columns)
     for mark, names in parted.items():
         notes.append(f"The glosses of {', '.join(names)} are separated by {separated_text(mark)}.")
     if not any(splits.values()):
@@ -564,7 +565,9 @@ def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[
         raise DataError(f"{what}: {', '.join(found)}.", start, f"Choose one, for example --format {next(iter(found))}.")
     tables = _find(FORMATS["table"], start, columns)
     if not tables:
-        raise NoTableError("No annotation table was found.", start, _where_else(start))
+        places = [start / place for place in FORMATS["table"].places]
+        seen = " ".join(["No annotation table was found.", *_passed_over(places, (), columns)])
+        raise NoTableError(seen, start, _where_else(start))
     return "table", tables
 
 
@@ -610,6 +613,14 @@ def _single_table(folder: Path, columns: Mapping[str, str]) -> dict[str, Path]:
             f"{len(tables)} tables could be the annotations: {names}.", folder, "Name one with --annotations FILE."
         )
     return {"": tables[0]} if tables else {}
+
+
+def _passed_over(folders: Iterable[Path], used: Collection[Path], columns: Mapping[str, str]) -> list[str]:
+    """A sentence for each of the first tables in some folders that cannot be annotations, with the reason."""
+    tables = [folder / name for folder in folders for name in _names(folder) if name.lower().endswith((".csv", ".tsv"))]
+    reasons = {path: _lacking(path, columns) for path in tables if path not in used}
+    told = [f"The table {path.name} was passed over: it {reason}." for path, reason in reasons.items() if reason]
+    return told[:SHOWN_IDS]
 
 
 def _names(folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from slrcli.errors import DataError
 from slrcli.transcripts.words import check_word
 
 MARKS = "|,;\u3001\u060c\uff0c\uff1b"  # bars, commas and semicolons; also those of Chinese, Japanese and Arabic texts
@@ -71,6 +72,16 @@ def separated_text(separator: str) -> str:
 def one_cell(glosses: Sequence[str]) -> str:
     """The glosses as a list in one cell, which `split_cells` takes apart again whatever the glosses hold."""
     return json.dumps(list(glosses), ensure_ascii=False)
+
+
+def gloss_cells(sentences: Sequence[Sequence[str]]) -> list[str]:
+    """The cells of a column to write: blanks between glosses, or lists where the column would be read otherwise."""
+    cells = [" ".join(glosses) for glosses in sentences]
+    try:
+        same = split_cells(cells).glosses == [tuple(glosses) for glosses in sentences]
+    except DataError:
+        same = False
+    return cells if same else [one_cell(glosses) for glosses in sentences]
 
 
 def _quoted_list(cell: str) -> tuple[str, ...] | None:

@@ -10,8 +10,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from slrcli.errors import DataError
-from slrcli.transcripts.cells import one_cell, split_cells
+from slrcli.transcripts.cells import gloss_cells, split_cells
 from slrcli.transcripts.delimited import Lines, column, need_column, open_table, unquoted
 from slrcli.transcripts.items import Entry, Row, Segment, complete, misfit, number
 from slrcli.transcripts.words import GLOSS_COLUMNS, ID_COLUMNS, SIGNER_COLUMNS
@@ -82,23 +81,12 @@ def _rows(entries: Sequence[Entry]) -> Iterator[list[str]]:
         return
     framed = any(entry.hypothesis is not None for entry in entries)
     yield ["id", "glosses", "spans", "confidences"] if framed else ["id", "glosses"]
-    for entry, cell in zip(entries, _gloss_cells([entry.glosses for entry in entries]), strict=True):
+    for entry, cell in zip(entries, gloss_cells([entry.glosses for entry in entries]), strict=True):
         row = [entry.id, cell]
         if framed:
             spans, sure = (entry.hypothesis.spans, entry.hypothesis.confidences) if entry.hypothesis else ((), ())
             row += [" ".join(f"{start}-{end}" for start, end in spans), " ".join(f"{one:.4f}" for one in sure)]
         yield row
-
-
-def _gloss_cells(sentences: Sequence[Sequence[str]]) -> list[str]:
-    """The glosses of every utterance with blanks between them, or as lists where the column would be read otherwise."""
-    cells = [" ".join(glosses) for glosses in sentences]
-    wanted = [tuple(glosses) for glosses in sentences]
-    try:
-        same = split_cells(cells).glosses == wanted
-    except DataError:
-        same = False
-    return cells if same else [one_cell(glosses) for glosses in sentences]
 
 
 def _cell(value: str | int | float | None) -> str:

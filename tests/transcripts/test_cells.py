@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from slrcli.errors import DataError
 from slrcli.transcripts import read_lines, read_transcripts
-from slrcli.transcripts.cells import one_cell, split_cells
+from slrcli.transcripts.cells import gloss_cells, one_cell, split_cells
 
 SENTENCES = [("C", "C", "B"), ("C",), ("GRÜSSEN", "IX-1"), ()]
 
@@ -99,3 +99,9 @@ def test_transcripts_and_lines_hold_the_same_glosses(tmp_path, cell):
     for name in ("a.csv", "a.tsv", "a.jsonl") if "|" not in cell else ("a.csv", "a.jsonl"):
         assert read_transcripts(tmp_path / name) == {"u1": ["A", "B", "C"], "u2": ["D"]}
         assert read_lines(tmp_path / name) == {"1": ["A", "B", "C"], "2": ["D"]}
+
+
+@pytest.mark.parametrize("glosses", [("GO,ON",), ("A|B", "C"), ("['A']",), (",",), ("A", "B"), ()])
+def test_what_is_written_is_read_as_it_was(glosses):
+    sentences = [glosses, ("X,Y",)]
+    assert split_cells(gloss_cells(sentences)).glosses == sentences

@@ -90,3 +90,11 @@ def test_a_name_that_is_spelt_exactly_goes_before_one_that_looks_the_same(tmp_pa
         id = unicodedata.normalize(form, "ü1")
         (tmp_path / "train.csv").write_text(f"id,glosses\n{id},A\n", encoding="utf-8")
         assert open_corpus(tmp_path).require_features("train")[0].features == tmp_path / f"{id}.npy"
+
+
+def test_a_table_that_is_passed_over_is_named_with_the_reason(tmp_path):
+    (tmp_path / "signers.csv").write_text("signer,age\nS1,30\n")
+    with pytest.raises(DataError, match=r"signers.csv was passed over: it has no column id or name and none glosses"):
+        open_corpus(tmp_path)
+    (tmp_path / "all.csv").write_text(TABLE, encoding="utf-8")
+    assert any("signers.csv was passed over" in note and "signer, age" in note for note in open_corpus(tmp_path).notes)
