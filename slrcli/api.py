@@ -163,13 +163,13 @@ def open_run(folder: str | Path = "runs/latest") -> Run:
     """A run that was trained before.
 
     Raises:
-        CheckpointError: the folder holds no run.
+        CheckpointError: the folder contains no run.
     """
     from slrcli.checkpoints.runs import CONFIG, run_folder
 
     found = run_folder(Path(folder))
     if not (found / CONFIG).is_file():
-        raise CheckpointError("The folder holds no run.", folder, f"It should hold {CONFIG}.")
+        raise CheckpointError("The folder contains no run.", folder, f"Name a folder that contains {CONFIG}.")
     return Run(found)
 
 

@@ -21,5 +21,5 @@ def frame_of(rows: Iterable[Any], columns: Sequence[str] | None = None) -> "pand
     try:
         import pandas
     except ImportError as error:
-        raise DependencyError("data frames need the library pandas", "to_frame", "pip install pandas") from error
+        raise DependencyError("Data frames need the library pandas.", "to_frame", "Run pip install pandas.") from error
     return pandas.DataFrame(list(rows), columns=None if columns is None else list(columns))

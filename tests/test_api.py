@@ -126,7 +126,7 @@ def test_the_history_of_a_run_is_what_it_wrote_down(run):
 
 
 def test_what_is_no_run_is_refused(tmp_path):
-    with pytest.raises(SlrError, match="holds no run"):
+    with pytest.raises(SlrError, match="contains no run"):
         slrcli.open_run(tmp_path)
 
 

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,30 +10,16 @@ import pytest
 from slrcli import errors
 
 PACKAGE = Path(errors.__file__).parent
-# Rooms and files whose messages are whole sentences. A room that is added here stays so.
-ROOMS = (
-    "corpus",
-    "features",
-    "files.py",
-    "glosses",
-    "language",
-    "scoring",
-    "transcripts",
-    "video",
-)
+MODULES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.SlrError)}
 HOLE = "{}"  # stands for a placeholder
-SENTENCE = re.compile(r"([A-Z0-9'\"`]|--|\{\}).*([.?]|\{\})", re.DOTALL)
-COMMAND = re.compile(r"([A-Z].*: )?(pip install|slr) .*")  # on its own, or after a colon
-
-
-def modules(room: str) -> list[Path]:
-    place = PACKAGE / room
-    return sorted(place.rglob("*.py")) if place.is_dir() else [place]
+SENTENCE = re.compile(r"([A-Z0-9'\"`\[]|--|\{\}).*([.?]( ?\{\})?|: \{\})|(\{\} ?)+", re.DOTALL)
+COMMAND = re.compile(r"([A-Z{].*: )?(pip install |slr |use --).*")  # on its own, or after a colon
 
 
 def texts(node: ast.expr | None, named: dict[str, list[ast.expr]]) -> Iterator[tuple[int, str]]:
-    """The texts that an argument can be: literals, both sides of a condition, and variables that hold such."""
+    """The texts that an argument can be: literals, both sides of a condition, variables that hold such, and functions
+    that return them."""
     match node:
         case ast.Constant(value=str(text)):
             yield node.lineno, text
@@ -44,6 +30,9 @@ def texts(node: ast.expr | None, named: dict[str, list[ast.expr]]) -> Iterator[t
             yield from texts(other, named)
         case ast.Call(func=ast.Attribute(value=ast.Constant() as inner, attr="format")):
             yield from texts(inner, named)
+        case ast.Call(func=ast.Name(id=name)):
+            for value in RETURNED.get(name, ()):
+                yield from texts(value, {})
         case ast.Name(id=name):
             for value in named.get(name, ()):
                 yield from texts(value, {})
@@ -58,10 +47,33 @@ def assigned(tree: ast.AST) -> dict[str, list[ast.expr]]:
     return found
 
 
+def returned(tree: ast.AST) -> dict[str, list[ast.expr]]:
+    """What every function of a piece of source returns, apart from what other functions return."""
+    found: dict[str, list[ast.expr]] = {}
+    for scope in ast.walk(tree):
+        if isinstance(scope, ast.FunctionDef):
+            values = [node.value for node in ast.walk(scope) if isinstance(node, ast.Return)]
+            found.setdefault(scope.name, []).extend(value for value in values if not isinstance(value, ast.Call))
+    return found
+
+
+def together(found: Iterable[dict[str, list[ast.expr]]]) -> dict[str, list[ast.expr]]:
+    """The values of all pieces of source, by name."""
+    joined: dict[str, list[ast.expr]] = {}
+    for values in found:
+        for name, own in values.items():
+            joined.setdefault(name, []).extend(own)
+    return joined
+
+
+RETURNED = together(map(returned, MODULES.values()))
+CONSTANTS = {name: values for name, values in together(map(assigned, MODULES.values())).items() if name.isupper()}
+
+
 def raised(path: Path) -> Iterator[tuple[str, int, str]]:
     """Every literal `what` and `fix` of an error made in a module, with its line."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    constants = {name: values for name, values in assigned(tree).items() if name.isupper()}
+    tree = MODULES[path]
+    constants = CONSTANTS | {name: values for name, values in assigned(tree).items() if name.isupper()}
     kinds = KINDS | {
         node.name
         for node in ast.walk(tree)
@@ -81,11 +93,11 @@ def raised(path: Path) -> Iterator[tuple[str, int, str]]:
 
 
 def is_sentence(text: str) -> bool:
-    return bool(SENTENCE.fullmatch(text) or COMMAND.fullmatch(text))
+    return bool(SENTENCE.fullmatch(text.strip()) or COMMAND.fullmatch(text))
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_what_is_wrong_and_what_to_do_are_whole_sentences(room):
-    found = [(path.name, line, name, text) for path in modules(room) for name, line, text in raised(path)]
-    assert found
-    assert [item for item in found if not is_sentence(item[3])] == []
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if any(raised(path))], ids=lambda path: path.relative_to(PACKAGE).as_posix()
+)
+def test_what_is_wrong_and_what_to_do_are_whole_sentences(path):
+    assert [item for item in raised(path) if not is_sentence(item[2])] == []

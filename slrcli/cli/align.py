@@ -45,9 +45,11 @@ def align(
     from slrcli.transcripts import plan_outputs
 
     if bool(file) == bool(corpus["data_dir"] or corpus["annotations"]):
-        raise UsageError("One clip or one corpus is aligned.", "slr align", "Name a feature file, or --data-dir DIR.")
+        raise UsageError(
+            "Either a clip or a corpus is aligned.", "slr align", "Name a feature file, or --data-dir DIR."
+        )
     if file and not glosses:
-        raise UsageError("The glosses of the clip are not given.", str(file), 'Add --glosses "HELLO YOU".')
+        raise UsageError("No glosses are given for the clip.", str(file), 'Add --glosses "HELLO YOU".')
     if file:
         clips = workflow.known_clip(file, glosses)
     else:

@@ -60,9 +60,9 @@ def corpus(
         columns=named_columns(columns) if columns else None,
     )
     if out is None and (split_by or dev is not None or test is not None):
-        raise UsageError("New splits need a folder to go to.", "--split-by, --dev, --test", "Name it with --out DIR.")
+        raise UsageError("New splits need an output folder.", "--split-by, --dev, --test", "Name it with --out DIR.")
     if not split_by and (dev is not None or test is not None):
-        raise UsageError("Shares belong to a new division.", "--dev, --test", "Use --split-by signer or sentence.")
+        raise UsageError("Shares apply only to new splits.", "--dev, --test", "Use --split-by signer or sentence.")
     if out is not None:
         for_dev, for_test = (HELD_OUT if share is None else share for share in (dev, test))
         summary = divide_corpus(data, Division(out, split_by, for_dev, for_test, seed))

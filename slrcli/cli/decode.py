@@ -109,7 +109,7 @@ def decode(
     if stream:
         unfit = {"--camera": camera, "--pipe": pipe, "--format": formats, "--out": out}
         if others := [flag for flag, value in unfit.items() if value]:
-            raise UsageError("A stream of frames is written as it comes.", ", ".join(others), "Leave it out.")
+            raise UsageError("A stream of frames is printed as it is decoded.", ", ".join(others), "Leave it out.")
         return decode_stream(console, files or [], decode_options, options)
     if files == [Path("-")]:
         files, pipe = [], True
@@ -117,13 +117,13 @@ def decode(
         what = (
             "Only one of files, --camera and --pipe can be decoded."
             if files or camera
-            else "Nothing to decode is named."
+            else "There is nothing to decode."
         )
         raise UsageError(what, fix="Name files or folders, or use --camera or --pipe.")
     if files and (formats or out):
         return write_files(console, files, decode_options, formats or (), out)
     if formats or out:
-        raise UsageError("A stream is written as it comes.", "--format, --out", "Leave them out.")
+        raise UsageError("A stream is printed as it is decoded.", "--format, --out", "Leave them out.")
     if files:
         return decode_files(console, files, decode_options)
     return decode_live(console, camera_index if camera else None, raw, decode_options, options)

@@ -66,13 +66,15 @@ def evaluate(
     from slrcli.scoring.table import require_table, write_table
 
     if several() and (tune or calibrate):
-        raise UsageError("What is kept by a checkpoint is found by one process.", "--tune, --calibrate",
+        raise UsageError("Tuning and calibration run in a single process.", "--tune, --calibrate",
                          "Start it without torchrun.")  # fmt: skip
     if console.follows:  # the first process writes
         out = report = table = None
     if report:
         if report.is_file():
-            raise UsageError("A report is a folder.", f"--report {report}", "Name one that may be made.")
+            raise UsageError(
+                "The report needs a folder, but this is a file.", f"--report {report}", "Name another folder."
+            )
         require_place(report / PAGE)
     if table:
         require_table(table)
@@ -84,7 +86,7 @@ def evaluate(
     if tune:
         if calibrate or out or report or table:
             others = "--calibrate, --out, --table, --report"
-            raise UsageError("Tuning chooses a decoder and does nothing else.", others, "Run slr eval again.")
+            raise UsageError("Tuning only chooses a decoder.", others, "Use these options in a second run of slr eval.")
         return show_tuned(console, checkpoint, data, split, wanted, batch_size, device or Config().run.device, protocol)
     result = evaluate_checkpoint(
         console,

@@ -49,7 +49,7 @@ def pack(
             console.json([item.to_dict() for item in found])
         return tell_verified(console, found)
     if corpus["data_dir"] is None or out is None:
-        what = "A corpus and a folder for its pack are needed."
+        what = "Packing needs a corpus and an output folder."
         raise UsageError(what, "--data-dir, --out", "Name both, or use --verify PACKED.")
     result = work.pack(console, data_of(**corpus), out, PackConfig(dtype, tolerance), jobs, partial, overwrite)
     if as_json:

@@ -120,15 +120,15 @@ def _refuse_with_resume(fixed: dict[str, Any]) -> None:
     """UsageError for options that a run which goes on has settled long ago."""
     given = ", ".join(flag for flag, value in fixed.items() if value is not None and value is not False and value != "")
     if given:
-        raise UsageError("A run goes on with its own settings.", f"--resume, {given}", "Leave it out, or start anew.")
+        raise UsageError("A resumed run keeps its settings.", f"--resume, {given}", "Leave it out, or start a new run.")
 
 
 def _go_on(console: Console, folder: Path, chosen: dict[str, Any], jobs: int | None, as_json: bool) -> int:
     """Resume a run, or several that belong together."""
     if (folder / PLAN).is_file():
         if chosen:
-            what = "Several runs go on with the settings that they began with."
-            raise UsageError(what, "--resume", "Give --jobs at most, or start anew.")
+            what = "Resumed runs keep their settings."
+            raise UsageError(what, "--resume", "Give only --jobs, or start new runs.")
         return go_on_with_folds(console, folder, jobs)
     require_several({"--jobs": jobs})
     keep_freed_memory()
@@ -142,7 +142,7 @@ def _check_runs(runs: dict[str, str | None], jobs: int | None) -> None:
     if not (runs["--folds"] or runs["--seeds"]):
         require_several({**runs, "--jobs": jobs})
     elif several():
-        what = "Several runs are not trained by several processes that train together."
+        what = "Several runs cannot be trained under torchrun."
         raise UsageError(what, "--folds, --seeds", "Start them without torchrun, with --jobs N.")
 
 
@@ -161,9 +161,9 @@ def _settled(
         settings = [f"model.options.lookahead={lookahead}", *settings]
     config = in_each(lambda: settle(console, chosen, preset, file, settings))
     if lookahead is not None and config.model.arch != "streaming":
-        raise UsageError(f"{config.model.arch} looks at whole clips.", "--lookahead", "Add --arch streaming.")
+        raise UsageError(f"{config.model.arch} needs whole clips.", "--lookahead", "Add --arch streaming.")
     if not config.data.data_dir:
-        raise UsageError("No corpus is named.", "--data-dir", "slr train --data-dir DIR")
+        raise UsageError("No corpus is named.", "slr train", "Name one with --data-dir DIR.")
     return config
 
 

@@ -42,7 +42,7 @@ def vocab(
     for flag in [flag for flag, value in building.items() if value is not None]:
         if show or (import_ and flag != "--normaliser"):
             raise UsageError(
-                "This option belongs to building a vocabulary.", flag, "Leave it out, or use --data-dir alone."
+                "This option applies only when a vocabulary is built.", flag, "Leave it out, or use --data-dir alone."
             )
     data = data_of(**corpus, normaliser=normaliser, min_count=min_count)
     result = workflow.vocab(data, out, show, import_, special or (), lookup or ())

@@ -171,7 +171,7 @@ def check_compose(options: ComposeConfig) -> None:
     check_section(options, "--")
     for flag, (low, high), least in (("--signs", options.signs, 1), ("--bridge", options.bridge, 0)):
         if not least <= low <= high:
-            raise UsageError(f"{low} to {high} is no range that begins at {least} or more.", flag)
+            raise UsageError(f"The range must ascend from {least} or more, but is {low} to {high}.", flag)
     if options.dev + options.test >= 1:
         raise UsageError("The shares leave no train split.", "--dev, --test", "Let them add up to less than 1.")
 
@@ -186,5 +186,5 @@ def check_live(options: LiveConfig) -> None:
     check_section(options, "live.")
     if options.hop + options.settle >= options.window:
         both = f"{options.hop:g} + {options.settle:g} s"
-        what = f"Hop and settle ({both}) leave nothing of a window of {options.window:g} s."
+        what = f"Hop and settle ({both}) must be shorter together than the window ({options.window:g} s)."
         raise UsageError(what, "--window", "Use a longer window, or a shorter hop.")

@@ -215,7 +215,7 @@ def check_bounds(config: Config) -> None:
     if not config.model.dropout < 1:
         raise UsageError(f"--dropout must be at least 0 and below 1, not {config.model.dropout}.", "--dropout")
     if not 0 < low <= high:
-        raise UsageError(f"The rates go from a lower to a higher one above 0, not {low} to {high}.", "augment.resample")
+        raise UsageError(f"The rates must ascend and be above 0, but are {low} to {high}.", "augment.resample")
 
 
 NO_AUGMENTATION = {

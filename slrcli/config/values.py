@@ -125,7 +125,7 @@ def merge(config: Any, sections: Mapping[str, Any], where: str) -> Any:
         if section not in known:
             raise UsageError(f"There is no section [{section}].", where, nearest(section, known))
         if not isinstance(values, Mapping):
-            raise UsageError(f"[{section}] is a section and wants key = value lines.", where)
+            raise UsageError(f"[{section}] must be a section of key = value lines.", where)
         values = without_retired(section, renamed(section, values), where)
         part = getattr(config, section)
         config = replace(config, **{section: merge_section(part, values, f"{where}, [{section}]")})
@@ -225,7 +225,7 @@ def versioned(kind: str, name: str, known: Mapping[str, Any], fix: str, also: st
         raise UsageError(f"There is no {kind} {plain!r}.", fix=f"{nearest(plain, known)}{also}")
     found = known[plain]
     if version and version != str(found.version):
-        what = f"The {kind} {name} is asked for, and this version of slr has {found.signature}."
+        what = f"This version of slr has {found.signature}, not the {kind} {name}."
         raise UsageError(what, fix=fix)
     return found
 
@@ -239,9 +239,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise UsageError("The configuration file cannot be read.", str(path), error.strerror or "") from error
+        raise UsageError(f"The configuration file cannot be read: {error.strerror}.", str(path)) from error
     except RecursionError as error:
-        raise UsageError("The configuration file is nested deeper than any settings.", str(path)) from error
+        raise UsageError("The configuration file is nested too deeply.", str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The configuration file is not TOML: {error}.", str(path)) from error
 
@@ -258,7 +258,7 @@ def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         *tables, key = name.strip().split(".")
         if not equals or not tables or not key:
             fix = "Write it as section.key=value, such as optim.schedule=linear."
-            raise UsageError(f"'{text}' sets nothing.", "--set", fix)
+            raise UsageError(f"'{text}' is not an assignment.", "--set", fix)
         try:
             parsed = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:

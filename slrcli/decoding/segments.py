@@ -1,9 +1,9 @@
-"""Clips read as a row of signs, each of which lasts a while: a semi-Markov view of a model's posteriors.
+"""Semi-Markov decoding and segmentation: a clip as a sequence of signs, each with a duration.
 
-A model that has learnt where each gloss is, and not only that it is somewhere (`loss.frames`), says it in every frame
-of its sign. Its best path then splits a sign in two wherever it wavers for a moment, and lets unlikely snippets stand.
-Here a clip is parted into signs and the blanks between them instead, and how long signs usually last counts as well,
-as in hidden semi-Markov models (Ferguson 1980; Murphy 2002, "Hidden semi-Markov models (HSMMs)").
+A model trained frame by frame (`loss.frames`) emits a gloss throughout its sign, not as a spike. The best path then
+splits a sign wherever the posteriors waver for a moment, and keeps fragments too short to be signs. The search here
+instead divides a clip into signs with blanks between them, and scores the duration of each sign as well, as in hidden
+semi-Markov models (Ferguson 1980; Murphy 2002, "Hidden semi-Markov models (HSMMs)").
 """
 
 import math
@@ -17,24 +17,24 @@ from slrcli.decoding.hypothesis import Decodes, Hypothesis, input_frame, input_s
 from slrcli.errors import DataError
 from slrcli.glosses.vocabulary import BLANK
 
-REACH = 3.0  # deviations of the logarithm of a length beyond which no sign is looked for
-WIDER = 1.3  # people who are not known differ more in their pace than those who were learnt from
-LEAST = 2  # output frames of a sign whose gloss is known
-LONGEST = 40  # output frames of such a sign, unless few signs fill a long clip
-EVEN = 2.0  # weight of a sign's length against the mean one of its clip, where nothing else is known of it
-EVEN_SPREAD = 0.5  # deviation of its logarithm
-FLOOR = -8.0  # nats: less than this a frame cannot say against a gloss
+REACH = 3.0  # standard deviations of the log-duration that the search covers on either side of the median
+WIDER = 1.3  # factor on the spread: unseen signers vary more in pace than the training signers
+LEAST = 2  # shortest sign in `segment`, in output frames
+LONGEST = 40  # longest sign in `segment`, in output frames, unless few signs fill a long clip
+EVEN = 2.0  # weight of the duration prior in `segment`, which is centred on the clip's mean duration
+EVEN_SPREAD = 0.5  # standard deviation of the log-duration under that prior
+FLOOR = -8.0  # lowest log-probability of a gloss in a frame, in nats
 SURELY_BLANK = 0.9999
 NEVER = -1e18
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """How long signs last: the logarithm of their length has a normal distribution.
+    """The distribution of sign durations, which is log-normal.
 
     Attributes:
-        frames: the median, in input frames.
-        spread: deviation of the logarithm.
+        frames: median duration, in input frames.
+        spread: standard deviation of the log-duration.
     """
 
     frames: float
@@ -42,24 +42,25 @@ class Lengths:
 
     @classmethod
     def of(cls, frames: Sequence[float]) -> "Lengths":
-        """Those of some signs, one at least."""
+        """The distribution fitted to the durations of at least one sign, in input frames."""
         logs = np.log(np.maximum(np.asarray(frames, np.float64), 1.0))
         return cls(float(np.exp(logs.mean())), float(logs.std()))
 
 
 class SegmentSearch:
-    """A `Decoder`: the best row of signs and blanks, every sign as long as signs may be.
+    """A `Decoder` that finds the best sequence of signs and blanks under a distribution of sign durations.
 
-    A sign counts its gloss's log-probabilities, `weight` times the logarithm of how likely its length is (against the
-    likeliest one), and `bonus`; a frame between signs counts the blank's.
+    A sign scores the log-probabilities of its gloss, summed over its frames, plus `weight` times the log-likelihood of
+    its duration relative to the median's, plus `bonus`. A frame between signs scores the log-probability of the blank.
 
-    `score` is the log-probability of the path, `rating` what it was chosen by; a confidence is the mean probability of
-    the gloss over its sign.
+    In a hypothesis, `score` is the log-probability of the path and `rating` the total that the search maximises. The
+    confidence of a gloss is its mean probability over its sign.
 
     Args:
-        lengths: of signs.
-        weight: of their lengths.
-        bonus: added for every gloss, in nats; below 0 it asks for good reasons.
+        vocab: the vocabulary of the log-probabilities.
+        lengths: distribution of sign durations.
+        weight: weight of the durations.
+        bonus: insertion bonus in nats, added per gloss; a negative one suppresses doubtful glosses.
     """
 
     def __init__(self, vocab: Decodes, lengths: Lengths, weight: float, bonus: float):
@@ -86,7 +87,7 @@ class SegmentSearch:
         ]
 
     def _possible(self, stride: float) -> tuple[np.ndarray, np.ndarray]:
-        """The lengths that a sign may have, in output frames, and what each counts; both `[D]`."""
+        """The possible durations of a sign, in output frames, and the score of each; both `[D]`."""
         median, spread = self._lengths.frames / stride, max(self._lengths.spread, 1e-3)
         shortest, longest = (median * math.exp(sign * REACH * spread) for sign in (-1, 1))
         possible = np.arange(max(1, math.floor(shortest)), max(1, math.ceil(longest)) + 1)
@@ -114,19 +115,19 @@ class SegmentSearch:
 
 
 def best_row(table: np.ndarray, possible: np.ndarray, prior: np.ndarray) -> tuple[list[tuple[int, int, int]], float]:
-    """The row of signs and blanks that counts most.
+    """The sequence of signs and blanks with the highest score, by dynamic programming.
 
     Args:
         table: log-probabilities of a clip `[T', V]`, float64.
-        possible: lengths that a sign may have, ascending, `[D]`.
-        prior: what a sign of each length counts, `[D]`.
+        possible: possible durations of a sign in output frames, ascending, `[D]`.
+        prior: score of each duration, `[D]`.
 
     Returns:
-        Gloss, first frame and the one after the last of each sign, and what the row counts.
+        The gloss id, first frame and end frame (exclusive) of each sign, and the score of the sequence.
     """
     sums = np.concatenate([np.zeros((1, table.shape[1])), np.cumsum(table, axis=0)])
     best = np.zeros(len(table) + 1)
-    before: list[tuple[int, int]] = []  # for each end the start of the best last piece, and its class
+    before: list[tuple[int, int]] = []  # per end frame: start and class of the best last segment
     for stop in range(1, len(table) + 1):
         choice, most = (stop - 1, BLANK), best[stop - 1] + table[stop - 1, BLANK]
         starts = stop - possible[: np.searchsorted(possible, stop, side="right")]
@@ -149,21 +150,21 @@ def best_row(table: np.ndarray, possible: np.ndarray, prior: np.ndarray) -> tupl
 
 
 def segment(log_probs: np.ndarray, targets: Sequence[int]) -> list[tuple[int, int]]:
-    """Where each of a clip's glosses is, if every frame belongs to one of them: the best segmentation.
+    """The best segmentation of a clip into its known glosses, in which every frame belongs to a gloss.
 
-    What counts is each frame's probability of the gloss among all glosses, the blank left out, so that a model that
-    says a gloss in a single frame is asked for all of its sign; and, a little, that the signs of a clip are about
-    equally long.
+    A frame scores the probability of the gloss among all glosses, with the blank excluded, so that the whole sign is
+    found even where the model emits its gloss as a spike. A weak prior favours signs of about equal duration.
 
     Args:
         log_probs: `[T', V]`, natural log-probabilities of one clip without padding, blank at 0.
-        targets: its glosses in their order, one at least, none of them blank.
+        targets: gloss ids of the clip in order, at least one, none of them blank.
 
     Returns:
-        First output frame and the one after the last of each gloss; each begins where the one before ends.
+        The first and the end frame (exclusive) of each gloss, in output frames; a gloss begins where the one before it
+        ends.
 
     Raises:
-        DataError: a gloss would have less than 2 output frames.
+        DataError: the clip has fewer than 2 output frames per gloss.
     """
     frames, count = len(log_probs), len(targets)
     if frames < LEAST * count:
@@ -190,6 +191,6 @@ def segment(log_probs: np.ndarray, targets: Sequence[int]) -> list[tuple[int, in
 
 
 def _among_glosses(log_probs: np.ndarray, targets: Sequence[int]) -> np.ndarray:
-    """Log-probabilities of the targets where the blank is ruled out, `[T', N]`, not below `FLOOR`."""
+    """Log-probabilities of the targets given that the frame is not blank, `[T', N]`, at least `FLOOR`."""
     blank = np.minimum(np.exp(log_probs[:, BLANK], dtype=np.float64), SURELY_BLANK)
     return np.maximum(log_probs[:, list(targets)] - np.log1p(-blank)[:, None], FLOOR)

@@ -91,7 +91,7 @@ class Choice:
 def _codes(texts: Iterable[str]) -> tuple[str, ...]:
     parts = [part for text in ([texts] if isinstance(texts, str) else texts) for part in text.split(",")]
     if any(not part.strip() for part in parts):
-        raise UsageError("A code is empty.", "--only, --skip", "Write codes as M03 or D, with commas between.")
+        raise UsageError("A code is empty.", "--only, --skip", "Write codes as M03 or D, separated by commas.")
     return tuple(dict.fromkeys(full_code(part) for part in parts))
 
 

@@ -98,8 +98,8 @@ def wanted(checks: Iterable[Check], choice: Choice) -> list[Check]:
     """The checks that a choice leaves; NothingWanted if that is none."""
     chosen = choice.of_these(checks)
     if not chosen:
-        fix = "slr check --explain list shows all"
-        raise NothingWanted("None of the checks here is wanted.", "--only, --skip", fix)
+        fix = "Run slr check --explain list to see all checks."
+        raise NothingWanted("The choice leaves no check to run.", "--only, --skip", fix)
     return chosen
 
 

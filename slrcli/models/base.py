@@ -1,4 +1,4 @@
-"""What every architecture is: features and lengths in, log-probabilities and lengths out."""
+"""The interface of every architecture: features and lengths in, log-probabilities and lengths out."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,17 +11,18 @@ from torch.utils.checkpoint import checkpoint
 from slrcli.models.frontend import Frontend
 from slrcli.models.layers import Frames, statistics_held
 
-INNER_SHARE = 0.8  # of inner heads in where a gloss is; a little of the last keeps to what it recognises
+INNER_SHARE = 0.8  # weight of the inner heads in placing a gloss; the last head keeps it consistent with recognition
 
 
 class Output(NamedTuple):
-    """What a model makes of a batch.
+    """The output of a model for a batch.
 
     Attributes:
-        log_probs: log-softmax'd class scores, float32 `[B, T', V]`; what stands in the padding has no meaning.
-        lengths: valid frames of each clip among the T', int64 `[B]`.
-        aux: log-probabilities of inner heads, each like `log_probs` and of the same lengths; often empty.
-        members: where `log_probs` is the mean of several networks, what each of them says: these are learnt instead.
+        log_probs: log-probabilities of the classes, float32 `[B, T', V]`; undefined in the padding.
+        lengths: valid output frames per clip, int64 `[B]`.
+        aux: log-probabilities of the inner heads, each of the same shape and lengths as `log_probs`; may be empty.
+        members: log-probabilities of the members of an ensemble, each like `log_probs`, which is their mean. The loss
+            is computed on them instead of on `log_probs`. Empty for a single network.
     """
 
     log_probs: Tensor
@@ -31,15 +32,16 @@ class Output(NamedTuple):
 
     @property
     def learnt(self) -> tuple[Tensor, ...]:
-        """The last heads, each of which learns by itself."""
+        """Log-probabilities of the last heads, each of which has its own loss: the members', or `log_probs` alone."""
         return self.members or (self.log_probs,)
 
     @property
     def local(self) -> Tensor:
-        """Log-probabilities by which known glosses are placed, `[B, T', V]`.
+        """Log-probabilities for the alignment of known glosses, `[B, T', V]`.
 
-        The last head has seen the whole clip and may speak of a gloss wherever it likes; inner heads see what is near.
-        So these weigh the most (a geometric mean, made to sum to one again); without them it is the last head alone.
+        The last head has context and may emit a gloss away from its sign; inner heads have a narrow receptive field.
+        The result is therefore a weighted geometric mean, renormalised, in which the inner heads weigh most. Without
+        inner heads, it is `log_probs`.
         """
         if not self.aux:
             return self.log_probs
@@ -48,21 +50,21 @@ class Output(NamedTuple):
 
 
 class SignModel(nn.Module):
-    """A recogniser: `forward(x [B, T, D], lengths [B]) -> Output`.
+    """The base class of architectures: `forward(x [B, T, D], lengths [B]) -> Output`.
 
-    A subclass sets `recurrence`, the module that first looks at the whole clip; what enters it is the model's last
-    view of single moments, which checks look at to see whether time is kept.
+    A subclass sets `recurrence`, the first module with context beyond single moments. Checks inspect its input to see
+    whether the time axis is still intact there.
 
     Attributes:
-        frontend: turns stored features into what the network reads.
-        vocab_size: classes that come out, the blank included.
+        frontend: converts stored features into the input of the network.
+        vocab_size: number of classes, including the blank.
         recurrence: see above; its first input is `[B, T', C]`.
-        gradient_checkpointing: compute the parts passed to `stage` again in the backward pass instead of keeping what
-            they made: less memory, more time, the same result.
-        late: frames by which an output frame comes after what it sees: from the middle of that to the middle of those
-            that it stands for (see `slrcli.decoding.hypothesis.input_span`), rounded. Times are put right by it.
-        lookahead: frames after its own that an output frame of a network sees that otherwise looks back alone; None
-            where it may see the whole clip.
+        gradient_checkpointing: recompute the parts passed to `stage` in the backward pass instead of storing their
+            activations: less memory, more time, the same result.
+        late: delay of an output frame in input frames, rounded: from the centre of its receptive field to the centre of
+            the span that it stands for (`slrcli.decoding.hypothesis.input_span`). Times are corrected by it.
+        lookahead: future frames that an output frame of an otherwise causal network depends on; None for a network
+            that may use the whole clip.
     """
 
     if TYPE_CHECKING:  # a property here would hide the module that a subclass sets
@@ -80,26 +82,26 @@ class SignModel(nn.Module):
         self.gradient_checkpointing = False
 
     def output_length(self, frames: Frames) -> Frames:
-        """T' of a clip of `frames` frames, for one number or a tensor of them."""
+        """Output frames T' of clips of `frames` input frames, a number or a tensor."""
         raise NotImplementedError
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
-        """x float32 `[B, T, D]`, NaN where a point is missing; lengths int64 `[B]`, at least 1 each."""
+        """Features float32 `[B, T, D]`, NaN where a point is missing, and lengths int64 `[B]`, each at least 1."""
         raise NotImplementedError
 
     def stage(self, function: Callable[..., Tensor], *inputs) -> Tensor:
-        """`function(*inputs)`, recomputed in the backward pass where gradient checkpointing is on."""
+        """The value of `function(*inputs)`, recomputed in the backward pass if gradient checkpointing is on."""
         if self.gradient_checkpointing and self.training:
             return checkpoint(function, *inputs, use_reentrant=False, context_fn=self._recomputation)
         return function(*inputs)
 
     def _recomputation(self) -> tuple[AbstractContextManager, AbstractContextManager]:
-        """What surrounds the first and the second computation: one batch must not count twice in running statistics."""
+        """Contexts of the first and the second computation: a batch must not update running statistics twice."""
         return nullcontext(), statistics_held(self)
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers are learnt, or were: a model that only recognises has as many."""
+        """Number of parameters, whether trained or frozen."""
         return sum(p.numel() for p in self.parameters())
 
 
@@ -109,5 +111,5 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def log_softmax(logits: Tensor) -> Tensor:
-    """Over the classes, in float32 whatever the precision before: half precision ruins the CTC loss."""
+    """Log-softmax over the classes `[..., V]`, always in float32: half precision is too coarse for the CTC loss."""
     return logits.float().log_softmax(dim=-1)

@@ -1,8 +1,8 @@
-"""`mobilenetv3-collapsed`: a network that has lost time, kept as the control that checks must catch.
+"""`mobilenetv3-collapsed`: a network whose time axis has collapsed, the control that checks must catch.
 
-Five steps of stride 2 leave a thirty-second of the frames, their average over the clip replaces them all, and that one
-vector is repeated for every frame. The LSTM behind makes the output vary all the same, which is why looking at the
-output's variance alone does not find the fault. Never train it for its results.
+Five convolutions of stride 2 divide the frame rate by 32, the mean over the clip replaces all frames, and this single
+vector is repeated for every frame. The LSTM after it still makes the output vary, so the variance of the output alone
+does not reveal the fault. Not for use as a recogniser.
 """
 
 import torch.nn.functional as F
@@ -21,11 +21,11 @@ from slrcli.models.mobilenetv3 import (
     initialise,
 )
 
-STRIDES = (2, 2, 2, 1, 2, 1)  # of the six blocks; with the stem's 2 they make 32
+STRIDES = (2, 2, 2, 1, 2, 1)  # of the six blocks; 32 together with the stem's 2
 
 
 class Collapsed(SignModel):
-    """See the module; T frames stay T, all alike before the LSTM."""
+    """See the module; T frames give T output frames, all identical before the LSTM."""
 
     recurrence: BiLSTM
 
@@ -52,7 +52,7 @@ class Collapsed(SignModel):
         return Output(log_softmax(self.classifier(context)), lengths)
 
     def _collapse(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x `[B, T, D]` -> one vector a clip, `[B, pooled]`."""
+        """x `[B, T, D]` -> one vector per clip, `[B, pooled]`."""
         joined = self.encoders(self.frontend(x, lengths)).transpose(1, 2)
         narrow, lengths = self.trunk(joined, lengths)
         average = self.pool(narrow, channel_mask(lengths, narrow.shape[2]))
@@ -60,7 +60,7 @@ class Collapsed(SignModel):
 
 
 class AverageOverTime(nn.Module):
-    """The layer at fault; a module, so that it has a name in the network."""
+    """The layer at fault; a module, so that checks can name it."""
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """x `[B, C, T]`, valid bool `[B, 1, T]` -> `[B, C]`."""

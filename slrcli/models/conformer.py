@@ -1,10 +1,10 @@
-"""`conformer`: convolutions that quarter the frame rate, then layers that join a look nearby with one further off.
+"""`conformer`: convolutions that quarter the frame rate, then layers of convolution and windowed self-attention.
 
-Each layer (after Gulati et al. 2020) adds to what comes in, one after the other, a convolution of each channel over
-time, attention to the steps within a window, and two linear layers. Attention looks a bounded way back and ahead, so
-that time and memory grow with the length of a clip and not with its square, and knows where a step stands against
-another by a learnt bias for each distance. Everything is normalised over the channels of one step (Ba et al. 2016),
-which no padding can enter. Inner CTC heads (Lee and Watanabe 2021, arXiv:2102.03216) share the classifier.
+Each layer (after Gulati et al. 2020) has three residual parts: a depthwise convolution over time, self-attention within
+a window, and a feed-forward network of two linear layers. Because the window is bounded, time and memory are linear in
+the length of a clip instead of quadratic. Positions enter as a learnt bias per relative distance. Layer normalisation
+over the channels of a step (Ba et al. 2016) is independent of padding. Inner CTC heads (Lee and Watanabe 2021,
+arXiv:2102.03216) share the classifier.
 """
 
 from dataclasses import dataclass, field
@@ -30,20 +30,20 @@ from slrcli.models.layers import (
 
 @dataclass(frozen=True)
 class ConformerOptions:
-    """What may be chosen about `conformer`. A step is what four frames become.
+    """The options of `conformer`. A step is an output frame, four input frames long.
 
     Attributes:
         width: channels, a multiple of `heads`.
-        layers: conformer layers.
-        heads: of the attention.
-        window: steps that attention looks back, and as many ahead.
-        kernel: steps that a layer's convolution sees, odd.
-        expand: inner width of the two linear layers of a layer, as a multiple of `width`.
-        inner: CTC heads on inner layers, evenly spread; fewer than `layers`.
-        scale: initial factor from a feature's length along a class's direction to its score.
-        blank_bias: initial score of the blank against the glosses'. Below 0 it shortens the phase in which
-            everything is blank.
-        frontend: how stored features become the network's input.
+        layers: number of conformer layers.
+        heads: attention heads.
+        window: reach of the attention in steps, in both directions.
+        kernel: kernel of the convolution in a layer, in steps; odd.
+        expand: inner width of the feed-forward network, as a multiple of `width`.
+        inner: number of inner CTC heads, evenly spaced over the layers; less than `layers`.
+        scale: initial factor on the projection of a feature onto the direction of a class.
+        blank_bias: initial score of the blank relative to the glosses. A negative one shortens the initial phase in
+            which the network emits only blanks.
+        frontend: options of the frontend.
     """
 
     width: int = 144
@@ -73,7 +73,7 @@ class ConformerOptions:
 
 
 class Conformer(SignModel):
-    """See the module; T frames become ceil(ceil(T / 2) / 2) steps."""
+    """See the module; T frames give ceil(ceil(T / 2) / 2) steps."""
 
     late = 2  # the convolutions of the stem centre step t on frame 4 t, the first of the four that it stands for
 
@@ -88,7 +88,7 @@ class Conformer(SignModel):
 
     @property
     def recurrence(self) -> nn.Module:
-        """The first layer: behind it, a step knows of others far off."""
+        """The first layer, whose attention brings in context."""
         return self.layers[0]
 
     def output_length(self, frames: Frames) -> Frames:
@@ -114,7 +114,7 @@ class Conformer(SignModel):
 
 
 class Stem(nn.Module):
-    """Two convolutions of stride 2, each normalised; cheap, since no layer works at the full frame rate."""
+    """Two convolutions of stride 2 with layer normalisation, so that no layer runs at the full frame rate."""
 
     def __init__(self, inputs: int, width: int, dropout: float):
         super().__init__()
@@ -132,7 +132,7 @@ class Stem(nn.Module):
 
 
 class Layer(nn.Module):
-    """Convolution, attention and feed-forward, each added to what comes in."""
+    """Convolution, attention and feed-forward network, each with a residual connection."""
 
     def __init__(self, options: ConformerOptions, dropout: float):
         super().__init__()
@@ -147,14 +147,14 @@ class Layer(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """x `[B, T, C]`, valid bool `[B, T]` -> `[B, T, C]`; what stands in the padding has no meaning."""
+        """x `[B, T, C]`, valid bool `[B, T]` -> `[B, T, C]`, undefined in the padding."""
         x = x + self.dropout(self.convolution(x, valid))
         x = x + self.dropout(self.attention(x, valid))
         return x + self.dropout(self.feed(x))
 
 
 class Convolution(nn.Module):
-    """A gate, a convolution of each channel over time, and a mix of the channels."""
+    """A gated linear unit, a depthwise convolution over time, and a pointwise linear layer."""
 
     def __init__(self, width: int, kernel: int):
         super().__init__()
@@ -171,9 +171,10 @@ class Convolution(nn.Module):
 
 
 class WindowedAttention(nn.Module):
-    """Attention of every step to the steps at most `window` before and after it.
+    """Self-attention of each step to the steps at most `window` before and after it.
 
-    The clip is cut into pieces of `window` steps; each looks at itself and its two neighbours, less what is too far.
+    The clip is divided into blocks of `window` steps. Each block attends to itself and its two neighbours, with the
+    steps beyond the window masked.
     """
 
     def __init__(self, width: int, heads: int, window: int):
@@ -201,14 +202,14 @@ class WindowedAttention(nn.Module):
         return self.mix(found.transpose(2, 3).reshape(clips, -1, width)[:, :frames])
 
     def _by_distance(self) -> tuple[Tensor, Tensor]:
-        """For each step of a piece and each of the three pieces it looks at: whether that is in the window, bool
-        `[window, 3 * window]`, and the bias `[heads, window, 3 * window]`."""
+        """The mask of the window, bool `[window, 3 * window]`, and the bias, `[heads, window, 3 * window]`: for each
+        step of a block against the steps of the three blocks that it attends to."""
         window, device = self.window, self.by_distance.device
         distance = torch.arange(-window, 2 * window, device=device) - torch.arange(window, device=device).unsqueeze(1)
         return distance.abs() <= window, self.by_distance[:, (distance + window).clamp(0, 2 * window)]
 
 
 def with_neighbours(pieces: Tensor, dim: int) -> Tensor:
-    """Each of the pieces along axis 1 with the ones before and after it joined on along `dim`; zeros at the ends."""
+    """Each block along axis 1 concatenated with its two neighbours along `dim`; zeros beyond both ends."""
     around = F.pad(pieces, (0, 0) * (pieces.dim() - 2) + (1, 1))
     return torch.cat([around[:, :-2], pieces, around[:, 2:]], dim=dim)

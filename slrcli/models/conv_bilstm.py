@@ -1,9 +1,8 @@
-"""`conv-bilstm`: the field's plain baseline, small and quick to learn.
+"""`conv-bilstm`: the standard baseline of the field, small and quick to train.
 
-A projection of the features, two convolutions of kernel 5 each followed by pooling by 2 (or only one of them, or
-none), and two bidirectional LSTM layers. A second CTC head sits on the convolutions and shares the classifier, whose
-weights have unit length (the alignment constraint of Min et al. 2021 with the shared classifier of Hao et al. 2021,
-without their distillation).
+A linear projection of the features, two convolutions of kernel 5 with up to two poolings by 2, and two bidirectional
+LSTM layers. An inner CTC head on the convolutions shares the classifier, whose weight vectors have unit length (the
+alignment constraint of Min et al. 2021 with the shared classifier of Hao et al. 2021, without their distillation).
 """
 
 from collections.abc import Callable
@@ -21,18 +20,18 @@ CONVOLUTIONS = 2
 
 @dataclass(frozen=True)
 class ConvBiLSTMOptions:
-    """What may be chosen about `conv-bilstm`.
+    """The options of `conv-bilstm`.
 
     Attributes:
-        width: channels of the convolutions, and of the two directions of the LSTMs together; even.
-        layers: bidirectional LSTM layers.
-        kernel: frames that a convolution sees, odd.
-        strides: of the two convolutions so many are followed by pooling by 2, which leaves T / 2 ** strides frames.
-            With fewer, more output frames fall on a short sign.
-        scale: initial factor from a feature's length along a class's direction to its score.
-        blank_bias: initial score of the blank against the glosses'. Below 0 it shortens the phase in which
-            everything is blank.
-        frontend: how stored features become the network's input.
+        width: channels of the convolutions, and of both directions of an LSTM layer together; even.
+        layers: number of bidirectional LSTM layers.
+        kernel: kernel of the convolutions in frames, odd.
+        strides: number of convolutions followed by pooling by 2, at most 2; T / 2 ** strides frames come out. Fewer
+            give a short sign more output frames.
+        scale: initial factor on the projection of a feature onto the direction of a class.
+        blank_bias: initial score of the blank relative to the glosses. A negative one shortens the initial phase in
+            which the network emits only blanks.
+        frontend: options of the frontend.
     """
 
     width: int = 192
@@ -57,15 +56,15 @@ class ConvBiLSTMOptions:
 
 
 class ConvBiLSTMLayers(nn.Module):
-    """The layers behind the frontend, as attributes of whatever module has them."""
+    """The layers after the frontend, a mixin for modules that hold them."""
 
     def build(self, inputs: int, vocab_size: int, dropout: float, options: ConvBiLSTMOptions) -> None:
-        """Make the layers.
+        """Create the layers.
 
         Args:
-            inputs: columns that the frontend gives.
-            vocab_size: classes, the blank included.
-            dropout: share of channels zeroed in training.
+            inputs: columns of the frontend's output.
+            vocab_size: number of classes, including the blank.
+            dropout: dropout probability.
             options: see `ConvBiLSTMOptions`.
         """
         width = options.width
@@ -79,12 +78,12 @@ class ConvBiLSTMLayers(nn.Module):
         self.classifier = NormalisedClassifier(width, vocab_size, options.scale, options.blank_bias)
 
     def encode(self, x: Tensor, lengths: Tensor, stage: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of the last head and of the inner one, each `[B, T', V]`.
+        """Log-probabilities of the last and the inner head, each `[B, T', V]`.
 
         Args:
-            x: what the frontend gives, `[B, T, F]`.
+            x: output of the frontend, `[B, T, F]`.
             lengths: frames of each clip, int64 `[B]`.
-            stage: runs a part of the layers; see `SignModel.stage`.
+            stage: runs a part of the network; see `SignModel.stage`.
         """
         local = stage(self._convolve, x, lengths)
         context = stage(self.recurrence, local, self.output_length(lengths))
@@ -96,12 +95,12 @@ class ConvBiLSTMLayers(nn.Module):
         return self.blocks(self.project(x), lengths)
 
     def output_length(self, frames: Frames) -> Frames:
-        """T' of T frames, halved and rounded up once for each convolution that halves."""
+        """Output frames T' of T frames, halved and rounded up per pooling."""
         return self.blocks.output_length(frames)
 
 
 class ConvBiLSTM(ConvBiLSTMLayers, SignModel):
-    """See the module; T frames become ceil(ceil(T / 2) / 2) by default."""
+    """See the module; T frames give ceil(ceil(T / 2) / 2) output frames by default."""
 
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: ConvBiLSTMOptions):
         super().__init__(frontend, vocab_size)

@@ -1,10 +1,10 @@
-"""`ensemble`: several small `conv-bilstm` that read the same clip, each in its own way, and are believed on average.
+"""`ensemble`: several small `conv-bilstm` networks whose log-probabilities are averaged.
 
-What one network of so few signers makes of a new one hangs on the chance it began with, and several err less together
-than each alone (Hansen and Salamon 1990; Lakshminarayanan et al. 2017). They share the frontend and nothing else, and
-each is learnt by itself, so that they stay different. Their mean is the geometric one: it says a gloss where all of
-them find it likely. Spikes do not meet, so an ensemble wants to be learnt frame by frame (`loss.frames`), where all of
-its members learn the same places.
+With few training signers, the error on a new signer depends much on the random initialisation, and the mean of several
+networks errs less than each of them (Hansen and Salamon 1990; Lakshminarayanan et al. 2017). The members share only
+the frontend, and each has its own loss, so that they stay diverse. Their geometric mean favours a gloss that all of
+them find likely. The CTC spikes of different networks do not coincide, so an ensemble should be trained with
+`loss.frames`, which gives all members the same frame-wise targets.
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from slrcli.models.layers import Frames, Parts
 
 @dataclass(frozen=True)
 class EnsembleOptions(ConvBiLSTMOptions):
-    """What may be chosen about `ensemble`.
+    """The options of `ensemble`: those of `ConvBiLSTMOptions` for each member, and their number.
 
     Attributes:
-        width: of each member; see `ConvBiLSTMOptions`, as for the others.
-        members: networks that are averaged.
+        width: channels of each member.
+        members: number of networks that are averaged.
     """
 
     width: int = 128
@@ -38,7 +38,7 @@ class EnsembleOptions(ConvBiLSTMOptions):
 
 
 class Member(ConvBiLSTMLayers):
-    """One of the networks, without a frontend of its own."""
+    """One member: a network without the frontend."""
 
     def __init__(self, inputs: int, vocab_size: int, dropout: float, options: EnsembleOptions):
         super().__init__()
@@ -46,7 +46,7 @@ class Member(ConvBiLSTMLayers):
 
 
 class Ensemble(SignModel):
-    """See the module; T frames become as many as of `conv-bilstm`."""
+    """See the module; as many output frames as `conv-bilstm`."""
 
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: EnsembleOptions):
         super().__init__(frontend, vocab_size)
@@ -54,7 +54,7 @@ class Ensemble(SignModel):
 
     @property
     def recurrence(self) -> nn.Module:
-        """The first member's."""
+        """The recurrence of the first member."""
         return self.members.first.recurrence
 
     def output_length(self, frames: Frames) -> Frames:

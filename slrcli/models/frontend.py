@@ -1,23 +1,23 @@
-"""What every network reads: positions brought into one form, their derivatives and presence, standardised.
+"""The input of every network: normalised positions, their derivatives and their presence, standardised.
 
-This is the one place where stored features are normalised, for training, decoding and export alike, so it is made
-of tensor operations that export can follow: values and a mask of what is there go side by side, nothing loops over
-frames. Gaps are filled before, in `slrcli.features.recording`.
+Training, decoding and export all normalise stored features here. It consists of tensor operations that can be
+exported: values are carried along with a mask of the known ones, and there is no loop over frames. Gaps have been
+filled before, in `slrcli.features.recording`.
 
-With `body`, points are moved and scaled so that place, size and facing of the signer no longer matter:
+With `body`, the position, size and orientation of the signer are removed:
 
-* each group is centred, frame by frame, on its anchor (pose on the shoulders, a hand on its wrist, the face on the
-  nose). Where the anchor is missing, the nearest frame in time that has it says where it was.
-* everything is divided by the clip's mean distance between the shoulders.
-* where the layout says `turn`, each frame is turned about the vertical axis until the shoulders, averaged over the
-  frames around it, lie along x.
+* Each group is centred, frame by frame, on its anchor (the pose on the shoulders, a hand on its wrist, the face on the
+  nose). A missing anchor is taken from the nearest frame in time that has one.
+* Positions are divided by the mean shoulder width over the clip, those of a hand by the mean length of its palm.
+* If the layout has `turn`, each frame is rotated about the vertical axis so that the shoulders, averaged over the
+  neighbouring frames, lie along x.
 
-With `causal`, all that is taken from the clip as a whole comes from the frames so far, so that a clip can be
-normalised while it goes on (`StreamingOrigin`).
+With `causal`, statistics over the clip are replaced by statistics over the frames so far, so that a running clip can be
+normalised (`StreamingOrigin`).
 
-A clip without shoulders is scaled by the spread of its points, one without an anchor centred on their mean. Distances
-count depth only where it is measured (metres). Groups of kind `features` pass unchanged. Visibilities stay as
-they are, beside the positions of their group, and have no derivatives.
+A clip without shoulders is scaled by the spread of its points, and one without an anchor is centred on their mean.
+Distances include depth only where it is measured (metres). Groups of kind `features` pass unchanged. Visibilities pass
+unchanged beside the positions of their group, without derivatives.
 """
 
 from collections import Counter
@@ -32,24 +32,24 @@ from slrcli.features.layout import Layout
 from slrcli.features.layout.layout import AXES, CONFIDENCES, Group
 from slrcli.models.layers import mask
 
-NOWHERE = 1 << 30  # a frame number further off than any clip is long
+NOWHERE = 1 << 30  # a frame number beyond the end of any clip
 
 
 class Columns(NamedTuple):
-    """Columns `[B, T, N]`, and where they are known, bool `[B, T, N]`; anything stands where they are not."""
+    """Columns `[B, T, N]` and the mask of their known values, bool `[B, T, N]`; the others are arbitrary."""
 
     values: Tensor
     known: Tensor
 
 
 class Cache:
-    """What was before the frames at hand. A fresh one is the beginning of a clip.
+    """The state carried from chunk to chunk of a clip. A new one stands for the beginning of a clip.
 
-    Whoever looks back keeps what it needs under a name of its own, and asks once for each part of the clip. What comes
-    in parts gives what comes at once: sums go on in the same order, in double precision.
+    Each causal operation keeps its state under its own name and must be called exactly once per chunk. The results do
+    not depend on the chunks: sums continue in the same order, in double precision.
 
     Attributes:
-        frames: how many came in the parts before; the frontend counts them.
+        frames: frames in the chunks before, counted by the frontend.
     """
 
     def __init__(self):
@@ -57,9 +57,9 @@ class Cache:
         self._kept: dict[str, Tensor] = {}
 
     def before(self, name: str, values: Tensor, count: int) -> Tensor:
-        """`values [B, T, ...]` and in front of them the `count` frames before, `[B, count + T, ...]`.
+        """The `count` frames before this chunk followed by `values [B, T, ...]`, `[B, count + T, ...]`.
 
-        Zeros (false) stand before the first frame of a clip.
+        Zeros (false) precede the first frame of a clip.
         """
         earlier = self._kept.get(name)
         if earlier is None:
@@ -69,7 +69,7 @@ class Cache:
         return joined
 
     def totals(self, name: str, values: Tensor) -> Tensor:
-        """Sums `[B, T, ...]` of all values from the clip's first frame to each, float64 where the device has it."""
+        """Cumulative sums `[B, T, ...]` from the first frame of the clip, float64 where the device supports it."""
         values = values if values.device.type == "mps" else values.double()
         total = self._kept.get(name)
         if total is not None:
@@ -79,24 +79,24 @@ class Cache:
         return sums if total is None else sums[:, 1:]
 
     def sums(self, name: str, values: Tensor, frames: int) -> Tensor:
-        """Sums `[B, T, ...]` over each frame and the `frames - 1` before it; see `totals`."""
+        """Sums `[B, T, ...]` over a window of `frames` frames that ends at each frame; see `totals`."""
         totals = self.totals(name, values)
         return totals - self.before(f"{name} before", totals, frames)[:, : values.shape[1]]
 
     def latest(self, name: str, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """For each frame the last known of `values [B, T, C]` up to it, and whether there is any, bool `[B, T]`.
+        """The last known value up to each frame, `[B, T, C]`, and whether there is one, bool `[B, T]`.
 
         Args:
-            name: under which the last one is kept.
-            values: anything where they are not known.
-            known: bool `[B, T]`.
+            name: key of the state.
+            values: `[B, T, C]`, arbitrary in unknown frames.
+            known: mask of the known frames, bool `[B, T]`.
         """
         last, there = self._kept.get(name), self._kept.get(f"{name} known")
         values = torch.cat([torch.zeros_like(values[:, :1]) if last is None else last, values], dim=1)
         known = torch.cat([torch.zeros_like(known[:, :1]) if there is None else there, known], dim=1)
         number = known.long().cumsum(dim=1)  # of the last known frame; 0: none
         here = torch.arange(known.shape[1], device=known.device).expand_as(number)
-        # By number, where each known frame stands; what is unknown goes to the end, which nobody reads.
+        # The index of each known frame by its number; unknown frames go to the end, which is never read.
         table = F.pad(torch.zeros_like(number), (0, 2))
         table = table.scatter(1, torch.where(known, number, known.shape[1] + 1), here)
         place = table.gather(1, number).unsqueeze(2).expand_as(values)
@@ -106,14 +106,14 @@ class Cache:
 
 
 def differences(positions: Columns, count: int, cache: Cache) -> list[Columns]:
-    """The first `count` differences over time: each frame less the one before it, and again.
+    """The differences over time of orders 1 to `count`, each of the shape of the positions.
 
-    Where the n-th difference has too few frames before it (the first n), it is 0 and known with the position.
+    In the first n frames of a clip, the n-th difference is 0, and known wherever the position is.
 
     Args:
-        positions: of the frames at hand.
-        count: how many differences.
-        cache: what came before.
+        positions: positions in the current chunk.
+        count: number of orders.
+        cache: state before the chunk.
     """
     blocks, (values, known) = [], positions
     frame = cache.frames + torch.arange(values.shape[1], device=values.device)
@@ -128,15 +128,19 @@ def differences(positions: Columns, count: int, cache: Cache) -> list[Columns]:
 
 
 def nearest(values: Tensor, known: Tensor) -> Tensor:
-    """`values [B, T, C]` where a frame is `known [B, T]`, elsewhere those of the known frame nearest in time.
+    """`values [B, T, C]` in which unknown frames are replaced by the known frame nearest in time.
 
-    A clip without any known frame gets arbitrary ones. Costs T, not T squared: a running count numbers the known
-    frames, and a table by number says where each of them stands.
+    A clip without any known frame gets arbitrary values. The cost is linear in T: a running count numbers the known
+    frames, and a table maps the number to the frame.
+
+    Args:
+        values: `[B, T, C]`, arbitrary in unknown frames.
+        known: mask of the known frames, bool `[B, T]`.
     """
     frames = values.shape[1]
     number = known.long().cumsum(dim=1)  # of the last known frame; the next one has this and one more
     here = torch.arange(frames, device=values.device).expand_as(number)
-    # Number 0 and those after the last stand nowhere; what is unknown goes to the end, which nobody reads.
+    # Number 0 and those after the last are nowhere; unknown frames go to the end, which is never read.
     table = F.pad(torch.full_like(number, NOWHERE), (0, 3), value=NOWHERE)
     table = table.scatter(1, torch.where(known, number, frames + 2), here)
     before = torch.where(number > 0, table.gather(1, number), -NOWHERE)
@@ -146,7 +150,7 @@ def nearest(values: Tensor, known: Tensor) -> Tensor:
 
 
 def pick(values: Tensor, places: list[int]) -> Tensor:
-    """`values[..., places]`, without a copy where they follow each other."""
+    """`values[..., places]`, as a view if the places are consecutive."""
     start, count = places[0], len(places)
     if places == list(range(start, start + count)):
         return values[..., start : start + count]
@@ -154,23 +158,23 @@ def pick(values: Tensor, places: list[int]) -> Tensor:
 
 
 def join(blocks: list[Columns]) -> Columns:
-    """One block after the other."""
+    """The blocks concatenated along the columns."""
     return Columns(torch.cat([values for values, _ in blocks], dim=2), torch.cat([known for _, known in blocks], dim=2))
 
 
 def sums_around(values: Tensor, known: Tensor, frames: int) -> Tensor:
-    """For every frame the sum of the known `values [B, T, C]` (`known [B, T]`) among the `frames` (odd) about it."""
+    """Sums of the known `values [B, T, C]` (`known [B, T]`) in a window of `frames` (odd) centred on each frame."""
     there = torch.where(known.unsqueeze(2), values, 0.0).transpose(1, 2)
     return frames * F.avg_pool1d(there, frames, stride=1, padding=frames // 2).transpose(1, 2)
 
 
-SMALLEST_SCALE = 1e-6  # in the layout's own unit; below it a body has no size
-SHORTEST_BONE = 1e-4  # in sizes of the body; below it a bone points nowhere
+SMALLEST_SCALE = 1e-6  # in the layout's unit; a smaller body has no usable size
+SHORTEST_BONE = 1e-4  # relative to the body; a shorter bone has no direction
 
 
 @dataclass
 class Points:
-    """One group of a batch: coordinates `[B, T, P, C]`, 0 where missing, and where they are known."""
+    """One group of a batch: coordinates `[B, T, P, C]`, 0 where missing, and the mask of the known ones."""
 
     group: Group
     values: Tensor
@@ -183,24 +187,24 @@ class Points:
         return cls(group, x[..., own].unflatten(2, shape), known[..., own].unflatten(2, shape))
 
     def places(self, names: tuple[str, ...]) -> list[int]:
-        """Where some coordinates stand among the group's, as far as it has them."""
+        """Indices of those of the named coordinates that the group has."""
         return [self.group.coordinates.index(name) for name in names if name in self.group.coordinates]
 
     def space(self) -> Columns:
-        """Positions `[B, T, P, 3]`, z being 0 where there is none, and where all of a position is known `[B, T, P]`."""
+        """Positions `[B, T, P, 3]`, with z = 0 if there is none, and the mask of the complete ones, `[B, T, P]`."""
         axes = self.places(AXES)
         known = pick(self.known, axes).all(dim=3)
         return Columns(F.pad(pick(self.values, axes), (0, len(AXES) - len(axes))), known)
 
     def mean_of(self, points: tuple[str, ...]) -> Columns:
-        """Mean position of some points `[B, T, 3]`, and the frames in which all of them are known `[B, T]`."""
+        """Mean position of the named points, `[B, T, 3]`, and the frames in which all are known, `[B, T]`."""
         rows = [self.group.index(name) for name in points]
         part = Points(self.group, self.values[:, :, rows], self.known[:, :, rows])
         values, known = part.space()
         return Columns(values.mean(dim=2), known.all(dim=2))
 
     def move(self, anchor: Tensor, scale: Tensor, turn: tuple[Tensor, Tensor] | None) -> None:
-        """Centre the positions on `anchor [B, T, 3]`, divide by `scale` and turn; half a point becomes none."""
+        """Centre the positions on `anchor [B, T, 3]`, divide by `scale` and rotate; drop incomplete points."""
         space, known = self.space()
         space = _turned((space - anchor.unsqueeze(2)) / scale, turn)
         source = torch.cat([space, self.values], dim=3)
@@ -209,7 +213,7 @@ class Points:
         self.known = self.known & known.unsqueeze(3)
 
     def directions(self, bones: tuple[tuple[int, int], ...], axes: tuple[str, ...]) -> Columns:
-        """Where each bone points, vectors of length 1, as columns; unknown where an end is, or where both coincide."""
+        """Unit vectors along the bones, as columns; unknown if an end is missing or both ends coincide."""
         first, second = torch.tensor(bones, device=self.values.device).T
         places = pick(self.values, self.places(axes))
         there = pick(self.known, self.places(axes)).all(dim=3)
@@ -220,19 +224,19 @@ class Points:
         return Columns((way / length.clamp(min=SHORTEST_BONE)).flatten(2), known.flatten(2))
 
     def columns(self, coordinates: tuple[str, ...], kept: int) -> Columns:
-        """Some coordinates of the first `kept` points, as columns."""
+        """The named coordinates of the first `kept` points, as columns."""
         own = self.places(coordinates)
         return Columns(*(pick(part[:, :, :kept], own).flatten(2) for part in (self.values, self.known)))
 
 
 class Selected(NamedTuple):
-    """A group cut down to the points that are used.
+    """A group reduced to the points in use.
 
     Attributes:
-        group: with those points alone.
-        kept: how many of them, from the first, are shown to the network.
-        bones: the limbs of pose and hands that end in a kept point, and of a hand the ways from its anchor to tips and
-            knuckles, as pairs of places among the points.
+        group: the reduced group.
+        kept: number of points, from the first, that the network sees.
+        bones: pairs of indices of points: limbs of the pose and the hands that end in a kept point, and for a hand also
+            the pairs of its anchor with each fingertip and knuckle.
     """
 
     group: Group
@@ -241,10 +245,14 @@ class Selected(NamedTuple):
 
 
 def select(layout: Layout, keep: bool) -> tuple[list[Selected], list[int]]:
-    """What is used of each group, packed without gaps: the points to keep, then those that the body is placed by.
+    """The points in use of each group, packed without gaps: kept points first, then those that only place the body.
+
+    Args:
+        layout: layout of the stored features.
+        keep: whether to use the `keep` lists of the layout; otherwise all points are kept.
 
     Returns:
-        The groups so packed, and the columns of the stored positions that go there.
+        The packed groups, and the source columns among the stored positions.
     """
     selected: list[Selected] = []
     columns: list[int] = []
@@ -261,15 +269,15 @@ def select(layout: Layout, keep: bool) -> tuple[list[Selected], list[int]]:
 
 
 class Origin:
-    """Brings the points of a batch into the body's own coordinates, each clip looked at as a whole.
+    """Transforms the points of a batch into body coordinates, with statistics over the whole clip.
 
-    What is of the clip as a whole has a single frame, `[B, 1, ...]`.
+    Such statistics have a single frame, `[B, 1, ...]`.
     """
 
     def __init__(self, layout: Layout, selected: list["Selected"], turn_frames: int):
         self.groups = [group for group, *_ in selected if group.spatial]
         anchored = [group for group in self.groups if group.anchor]
-        # The body stands where the pose's anchor is. Hands alone have no body: they are placed in the picture.
+        # The origin of the body is the anchor of the pose. Hands alone have no body: they are placed in the picture.
         hands_alone = all(group.kind == "hand" for group in self.groups)
         self.in_picture = hands_alone and bool(anchored)
         self.body = next((group for group in anchored if group.kind == "pose"), anchored[0] if anchored else None)
@@ -279,15 +287,15 @@ class Origin:
         self.measured = len(layout.measured_axes)
 
     def normalise(self, parts: dict[str, "Points"], frames: Tensor, cache: Cache) -> dict[str, Columns]:
-        """Centre, turn and scale `parts` in place.
+        """Centre, scale and rotate `parts` in place.
 
         Args:
-            parts: the points of each group.
-            frames: which frames are no padding, bool `[B, T]`.
-            cache: what came before; only who looks at no clip as a whole uses it.
+            parts: points by the name of their group.
+            frames: mask of the valid frames, bool `[B, T]`.
+            cache: state before the chunk, used only by `StreamingOrigin`.
 
         Returns:
-            For each group with an anchor, where that is against the body `[B, T, 3]`, and whether it is known `[B, T]`.
+            Per group with an anchor, the anchor's position relative to the body, `[B, T, 3]`, and its mask, `[B, T]`.
         """
         middle, spread = self._cloud(parts, cache)
         across = self._across(parts) if self.shoulders else None
@@ -309,29 +317,29 @@ class Origin:
         return places
 
     def _anchor(self, name: str, part: "Points", middle: Tensor, cache: Cache) -> Columns:
-        """A group's anchor in every frame `[B, T, 3]`, another frame's where it is not known, and where it is."""
+        """The anchor of a group in every frame, `[B, T, 3]`, filled where it is missing, and its mask before that."""
         anchor, known = part.mean_of(part.group.anchor)
         held, there = self._held(name, anchor, known, cache)
         return Columns(torch.where(there.unsqueeze(2), held, middle), known)
 
     def _held(self, name: str, values: Tensor, known: Tensor, cache: Cache) -> Columns:
-        """`values [B, T, C]`, where they are not `known [B, T]` those of a frame that has them; and if there is one."""
+        """`values [B, T, C]` with unknown frames filled from known ones, and whether there was one to fill from."""
         return Columns(nearest(values, known), known.any(dim=1, keepdim=True))
 
     def _across(self, parts: dict[str, "Points"]) -> Columns:
-        """The way from the first shoulder to the second `[B, T, 3]`, and where it is known `[B, T]`."""
+        """The vector from the first shoulder to the second, `[B, T, 3]`, and its mask, `[B, T]`."""
         (first, there), (second, also) = (parts[group.name].mean_of((point,)) for group, point in self.shoulders)
         return Columns(second - first, there & also)
 
     def _scale(self, across: Columns | None, spread: Tensor, cache: Cache) -> Tensor:
-        """What a body measures, `[B, 1, 1, 1]`: the mean distance of its shoulders, else the spread of its points."""
+        """Size of the body, `[B, 1, 1, 1]`: its mean shoulder width, else the spread of its points."""
         if across is not None:
             width = self._width(across, cache)
             spread = torch.where(width > SMALLEST_SCALE, width, spread)
         return torch.where(spread > SMALLEST_SCALE, spread, 1.0)[..., None, None]
 
     def _size(self, part: "Points", scale: Tensor, cache: Cache) -> Tensor:
-        """What a hand is measured by, `[B, 1, 1, 1]`: the mean length of its palm; all else by the body's `scale`."""
+        """Size of a group, `[B, 1, 1, 1]`: for a hand, the mean length of its palm; otherwise that of the body."""
         palm = self.palms.get(part.group.name)
         if palm is None:
             return scale
@@ -341,12 +349,12 @@ class Origin:
         return torch.where(length > SMALLEST_SCALE, length, scale)
 
     def _width(self, across: Columns, cache: Cache, name: str = "width") -> Tensor:
-        """Mean distance of the shoulders `[B, 1]`; 0 where they are never seen."""
+        """Mean length of a vector over the clip, `[B, 1]`, such as the shoulder width; 0 if it is never known."""
         width = torch.where(across.known, across.values[..., : self.measured].norm(dim=2), 0.0)
         return width.sum(dim=1, keepdim=True) / across.known.sum(dim=1, keepdim=True).clamp(min=1)
 
     def _turn(self, across: Columns, cache: Cache) -> tuple[Tensor, Tensor]:
-        """Cosine and sine of the angle from the x axis to the shoulders around each frame, each `[B, T, 1]`."""
+        """Cosine and sine of the angle between the x axis and the smoothed shoulder line, each `[B, T, 1]`."""
         x, _, z = self._held("turn", self._around(across, cache), across.known, cache).values.split(1, dim=2)
         length = (x * x + z * z).sqrt()
         level = length > SMALLEST_SCALE
@@ -354,11 +362,11 @@ class Origin:
         return torch.where(level, x / length, 1.0), torch.where(level, z / length, 0.0)
 
     def _around(self, across: Columns, cache: Cache) -> Tensor:
-        """For every frame the sum of the ways between the shoulders about it, `[B, T, 3]`."""
+        """The sum of the shoulder vectors in the window around each frame, `[B, T, 3]`."""
         return sums_around(across.values, across.known, self.turn_frames)
 
     def _cloud(self, parts: dict[str, "Points"], cache: Cache) -> tuple[Tensor, Tensor]:
-        """Mean of all points of a clip, `[B, 1, 3]`, and their root mean square distance from it, `[B, 1]`."""
+        """Mean position of all points of a clip, `[B, 1, 3]`, and their RMS distance from it, `[B, 1]`."""
         spaces = [parts[group.name].space() for group in self.groups]
         points = torch.cat([values.flatten(1, 2) for values, _ in spaces], dim=1)
         known = torch.cat([there.flatten(1, 2) for _, there in spaces], dim=1).unsqueeze(2)
@@ -369,7 +377,7 @@ class Origin:
 
 
 def _bones(layout: Layout, group: Group, kept: int) -> tuple[tuple[int, int], ...]:
-    """See `Selected`. The trunk says who signs, not what, and goes with its points where a layout selects."""
+    """The bones of `Selected`. The trunk, which identifies the signer and not the sign, drops out with its points."""
     if group.kind not in ("pose", "hand"):
         return ()
     here = {f"{group.name}.{point}": place for place, point in enumerate(group.points)}
@@ -380,7 +388,7 @@ def _bones(layout: Layout, group: Group, kept: int) -> tuple[tuple[int, int], ..
 
 
 def _rays(group: Group, bones: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """From a hand's anchor to its tips, where one limb ends, and to its knuckles, where three meet."""
+    """The pairs of a hand's anchor with its fingertips, where one limb ends, and its knuckles, where three meet."""
     if group.kind != "hand" or len(group.anchor) != 1:
         return []
     wrist, meeting = group.index(group.anchor[0]), Counter(point for bone in bones for point in bone)
@@ -389,7 +397,7 @@ def _rays(group: Group, bones: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _palm(layout: Layout, group: Group) -> tuple[str, ...]:
-    """The points of a hand that a limb joins to its anchor: how far they are from it hardly depends on the fingers."""
+    """The points joined to a hand's anchor by a limb, whose distance from it hardly depends on the fingers."""
     if group.kind != "hand" or len(group.anchor) != 1:
         return ()
     names, wrist = layout.point_names, f"{group.name}.{group.anchor[0]}"
@@ -399,7 +407,7 @@ def _palm(layout: Layout, group: Group) -> tuple[str, ...]:
 
 
 def _turned(space: Tensor, turn: tuple[Tensor, Tensor] | None) -> Tensor:
-    """`[B, T, P, 3]` turned about the y axis by minus the angle whose cosine and sine are given."""
+    """Positions `[B, T, P, 3]` rotated about the y axis by minus the angle whose cosine and sine are given."""
     if turn is None:
         return space
     cos, sin = turn
@@ -407,15 +415,15 @@ def _turned(space: Tensor, turn: tuple[Tensor, Tensor] | None) -> Tensor:
     return torch.stack([x * cos + z * sin, y, z * cos - x * sin], dim=3)
 
 
-MEMORY = 250  # frames over which size and middle are taken; a signer may come nearer, and another one take the place
-LARGEST = 1e6  # no body measures as much in any unit, and what does would never leave the running sums
+MEMORY = 250  # frames for size and centre: the signer may come nearer, or give way to another one
+LARGEST = 1e6  # beyond any body in any unit; larger values would never leave the running sums
 
 
 class StreamingOrigin(Origin):
-    """`Origin` for a clip of which the rest is yet to come.
+    """The causal `Origin`, for a running clip.
 
-    Size, middle and spread are means over the last `MEMORY` frames, the turn goes by the frames up to each, and an
-    anchor that is missing stands where it was seen last.
+    Size, centre and spread are means over the last `MEMORY` frames, the rotation uses past frames only, and a missing
+    anchor stays at its last known position.
     """
 
     def _cloud(self, parts: dict[str, Points], cache: Cache) -> tuple[Tensor, Tensor]:
@@ -448,32 +456,32 @@ class StreamingOrigin(Origin):
         return Columns(*cache.latest(name, values, known))
 
 
-LIMIT = 10.0  # standardised values beyond so many deviations say no more
-RAW_LIMIT = 1e4  # keeps unstandardised values finite in what follows
-CONSTANT = 1e-5  # a deviation below this share of the mean is rounding, not variation
+LIMIT = 10.0  # standardised values are clipped to so many standard deviations
+RAW_LIMIT = 1e4  # clips values that are not standardised
+CONSTANT = 1e-5  # a standard deviation below this share of the mean is rounding, not variation
 SMALLEST_DEVIATION = 1e-12
 
 
 @dataclass(frozen=True)
 class FrontendOptions:
-    """What of the stored features a network gets to see, and in which form.
+    """The stored features that a network sees, and their form.
 
     Attributes:
-        body: centre, scale and (where the layout says so) turn the body; see the module.
-        keep: use the points in the layout's `keep` lists alone.
-        hands: add, for each hand, where its anchor (the wrist) is against the body; needs `body`.
-        bones: add the directions (vectors of length 1) of the layout's limbs in pose and hands, which do not depend on
-            how long anybody's arms are; needs `body`.
-        turn_frames: the body is turned by the mean direction of its shoulders over so many frames; odd. A single
-            frame's is as noisy as the depth of a shoulder.
-        causal: let nothing of a frame depend on later ones, as a running stream wants it; see the module.
-        centre: take its mean over the clip off each column of the groups of kind `features` (with `causal`, over the
-            frames so far): what a sensor's or a session's calibration adds goes, as in speech (Atal 1974). What a sign
-            holds throughout a clip goes as well.
-        derivatives: differences over time of the positions, 0 to 3 of them. Stored ones are used as they are where
-            the positions are, that is without `body` and `keep`.
-        presence: add, for each group, the share of it that is not missing.
-        standardise: subtract the mean and divide by the deviation of the training data.
+        body: centre, scale and (if the layout has `turn`) rotate the body; see the module.
+        keep: use only the points in the `keep` lists of the layout.
+        hands: add the position of each hand's anchor (the wrist) relative to the body; needs `body`.
+        bones: add unit vectors along the limbs of pose and hands, which do not depend on the length of anybody's arms;
+            needs `body`.
+        turn_frames: window in frames, odd, over which the direction of the shoulders is averaged for the rotation. In a
+            single frame it is as noisy as the depth of a shoulder.
+        causal: make each frame independent of later ones, as a running stream requires; see the module.
+        centre: subtract from each column of the groups of kind `features` its mean over the clip (with `causal`, over
+            the frames so far). This removes offsets of a sensor or a session, like cepstral mean subtraction in speech
+            (Atal 1974), but also whatever is constant throughout a clip.
+        derivatives: orders of differences over time of the positions, 0 to 3. Stored ones are used if the positions
+            are used as stored, that is without `body` and `keep`.
+        presence: add the share of each group that is not missing.
+        standardise: subtract the mean and divide by the standard deviation of the training data.
     """
 
     body: bool = True
@@ -495,18 +503,17 @@ class FrontendOptions:
 
 
 class Frontend(nn.Module):
-    """Features `[B, T, D]` -> what a network reads, `[B, T, F]`.
+    """Stored features `[B, T, D]` -> network input `[B, T, F]`.
 
-    The columns come in blocks, named in `groups` with their widths: one block a kind of group in the layout's order
-    (`pose`, `hand`: all hands, `face`, `features`), then `temporal` (all first differences, then all second, ...) and
-    `presence`, as far as there are any.
+    The columns form blocks: one per kind of group in the order of the layout (`pose`, `hand` with all hands, `face`,
+    `features`), then `temporal` (all first differences, then all second, ...) and `presence`, as far as they exist.
 
     Attributes:
-        layout: of the stored features.
+        layout: layout of the stored features.
         options: see `FrontendOptions`.
-        groups: names and widths of the blocks of columns, in their order.
+        groups: widths of the blocks by name, in order.
         width: F, the sum of these widths.
-        mean, std: of the training data, float32 `[F]`; 0 and 1 until `set_statistics`.
+        mean, std: statistics of the training data, float32 `[F]`; 0 and 1 until `set_statistics`.
     """
 
     columns: Tensor | None
@@ -532,9 +539,12 @@ class Frontend(nn.Module):
         self.register_buffer("std", torch.ones(self.width))
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
-        """Standardise with these, each `[F]`, from now on.
+        """Set the mean and the standard deviation for standardisation, each `[F]`.
 
-        Columns that do not vary are only centred, those of presence stay as they are.
+        Constant columns are only centred, and presence is not standardised.
+
+        Raises:
+            ValueError: a value is not finite.
         """
         mean, std = (torch.as_tensor(value).double().cpu().reshape(self.width).clone() for value in (mean, std))
         if not (mean.isfinite().all() and std.isfinite().all()):
@@ -547,12 +557,12 @@ class Frontend(nn.Module):
 
     @property
     def runs(self) -> bool:
-        """Whether `step` can be used: nothing of a frame depends on later ones, nor on derivatives from elsewhere."""
+        """Whether `step` is available: no frame depends on later ones or on stored derivatives."""
         whole = self.origin is not None or self.options.centre
         return (self.options.causal or not whole) and not self.stored
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Float32 `[B, T, F]`, 0 where nothing is known and in the padding.
+        """The network input, float32 `[B, T, F]`, 0 where nothing is known and in the padding.
 
         Args:
             x: float32 `[B, T, D]`, NaN where a point is missing.
@@ -561,14 +571,14 @@ class Frontend(nn.Module):
         return self._standardised(*self._columns(x, lengths, Cache()))
 
     def step(self, frames: Tensor, cache: Cache) -> Tensor:
-        """The next frames of a clip as `forward` would make them of the whole, float32 `[T, F]`.
+        """The network input for the next chunk, float32 `[T, F]`, equal to what `forward` gives for the whole clip.
 
         Args:
             frames: float32 `[T, D]`, NaN where a point is missing; T is 1 or more.
-            cache: a fresh one at the beginning of a clip; it is brought up to date.
+            cache: state before the chunk, new at the beginning of a clip; updated.
 
         Raises:
-            ValueError: the frontend looks at whole clips.
+            ValueError: the frontend needs whole clips.
         """
         if not self.runs:
             raise ValueError("this frontend needs whole clips; only a causal one takes a clip in parts")
@@ -583,10 +593,10 @@ class Frontend(nn.Module):
         return torch.where(known, torch.nan_to_num(values).clamp(-limit, limit), 0.0)
 
     def raw(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """What would be standardised.
+        """The features before standardisation.
 
         Returns:
-            The features `[B, T, F]`, NaN where nothing is known and in the padding; and where something is known,
+            The features `[B, T, F]`, NaN where nothing is known and in the padding, and the mask of the known values,
             bool `[B, T, F]`.
         """
         values, known = self._columns(x, lengths, Cache())
@@ -594,13 +604,13 @@ class Frontend(nn.Module):
         return torch.where(known, values, torch.nan), known
 
     def _place_axes(self, group: Group) -> list[int]:
-        """Axes in which a hand is placed against the body: MediaPipe counts a hand's depth from its own wrist."""
+        """Axes for a hand's position relative to the body; MediaPipe's depth of a hand is relative to its own wrist."""
         if self.origin is None or not self.options.hands or group.kind != "hand" or not group.anchor:
             return []
         return [AXES.index(axis) for axis in group.axes if axis in self.layout.measured_axes]
 
     def _mean(self, part: Points, cache: Cache) -> Tensor:
-        """Mean of the known values of each column over the clip, `[B, 1, P, C]`; with `causal` up to each frame."""
+        """Mean of the known values of each column over the clip, `[B, 1, P, C]`, or with `causal` up to each frame."""
         if self.options.causal:
             sums, counts = (
                 cache.totals(f"{name} of {part.group.name}", value)
@@ -614,11 +624,11 @@ class Frontend(nn.Module):
         return self.origin is not None and self.options.bones
 
     def _bone_axes(self, group: Group) -> tuple[str, ...]:
-        """Axes in which a bone points: a hand's depth is of its own measure, a pose's may be a guess."""
+        """Axes of a bone's direction: all for a hand; for a pose only the measured ones, as depth may be a guess."""
         return group.axes if group.kind == "hand" else tuple(a for a in group.axes if a in self.layout.measured_axes)
 
     def _widths(self) -> dict[str, int]:
-        """Widths of the blocks of columns that `_columns` makes."""
+        """Widths of the blocks of columns from `_columns`."""
         widths, positions = dict.fromkeys(self.kinds, 0), 0
         for group, kept, bones in self.selected:
             moving = kept * len(group.axes) + len(self._place_axes(group))
@@ -633,7 +643,7 @@ class Frontend(nn.Module):
         return widths
 
     def _columns(self, x: Tensor, lengths: Tensor, cache: Cache) -> "Columns":
-        """All columns before standardising, `[B, T, F]`."""
+        """All columns before standardisation, `[B, T, F]`."""
         frames = mask(lengths, x.shape[1])
         x = x[..., : self.layout.positions + self.stored]
         if self.columns is not None:

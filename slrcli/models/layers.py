@@ -1,9 +1,9 @@
-"""Layers that several architectures share: convolutions by frames, blocks that never see padding, the last layer.
+"""Layers shared by architectures: convolutions over time, padding-aware blocks, recurrent layers, the classifier.
 
-A batch holds clips of differing length, filled up with zeros at the end. What a clip gives must not depend on what it
-is batched with, so everything here that looks across frames takes the clips' lengths, or the mask made of them, into
-account. Sequences are `[B, C, T]` with a mask `[B, 1, T]` in the convolutional blocks, `[B, T, C]` with lengths
-`[B]` in the recurrent ones.
+A batch consists of clips of different lengths, padded with zeros at the end. The output for a clip must not depend on
+the rest of its batch, so every layer that mixes frames takes the lengths of the clips, or a mask, into account.
+Sequences are `[B, T, C]`, with lengths `[B]` or a mask `[B, T]`; the masked layers for channels first take `[B, C, T]`
+with a mask `[B, 1, T]`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,17 +19,17 @@ from slrcli.glosses.vocabulary import BLANK
 from slrcli.parallel.distributed import summed
 
 BYTE = 256
-Frames = TypeVar("Frames", int, Tensor)  # how many: of one clip, or int64 `[B]` of a batch
+Frames = TypeVar("Frames", int, Tensor)  # number of frames: of one clip, or int64 `[B]` of a batch
 Part = TypeVar("Part", bound=nn.Module)
 
 
 def apply_mask(x: Tensor, valid: Tensor) -> Tensor:
-    """x `[B, T, C]`, finite, with zeros where `valid`, bool `[B, T]`, is false (a product is faster than a fill)."""
+    """x `[B, T, C]`, finite, with zeros where `valid`, bool `[B, T]`, is false (faster as a product than as a fill)."""
     return x * valid.unsqueeze(2).to(x.dtype)
 
 
 class FrameConv1d(nn.Conv1d):
-    """A convolution over time of `[B, T, C]`; parameters as in `nn.Conv1d`, zeros as its padding."""
+    """A convolution over time of `[B, T, C]` with zero padding; parameters as in `nn.Conv1d`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x `[B, T, inputs]` -> `[B, steps, outputs]`."""
@@ -38,12 +38,12 @@ class FrameConv1d(nn.Conv1d):
 
 
 def halve(x: Tensor) -> Tensor:
-    """The larger of each pair of frames, the odd last one alone: `[B, T, C]` -> `[B, ceil(T / 2), C]`."""
+    """Max pooling by 2, in which an odd last frame stays: `[B, T, C]` -> `[B, ceil(T / 2), C]`."""
     return _over_row(F.max_pool2d, x, (1, 2), ceil_mode=True)
 
 
 def _over_row(function: Callable[..., Tensor], x: Tensor, *args, **kwargs) -> Tensor:
-    """`function` of x `[B, T, C]` seen as pictures of one row whose channels lie last in memory.
+    """`function` of x `[B, T, C]` as images of a single row, with channels last in memory.
 
     Torch convolves these faster than sequences `[B, C, T]`, and pools them ten times faster.
     """
@@ -51,10 +51,10 @@ def _over_row(function: Callable[..., Tensor], x: Tensor, *args, **kwargs) -> Te
 
 
 class Dropout(nn.Dropout):
-    """Zeroes a share of the values and scales the others. On a processor one random byte decides about each value.
+    """Dropout that draws one random byte per value on the CPU.
 
-    The share is then rounded to 1/256, and the scale is that of the rounded share. Torch's own draws a number of
-    double precision for each value, which took a tenth of a training step.
+    The dropout probability is rounded to 1/256 there, and the scale matches the rounded one. Torch's own dropout draws
+    a double per value, which took a tenth of a training step.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,24 +68,27 @@ class Dropout(nn.Dropout):
 
 
 def mask(lengths: Tensor, frames: int) -> Tensor:
-    """True where a clip has a frame, bool `[B, frames]`, from its length, int64 `[B]`."""
+    """The mask of the valid frames, bool `[B, frames]`, from the lengths, int64 `[B]`."""
     return torch.arange(frames, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def channel_mask(lengths: Tensor, frames: int) -> Tensor:
-    """The mask that the blocks over channels take, bool `[B, 1, frames]`."""
+    """The mask of the valid frames for layers with channels first, bool `[B, 1, frames]`."""
     return mask(lengths, frames).unsqueeze(1)
 
 
 def halved(lengths: Frames) -> Frames:
-    """Frames left after a step of stride 2: half, rounded up, so that one frame stays one."""
+    """Frames after a layer of stride 2: half, rounded up."""
     return (lengths + 1) // 2
 
 
 class MaskedConv1d(nn.Conv1d):
-    """A convolution over time that reads zeros where a clip has ended.
+    """A convolution over time with channels first, which treats the frames after the end of a clip as zeros.
 
-    The kernel must be odd; the padding is chosen so that T frames become ceil(T / stride).
+    The padding is chosen so that T frames become ceil(T / stride).
+
+    Raises:
+        ValueError: the kernel is even.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = True):
@@ -99,13 +102,13 @@ class MaskedConv1d(nn.Conv1d):
 
 
 class MaskedBatchNorm1d(nn.BatchNorm1d):
-    """Batch normalisation whose statistics are those of the valid frames alone; parameters as in torch's own.
+    """Batch normalisation with statistics of the valid frames only; parameters as in torch's own.
 
-    A single valid frame is allowed: it has no spread and becomes the bias. Processes that train together share the
-    statistics of the whole batch.
+    A single valid frame has zero variance and becomes the bias. Processes that train together share the statistics of
+    the whole batch.
 
     Attributes:
-        follow: whether the running statistics move with the batches seen in training.
+        follow: whether training batches update the running statistics.
     """
 
     running_mean: Tensor
@@ -115,7 +118,7 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
     follow = True
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:  # type: ignore[override]  # torch's knows no padding
-        """x `[B, C, T]`, valid bool `[B, 1, T]` -> `[B, C, T]`; what stands in the padding has no meaning."""
+        """x `[B, C, T]`, valid bool `[B, 1, T]` -> `[B, C, T]`, undefined in the padding."""
         if not self.training:
             return super().forward(x)
         mean, variance = self._statistics(x, valid)
@@ -123,7 +126,7 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         return x * factor.unsqueeze(1) + (self.bias - mean * factor).unsqueeze(1)
 
     def _statistics(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance `[C]` of the valid frames, as precise as the running ones, which follow them."""
+        """Mean and variance `[C]` of the valid frames, in the precision of the running ones, which they update."""
         x = x.to(self.running_mean.dtype)
         weight, count = valid.to(x.dtype), summed(valid.sum())
         mean = summed((x * weight).sum((0, 2))) / count
@@ -141,7 +144,7 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
 
 @contextmanager
 def statistics_held(module: nn.Module) -> Iterator[None]:
-    """Within it, the running statistics of the batch normalisations inside `module` stay as they are."""
+    """A context in which the running statistics of the batch normalisations in `module` are not updated."""
     norms = [part for part in module.modules() if isinstance(part, MaskedBatchNorm1d)]
     for norm in norms:
         norm.follow = False
@@ -176,7 +179,7 @@ def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
 
 
 def reverse(x: Tensor, lengths: Tensor) -> Tensor:
-    """Each clip backwards within its own length, its padding left where it is: x `[B, T, C]`, lengths `[B]`."""
+    """Each clip reversed within its length, with the padding left in place: x `[B, T, C]`, lengths `[B]`."""
     frame = torch.arange(x.shape[1], device=x.device).unsqueeze(0)
     mirrored = lengths.unsqueeze(1) - 1 - frame
     source = torch.where(mirrored >= 0, mirrored, frame)
@@ -184,15 +187,15 @@ def reverse(x: Tensor, lengths: Tensor) -> Tensor:
 
 
 class BiLSTM(nn.Module):
-    """Layers of LSTMs in both directions, started from zero at the first and at the last valid frame of each clip.
+    """Bidirectional LSTM layers that start from zero at the first and at the last valid frame of each clip.
 
-    Sequences are reversed by length rather than packed, which is several times faster on a processor.
+    Sequences are reversed by length instead of packed, which is several times faster on the CPU.
 
     Args:
-        inputs: channels that come in.
-        hidden: channels of each direction; 2 * hidden come out.
-        layers: how many are stacked.
-        dropout: share of channels zeroed between two layers.
+        inputs: input channels.
+        hidden: channels per direction; the output has 2 * hidden.
+        layers: number of layers.
+        dropout: dropout probability between layers.
     """
 
     def __init__(self, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0):
@@ -203,7 +206,7 @@ class BiLSTM(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x `[B, T, inputs]`, lengths `[B]` -> `[B, T, 2 * hidden]`; what stands in the padding has no meaning."""
+        """x `[B, T, inputs]`, lengths `[B]` -> `[B, T, 2 * hidden]`, undefined in the padding."""
         for layer, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
             if layer:
                 x = self.dropout(x)
@@ -212,13 +215,13 @@ class BiLSTM(nn.Module):
 
 
 class NormalisedClassifier(nn.Module):
-    """Scores by the length of a feature along each class's direction: weights of unit length, one learnt factor.
+    """A linear classifier with weight vectors of unit length, one learnt scale, and a bias per class.
 
     Args:
         inputs: channels of a feature.
-        classes: the blank included.
-        scale: initial factor.
-        blank_bias: initial score of the blank against the glosses'.
+        classes: number of classes, including the blank.
+        scale: initial scale.
+        blank_bias: initial bias of the blank; that of the glosses is 0.
     """
 
     def __init__(self, inputs: int, classes: int, scale: float, blank_bias: float):
@@ -237,18 +240,18 @@ class NormalisedClassifier(nn.Module):
 
 
 def require_centred(kernel: int, unit: str = "frames") -> None:
-    """UsageError for a convolution that has no middle, and so would move time.
+    """UsageError for an even kernel, which has no centre and would shift time.
 
     Args:
-        kernel: how many it sees.
-        unit: of what.
+        kernel: size of the kernel.
+        unit: unit of the kernel for the message, in the plural.
     """
     if kernel < 1 or kernel % 2 == 0:
         raise UsageError(f"A convolution cannot be centred on {kernel} {unit}.", "kernel", "Make it odd.")
 
 
 class ConvBlock(nn.Module):
-    """Convolution, normalisation, ReLU and dropout, and perhaps the larger of each pair of frames."""
+    """Convolution, batch normalisation, ReLU and dropout, then max pooling by 2 if `pool`."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, dropout: float, dilation: int = 1, pool: bool = False):
         super().__init__()
@@ -265,12 +268,12 @@ class ConvBlock(nn.Module):
         return halve(x) if self.pool else x  # nothing is below the zeros of the padding
 
     def output_length(self, frames: Frames) -> Frames:
-        """T' of T frames: all, or half of them, rounded up."""
+        """Output frames T' of T frames: T, or half of it rounded up with pooling."""
         return halved(frames) if self.pool else frames
 
 
 class Parts(nn.ModuleList, Generic[Part]):
-    """A `ModuleList` of modules of one class, which have that type when they are taken out."""
+    """A `ModuleList` of modules of one class that keeps their type for type checkers."""
 
     def __init__(self, parts: Iterable[Part]):
         super().__init__(parts)
@@ -280,12 +283,12 @@ class Parts(nn.ModuleList, Generic[Part]):
 
     @property
     def first(self) -> Part:
-        """The one that all begins with."""
+        """The first module."""
         return next(iter(self))
 
 
 class ConvBlocks(Parts[ConvBlock]):
-    """Blocks one after the other, each of which sees the clips' ends."""
+    """A sequence of blocks, each of which masks the padding."""
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x `[B, T, inputs]`, lengths int64 `[B]` -> `[B, T', outputs]`, zero in the padding."""
@@ -296,7 +299,7 @@ class ConvBlocks(Parts[ConvBlock]):
         return x
 
     def output_length(self, frames: Frames) -> Frames:
-        """T' of T frames, halved and rounded up once for each block that pools."""
+        """Output frames T' of T frames, halved and rounded up per pooling block."""
         for block in self:
             frames = block.output_length(frames)
         return frames

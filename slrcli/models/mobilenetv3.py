@@ -1,10 +1,10 @@
-"""`mobilenetv3`: an encoder for each group of points, MobileNetV3's blocks over time, one bidirectional LSTM.
+"""`mobilenetv3`: an encoder per group of points, MobileNetV3 blocks over time, one bidirectional LSTM.
 
-The groups' features are joined (384 channels), squeezed through a stem of 16 channels and six inverted residual
-blocks (Howard et al. 2019, in one dimension) at a quarter of the frame rate, brought back to the full one by a
-transposed convolution, and read by the LSTM: T frames go in, T come out. Convolutions have no biases where batch
-normalisation follows, but for the two after the blocks; a block that does not widen its input has no expanding
-convolution. So counted, 101 classes make 14,180,464 parameters on `mediapipe-6516`.
+The encoded groups are concatenated (384 channels) and pass through a stem of 16 channels and six inverted residual
+blocks (Howard et al. 2019, in one dimension) at a quarter of the frame rate. A transposed convolution restores the full
+frame rate for the LSTM, so that T frames give T output frames. Convolutions followed by batch normalisation have no
+bias, except the two after the blocks; a block that does not widen its input has no expanding convolution. With 101
+classes, the network has 14,180,464 parameters on `mediapipe-6516`.
 """
 
 from collections.abc import Callable
@@ -31,16 +31,16 @@ from slrcli.models.layers import (
     halved,
 )
 
-ENCODED = {"pose": 64, "hand": 128, "face": 64, "temporal": 128, "features": 256}  # channels of each block of columns
+ENCODED = {"pose": 64, "hand": 128, "face": 64, "temporal": 128, "features": 256}  # channels per block of columns
 ENCODED_OTHERWISE = 64
-STEM, UPSAMPLED, HIDDEN = 16, 128, 128  # channels; HIDDEN those of each direction of the LSTM
+STEM, UPSAMPLED, HIDDEN = 16, 128, 128  # channels; HIDDEN per direction of the LSTM
 EVERYTHING = FrontendOptions(body=False, keep=False, hands=False, derivatives=3, presence=False)
 INITS = ("local", "forerunner")
-CLASS_LENGTH = 8.0  # of a class's weights under the `local` initialisation
+CLASS_LENGTH = 8.0  # norm of a class's weight vector under the `local` initialisation
 
 
 class BlockShape(NamedTuple):
-    """An inverted residual block: channels inside, channels out, frames seen, step, whether gated, activation."""
+    """An inverted residual block: inner and output channels, kernel, stride, squeeze-and-excitation, activation."""
 
     expansion: int
     outputs: int
@@ -62,14 +62,14 @@ BLOCKS = (
 
 @dataclass(frozen=True)
 class MobileNetV3Options:
-    """What may be chosen about `mobilenetv3`; all but `init` changes its parameters.
+    """The options of `mobilenetv3`; all but `init` change the parameters of the network.
 
     Attributes:
-        width: factor on all channels but the classes, rounded to multiples of 8.
-        lstm_layers: bidirectional LSTM layers.
-        cross_modal_attention: let the groups of a frame look at each other before they are joined.
-        init: how the weights are drawn, `local` or `forerunner`; see `initialise`.
-        frontend: how stored features become the network's input: all points, and three derivatives beside them.
+        width: factor on the channels of all layers except the classes, rounded to multiples of 8.
+        lstm_layers: number of bidirectional LSTM layers.
+        cross_modal_attention: attention between the groups of a frame before they are concatenated.
+        init: initialisation of the weights, `local` or `forerunner`; see `initialise`.
+        frontend: options of the frontend; by default, all points with three derivatives.
     """
 
     width: float = 1.0
@@ -87,15 +87,15 @@ class MobileNetV3Options:
             raise UsageError(f"There is no initialisation '{self.init}'.", "init", nearest(self.init, INITS))
 
     def channels(self, count: int) -> int:
-        """`count` channels at this width."""
+        """The number of channels at this width, for `count` at a width of 1."""
         return max(8, 8 * round(count * self.width / 8))
 
 
 class MobileNetV3(SignModel):
-    """See the module; T frames stay T."""
+    """See the module; T frames give T output frames."""
 
     recurrence: BiLSTM
-    late = 2  # what four frames become is centred on the first of them, and stands for all four
+    late = 2  # a step is centred on the first of the four frames that it stands for
 
     def __init__(self, frontend: Frontend, vocab_size: int, dropout: float, options: MobileNetV3Options):
         super().__init__(frontend, vocab_size)
@@ -121,11 +121,11 @@ class MobileNetV3(SignModel):
         return Output(log_softmax(self.classifier(context)), lengths)
 
     def _encode(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x `[B, T, D]` -> the groups' features, joined, `[B, joined, T]`."""
+        """x `[B, T, D]` -> the encoded groups, concatenated, `[B, joined, T]`."""
         return self.encoders(self.frontend(x, lengths)).transpose(1, 2)
 
     def _convolve(self, joined: Tensor, lengths: Tensor) -> Tensor:
-        """`[B, joined, T]` -> `[B, T, upsampled]`, through a quarter of the frames and back."""
+        """`[B, joined, T]` -> `[B, T, upsampled]`, by way of a quarter of the frame rate."""
         frames = joined.shape[2]
         valid = channel_mask(lengths, frames)
         narrow, _ = self.trunk(joined, lengths)
@@ -137,7 +137,7 @@ class MobileNetV3(SignModel):
 
 
 class GroupEncoders(nn.Module):
-    """A small network for each block of the frontend's columns, frame by frame; what they make is joined."""
+    """A small frame-wise network per block of the frontend's columns; their outputs are concatenated."""
 
     def __init__(self, frontend: Frontend, dropout: float, options: MobileNetV3Options):
         super().__init__()
@@ -162,7 +162,7 @@ class GroupEncoders(nn.Module):
 
 
 def encoder(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
-    """Two linear layers, each normalised, `inputs` to `outputs` by way of their mean."""
+    """Two linear layers with layer normalisation; the inner width is the mean of `inputs` and `outputs`."""
     middle = (inputs + outputs) // 2
     return nn.Sequential(
         nn.Linear(inputs, middle),
@@ -175,7 +175,7 @@ def encoder(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
 
 
 class CrossModalAttention(nn.Module):
-    """Groups of one frame attend to each other; what each learns is added to it."""
+    """Self-attention between the groups of a frame, with a residual connection."""
 
     def __init__(self, widths: list[int], channels: int, heads: int = 4):
         super().__init__()
@@ -184,7 +184,7 @@ class CrossModalAttention(nn.Module):
         self.leave = nn.ModuleList(nn.Linear(channels, width) for width in widths)
 
     def forward(self, groups: list[Tensor]) -> list[Tensor]:
-        """As many `[B, T, width]` as go in come out."""
+        """The groups, each `[B, T, width]`, in the shapes in which they come in."""
         tokens = torch.stack([enter(x) for enter, x in zip(self.enter, groups, strict=True)], dim=2)
         batch, frames, count, channels = tokens.shape
         tokens = tokens.reshape(batch * frames, count, channels)
@@ -193,7 +193,7 @@ class CrossModalAttention(nn.Module):
 
 
 class Trunk(nn.Module):
-    """The stem and the inverted residual blocks, each step of stride 2 halving the frames."""
+    """The stem and the inverted residual blocks; each layer of stride 2 halves the frame rate."""
 
     def __init__(self, inputs: int, shapes: tuple[BlockShape, ...], options: MobileNetV3Options):
         super().__init__()
@@ -208,7 +208,7 @@ class Trunk(nn.Module):
         self.width = channels
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """x `[B, inputs, T]`, lengths `[B]` -> `[B, width, T']` and the lengths among the T'."""
+        """x `[B, inputs, T]`, lengths `[B]` -> `[B, width, T']` and the output lengths `[B]`."""
         x = self.stem(x, channel_mask(lengths, x.shape[2]))
         lengths = halved(lengths)
         x = F.hardswish(self.stem_norm(x, channel_mask(lengths, x.shape[2])))
@@ -219,7 +219,7 @@ class Trunk(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Widen, look along time channel by channel, gate, narrow; added to its input where the shapes agree."""
+    """Expansion, depthwise convolution over time, gate, projection; residual if the shapes agree."""
 
     def __init__(self, inputs: int, shape: BlockShape):
         super().__init__()
@@ -248,13 +248,13 @@ class InvertedResidual(nn.Module):
 
 
 def initialise(model: SignModel, recurrence: BiLSTM, classifier: nn.Linear, init: str) -> None:
-    """Draws the weights of a model that ends in `recurrence` and `classifier`.
+    """Initialise the weights of a model that ends in `recurrence` and `classifier`.
 
-    `forerunner`: weights of linear layers with deviation 0.01. At full frame rate nearly every frame is blank; with a
-    classifier that weak the network finds "all blank" within an epoch and stays there for dozens.
-    `local`: torch's own, but for an LSTM that begins by looking at single moments and a classifier that is heard.
+    `forerunner`: weights of linear layers with a standard deviation of 0.01. At the full frame rate nearly every frame
+    is blank; with so weak a classifier, the network emits only blanks within an epoch and for dozens of epochs after.
+    `local`: torch's defaults, except for an LSTM that starts with little memory and a classifier with large weights.
     """
-    if classifier.weight.is_meta:  # what a checkpoint fills; to run through it would load half of torch's compiler
+    if classifier.weight.is_meta:  # filled from a checkpoint later; initialising would load half of torch's compiler
         return
     if init == "forerunner":
         _draw_as_forerunner(model)
@@ -275,9 +275,9 @@ def _draw_as_forerunner(model: nn.Module) -> None:
 
 @torch.no_grad()
 def _draw_local(recurrence: BiLSTM, classifier: nn.Linear) -> None:
-    """Input and output gates open, forget gates nearly closed, little recurrence; long weights for the classes.
+    """Open input and output gates, nearly closed forget gates, little recurrence; large weights for the classes.
 
-    Scores then differ between frames from the first step on, which is what breaks the phase of blanks alone.
+    The scores then differ between frames from the first step on, which ends the phase of blanks alone.
     """
     for lstm in (*recurrence.ahead, *recurrence.back):
         lstm.weight_ih_l0.mul_(2.0)

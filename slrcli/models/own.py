@@ -1,8 +1,8 @@
-"""A model of the user's own, named as `package.module:factory`.
+"""A user-defined model, named as `package.module:factory`.
 
-The factory is a function, or a class, that takes what it likes of `layout` (a `Layout`), `width` (columns of the
-features) and `vocab_size` (classes, the blank included) as keywords and returns a torch module. A module that stands
-there ready-made will do as well, but then no second one can be made to compare it with.
+The factory is a function or class that accepts any of the keywords `layout` (a `Layout`), `width` (columns of the
+features) and `vocab_size` (classes, including the blank), and returns a torch module. The name may also refer to an
+instance of a module; then no second instance can be built for comparison.
 """
 
 import difflib
@@ -27,7 +27,7 @@ KEYWORDS = "layout, width, vocab_size"
 
 
 def is_own(target: str) -> bool:
-    """Whether `target` reads like `package.module:factory` rather than like a file or an architecture."""
+    """Whether `target` has the form `package.module:factory` and is not an existing path."""
     module, colon, attribute = target.partition(":")
     return (
         bool(colon)
@@ -37,11 +37,11 @@ def is_own(target: str) -> bool:
 
 
 def find_own(target: str) -> Any:
-    """What `target` names: a factory, or a module ready-made. Modules of the current folder are found first.
+    """The factory, or instance of a module, that `target` names. Modules in the current folder come first.
 
     Raises:
-        UsageError: no such module, or nothing of that name in it.
-        SlrError: the module raises when it is imported.
+        UsageError: the module does not exist, or has no callable of that name.
+        SlrError: the import of the module fails.
     """
     name, _, attribute = target.partition(":")
     with own_code():
@@ -64,10 +64,12 @@ def find_own(target: str) -> Any:
 
 
 def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Callable[[], nn.Module]:
-    """Calls the factory with those of our keywords that it takes.
+    """A function that calls the factory with the keywords that it accepts, and returns the model.
+
+    The function raises an `SlrError` if the factory fails or returns something else than a `torch.nn.Module`.
 
     Raises:
-        UsageError: it wants something else as well.
+        UsageError: the factory requires another argument.
     """
     offered = {"layout": layout, "width": layout.width, "vocab_size": vocab_size}
     try:
@@ -100,7 +102,7 @@ def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Calla
 
 
 def _materialise(model: nn.Module, width: int) -> None:
-    """Lets layers that wait for their first input, such as `LazyLinear`, draw their weights."""
+    """Initialise lazy layers, such as `LazyLinear`, by a forward pass."""
     if any(isinstance(p, UninitializedParameter) for p in model.parameters()):
         with torch.no_grad():
             model.eval()(torch.zeros(1, 64, width), torch.tensor([64]))
@@ -109,8 +111,8 @@ def _materialise(model: nn.Module, width: int) -> None:
 
 @contextmanager
 def own_code() -> Iterator[None]:
-    """Surrounds code of the user's own: it finds modules of the current folder, as under `python -m`, and what it
-    prints goes to stderr, since stdout is kept for results.
+    """A context for user code: imports search the current folder first, as with `python -m`, and prints go to stderr,
+    since stdout is reserved for results.
     """
     here = str(Path.cwd())
     sys.path.insert(0, here)
@@ -123,7 +125,7 @@ def own_code() -> Iterator[None]:
 
 
 def _blame(problem: BaseException, target: str, what: str) -> NoReturn:
-    """What the user's own code raised, with the line of it that did."""
+    """Raise the exception of user code as an SlrError with the line at fault."""
     reason = reason_of(problem)
     here, line = str(Path.cwd()), ""
     for frame in traceback.extract_tb(problem.__traceback__):

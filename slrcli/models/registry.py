@@ -1,6 +1,6 @@
-"""The architectures by name, and how one is built from a layout and its options.
+"""The architectures by name, and the construction of models from a layout and options.
 
-To add one: a file beside this one with a `SignModel` and its options, and a line in `ARCHITECTURES`.
+To add one, write a file beside this one with a `SignModel` and its options, and a line in `ARCHITECTURES`.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from slrcli.models.tcn import TCN, TCNOptions
 
 
 class Architecture(NamedTuple):
-    """A model class, the dataclass of its options, and what it is in a few words."""
+    """A model class, the dataclass of its options, and a short description."""
 
     model: Callable[[Frontend, int, float, Any], SignModel]
     options: type
@@ -58,17 +58,17 @@ ARCHITECTURES = {
 def build_model(
     arch: str, layout: Layout, vocab_size: int, *, dropout: float = 0.3, options: Mapping[str, Any] | None = None
 ) -> SignModel:
-    """A model with fresh weights.
+    """A model with newly initialised weights.
 
     Args:
         arch: a name in `ARCHITECTURES`.
-        layout: the meaning of the features' columns.
-        vocab_size: classes, the blank included.
-        dropout: share of channels zeroed in training.
-        options: fields of the architecture's options; `frontend` is a table of the frontend's own.
+        layout: layout of the features.
+        vocab_size: number of classes, including the blank.
+        dropout: dropout probability.
+        options: options of the architecture by name; `frontend` is a table of frontend options.
 
     Raises:
-        UsageError: no architecture or option has that name, or a value does not fit.
+        UsageError: an unknown architecture or option, or an invalid value.
     """
     architecture = find_architecture(arch)
     chosen = read_options(arch, options)
@@ -76,14 +76,22 @@ def build_model(
 
 
 def find_architecture(name: str) -> Architecture:
-    """An architecture by its name; UsageError names the nearest."""
+    """An architecture by name.
+
+    Raises:
+        UsageError: an unknown name; the nearest known one is suggested.
+    """
     if name not in ARCHITECTURES:
         raise UsageError(f"There is no architecture '{name}'.", "--arch", nearest(name, ARCHITECTURES))
     return ARCHITECTURES[name]
 
 
 def read_options(arch: str, options: Mapping[str, Any] | None = None) -> Any:
-    """The architecture's options, defaults where `options` says nothing; UsageError for unknown names and values."""
+    """The options of an architecture, with defaults for those not in `options`.
+
+    Raises:
+        UsageError: an unknown architecture or option, or an invalid value.
+    """
     return merge_section(
         find_architecture(arch).options(), renamed("model.options", options or {}), f"options of {arch}"
     )

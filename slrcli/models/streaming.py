@@ -1,12 +1,12 @@
-"""`streaming`: a recogniser that answers while the signing goes on.
+"""`streaming`: a causal network for running streams.
 
-Two convolutions of stride 2 and LSTM layers, all of which look back alone. Four frames make a step. What lies ahead is
-seen by waiting for it: with a `lookahead` of n frames, the answer for a step is what the network says n frames later
-(a delayed recurrent network, Turek et al. 2020, arXiv:1909.00021); the end of a clip is followed by n empty frames.
-Nothing that comes later can change an earlier step, so padding needs no mask, and a clip may come in chunks of any
-length: `start`, `step` and `finish` give what `forward` gives.
+Two causal convolutions of stride 2 and unidirectional LSTM layers; a step is four frames long. Lookahead is a delay:
+with a `lookahead` of n frames, the output for a step is the one that the network gives n frames later (a delayed
+recurrent network, Turek et al. 2020, arXiv:1909.00021), and n empty frames follow the end of a clip. Later frames
+cannot change an earlier step, so padding needs no mask, and a clip may be processed in chunks of any length: `start`,
+`step` and `finish` give the same output as `forward`.
 
-Chunks are frames as the frontend makes them, which is causal as well: `Frontend.step` takes it on from chunk to chunk.
+The chunks are output of the frontend, which is causal as well (`Frontend.step`).
 """
 
 from dataclasses import dataclass, field
@@ -20,22 +20,22 @@ from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.layers import Dropout, FrameConv1d, Frames, NormalisedClassifier, Parts, halved
 
-STRIDE = 4  # frames a step
+STRIDE = 4  # frames per step
 
 
 @dataclass(frozen=True)
 class StreamingOptions:
-    """What may be chosen about `streaming`.
+    """The options of `streaming`.
 
     Attributes:
-        width: channels of the convolutions and of the LSTMs.
-        layers: LSTM layers.
-        kernel: frames that a convolution sees, at its own rate; 2 or more.
-        lookahead: frames that the answer for a step waits for, a multiple of 4; 0 waits for none.
-        scale: initial factor from a feature's length along a class's direction to its score.
-        blank_bias: initial score of the blank against the glosses'. Below 0 it shortens the phase in which
-            everything is blank.
-        frontend: how stored features become the network's input.
+        width: channels of the convolutions and the LSTMs.
+        layers: number of LSTM layers.
+        kernel: kernel of the convolutions, each in frames at its own rate; 2 or more.
+        lookahead: delay of the output in frames, a multiple of 4; 0 for none.
+        scale: initial factor on the projection of a feature onto the direction of a class.
+        blank_bias: initial score of the blank relative to the glosses. A negative one shortens the initial phase in
+            which the network emits only blanks.
+        frontend: options of the frontend.
     """
 
     width: int = 192
@@ -64,13 +64,13 @@ class StreamingOptions:
 
 @dataclass
 class Stream:
-    """How far a clip has come; `Streaming.step` changes it.
+    """The state of a running clip, updated by `Streaming.step`.
 
     Attributes:
-        tails: what each convolution still needs of what it has seen, `[1, n, C]`.
-        memory: the LSTMs' state, None before the first step.
-        frames: how many have come in.
-        skip: steps that are still to be dropped, because what they answer lies before the clip.
+        tails: per convolution, the past inputs that it still needs, `[1, n, C]`.
+        memory: state of the LSTMs; None before the first step.
+        frames: frames so far.
+        skip: steps still to be dropped: because of the delay, the first ones lie before the clip.
     """
 
     tails: list[Tensor]
@@ -80,7 +80,7 @@ class Stream:
 
 
 class Streaming(SignModel):
-    """See the module; T frames become ceil(T / 4) steps."""
+    """See the module; T frames give ceil(T / 4) steps."""
 
     recurrence: nn.LSTM
     lookahead: int
@@ -92,7 +92,7 @@ class Streaming(SignModel):
         self.blocks = Parts(CausalBlock(inputs, width, options.kernel, dropout) for inputs in (frontend.width, width))
         between = dropout if options.layers > 1 else 0.0
         self.recurrence = nn.LSTM(width, width, options.layers, batch_first=True, dropout=between)
-        # On auslan, a network without it that waits for nothing did not leave the phase in which all is blank.
+        # On auslan, without it and without lookahead, the network never left the phase of blanks alone.
         self.norm = nn.LayerNorm(width)
         self.dropout = Dropout(dropout)
         self.classifier = NormalisedClassifier(width, vocab_size, options.scale, options.blank_bias)
@@ -104,7 +104,7 @@ class Streaming(SignModel):
         local = self.stage(self._convolve, x, lengths)
         context = self.stage(self._remember, local)
         ahead = self.lookahead // STRIDE
-        # The inner head stands where the frames are that it has seen, the outer one where its answers belong.
+        # The inner head has no delay; the outer one is shifted back by its own.
         inner = log_softmax(self.classifier(self.norm(local[:, : local.shape[1] - ahead])))
         outer = log_softmax(self.classifier(self.dropout(self.norm(context[:, ahead:]))))
         return Output(outer, self.output_length(lengths), (inner,))
@@ -118,7 +118,7 @@ class Streaming(SignModel):
         return x
 
     def _remember(self, x: Tensor) -> Tensor:
-        """Steps `[B, S, width]` -> `[B, S, width]`, each knowing of those before it."""
+        """Steps `[B, S, width]` -> `[B, S, width]`, with context of the steps before."""
         return self.recurrence(x)[0]
 
     def start(self) -> Stream:
@@ -127,11 +127,11 @@ class Streaming(SignModel):
         return Stream(tails, None, 0, self.lookahead // STRIDE)
 
     def step(self, frames: Tensor, stream: Stream) -> Tensor:
-        """Log-probabilities of the steps that can be answered now, `[S, V]`; S may be 0.
+        """Log-probabilities of the steps completed by this chunk, `[S, V]`; S may be 0.
 
         Args:
-            frames: the next ones, as the frontend makes them, float32 `[T, F]`; T may be 0.
-            stream: from `start`; it is brought up to date.
+            frames: the next frames, output of the frontend, float32 `[T, F]`; T may be 0.
+            stream: the state from `start`; updated.
         """
         stream.frames += len(frames)
         x = frames.unsqueeze(0)
@@ -145,13 +145,13 @@ class Streaming(SignModel):
         return log_softmax(self.classifier(self.norm(context[0, dropped:])))
 
     def finish(self, stream: Stream) -> Tensor:
-        """Log-probabilities of the steps that were still waiting for frames, `[S, V]`; the clip is over."""
+        """Log-probabilities of the remaining steps at the end of the clip, `[S, V]`."""
         missing = -stream.frames % STRIDE + self.lookahead
         return self.step(stream.tails[0].new_zeros((missing, self.blocks.first.conv.in_channels)), stream)
 
 
 class CausalBlock(nn.Module):
-    """A convolution of stride 2 that sees nothing later than its own two frames; normalisation, ReLU and dropout."""
+    """A causal convolution of stride 2, layer normalisation, ReLU and dropout."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, dropout: float):
         super().__init__()
@@ -160,12 +160,12 @@ class CausalBlock(nn.Module):
         self.dropout = Dropout(dropout)
 
     def nothing(self, clips: int) -> Tensor:
-        """What stands before a clip's first frame: zeros `[B, kernel - 2, inputs]`."""
+        """The past before the first frame of a clip: zeros `[B, kernel - 2, inputs]`."""
         weight = self.conv.weight
         return weight.new_zeros((clips, weight.shape[2] - 2, weight.shape[1]))
 
     def forward(self, x: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
-        """x `[B, T, inputs]` after what was left, `[B, n, inputs]` -> `[B, S, outputs]` and what is left now."""
+        """x `[B, T, inputs]` and the tail before it `[B, n, inputs]` -> `[B, S, outputs]` and the new tail."""
         x = torch.cat([tail, x], dim=1)
         steps = (x.shape[1] - self.conv.kernel_size[0] + 2) // 2
         left = x[:, 2 * steps :]

@@ -1,14 +1,15 @@
-"""`tcn`: a temporal convolutional network whose decisions see a sign and its neighbours, and no more.
+"""`tcn`: a temporal convolutional network whose receptive field covers a sign and its neighbours.
 
-A projection of the features, convolutions of which the first `strides` are followed by pooling by 2, then residual
-convolutions of growing dilation. There is no recurrence: nothing can carry the beginning of a sentence to its end, so
-what is read is the sign that is there, whatever sentence it stands in. An inner CTC head sits on the pooled
-convolutions, which see about one sign, and shares its classifier with the last head, which sees about two (the
-alignment constraint of Min et al. 2021 with the shared classifier of Hao et al. 2021). Features and weights of the
-classifier have unit length, so that scores are cosines (Wang et al. 2018, arXiv:1801.09414).
+A linear projection of the features, convolutions of which the first `strides` are followed by pooling by 2, then
+residual convolutions of growing dilation. Without recurrence, no information passes from the beginning of a sentence to
+its end, so that a sign is recognised independently of its sentence. An inner CTC head on the pooled convolutions, with
+a receptive field of about one sign, shares its classifier with the last head, whose receptive field is about two signs
+(the alignment constraint of Min et al. 2021 with the shared classifier of Hao et al. 2021). Features and weight vectors
+of the classifier have unit length, so that scores are scaled cosines (Wang et al. 2018, arXiv:1801.09414).
 
-How many frames a sign lasts differs by corpus, and everything here is counted in output frames: with about five of them
-to a sign (`slrcli.config.resolve` chooses `strides` so) the heads see as many signs in one corpus as in another.
+The duration of a sign in frames differs between corpora, while receptive fields are fixed in output frames. With
+`strides` chosen for about five output frames per sign (`slrcli.config.resolve`), they cover equally many signs in every
+corpus.
 """
 
 from dataclasses import dataclass, field
@@ -23,26 +24,26 @@ from slrcli.models.base import Output, SignModel, log_softmax
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.models.layers import ConvBlock, ConvBlocks, Dropout, Frames, NormalisedClassifier, mask, require_centred
 
-LEAST_CONVOLUTIONS = 2  # before the inner head, pooled or not: with fewer it would see a part of a sign
+LEAST_CONVOLUTIONS = 2  # before the inner head, pooled or not; with fewer, its receptive field is shorter than a sign
 CONTEXT_KERNEL = 3
 MOST_STRIDES = 4
 
 
 @dataclass(frozen=True)
 class TCNOptions:
-    """What may be chosen about `tcn`.
+    """The options of `tcn`.
 
     Attributes:
-        width: channels of the convolutions behind the first pooling.
-        first: channels before it, where there are most frames.
-        kernel: frames that a pooled convolution sees, at its own rate; odd.
-        strides: convolutions followed by pooling by 2; T / 2 ** strides frames come out. 2 where nothing is known of
-            the corpus.
-        dilations: of the residual convolutions behind the inner head, each of kernel 3, in output frames.
-        scale: initial factor from the cosine of a feature with a class's direction to its score.
-        blank_bias: initial score of the blank against the glosses'. Below 0 it shortens the phase in which
-            everything is blank.
-        frontend: how stored features become the network's input.
+        width: channels of the convolutions after the first pooling.
+        first: channels before the first pooling, at the full frame rate.
+        kernel: kernel of the convolutions before the inner head, each in frames at its own rate; odd.
+        strides: number of convolutions followed by pooling by 2, from 1 to 4; T / 2 ** strides frames come out. The
+            default is for an unknown corpus.
+        dilations: dilations of the residual convolutions after the inner head, in output frames; their kernel is 3.
+        scale: initial factor on the cosine between a feature and the direction of a class.
+        blank_bias: initial score of the blank relative to the glosses. A negative one shortens the initial phase in
+            which the network emits only blanks.
+        frontend: options of the frontend.
     """
 
     width: int = 192
@@ -66,11 +67,11 @@ class TCNOptions:
 
 
 class TCN(SignModel):
-    """See the module; T frames become T / 2 ** strides, rounded up.
+    """See the module; T frames give T / 2 ** strides output frames, rounded up.
 
     Attributes:
-        blocks: the pooled convolutions.
-        recurrence: what sees more than a sign, the residual convolutions; see `SignModel`.
+        blocks: the convolutions before the inner head.
+        recurrence: the residual convolutions, which see more than a sign; see `SignModel`.
     """
 
     recurrence: "Context"
@@ -96,15 +97,15 @@ class TCN(SignModel):
         return Output(self._score(context), lengths, (self._score(local),))
 
     def output_length(self, frames: Frames) -> Frames:
-        """T' of T frames, halved and rounded up once for each stride."""
+        """Output frames T' of T frames, halved and rounded up per stride."""
         return self.blocks.output_length(frames)
 
     @property
     def sees(self) -> tuple[int, int]:
-        """Frames that a decision of the inner head and one of the last head depend on."""
+        """Receptive fields of the inner and the last head, in input frames."""
         frames, step = 1, 1
         for block in self.blocks:
-            frames += (self.options.kernel - 1) * step + block.pool * step  # the convolution, and the pooled pair
+            frames += (self.options.kernel - 1) * step + block.pool * step  # the convolution, then the pooling
             step *= 1 + block.pool
         return frames, frames + sum(2 * dilation * step for dilation in self.options.dilations)
 

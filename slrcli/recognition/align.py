@@ -128,7 +128,7 @@ def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: Fram
 def _file(item: Known) -> Path:
     """The feature file of a clip; DataError where none was found."""
     if item.path is None:
-        raise DataError("no feature file was found", item.id, "name the folder of the features with --features")
+        raise DataError("No feature file was found.", item.id, "Name the folder of the features with --features.")
     return item.path
 
 

@@ -48,7 +48,7 @@ def require_precision(model: nn.Module, precision: str) -> None:
             probe(torch.ones(1, 2, lstm.input_size))[0].float().sum().backward()
     except RuntimeError as error:
         fix = "Use --precision fp32, or an architecture without LSTMs: --arch tcn."
-        raise SlrError("This CPU has no LSTM in bf16.", "--precision bf16", fix) from error
+        raise SlrError("This CPU cannot train an LSTM in bf16.", "--precision bf16", fix) from error
 
 
 @contextmanager
@@ -479,7 +479,7 @@ class Session:
             self.model.load_state_dict(weights)
         except RuntimeError as error:
             fix = "Start a new run, or put back the files that belong together."
-            raise CheckpointError(f"{STATE} and {LAST} are not of the same model.", "--resume", fix) from error
+            raise CheckpointError(f"{STATE} and {LAST} do not belong to the same model.", "--resume", fix) from error
         self.trainer.restore(tensors, values)
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:

@@ -188,7 +188,7 @@ def _outcome(future: Future) -> dict[str, Any] | SlrError:
     except SlrError as error:
         return error
     except Exception as error:
-        return SlrError(f"Something went wrong that should not, a defect of slr: {type(error).__name__}: {error}.")
+        return SlrError(f"An unexpected error occurred, a bug in slr: {type(error).__name__}: {error}.")
 
 
 def _entry(job: Job, outcome: dict[str, Any] | SlrError, result: Extracted) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def test_a_precision_that_the_processor_cannot_train_in_is_refused_before_the_fi
 
     monkeypatch.setattr("torch.nn.LSTM.forward", no_lstm)
     done = slr("train", "--data-dir", corpus, "--arch", "conv-bilstm", "--precision", "bf16", "--device", "cpu")
-    assert done.exit_code == 1 and "--precision fp32" in done.stderr and "defect of slr" not in done.stderr
+    assert done.exit_code == 1 and "--precision fp32" in done.stderr and "bug in slr" not in done.stderr
     assert "parameters" not in done.stderr
 
 

@@ -288,7 +288,7 @@ def test_a_table_of_ones_own_becomes_the_usual_layout(tmp_path):
     [
         (["--split-by", "signer"], "Name it with --out"),
         (["--dev", "0.2", "--out", "x"], "Use --split-by"),
-        (["--column", "id"], "names no column"),
+        (["--column", "id"], "does not name a column"),
         (["--column", "idd=Clip"], "Did you mean 'id'"),
         (["--split-by", "colour", "--out", "x"], "A corpus cannot be split by 'colour'"),
     ],

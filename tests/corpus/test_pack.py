@@ -15,7 +15,7 @@ from support.calling import slr
 
 from slrcli.corpus import open_corpus
 from slrcli.features.augment import derivatives
-from slrcli.features.clip import load_clip
+from slrcli.features.clip import is_mapped, load_clip
 from slrcli.features.layout import load_layout
 from slrcli.features.readers import (
     clips_below,
@@ -28,7 +28,7 @@ from slrcli.features.readers import (
 )
 from slrcli.features.readers.packed import with_differences
 from slrcli.features.recording import Recording
-from slrcli.features.store import Clip, StoreWriter, is_mapped, open_store
+from slrcli.features.store import Clip, StoreWriter, open_store
 from slrcli.features.store.packing import Packing, pack_clip
 
 GLOSSES = ("LEFT", "RIGHT", "STOP")
@@ -382,7 +382,7 @@ def test_mistakes_are_said_plainly(corpus, packed, tmp_path):
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "train.slrpack").write_bytes(b"no store at all")
     for arguments, code, words in (
-        (["pack", "--data-dir", corpus], 2, "a folder for it"),
+        (["pack", "--data-dir", corpus], 2, "an output folder"),
         (["pack", "--data-dir", corpus, "--out", corpus], 2, "a folder of its own"),
         (["pack", "--data-dir", corpus, "--out", tmp_path / "x", "--dtype", "float8"], 2, "float8"),
         (["pack", "--verify", corpus], 1, "no packed store"),

@@ -93,7 +93,7 @@ def test_a_lost_process_ends_the_run_with_a_word_and_resuming_gives_the_same_bit
     os.kill(max(children(process.pid)), signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1 and err.count("A training process has ended unexpectedly") == 1
-    assert "slr train --resume" in err and "defect of slr" not in err
+    assert "slr train --resume" in err and "bug in slr" not in err
     code, _, err = run(2, "train", "--resume", tmp_path / "lost")
     assert code == 0, err
     whole, resumed = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "lost"))

@@ -110,7 +110,7 @@ def test_nothing_is_put_before_what_was_said():
 
 
 def test_settings_that_would_lose_signs_are_refused():
-    with pytest.raises(UsageError, match="leave nothing of a window"):
+    with pytest.raises(UsageError, match="must be shorter together than the window"):
         check_live(LiveConfig(window=1.0, hop=0.5, settle=0.5))
     with pytest.raises(UsageError, match="hop must be"):
         check_live(LiveConfig(hop=0.0))

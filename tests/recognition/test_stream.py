@@ -279,8 +279,8 @@ def test_an_interrupted_stream_is_finished(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--camera"], "A stream of frames is written as it comes"),
-        (["--out", "a.eaf"], "A stream of frames is written as it comes"),
+        (["--camera"], "A stream of frames is printed as it is decoded"),
+        (["--out", "a.eaf"], "A stream of frames is printed as it is decoded"),
         (["a.npy", "b.npy"], "Only one stream can be decoded"),
         (["nowhere.npy"], "The stream cannot be read"),
         (["clip.npy", "--patience", "-1"], "patience"),
@@ -309,6 +309,6 @@ def test_lookahead_is_what_the_network_waits_for(tmp_path):
     assert done.exit_code == 0, done.output
     assert "lookahead = 12" in (tmp_path / "run" / "config.toml").read_text()
     assert "multiple of 4" in CliRunner().invoke(app, [*base, "6", *streaming[:-1], str(tmp_path / "other")]).output
-    assert "looks at whole clips" in CliRunner().invoke(app, [*base, "8"]).output
+    assert "needs whole clips" in CliRunner().invoke(app, [*base, "8"]).output
     resumed = CliRunner().invoke(app, ["train", "--resume", str(tmp_path / "run"), "--lookahead", "0"])
     assert resumed.exit_code == 2 and "--lookahead" in resumed.output

@@ -457,9 +457,9 @@ def test_decoded_confidences_go_through_the_calibration_of_the_checkpoint(slr, r
         (["align"], "Name a feature file"),
         (["align", "a.npy"], "not given"),
         (["align", "a.npy", "-g", " "], "No glosses"),
-        (["align", "a.npy", "-g", "HELLO", "--data-dir", "corpus"], "One clip or one corpus"),
+        (["align", "a.npy", "-g", "HELLO", "--data-dir", "corpus"], "Either a clip or a corpus"),
         (["decode", "a.npy", "-f", "word"], "no output format"),
-        (["decode", "--camera", "-f", "srt"], "A stream is written as it comes"),
+        (["decode", "--camera", "-f", "srt"], "A stream is printed as it is decoded"),
     ],
 )
 def test_mistakes_end_in_a_message(slr, tmp_path, arguments, said):

@@ -256,7 +256,7 @@ def named_columns(given: list[str]) -> dict[str, str]:
     for text in given:
         key, equals, name = text.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f"{text!r} names no column.", "--column", "Write it as id=Clip.")
+            raise UsageError(f"{text!r} does not name a column.", "--column", "Write it as id=Clip.")
         named[key.strip()] = name.strip()
     return named
 
@@ -355,7 +355,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
                 raise
             where = f"{type(error).__name__}: {error}"
             fix = "Run it again with --debug and report what it prints."
-            console.error(SlrError("Something went wrong that should not: a defect of slr.", where, fix))
+            console.error(SlrError("An unexpected error occurred, a bug in slr.", where, fix))
             code = EXIT_FAILURE
         raise typer.Exit(code or 0)
 

@@ -59,7 +59,7 @@ def require_several(options: dict[str, Any]) -> None:
     """UsageError for options that mean nothing with a single run."""
     given = ", ".join(flag for flag, value in options.items() if value is not None)
     if given:
-        raise UsageError("This belongs to several runs.", given, "Add --folds signer, --folds 5 or --seeds 3.")
+        raise UsageError("This applies only to several runs.", given, "Add --folds signer, --folds 5 or --seeds 3.")
 
 
 def start_folds(console: Console, config: Config, options: dict[str, str | None], jobs: int | None, dry: bool) -> int:

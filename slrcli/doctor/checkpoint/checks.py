@@ -38,7 +38,7 @@ RENEW = "use another checkpoint of the run, or train it again"
 
 def no_dev() -> tuple[ClipRecogniser, Clips]:
     """What opens dev where no corpus is named."""
-    raise DataError("no corpus is named", "--data-dir", "name the corpus that the checkpoint was trained on")
+    raise DataError("No corpus is named.", "--data-dir", "Name the corpus that the checkpoint was trained on.")
 
 
 @dataclass

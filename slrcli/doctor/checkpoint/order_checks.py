@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from slrcli.doctor.checkpoint.checks import CheckpointContext
 from slrcli.doctor.checkpoint.order import OrderEffect, order_effect
 from slrcli.doctor.context import Checks, note, warning
-from slrcli.errors import DataError
+from slrcli.errors import DataError, reason_of
 from slrcli.findings import Finding
 
 ORDER_CHECKS = Checks()
@@ -23,7 +23,7 @@ def reads_signs(context: CheckpointContext) -> Iterator[Finding]:
     try:
         recogniser, clips = context.open_dev()
     except DataError as problem:
-        yield note(f"not measured, since there is no dev to measure it on: {problem.what}", problem.where)
+        yield note(f"not measured, since there is no dev to measure it on: {reason_of(problem)}", problem.where)
         return
     if not any(item.signer for item in clips.utterances):
         yield note(

@@ -56,7 +56,7 @@ class ModelTarget:
             return self._of_own_model(self.name)
         checkpoint = find_checkpoint(self.name) if self.name or not settled else None
         if checkpoint is not None and settled:
-            fix = "leave these options out, or name an architecture"
+            fix = "Leave these options out, or name an architecture."
             raise UsageError("A checkpoint brings its own vocabulary and layout.", "--vocab-size, --layout", fix)
         if checkpoint is not None:
             subject, context = self._of_checkpoint(checkpoint)

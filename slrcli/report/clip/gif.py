@@ -36,8 +36,8 @@ def gif(drawn: Skeleton, fps: float, step: Callable[[int], None] = lambda count:
     try:
         from PIL import Image, ImageDraw
     except ImportError as error:
-        fix = "pip install 'slrcli[pictures]', or write a page (.html), which needs nothing"
-        raise DependencyError("a GIF needs the library Pillow, which is not installed", "--out", fix) from error
+        fix = "Run pip install 'slrcli[pictures]', or write a page (.html) instead."
+        raise DependencyError("A GIF needs the library Pillow, which is not installed.", "--out", fix) from error
     every = stride_for(len(drawn.points), fps)
     width, height = (round(SIDE * side) for side in drawn.size)
     pictures: list[Image.Image] = []

@@ -96,8 +96,8 @@ def show(
     id, recording = one_clip(file, clip, wanted)
     out = out or Path(f"{id or (file.name if file.is_dir() else file.stem)}.html")
     if out.suffix.lower() not in PICTURES:
-        fix = f"end it in {' or '.join(PICTURES)}"
-        raise UsageError(f"{out.name} is neither a page nor an animation", "--out", fix)
+        fix = f"Give a name that ends in {' or '.join(PICTURES)}."
+        raise UsageError(f"{out.name} is neither a page nor an animation.", "--out", fix)
     recording, known = laid_out(recording, layout, wanted, file)
     frames = len(recording.values)
     positions = prepare(recording.values, known, max_gap=0)[:, : known.positions]
@@ -107,8 +107,8 @@ def show(
     drawn = skeleton(positions, known)
     if out.suffix.lower() == ".gif":
         if drawn is None:
-            what = f"nothing of the layout {known.name} can be drawn: no point has a place, or none is ever seen"
-            raise DataError(what, file, "write a page (.html), which shows what there is")
+            what = f"Nothing of the layout {known.name} can be drawn: it has no positions, or no point is ever seen."
+            raise DataError(what, file, "Write a page (.html) instead.")
         every = moving.stride_for(frames, fps or FRAMES_PER_SECOND)
         with console.progress("Drawing", total=-(-frames // every)) as task:
             data = moving.gif(drawn, fps or FRAMES_PER_SECOND, task.advance)
@@ -131,11 +131,11 @@ def one_clip(file: Path, clip: str, layout: Layout | None) -> tuple[str, Recordi
         for id, recording in read_clips(file, layout):
             if id == clip:
                 return id, recording
-        raise UsageError(f"{file.name} holds no clip {clip!r}", "--clip", "leave --clip out, and some are named")
+        raise UsageError(f"{file.name} contains no clip {clip!r}.", "--clip", "Leave --clip out to see some names.")
     found = list(islice(read_clips(file, layout), 2))
     if len(found) > 1:
-        what = f"{file.name} holds several clips, such as {found[0][0]} and {found[1][0]}"
-        raise UsageError(what, fix=f"choose one: --clip {found[0][0]}")
+        what = f"{file.name} contains several clips, such as {found[0][0]} and {found[1][0]}."
+        raise UsageError(what, fix=f"Choose one, such as --clip {found[0][0]}.")
     return found[0]
 
 
@@ -149,8 +149,8 @@ def laid_out(recording: Recording, name: str, layout: Layout | None, file: Path)
         layout = recording.layout or own_layout(file) or guess_layout(width)
         return replace(recording, layout=layout), layout
     if recording.layout is None and layout.width != width:
-        what = f"the clip has {width} columns, the layout {layout.name} has {layout.width}"
-        raise DataError(what, file, "name its layout with --layout")
+        what = f"The clip has {width} columns, but the layout {layout.name} has {layout.width}."
+        raise DataError(what, file, "Name its layout with --layout.")
     return fit(recording, layout, str(file)), layout
 
 

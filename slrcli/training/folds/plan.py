@@ -251,7 +251,11 @@ def read_seeds(text: str, first: int) -> tuple[int, ...]:
     if not text:
         return (first,)
     if not all(cell.isascii() and cell.isdigit() for cell in cells if cell) or not any(cells):
-        raise UsageError(f"'{text}' gives no seeds.", "--seeds", "Give their number, such as 3, or a list: 1,2,3.")
+        raise UsageError(
+            f"'{text}' is neither a number nor a list of seeds.",
+            "--seeds",
+            "Give their number, such as 3, or a list: 1,2,3.",
+        )
     numbers = [int(cell) for cell in cells if cell]
     if "," in text:
         if len(set(numbers)) < len(numbers):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slrcli.checkpoints.runs import METRICS
-from slrcli.errors import DataError
+from slrcli.errors import DataError, reason_of
 from slrcli.frames import frame_of
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class RunHistory:
             lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
             return cls(tuple(json.loads(line) for line in lines))
         except (OSError, ValueError) as error:
-            raise DataError(f"the numbers of the epochs cannot be read: {error}", path) from error
+            raise DataError(f"The numbers of the epochs cannot be read: {reason_of(error)}.", path) from error
 
     def to_frame(self) -> "pandas.DataFrame":
         """A row per epoch; NaN where an epoch does not have a number.

@@ -196,7 +196,7 @@ def test_sentences_are_composed_of_what_is_sound(corpus, tmp_path):
         ("count = true", "count must be of type int"),
         ("count = 3\nlimbs = [[0, 99]]", "unknown point"),
         ('points = ["a", "a"]', "named twice"),
-        ("a = " + "[" * 5000 + "]" * 5000, "nested deeper"),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
     ],
 )
 def test_layouts_that_were_made_to_do_harm_are_named(tmp_path, text, said):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from slrcli.errors import DataError, SlrError
-from slrcli.features.store import FLOAT16, Clip, StoreWriter, find_clip, is_mapped, open_store, store_of
+from slrcli.features.clip import is_mapped
+from slrcli.features.store import FLOAT16, Clip, StoreWriter, find_clip, open_store, store_of
 from slrcli.features.store.form import HEADER, RECORD, Header, hash_of, parts, read_header
 
 

@@ -308,9 +308,9 @@ def test_without_pillow_an_animation_says_what_to_install(clip, monkeypatch):
     ("flags", "code", "said"),
     [
         (["--out", "clip.mp4"], 2, "neither a page nor an animation"),
-        (["--layout", "mediapipe-258"], 1, "the clip has 60 columns, the layout mediapipe-258 has 258"),
+        (["--layout", "mediapipe-258"], 1, "The clip has 60 columns, but the layout mediapipe-258 has 258"),
         (["--layout", "kinect"], 2, "no layout 'kinect'"),
-        (["--layout", "generic", "--out", "x.gif"], 1, "nothing of the layout generic-60 can be drawn"),
+        (["--layout", "generic", "--out", "x.gif"], 1, "Nothing of the layout generic-60 can be drawn"),
     ],
 )
 def test_what_cannot_be_drawn_is_told_and_nothing_written(clip, tmp_path, flags, code, said):

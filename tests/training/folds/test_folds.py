@@ -263,7 +263,7 @@ def test_dry_run_tries_one_fold_and_writes_nothing(corpus, tmp_path, monkeypatch
         (["--seeds", "one"], 2, "no seeds"),
         (["--seeds", "2", "--fold-splits", "train"], 2, "no folds are made"),
         (["--seeds", "2", "--score-split", "tset"], 1, "no split 'tset'"),
-        (["--jobs", "2"], 2, "belongs to several runs"),
+        (["--jobs", "2"], 2, "applies only to several runs"),
     ],
 )
 def test_mistakes_are_answered_before_anything_is_written(corpus, tmp_path, arguments, code, said):
