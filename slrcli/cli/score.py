@@ -24,6 +24,7 @@ def score(
     normaliser: Annotated[str, option("score.normaliser")],
     by: Annotated[str, option("score.by")],
     partial: Annotated[bool, option("score.partial")],
+    missing_as_empty: Annotated[bool, option("score.missing_as_empty")],
     ref_format: Annotated[str, option("score.ref_format")],
     hyp_format: Annotated[str, option("score.hyp_format")],
     vocab: Annotated[Path | None, option("score.vocab")],
@@ -60,6 +61,7 @@ def score(
         explain,
         seed,
         signers_from_ids,
+        missing_as_empty,
     )
     if table:
         write_table(table, result.rows())

@@ -206,6 +206,9 @@ OPTIONS: dict[str, Option] = {
     ),
     "score.by": Option(("--by",), "Pair utterances by id or by line.", "id", listed=PAIRINGS),
     "score.partial": _switch("--partial", "Score only the utterances that both sides have."),
+    "score.missing_as_empty": _switch(
+        "--missing-as-empty", "Count references without a hypothesis as deleted, as if nothing was recognised."
+    ),
     "score.ref_format": _transcript("--ref-format", "REF"),
     "score.hyp_format": _transcript("--hyp-format", "HYP"),
     "score.vocab": Option(("--vocab",), "Vocabulary of the system; glosses outside it count to the error floor."),

@@ -1,12 +1,15 @@
 """Feature files, found by name in folders that are each listed once: no file is asked for, so no id becomes a path.
 
-A packed store is a folder of clips: `train.slrpack` in the place of `train`.
+Names are compared as they are, else composed (Unicode NFC): some systems store ü as u with a mark. A packed store is a
+folder of clips: `train.slrpack` in the place of `train`.
 """
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 from slrcli.errors import DataError
@@ -28,6 +31,26 @@ class Listing:
     frames: bool = False
     stores: frozenset[str] = frozenset()
 
+    @cached_property
+    def _composed(self) -> tuple[dict[str, str], dict[str, str]]:
+        return composed(self.files), composed(self.folders)
+
+    def stem(self, name: str) -> str | None:
+        """The name of a feature file without its suffix, as the folder spells it."""
+        return name if name in self.files else self._composed[0].get(nfc(name))
+
+    def folder(self, name: str) -> str | None:
+        """The name of a folder, as the folder around it spells it."""
+        return name if name in self.folders else self._composed[1].get(nfc(name))
+
+
+def composed(names: Iterable[str]) -> dict[str, str]:
+    """Names that are not of ASCII alone, by what they are once composed."""
+    return {nfc(name): name for name in names if not name.isascii()}
+
+
+nfc = partial(unicodedata.normalize, "NFC")
+
 
 class Folders:
     """Listings of folders, made on demand and kept. A folder that does not exist counts as empty."""
@@ -35,6 +58,7 @@ class Folders:
     def __init__(self) -> None:
         self._known: dict[str, Listing] = {}
         self._packed: dict[str, dict[str, list[Path]]] = {}
+        self._spelt: dict[str, dict[str, str]] = {}
 
     def at(self, folder: str) -> Listing:
         """What `folder` holds."""
@@ -51,22 +75,26 @@ class Folders:
         for number, part in enumerate(inner, 1):
             if part in self.at(folder).stores:
                 return self.packed(os.path.join(folder, part), "/".join((*inner[number:], stem)))
-            if part not in self.at(folder).folders:
+            if (spelt := self.at(folder).folder(part)) is None:
                 return None
-            folder = os.path.join(folder, part)
+            folder = os.path.join(folder, spelt)
         here = self.at(folder)
-        if stem in here.files:
-            return Path(folder, here.files[stem])
-        inside = os.path.join(folder, stem)
-        if stem not in here.folders:
+        if (file := here.stem(stem)) is not None:
+            return Path(folder, here.files[file])
+        if (own := here.folder(stem)) is None:
             return None
+        inside = os.path.join(folder, own)
         within = self.at(inside)
         return Path(inside) if within.frames else _named(inside, within)
 
-    @staticmethod
-    def packed(store: str, name: str) -> Path | None:
-        """The clip of a packed store that has this very name."""
-        return Path(f"{store}/{name}") if open_store(store).row(name) is not None else None
+    def packed(self, store: str, name: str) -> Path | None:
+        """The clip of a packed store that has this name."""
+        clips, found = open_store(store), name
+        if clips.row(name) is None and not name.isascii():
+            if store not in self._spelt:
+                self._spelt[store] = composed(clips.names())
+            found = self._spelt[store].get(nfc(name), name)
+        return Path(f"{store}/{found}") if clips.row(found) is not None else None
 
     def packed_inside(self, store: str, name: str) -> list[Path]:
         """The clips of a packed store whose names begin with that of a folder, sorted by name."""
@@ -79,9 +107,9 @@ class Folders:
     def inside(self, folder: str, name: str) -> list[Path]:
         """The feature files in the folder `name` below `folder`, sorted by name; none if there is no such folder."""
         for part in name.split("/"):
-            if part not in self.at(folder).folders:
+            if (spelt := self.at(folder).folder(part)) is None:
                 return []
-            folder = os.path.join(folder, part)
+            folder = os.path.join(folder, spelt)
         return [Path(folder, file) for _, file in sorted(self.at(folder).files.items())]
 
 
@@ -184,15 +212,21 @@ class Finder:
         """
         if f"{SUFFIX}/" in path:
             return self._referred(path)
+        names = dict.fromkeys((id, _stem(id), self._relative(id)))  # an id may be a path or the name of a video
         for store in self.stores(split):
-            found = self._listings.packed(str(store), id)
-            if found:
-                return found
+            for name in names:
+                found = self._listings.packed(str(store), name)
+                if found:
+                    return found
         if self.stores(split):
             return None
-        if self._path_first or path.endswith(SUFFIXES):
-            return self._below(split, self._relative(path)) or self._below(split, _stem(id))
-        return self._below(split, _stem(id)) or self._below(split, self._relative(path))
+        by_id = [name for name in names if name != id or name == _stem(id)]
+        by_path = [self._relative(path)]
+        for name in [*by_path, *by_id] if self._path_first or path.endswith(SUFFIXES) else [*by_id, *by_path]:
+            found = self._below(split, name)
+            if found:
+                return found
+        return None
 
     def _referred(self, path: str) -> Path | None:
         """The clip of a path column that leads through a packed store."""

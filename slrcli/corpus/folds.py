@@ -17,6 +17,7 @@ from slrcli.corpus.formats import open_corpus
 from slrcli.corpus.utterances import Corpus, Utterance
 from slrcli.errors import DataError, UsageError, first_five
 from slrcli.files import atomic_write_text
+from slrcli.transcripts.cells import gloss_cells
 
 SIGNER = "signer"
 SENTENCE = "sentence"
@@ -186,9 +187,9 @@ def table_text(utterances: Sequence[Utterance], base: Path) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "path", "signer", "glosses"))
-    for item in utterances:
+    for item, cell in zip(utterances, gloss_cells([item.glosses for item in utterances]), strict=True):
         path = item.features.relative_to(base).as_posix() if item.features else ""
-        writer.writerow((item.id, path, item.signer, " ".join(item.glosses)))
+        writer.writerow((item.id, path, item.signer, cell))
     return text.getvalue()
 
 

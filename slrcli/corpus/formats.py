@@ -19,7 +19,7 @@ and whatever it needs beyond a table per split in `_rows`.
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,20 @@ from slrcli.features.layout import load_layout
 from slrcli.features.store import store_of
 from slrcli.files import atomic_write_text
 from slrcli.glosses import get_normaliser
-from slrcli.transcripts.delimited import column, need_column, open_table, read_text, rows, separator
+from slrcli.transcripts.cells import separated_text, split_cells
+from slrcli.transcripts.delimited import (
+    column,
+    column_names,
+    decoded,
+    encoding_of,
+    fitted,
+    need_column,
+    open_table,
+    read_text,
+    rows,
+    separator,
+    unquoted,
+)
 from slrcli.transcripts.words import GLOSS_COLUMNS, ID_COLUMNS, SIGNER_COLUMNS
 
 NAME = "corpus.toml"
@@ -167,15 +180,18 @@ _KNOWN = {
     "path": PATH_COLUMNS,
     "split": SPLIT_COLUMNS,
 }
+HEADER_BYTES = 65536  # read of a file to see the names of its columns
 RENAME = "Rename one, or name it in corpus.toml or with slr corpus --column"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the utterance, still without features, and its path column (which may be empty)."""
+    """One row: the utterance, still without features, its path column (which may be empty), and what separates glosses
+    where it is not blanks (see `slrcli.transcripts.cells`)."""
 
     utterance: Utterance
     path: str
+    separator: str = ""
 
 
 def read_table(
@@ -184,7 +200,7 @@ def read_table(
     """The rows of an annotation table.
 
     Args:
-        table: UTF-8 text with a header; `|`, tab, comma or semicolon between columns.
+        table: UTF-8 or UTF-16 text with a header; `|`, tab, comma or semicolon between columns.
         split: the split of all rows; "" if a column names it (without such a column, all are train).
         named: id, glosses, signer, path or split -> the name of the column in this table.
         unlabelled: whether the table may lack a column of glosses, as for test splits with secret references.
@@ -201,7 +217,10 @@ def read_table(
         need_column(names, wanted[key], table, RENAME)
     signer_column, path_column = (column(names, wanted[key]) for key in ("signer", "path"))
     split_column = None if split else column(names, wanted["split"])
-    for number, cells in lines:
+    found = list(lines)
+    texts = ["" if gloss_column is None else cells[gloss_column] for _, cells in found]
+    sentences, mark = split_cells(texts, [f"{table}, line {number}" for number, _ in found])
+    for (number, cells), glosses in zip(found, sentences, strict=True):
         id = cells[id_column].strip()
         check_id(id, f"{table}, line {number}")
         own = split or ("train" if split_column is None else split_name(cells[split_column]))
@@ -209,8 +228,7 @@ def read_table(
             raise DataError("The row names no split.", f"{table}, line {number}", "Write train, dev or test.")
         signer = "" if signer_column is None else cells[signer_column].strip()
         path = "" if path_column is None else cells[path_column].strip()
-        glosses = () if gloss_column is None else tuple(cells[gloss_column].split())
-        yield Row(Utterance(id, glosses, None, signer, own, number, table), path)
+        yield Row(Utterance(id, glosses, None, signer, own, number, table), path, mark)
 
 
 def wanted_columns(named: Mapping[str, str] | None) -> dict[str, tuple[str, ...]]:
@@ -253,29 +271,32 @@ def inspect_table(table: Path) -> TableFacts:
         raise DataError(
             f"The table cannot be read: {error.strerror}.", table, "Check its name and permissions."
         ) from error
-    crlf, lf = data.count(b"\r\n"), data.count(b"\n")
-    counts = {"CRLF": crlf, "LF": lf - crlf, "CR": data.count(b"\r") - crlf}
+    content = data.replace(b"\0", b"")  # line ends of UTF-16 as well
+    crlf, lf = content.count(b"\r\n"), content.count(b"\n")
+    counts = {"CRLF": crlf, "LF": lf - crlf, "CR": content.count(b"\r") - crlf}
     endings = tuple(name for name, count in counts.items() if count)
-    damaged = [(number, f"The text is not UTF-8 ({problem}).") for number, problem in _undecodable(data)]
-    text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    encoding, start = encoding_of(data)
+    damaged = [(number, f"The text is not UTF-8 ({problem}).") for number, problem in _undecodable(data, encoding)]
+    text = decoded(data, "replace")
     mark = separator(text)
     names: list[str] = []
     try:
         for number, cells in rows(text, table):
             if not names:
-                names = [name.strip().lower() for name in cells]
-            elif len(cells) != len(names):
+                names = column_names(cells)
+            elif len(cells := fitted(cells, len(names))) != len(names):
                 damaged.append((number, f"The line has {len(cells)} columns, the header {len(names)}."))
             elif problem := _bad_id(cells, names, table, number):
                 damaged.append((number, problem))
     except DataError as problem:
         damaged.append((0, problem.what))
     twice = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
-    marked = data.startswith(b"\xef\xbb\xbf")
-    return TableFacts(table, tuple(names), mark, tuple(sorted(damaged)), twice, marked, endings)
+    return TableFacts(table, tuple(names), mark, tuple(sorted(damaged)), twice, start > 0, endings)
 
 
-def _undecodable(data: bytes) -> Iterator[tuple[int, str]]:
+def _undecodable(data: bytes, encoding: str) -> Iterator[tuple[int, str]]:
+    if encoding != "utf-8":
+        return
     for number, line in enumerate(data.split(b"\n"), 1):
         try:
             line.decode("utf-8")
@@ -306,12 +327,19 @@ def read_splits(table: Path) -> dict[str, str]:
 
 def has_columns(table: Path, named: Mapping[str, str] | None = None) -> bool:
     """Whether the header of a file names ids and glosses; the content of the file never raises an error."""
-    wanted = wanted_columns(named)
+    return not _lacking(table, named)
+
+
+def _lacking(table: Path, named: Mapping[str, str] | None = None) -> str:
+    """Why a file is no annotation table, in words after its name; "" if its header names ids and glosses."""
     with table.open("rb") as file:
-        first = file.readline(65536).decode("utf-8-sig", "replace")
-    names = [name.strip().lower() for name in first.split(separator(first))]
-    names = [name.strip('"') for name in names]
-    return column(names, wanted["id"]) is not None and column(names, wanted["glosses"]) is not None
+        start = decoded(file.read(HEADER_BYTES), "replace")
+    mark = separator(start)
+    lines = (line for line in start.split("\n") if line.strip() and not line.lower().strip('"').startswith("sep="))
+    names = column_names(unquoted(name) for name in next(lines, "").split(mark))
+    wanted = wanted_columns(named)
+    missing = [" or ".join(wanted[key]) for key in ("id", "glosses") if column(names, wanted[key]) is None]
+    return f"has no column {' and none '.join(missing)}, but {', '.join(names) or 'nothing'}" if missing else ""
 
 
 def check_id(id: str, where: str) -> None:
@@ -448,6 +476,7 @@ def open_corpus(
     finder = Finder(root, place, SPLITS, path_first=name == "table")
     splits: dict[str, list[Utterance]] = {}
     notes: list[str] = []
+    parted: dict[str, dict[str, None]] = {}
     if len(finder.sets) > 1:
         sets = ", ".join(path.name for path in finder.sets)
         notes.append(f"Several sets of features are in {root / 'features'}: {sets}. Name one with --features.")
@@ -455,8 +484,13 @@ def open_corpus(
         if split:
             splits.setdefault(split, [])
         for row in _rows(table, split, FORMATS[name], settings.columns, notes):
+            if row.separator:
+                parted.setdefault(row.separator, {})[table.name] = None
             for item in _located(row, finder, FORMATS[name].takes):
                 splits.setdefault(item.split, []).append(item)
+    notes += _passed_over({table.parent for table, _ in tables}, {table for table, _ in tables}, settings.columns)
+    for mark, names in parted.items():
+        notes.append(f"The glosses of {', '.join(names)} are separated by {separated_text(mark)}.")
     if not any(splits.values()):
         raise DataError(
             "The annotation tables hold no utterance.", tables[0][0], "Write one line per utterance below the header."
@@ -531,7 +565,9 @@ def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[
         raise DataError(f"{what}: {', '.join(found)}.", start, f"Choose one, for example --format {next(iter(found))}.")
     tables = _find(FORMATS["table"], start, columns)
     if not tables:
-        raise NoTableError("No annotation table was found.", start, _where_else(start))
+        places = [start / place for place in FORMATS["table"].places]
+        seen = " ".join(["No annotation table was found.", *_passed_over(places, (), columns)])
+        raise NoTableError(seen, start, _where_else(start))
     return "table", tables
 
 
@@ -577,6 +613,14 @@ def _single_table(folder: Path, columns: Mapping[str, str]) -> dict[str, Path]:
             f"{len(tables)} tables could be the annotations: {names}.", folder, "Name one with --annotations FILE."
         )
     return {"": tables[0]} if tables else {}
+
+
+def _passed_over(folders: Iterable[Path], used: Collection[Path], columns: Mapping[str, str]) -> list[str]:
+    """A sentence for each of the first tables in some folders that cannot be annotations, with the reason."""
+    tables = [folder / name for folder in folders for name in _names(folder) if name.lower().endswith((".csv", ".tsv"))]
+    reasons = {path: _lacking(path, columns) for path in tables if path not in used}
+    told = [f"The table {path.name} was passed over: it {reason}." for path, reason in reasons.items() if reason]
+    return told[:SHOWN_IDS]
 
 
 def _names(folder: Path) -> list[str]:

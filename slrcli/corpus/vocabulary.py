@@ -7,7 +7,8 @@ from typing import Any
 
 from slrcli.config import DataConfig
 from slrcli.corpus import Corpus, open_corpus
-from slrcli.errors import UsageError
+from slrcli.errors import UsageError, first_five
+from slrcli.glosses.variants import alike, list_remains, shown
 from slrcli.glosses.vocabulary import Vocabulary
 
 SHOWN = 10  # glosses among the most and among the least frequent
@@ -141,8 +142,24 @@ def vocab(
         coverage(vocabulary, corpus) if corpus else (),
         tuple(answer for query in queries for answer in look_up(vocabulary, query)),
         out,
-        corpus.notes if corpus else (),
+        (*(corpus.notes if corpus else ()), *spelt_twice(vocabulary)),
     )
+
+
+def spelt_twice(vocabulary: Vocabulary) -> list[str]:
+    """Remarks on glosses that are several classes although they are hardly several signs."""
+    found = []
+    if groups := alike(vocabulary.glosses):
+        listed = first_five([" = ".join(map(shown, group)) for group in groups])
+        found.append(
+            f"{len(groups)} glosses are written in several ways that differ in case, composition or what cannot be "
+            f"seen, each with an id of its own: {listed}"
+        )
+    if remains := list_remains(vocabulary.glosses):
+        found.append(
+            f"{len(remains)} glosses look like parts of lists, or like several glosses in one: {first_five(remains)}"
+        )
+    return found
 
 
 def coverage(vocabulary: Vocabulary, corpus: Corpus) -> tuple[Coverage, ...]:

@@ -11,6 +11,7 @@ from slrcli.corpus.utterances import Corpus, Utterance
 from slrcli.errors import DataError
 from slrcli.features.store import store_of
 from slrcli.files import atomic_write_bytes, atomic_write_text
+from slrcli.transcripts.cells import gloss_cells
 
 HEADER = "id|folder|signer|annotation"
 Entry = tuple[str, str, str, Sequence[str]]  # id, path of the features, signer, glosses
@@ -22,7 +23,9 @@ def write_table(out: Path, split: str, entries: Iterable[Entry]) -> Path:
     Raises:
         DataError: the table cannot hold an id, a signer or a gloss.
     """
-    rows = [HEADER, *(_row(entry) for entry in entries)]
+    entries = list(entries)
+    texts = gloss_cells([glosses for *_, glosses in entries])
+    rows = [HEADER, *(_row(entry, text) for entry, text in zip(entries, texts, strict=True))]
     table = out / "annotations" / f"{split}.corpus.csv"
     atomic_write_text(table, "\n".join(rows) + "\n")
     return table
@@ -118,10 +121,10 @@ def _reference(item: Utterance, base: Path | None) -> str:
     return PurePath(os.path.relpath(os.path.abspath(item.features), base)).as_posix()
 
 
-def _row(entry: Entry) -> str:
-    id, folder, signer, glosses = entry
+def _row(entry: Entry, text: str) -> str:
+    id, folder, signer, _ = entry
     check_id(id, id)
-    cells = (id, folder, signer, " ".join(glosses))
+    cells = (id, folder, signer, text)
     for cell in cells:
         if "|" in cell or any(unicodedata.category(character) == "Cc" for character in cell):
             raise DataError(f"The table cannot hold {cell!r}: its columns are separated by '|'.", id, "Rename it.")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from slrcli.config import versioned
+from slrcli.glosses.variants import hidden
 
 Glosses = Sequence[str]
 
@@ -305,6 +306,51 @@ _CSL_DAILY = Normaliser(
     "CSL-Daily's glosses in one width of characters; published scores compare them as they stand (none).",
 )
 
+
+def _composed(glosses):
+    return [unicodedata.normalize("NFC", gloss) for gloss in glosses]
+
+
+def _without_hidden(glosses):
+    return squeezed(["".join(char for char in gloss if not hidden(char)) for gloss in glosses])
+
+
+def _casefolded(glosses):
+    return _composed([unicodedata.normalize("NFD", gloss).casefold() for gloss in glosses])
+
+
+_COMPOSED = Rule("composed", "letters and their marks are composed (Unicode NFC)", _composed)
+_SEEN = Rule("invisible", "delete zero-width and bidirectional marks and soft hyphens", _without_hidden)
+
+_NFC = Normaliser(
+    "nfc", 1, (_SEEN, _COMPOSED), "Glosses that look the same are the same: Unicode NFC, nothing invisible."
+)
+_CASEFOLD = Normaliser(
+    "casefold",
+    1,
+    (_SEEN, Rule("case", "upper case is lower case (Unicode case folding), composed", _casefolded)),
+    "As nfc, and upper and lower case are the same.",
+)
+
+
+def _characters(glosses):
+    found: list[str] = []
+    for gloss in _composed(glosses):
+        for place, char in enumerate(gloss):
+            if place and unicodedata.combining(char):
+                found[-1] += char
+            else:
+                found.append(char)
+    return found
+
+
+_CHARACTERS = Normaliser(
+    "characters",
+    1,
+    (Rule("characters", "take glosses apart into characters, each with its marks", _characters),),
+    "Every character is a gloss: fingerspelling, or Chinese written without blanks.",
+)
+
 NORMALISERS: dict[str, Normaliser] = {
     item.name: item
     for item in (
@@ -314,6 +360,9 @@ NORMALISERS: dict[str, Normaliser] = {
         PHOENIX2014T,
         _SEED_FILTER,
         _CSL_DAILY,
+        _NFC,
+        _CASEFOLD,
+        _CHARACTERS,
     )
 }
 

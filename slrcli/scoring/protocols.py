@@ -22,6 +22,7 @@ Transcripts = Mapping[str, Glosses]
 
 ALL = "all"  # the name of every protocol at once
 EMPTY = "[EMPTY]"  # what the field's scripts put where nothing was recognised, so that sclite finds the utterance
+BLANK = "\u2423"  # stands for the blank between two glosses where characters are compared
 OOV = "\0"  # stands for a gloss that no system with this vocabulary can say
 _EDGES = {"merge_repeats": "merge-repeats", "skip_empty": "skip-empty", "capped": "capped"}  # steps beside the rules
 _UPPER = {ord(letter): ord(letter.upper()) for letter in "abcdefghijklmnopqrstuvwxyz"}
@@ -43,6 +44,7 @@ class Protocol:
         fill_empty: whether an empty hypothesis becomes the wrong gloss `[EMPTY]`: a substitution, not a deletion.
         skip_empty: whether utterances with an empty reference are left out, including their insertions.
         capped: whether an utterance counts at most as many errors as its reference has glosses.
+        spelt: whether characters are compared instead of glosses, with the blanks between glosses.
         replaced: whether the normaliser is not the protocol's own.
         left_out: rules of the normaliser that are not applied, to measure their effect on a score.
     """
@@ -59,6 +61,7 @@ class Protocol:
     fill_empty: bool = False
     skip_empty: bool = False
     capped: bool = False
+    spelt: bool = False
     replaced: bool = False
     left_out: tuple[str, ...] = ()
 
@@ -119,7 +122,8 @@ class Protocol:
         return Alignment(tuple(Edit(HIT, gloss, gloss) for gloss in ref)) if ref == hyp else self.aligner(ref, hyp)
 
     def _folded(self, glosses: list[str]) -> list[str]:
-        return [gloss.translate(_UPPER) for gloss in glosses] if self.fold_case else glosses
+        folded = [gloss.translate(_UPPER) for gloss in glosses] if self.fold_case else glosses
+        return list(BLANK.join(folded)) if self.spelt else folded
 
     def _edge(self, utterance: UtteranceScore) -> UtteranceScore:
         """Errors beyond the cap are insertions: substitutions and deletions never outnumber the reference."""
@@ -143,7 +147,7 @@ def get_protocol(name: str) -> Protocol:
 
 
 def get_protocols(name: str) -> list[Protocol]:
-    """The protocol with a name, or all protocols for `all`.
+    """The protocol with a name, or all protocols that count glosses for `all`.
 
     Raises:
         UsageError: as `get_protocol`, or `all` is combined with a version or a normaliser.
@@ -151,7 +155,7 @@ def get_protocols(name: str) -> list[Protocol]:
     if name != ALL and re.match(rf"{ALL}\W", name):
         fix = "Use all on its own, or name one protocol, such as sclite+seed-filter."
         raise UsageError("Every protocol has its own version and normaliser.", f"--protocol {name}", fix)
-    return list(PROTOCOLS.values()) if name == ALL else [get_protocol(name)]
+    return [item for item in PROTOCOLS.values() if not item.spelt] if name == ALL else [get_protocol(name)]
 
 
 def changes(protocol: Protocol, refs: Transcripts, hyps: Transcripts) -> Iterator[tuple[int, str, Change]]:
@@ -253,6 +257,12 @@ PROTOCOLS: dict[str, Protocol] = {
             on_hyp=True,
             skip_empty=True,
             capped=True,
+        ),
+        Protocol(
+            "cer",
+            1,
+            "Character error rate, as counted by jiwer: code points, with one blank between glosses.",
+            spelt=True,
         ),
     )
 }

@@ -1,13 +1,15 @@
 """What `slr score` does: score files of hypotheses against references under one protocol or all of them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slrcli.console import Console, finite
-from slrcli.errors import DataError, UsageError
+from slrcli.errors import DataError, UsageError, first_five
 from slrcli.frames import frame_of
+from slrcli.glosses.variants import list_remains, plain, seen, told_apart
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.scoring.breakdown import Breakdown, breakdown, calibration, calibration_error
 from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get_protocols, removed_by_rule
@@ -16,7 +18,8 @@ from slrcli.scoring.signature import signature
 from slrcli.scoring.stats import Comparison, Interval, compare, interval, intervals_dict
 from slrcli.scoring.table import COLUMNS, table_rows
 from slrcli.scoring.wer import Score, apart_text, by_signer
-from slrcli.transcripts import read_lines, read_segments
+from slrcli.transcripts import format_of, read_lines, read_segments
+from slrcli.transcripts.cells import separated_text
 
 if TYPE_CHECKING:
     import pandas
@@ -133,6 +136,8 @@ class Side:
     glosses: dict[str, list[str]]
     signers: dict[str, str]
     confidences: dict[str, tuple[float, ...]]
+    separator: str = ""
+    without_ids: bool = False  # the format has no mark between id and glosses: the first word is taken
 
 
 def score_files(
@@ -148,6 +153,7 @@ def score_files(
     explain: bool = False,
     seed: int = 1,
     signers_from_ids: bool = False,
+    missing_as_empty: bool = False,
 ) -> ScoreResult:
     """Score one or more files of hypotheses against a file of references.
 
@@ -164,6 +170,7 @@ def score_files(
         explain: whether to record every change by a rule.
         seed: of the bootstrap.
         signers_from_ids: whether to read signers from ids, as sclite does with trn files, whatever else the file says.
+        missing_as_empty: whether references without a hypothesis count as deleted.
 
     Raises:
         SlrError: a file cannot be read, the protocol is unknown, or the sides do not hold the same utterances.
@@ -181,15 +188,22 @@ def score_files(
     systems = [read_side(path, formats[1], by) for path in hypotheses]
     if not ref.glosses:
         raise DataError("The file holds no utterance.", str(reference), "Name a file of references.")
+    systems = [with_ids_of(ref, system) for system in systems]
+    if missing_as_empty:
+        systems = [filled(ref, system, path, console) for path, system in zip(hypotheses, systems, strict=True)]
     left_out = agree(reference, ref, hypotheses, systems, by, partial)
     signers = named_in_ids(reference, ref) if signers_from_ids else ref.signers
     refs = {id: glosses for id, glosses in ref.glosses.items() if id not in left_out}
     sides = [{id: system.glosses[id] for id in refs} for system in systems]
     if left_out:
-        console.warn(f"{len(left_out)} utterances are on one side only and are not scored.")
+        lost = sum(id in ref.glosses for id in left_out)
+        hint = f" {lost} of them have no hypothesis: --missing-as-empty counts them as deleted." if lost else ""
+        console.warn(f"{len(left_out)} utterances are on one side only and are not scored.{hint}")
     protocol_scores = tuple(score_protocol(item, refs, sides[0], known) for item in protocols)
     main = protocol_scores[0]
     rivals = [main.protocol.score(refs, side) for side in sides[1:]]
+    for text in remarks(reference, hypotheses, (ref, *systems), main, by):
+        console.warn(text)
     others = tuple(
         (str(path), rival, compare(main.score, rival, seed=seed))
         for path, rival in zip(hypotheses[1:], rivals, strict=True)
@@ -218,7 +232,27 @@ def read_side(path: Path, format: str, by: str) -> Side:
         {item.id: list(item.glosses) for item in segments},
         {item.id: item.signer for item in segments},
         {item.id: item.confidences for item in segments if item.confidences},
+        next((item.separator for item in segments if item.separator), ""),
+        format_of(path, format) == "txt",
     )
+
+
+def with_ids_of(ref: Side, side: Side) -> Side:
+    """A side whose ids are spelt as in the references where they are equal once composed (Unicode NFC)."""
+    spelt = {unicodedata.normalize("NFC", id): id for id in ref.glosses if id not in side.glosses}
+    ids = {id: id if id in ref.glosses else spelt.get(unicodedata.normalize("NFC", id), id) for id in side.glosses}
+    if all(id == own for id, own in ids.items()) or len(set(ids.values())) < len(ids):
+        return side
+    glosses = {ids[id]: found for id, found in side.glosses.items()}
+    return replace(side, glosses=glosses, confidences={ids[id]: found for id, found in side.confidences.items()})
+
+
+def filled(ref: Side, side: Side, path: Path, console: Console) -> Side:
+    """A side with an empty hypothesis for every reference that it lacks."""
+    missing = [id for id in ref.glosses if id not in side.glosses]
+    if missing:
+        console.note(f"{path} lacks {len(missing)} of {len(ref.glosses)} utterances, which count as deleted.")
+    return replace(side, glosses={**side.glosses, **{id: [] for id in missing}})
 
 
 def named_in_ids(path: Path, side: Side) -> dict[str, str]:
@@ -263,10 +297,73 @@ def apart_error(reference: Path, path: Path, missing: list[str], extra: list[str
         fix = "Check that both files hold one utterance per line, including empty lines."
     elif shared:
         fix = "Complete the file, or score only the common utterances with --partial."
+        if missing:
+            fix = f"{fix} If nothing was recognised in the others, --missing-as-empty counts them as deleted."
+        if not any(map(marked_id, [*missing, *extra])):
+            fix = f"{fix} If the lines hold glosses without ids, use --by line."
     else:
         fix = "The files have no common id. Check them, or pair utterances by their order with --by line."
     what = apart_text(missing, extra, len(missing) + shared, len(extra) + shared, "references")
+    own = {plain(id): id for id in missing}
+    same = [f"{told_apart(own[plain(id)])} and {told_apart(id)}" for id in extra if plain(id) in own]
+    if same:
+        what = f"{what} {len(same)} ids differ only in case, composition or what cannot be seen: {first_five(same)}"
     return DataError(what, f"{path} against {reference}", fix)
+
+
+def remarks(
+    reference: Path, paths: Sequence[Path], sides: Sequence[Side], main: ProtocolScore, by: str
+) -> Iterator[str]:
+    """What may make a rate mean something else than its reader thinks, a sentence or two each."""
+    for path, side in zip((reference, *paths), sides, strict=True):
+        if side.separator:
+            yield f"The glosses of {path} are separated by {separated_text(side.separator)}."
+    ref, hyp = sides[:2]
+    if by == "id" and ref.without_ids and hyp.without_ids and words_for_ids(ref, hyp):
+        yield taken_for_ids(reference, paths[0], main)
+    pairs = [(edit.ref, edit.hyp) for one in main.score.utterances for edit in one.alignment.edits if edit.op == "S"]
+    for name, key in (("nfc", seen), ("casefold", plain)):
+        same = [(a, b) for a, b in pairs if a and b and key(a) == key(b)]
+        pairs = [pair for pair in pairs if pair not in same]
+        if same:
+            first = first_five([f"{told_apart(a)} and {told_apart(b)}" for a, b in dict.fromkeys(same)])
+            how = "look the same" if name == "nfc" else "differ only in case or in compatible forms"
+            yield (
+                f"{len(same)} substitutions are between tokens that {how}: {first}. "
+                f"With --normaliser {name} they are the same."
+            )
+    remains = list_remains(gloss for side in sides for glosses in side.glosses.values() for gloss in glosses)
+    if remains:
+        yield (
+            f"{len(remains)} kinds of tokens look like parts of lists, or like several glosses in one: "
+            f"{first_five(remains)}. Separate glosses by blanks, or in one way throughout the file."
+        )
+
+
+def marked_id(id: str) -> bool:
+    """Whether a word looks like an id rather than a gloss: it holds a digit, or a mark of file names."""
+    return any(char.isdigit() or char in "_/.\\:" for char in id)
+
+
+def words_for_ids(ref: Side, hyp: Side) -> bool:
+    """Whether the first words of lines, which are read as ids, are rather glosses."""
+    ids = {**ref.glosses, **hyp.glosses}
+    if not any(map(marked_id, ids)):
+        return True
+    glosses = {gloss for side in (ref, hyp) for found in side.glosses.values() for gloss in found}
+    return any(id in glosses for id in ids) and not all(id.isdigit() for id in ids)
+
+
+def taken_for_ids(reference: Path, path: Path, main: ProtocolScore) -> str:
+    """The warning that ids may be glosses, with the rate that they would give."""
+    names = first_five([one.id for one in main.score.utterances])
+    text = f"The first word of every line was taken as an id, and these look like glosses: {names}."
+    refs, hyps = read_lines(reference, "txt"), read_lines(path, "txt")
+    if set(refs) != set(hyps):
+        return f"{text} If they are, use --by line."
+    whole = main.protocol.score(refs, hyps)
+    now, then = (f"{one.wer:.2f} % of {one.ref_tokens} glosses" for one in (main.score, whole))
+    return f"{text} If they are, use --by line: that gives {then} instead of {now}."
 
 
 def score_protocol(

@@ -1,41 +1,76 @@
-"""Delimited text, for transcripts and annotation tables: separators, rows and line numbers.
+"""Delimited text, for transcripts and annotation tables: encodings, separators, rows and line numbers.
 
-The separator is the first of `|`, tab, comma and semicolon in the header. Only tables with commas and semicolons have
-quotes. Rows whose cells are all blank are skipped.
+The separator is what a first line `sep=;` names (spreadsheets write it), else the first of `|`, tab, comma and
+semicolon in the header. Tables with commas and semicolons have quotes; in one with tabs, a cell that is quoted as a
+whole loses its quotes; bars are split as they are. Rows whose cells are all blank are skipped, and so are blank cells
+beyond the last named column.
 """
 
+import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from slrcli.errors import DataError
 
 SEPARATORS = "|\t,;"  # in this order
+_NAMED = re.compile(r'\A\n*"?sep=(?P<mark>[^\w\s"]|\t)"?[,;\t|]*(?:\n|\Z)', re.IGNORECASE)
+_BOMS = (  # those of UTF-32 begin like those of UTF-16
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_UNITS = 4  # characters of ASCII at the beginning of a file by which UTF-16 is recognised where no mark names it
 Lines = Iterator[tuple[int, list[str]]]  # line number, counted from 1, and cells
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a UTF-8 file, with line feeds as line endings and without a byte order mark.
+    """The text of a file in UTF-8 or UTF-16, with line feeds as line endings and without a byte order mark.
 
     Raises:
-        DataError: the file cannot be read, or is not UTF-8; names the line.
+        DataError: the file cannot be read, or is in another encoding; names the line.
     """
     try:
         data = Path(path).read_bytes()
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        what = f"The text is not UTF-8: byte {data[error.start]:#04x} at position {error.start}."
-        raise DataError(what, f"{path}, line {line}", "Save the file as UTF-8.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"The file cannot be read: {reason}.", str(path), "Check its name and permissions.") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        return decoded(data)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        name = error.encoding.upper()
+        what = f"The text is not {name}: byte {data[error.start]:#04x} at position {error.start}."
+        raise DataError(what, f"{path}, line {line}", "Save the file as UTF-8.") from error
+
+
+def decoded(data: bytes, errors: str = "strict") -> str:
+    """The text of bytes, as `read_text` returns it; `errors` as in `bytes.decode`."""
+    encoding, start = encoding_of(data)
+    return data[start:].decode(encoding, errors).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def encoding_of(data: bytes) -> tuple[str, int]:
+    """The encoding of a text (UTF-8 unless it shows another one), and the number of bytes of its byte order mark."""
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return name, len(mark)
+    first, second = data[: 2 * _UNITS : 2], data[1 : 2 * _UNITS : 2]
+    for letters, zeros, name in ((first, second, "utf-16-le"), (second, first, "utf-16-be")):
+        if zeros == bytes(_UNITS) and 0 not in letters:
+            return name, 0
+    return "utf-8", 0
 
 
 def separator(text: str) -> str:
-    """The character between the columns of a table, by its header: the first line that is not blank."""
+    """The character between the columns of a table, by its first line `sep=` or by its header."""
+    named = _NAMED.match(text)
+    if named:
+        return named["mark"]
     header = text.lstrip("\n ").split("\n", 1)[0]
     return next((mark for mark in SEPARATORS if mark in header), ",")
 
@@ -47,12 +82,21 @@ def rows(text: str, path: str | Path) -> Lines:
         DataError: a quote is not closed.
     """
     mark = separator(text)
-    numbered = _quoted(text, mark, path) if mark in ",;" else _split(text, mark)
+    text = _NAMED.sub(lambda named: "\n" * named[0].count("\n"), text)  # blank, so that lines keep their numbers
+    numbered = _split(text, mark) if mark in "|\t" else _quoted(text, mark, path)
     yield from ((number, cells) for number, cells in numbered if any(cell.strip() for cell in cells))
 
 
 def _split(text: str, mark: str) -> Lines:
-    yield from ((number, line.split(mark)) for number, line in enumerate(text.split("\n"), 1))
+    for number, line in enumerate(text.split("\n"), 1):
+        cells = line.split(mark)
+        yield number, cells if mark == "|" else list(map(unquoted, cells))
+
+
+def unquoted(cell: str) -> str:
+    """A cell without its quotes, if it is quoted as a whole, with every quote within it doubled."""
+    whole = re.fullmatch(r'\s*"((?:[^"]|"")*)"\s*', cell)
+    return whole[1].replace('""', '"') if whole else cell
 
 
 def _quoted(text: str, mark: str, path: str | Path) -> Lines:
@@ -78,12 +122,27 @@ def open_table(text: str, path: str | Path) -> tuple[list[str], Lines]:
     _, header = next(found, (0, []))
     if not header:
         raise DataError("The table is empty.", str(path), "Name the columns in the first line.")
-    names = [name.strip().lower() for name in header]
+    names = column_names(header)
     return names, _fitting(found, len(names), path)
+
+
+def column_names(header: Iterable[str]) -> list[str]:
+    """The names in a header, in lower case, up to the last column that has one."""
+    names = [name.strip().lower() for name in header]
+    while names and not names[-1]:
+        names.pop()
+    return names
+
+
+def fitted(cells: Sequence[str], width: int) -> list[str]:
+    """The cells of a row without blank ones beyond the named columns."""
+    extra = any(cell.strip() for cell in cells[width:])
+    return list(cells if extra else cells[:width])
 
 
 def _fitting(found: Lines, width: int, path: str | Path) -> Lines:
     for number, cells in found:
+        cells = fitted(cells, width)
         if len(cells) != width:
             what = f"The line has {len(cells)} columns, the header {width}."
             raise DataError(what, f"{path}, line {number}", "Correct the line.")

@@ -13,7 +13,8 @@ from slrcli.errors import DataError, UsageError
 class Segment:
     """One utterance in a file; `signer` is empty if the format has none, `line` counts from 1.
 
-    `confidences` holds one number per gloss, or is empty if the file has none.
+    `confidences` holds one number per gloss, or is empty if the file has none. `separator` is what separates the
+    glosses if it is not blanks: a mark, or `lists` (see `cells`).
     """
 
     id: str
@@ -21,6 +22,7 @@ class Segment:
     signer: str = ""
     line: int = 0
     confidences: tuple[float, ...] = ()
+    separator: str = ""
 
 
 class Row(NamedTuple):

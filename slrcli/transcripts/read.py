@@ -49,7 +49,10 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
         if not segment.id:
             raise DataError("An utterance has no id.", where, "Give every line an id.")
         if segment.id in lines:
-            more = " in the hypotheses too: they are not divided among segments by time" if format == "stm" else ""
+            more = {
+                "stm": " in the hypotheses too: they are not divided among segments by time",
+                "txt": "; if the lines hold glosses without ids, pair them with slr score --by line",
+            }.get(format, "")
             raise DataError(
                 f"The id {segment.id} occurs twice, first in line {lines[segment.id]}.",
                 where,

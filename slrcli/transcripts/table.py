@@ -3,14 +3,15 @@
 If the seconds of the glosses are known, a row is a gloss with frames (end exclusive), seconds and confidence; an
 utterance without glosses has one row whose other cells are empty. Otherwise a row is an utterance, with columns `spans`
 and `confidences` if frames are known. Both can be read; the columns `gloss` and `start_frame` show that a row is a
-gloss.
+gloss. Glosses are separated by blanks; what else occurs is taken apart by `cells`.
 """
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from slrcli.transcripts.delimited import Lines, column, need_column, open_table
+from slrcli.transcripts.cells import gloss_cells, split_cells
+from slrcli.transcripts.delimited import Lines, column, need_column, open_table, unquoted
 from slrcli.transcripts.items import Entry, Row, Segment, complete, misfit, number
 from slrcli.transcripts.words import GLOSS_COLUMNS, ID_COLUMNS, SIGNER_COLUMNS
 
@@ -26,11 +27,13 @@ def read(text: str, path: str) -> Iterator[Segment]:
         return
     gloss_column = need_column(names, GLOSS_COLUMNS, path)
     signer_column, sure_column = column(names, SIGNER_COLUMNS), column(names, ["confidences"])
-    for line, cells in rows:
-        glosses = tuple(cells[gloss_column].split())
+    table = list(rows)
+    texts, where = [cells[gloss_column] for _, cells in table], [f"{path}, line {line}" for line, _ in table]
+    found, separator = split_cells(texts, where)
+    for (line, cells), glosses in zip(table, found, strict=True):
         signer = "" if signer_column is None else cells[signer_column].strip()
         sure = () if sure_column is None else [number(word) for word in cells[sure_column].split()]
-        yield Segment(cells[id_column].strip(), glosses, signer, line, complete(sure, len(glosses)))
+        yield Segment(cells[id_column].strip(), glosses, signer, line, complete(sure, len(glosses)), separator)
 
 
 def _joined(names: Sequence[str], rows: Lines, id_column: int, path: str) -> Iterator[Segment]:
@@ -60,8 +63,13 @@ def write_csv(entries: Sequence[Entry]) -> str:
 
 
 def write_tsv(entries: Sequence[Entry]) -> str:
-    """Tab-separated values; no cell holds a tab or a line break."""
-    return "".join("\t".join(row) + "\n" for row in _rows(entries))
+    """Tab-separated values; no cell holds a tab or a line break, and one that looks quoted is quoted once more."""
+    return "".join("\t".join(map(_plain, row)) + "\n" for row in _rows(entries))
+
+
+def _plain(cell: str) -> str:
+    doubled = cell.replace('"', '""')
+    return cell if unquoted(cell) == cell else f'"{doubled}"'
 
 
 def _rows(entries: Sequence[Entry]) -> Iterator[list[str]]:
@@ -73,8 +81,8 @@ def _rows(entries: Sequence[Entry]) -> Iterator[list[str]]:
         return
     framed = any(entry.hypothesis is not None for entry in entries)
     yield ["id", "glosses", "spans", "confidences"] if framed else ["id", "glosses"]
-    for entry in entries:
-        row = [entry.id, " ".join(entry.glosses)]
+    for entry, cell in zip(entries, gloss_cells([entry.glosses for entry in entries]), strict=True):
+        row = [entry.id, cell]
         if framed:
             spans, sure = (entry.hypothesis.spans, entry.hypothesis.confidences) if entry.hypothesis else ((), ())
             row += [" ".join(f"{start}-{end}" for start, end in spans), " ".join(f"{one:.4f}" for one in sure)]

@@ -185,7 +185,8 @@ def test_two_tables_for_one_split_or_for_all_are_refused(tmp_path):
         ("", "empty"),
         (PHOENIX, "no utterance"),
         (PHOENIX.encode() + b"a|b|c|\xfcBER\n", r"0xfc at position 34.*line 2"),
-        (PHOENIX.encode("utf-16"), "not UTF-8"),
+        (PHOENIX.encode("utf-16"), "no utterance"),
+        (b"\xff\xfe" + b"i\0d\0|\0\x00\xdc", "not UTF-16-LE: byte.*line 1"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_named_with_its_line(tmp_path, content, text):

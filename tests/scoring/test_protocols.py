@@ -40,7 +40,7 @@ def test_the_same_pair_under_every_protocol(ref, hyp, counts):
         names = list(PROTOCOLS)[:4]
         assert [errors(name, ref, hyp) for name in names] == counts[:4]
     else:
-        assert [errors(name, ref, hyp) for name in PROTOCOLS] == counts
+        assert [errors(name, ref, hyp) for name in PROTOCOLS if name != "cer"] == counts
 
 
 def test_plain_is_what_jiwer_counts():
@@ -124,7 +124,7 @@ def test_leaving_a_step_out_of_all_utterances_gives_the_same_as_of_those_that_it
     steps |= {edge.replace("_", "-"): {edge: False} for edge in ("merge_repeats", "skip_empty", "capped")}
     for step, change in steps.items():
         assert found.get(step, 0) == errors - replace(protocol, **change).score(refs, hyps).errors, step
-    assert set(found) <= set(steps) and (len(found) > 1) == (name not in ("plain", "sclite"))
+    assert set(found) <= set(steps) and (len(found) > 1) == (name not in ("plain", "sclite", "cer"))
 
 
 def test_protocols_are_found_by_name_and_version():

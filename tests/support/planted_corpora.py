@@ -247,6 +247,20 @@ def another_composition(corpus):
     add(corpus, unicodedata.normalize("NFD", "SÜD") + " NORTH", "t8", 51)
 
 
+def commas_beside_blanks(corpus):
+    add(corpus, "RAIN, NORTH SUN")
+
+
+def bars_in_one_row(corpus):
+    text = table(corpus).read_text(encoding="utf-8").replace("|", ",")
+    table(corpus).write_text(text + "t8,t8/1/*.png,Signer01,RAIN|SUN NORTH\n", encoding="utf-8")
+    np.save(corpus / "features/train/t8.npy", clip(seed=51))
+
+
+def half_a_list(corpus):
+    add(corpus, "['RAIN', 'NORTH' SUN")
+
+
 def gloss_with_a_zero_width_space(corpus):
     add(corpus, "RAIN\u200b NORTH")
 
@@ -403,6 +417,9 @@ FAULTS = {
     another_case: ("SLR-D15", W),
     another_composition: ("SLR-D15", W),
     gloss_with_a_zero_width_space: ("SLR-D15", W),
+    commas_beside_blanks: ("SLR-D15", W),
+    bars_in_one_row: ("SLR-D15", E),
+    half_a_list: ("SLR-D15", E),
     letter_left_out: ("SLR-D16", W),
     letters_swapped: ("SLR-D16", W),
     normaliser_that_empties: ("SLR-D09", W),

@@ -1,6 +1,5 @@
 """Annotation tables: whether they can be read, and what their glosses are like."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, groupby, pairwise
@@ -12,6 +11,7 @@ from slrcli.corpus import Utterance
 from slrcli.doctor.context import Checks, error, many, note, some, warning
 from slrcli.doctor.data.context import DataContext
 from slrcli.findings import Finding
+from slrcli.glosses.variants import alike, hidden, list_remains, plain, shown
 
 TABLE_CHECKS = Checks()
 
@@ -19,7 +19,6 @@ FREQUENT = 5  # times that a gloss occurs in train before a rare look-alike is s
 SURE_LENGTH, LONG = 5, 9  # letters of a gloss from which one letter, two letters may be a slip
 LOST = 0.25  # share of a split's tokens; a normaliser that takes more away changes the task
 IN_A_ROW = 4  # times that one gloss follows itself; signers repeat twice or thrice, copying errors do not stop there
-JOINERS = "\u200c\u200d"  # belong to the spelling of Persian, Hindi and others
 
 
 def table_line(item: Utterance) -> str:
@@ -153,12 +152,18 @@ def covered(context: DataContext) -> Iterator[Finding]:
 
 @TABLE_CHECKS.add("SLR-D15", "every gloss is written in one way", needs=("SLR-D14",))
 def one_spelling(context: DataContext) -> Iterator[Finding]:
-    """Glosses that differ in case or in how Unicode composes them, and those with invisible characters."""
+    """Glosses that differ in case, in how Unicode composes them or by the marks of lists, and invisible characters."""
     counts = Counter(tokens_of(context.utterances))
-    alike: dict[str, list[str]] = {}
-    for gloss in counts:
-        alike.setdefault(plain(gloss), []).append(gloss)
-    variants = [sorted(group, key=lambda gloss: -counts[gloss]) for group in alike.values() if len(group) > 1]
+    remains = list_remains(counts)
+    if remains:
+        say = error if any(set(gloss) & set("[]'\"|") for gloss in remains) else warning  # a text may have commas
+        yield say(
+            f"{many(len(remains), 'gloss looks', 'glosses look')} like a part of a list, or like several glosses in "
+            "one: commas, brackets, quotes or bars stand beside glosses; to the recogniser they are different signs",
+            some([f"{shown(gloss)} ({counts[gloss]})" for gloss in remains]),
+            "separate glosses by blanks throughout the tables, or in one way in the whole column",
+        )
+    variants = [sorted(group, key=lambda gloss: -counts[gloss]) for group in alike(counts, plain)]
     if variants:
         listed = [" = ".join(f"{shown(gloss)} ({counts[gloss]})" for gloss in group) for group in variants]
         yield warning(
@@ -174,23 +179,6 @@ def one_spelling(context: DataContext) -> Iterator[Finding]:
             some([shown(gloss) for gloss in unseen]),
             "remove them from the tables",
         )
-
-
-def plain(gloss: str) -> str:
-    """What is left of a gloss without case, composition of characters and what cannot be seen."""
-    visible = "".join(char for char in unicodedata.normalize("NFKC", gloss) if not hidden(char))
-    return unicodedata.normalize("NFKC", visible.casefold())
-
-
-def hidden(char: str) -> bool:
-    """Whether a character takes no room and no part in spelling: such as zero width spaces and soft hyphens."""
-    return unicodedata.category(char) in ("Cf", "Cc") and char not in JOINERS
-
-
-def shown(gloss: str) -> str:
-    """A gloss with what cannot be seen, or has been composed, written out."""
-    composed = unicodedata.normalize("NFC", gloss) == gloss
-    return gloss if composed and not any(map(hidden, gloss)) else ascii(gloss)[1:-1]
 
 
 @TABLE_CHECKS.add("SLR-D16", "rare glosses are no misspelt frequent ones", needs=("SLR-D01",))

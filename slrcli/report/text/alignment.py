@@ -8,6 +8,7 @@ from rich.measure import Measurement
 from rich.text import Text
 
 from slrcli import console as terminal
+from slrcli.glosses.variants import seen, told_apart
 from slrcli.scoring.align import DELETION, HIT, INSERTION, SUBSTITUTION, Alignment, Edit
 from slrcli.scoring.wer import UtteranceScore
 
@@ -97,6 +98,8 @@ def _columns(alignment: Alignment, room: int) -> Iterator[tuple[str, str, str, s
 
 
 def _cells(edit: Edit) -> tuple[str, str]:
+    if edit.op != HIT and edit.ref is not None and edit.hyp is not None and seen(edit.ref) == seen(edit.hyp):
+        return told_apart(edit.ref), told_apart(edit.hyp)  # they look the same: code points
     ref, hyp = (GAP if token is None else visible(token) for token in (edit.ref, edit.hyp))
     return ref, hyp
 

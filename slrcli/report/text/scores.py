@@ -88,7 +88,7 @@ def closing_lines(main: ProtocolScore, intervals: dict[str, Interval]) -> list[s
         main: the score under the first protocol.
         intervals: its intervals, by the names that they have there.
     """
-    return [*interval_lines(intervals), main.signature, score_line(main.score)]
+    return [*interval_lines(intervals), main.signature, score_line(main.score, spelt=main.protocol.spelt)]
 
 
 def familiarity_lines(found: Familiarity) -> list[str]:

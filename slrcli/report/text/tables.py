@@ -59,11 +59,12 @@ def _turned(table: Table) -> Table:
     return turned
 
 
-def score_line(score: Score) -> str:
-    """The score in one line."""
+def score_line(score: Score, spelt: bool = False) -> str:
+    """The score in one line; `spelt` if characters were counted."""
+    rate, tokens = ("CER", "characters") if spelt else ("WER", "glosses")
     return (
-        f"WER {percent(score.wer)}  (S {score.substitutions}, D {score.deletions}, I {score.insertions}; "
-        f"{score.ref_tokens} glosses in {len(score.utterances)} utterances)"
+        f"{rate} {percent(score.wer)}  (S {score.substitutions}, D {score.deletions}, I {score.insertions}; "
+        f"{score.ref_tokens} {tokens} in {len(score.utterances)} utterances)"
     )
 
 

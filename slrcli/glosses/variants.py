@@ -1,0 +1,59 @@
+"""Glosses that are written in several ways: in case, in composition, invisibly or by the marks of a list."""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+
+JOINERS = "\u200c\u200d"  # belong to the spelling of Persian, Hindi and others
+_UNSEEN_MARKS = "\u034f\u115f\u1160\u3164"  # a joiner of graphemes and fillers, which are letters to Unicode
+LIST_MARKS = "[](){}'\",;|\u3001\u060c\uff0c\uff1b"
+
+
+def hidden(char: str) -> bool:
+    """Whether a character takes no room and no part in spelling: such as zero width spaces and soft hyphens."""
+    invisible = unicodedata.category(char) in ("Cf", "Cc") or char in _UNSEEN_MARKS or "\ufe00" <= char <= "\ufe0f"
+    return invisible and char not in JOINERS
+
+
+def seen(text: str) -> str:
+    """What is to be seen of a text: composed, without characters that take no room."""
+    return unicodedata.normalize("NFC", "".join(char for char in text if not hidden(char)))
+
+
+def plain(gloss: str) -> str:
+    """What is left of a gloss without case, composition of characters and what cannot be seen."""
+    visible = "".join(char for char in unicodedata.normalize("NFKC", gloss) if not hidden(char))
+    return unicodedata.normalize("NFKC", visible.casefold())
+
+
+def shown(gloss: str) -> str:
+    """A gloss with what cannot be seen, or has been composed, written out."""
+    composed = unicodedata.normalize("NFC", gloss) == gloss
+    return gloss if composed and not any(map(hidden, gloss)) else ascii(gloss)[1:-1]
+
+
+def told_apart(gloss: str) -> str:
+    """A gloss with every character beyond ASCII as its code point, beside one that looks the same."""
+    return ascii(gloss)[1:-1]
+
+
+def alike(glosses: Iterable[str], key: Callable[[str], str] = plain) -> list[list[str]]:
+    """The groups of different glosses that `key` makes equal, in the order of their first members."""
+    groups: dict[str, list[str]] = {}
+    for gloss in dict.fromkeys(glosses):
+        groups.setdefault(key(gloss), []).append(gloss)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def list_remains(glosses: Iterable[str]) -> list[str]:
+    """Glosses that look like parts of a list or hold several: `B']` beside `B`, `A|B`, and `A,B` beside `A` and `B`."""
+    known = dict.fromkeys(glosses)
+    bare = {gloss.strip(LIST_MARKS) for gloss in known}
+    several = alike(known, lambda gloss: gloss.strip(LIST_MARKS) or gloss)
+    twice = {gloss.strip(LIST_MARKS) for group in several for gloss in group}
+    return [
+        gloss
+        for gloss in known
+        if "|" in gloss
+        or (gloss.strip(LIST_MARKS) != gloss and gloss.strip(LIST_MARKS) in twice)
+        or any(mark in gloss and set(filter(None, gloss.split(mark))) <= bare - {gloss} for mark in ",;")
+    ]
