@@ -49,7 +49,8 @@ READERS: tuple[Reader, ...] = (
     Table(),
     MMPose(),
 )
-SUFFIXES = tuple(dict.fromkeys(suffix for reader in READERS for suffix in reader.suffixes))
+_BY_RANK = sorted(READERS, key=lambda reader: isinstance(reader, Bundles))  # which come first for paths through them
+SUFFIXES = tuple(dict.fromkeys(suffix for reader in _BY_RANK for suffix in reader.suffixes))
 PLAIN: dict[str, Reader] = {".npy": Npy()}  # files of these suffixes are of one format, whatever they hold
 TEXTS = tuple(suffix for reader in READERS if reader.is_text for suffix in reader.suffixes)
 IN_FOLDER = "landmarks"  # a file of this name is the clip that its folder is named after, as in cslrtools2

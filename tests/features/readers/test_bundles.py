@@ -279,6 +279,14 @@ def test_the_clips_of_a_corpus_are_found_in_pickles(tmp_path, names):
     assert open_corpus(tmp_path / "again").splits["dev"][1].features == corpus.splits["dev"][1].features
 
 
+def test_a_clip_in_an_array_goes_before_one_in_a_pickle(tmp_path):
+    corpus = phoenix(tmp_path, "{}.pkl")
+    for name in (f"{IDS[0]}.npy", f"{IDS[0]}.pkl"):
+        np.save(corpus / "features" / "x.npy", np.ones((4, 9)))
+        (corpus / "features" / "x.npy").rename(corpus / "features" / name)
+    assert open_corpus(corpus).splits["train"][0].features == corpus / "features" / f"{IDS[0]}.npy"
+
+
 def test_two_pickles_with_the_same_clip_are_not_chosen_between(tmp_path):
     corpus = phoenix(tmp_path, "{}.pkl")
     dumped(corpus / "features" / "train.flipped.pkl", mska("train"))
