@@ -16,7 +16,7 @@ from slrcli.errors import UsageError
 def align(
     console: Console,
     *,
-    file: Annotated[Path | None, typer.Argument(help="A feature file; its glosses go to --glosses.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A feature file or a video; its glosses go to --glosses.")] = None,
     glosses: Annotated[str, option("align.glosses")],
     corpus: Annotated[dict, CorpusOptions(required=False, without=("layout",), flags={"format": "--corpus-format"})],
     split: Annotated[str, option("align.split")],
@@ -32,11 +32,11 @@ def align(
     Writes one line per gloss, tab-separated: start, end and peak in seconds, gloss, confidence. --format and --out
     write files for other programs. A clip too short for its glosses is an error; the others are aligned all the same.
     The times are the recogniser's: one trained on few sentences may place a gloss long before or after it is signed,
-    so look at some clips (slr show) before you rely on them.
+    so look at some clips (slr show) before you rely on them. A video requires the extra 'video'.
 
     Examples:
         slr align clip.npy --glosses "HELLO YOU NAME WHAT"
-        slr align clip.npy --glosses "HELLO YOU" --out clip.eaf
+        slr align clip.mp4 --glosses "HELLO YOU" --out clip.eaf
         slr align --data-dir DIR --split dev --format eaf --out segments
     """
     from slrcli.recognition import align as workflow
@@ -45,9 +45,7 @@ def align(
     from slrcli.transcripts import plan_outputs
 
     if bool(file) == bool(corpus["data_dir"] or corpus["annotations"]):
-        raise UsageError(
-            "Either a clip or a corpus is aligned.", "slr align", "Name a feature file, or --data-dir DIR."
-        )
+        raise UsageError("Either a clip or a corpus is aligned.", "slr align", "Name a file, or --data-dir DIR.")
     if file and not glosses:
         raise UsageError("No glosses are given for the clip.", str(file), 'Add --glosses "HELLO YOU".')
     if file:

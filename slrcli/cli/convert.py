@@ -10,7 +10,7 @@ from slrcli.cli.options.common import Json, option
 from slrcli.console import Console
 from slrcli.errors import EXIT_FAILURE, EXIT_OK
 
-READS = ".npy, .npz, .safetensors, .pose, .parquet, .csv, .json, or a folder of OpenPose's frames"
+READS = ".npy, .npz, .safetensors, .pose, .parquet, .csv, .json, .pkl, .skels, or a folder of OpenPose's frames"
 
 
 def convert(

@@ -1,26 +1,33 @@
 """`slr corpus`: what a corpus holds, and new splits for it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from slrcli.cli.options.common import Json, data_of, named_columns, option
 from slrcli.config import HELD_OUT, Config
 from slrcli.console import Console
+from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from slrcli.corpus.summary import CorpusSummary
 
+ANNOTATIONS = (".eaf", ".srt", ".vtt")
 SHOWN = 5  # files that cannot be read, by name
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the corpus.", show_default=False)]
+Sources = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="DIR|FILE...", help="Folder of a corpus, or annotations in time (.eaf, .srt, .vtt).", show_default=False
+    ),
+]
 
 
 def corpus(
     console: Console,
     *,
-    folder: Folder,
+    sources: Sources,
     format: Annotated[str | None, option("data.format")],
     annotations: Annotated[Path | None, option("data.annotations")],
     features: Annotated[Path | None, option("data.features")],
@@ -30,26 +37,49 @@ def corpus(
     split_by: Annotated[str, option("corpus.split_by")],
     dev: Annotated[float | None, option("corpus.dev")],
     test: Annotated[float | None, option("corpus.test")],
+    tier: Annotated[list[str] | None, option("corpus.tier")],
+    sentences: Annotated[list[str] | None, option("corpus.sentences")],
+    pause: Annotated[float | None, option("corpus.pause")],
     seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
     out: Annotated[Path | None, option("corpus.out")],
     full: Annotated[bool, option("corpus.full")],
     jobs: Annotated[int, option("corpus.jobs")],
     as_json: Json,
 ) -> int:
-    """Describe a corpus in figures, or split it anew.
+    """Describe a corpus in figures, split it anew, or cut recordings by their annotations into one.
 
     Shows utterances, glosses, signers, hours, lengths, visibility of the points, and what the splits share. With
     --split-by and --out, the corpus is split into train, dev and test that share no signer (or no sentence). Only
     tables are written, and a corpus.toml that says where the features are. --out alone writes the splits as they are,
     which brings a table of your own into the usual format.
 
+    Of ELAN files and subtitles, the features of each recording are cut into utterances, which are written with their
+    tables as a new corpus. A recording is the feature file that is named as its annotations, or as the video that these
+    name. Each --tier of glosses is a hand of a signer; a sign that both hands make at once counts once.
+
     Examples:
         slr corpus DIR --fps 25
         slr corpus DIR --split-by signer --dev 0.1 --test 0.1 --seed 1 --out DIR2
         slr corpus DIR --annotations clips.tsv --column id=Clip --out DIR2
+        slr corpus *.eaf --tier GLOSS-R --tier GLOSS-L --pause 1 --out DIR
+        slr corpus talk.srt --features poses --fps 25 --out DIR
     """
+    if any(path.suffix.lower() in ANNOTATIONS and not path.is_dir() for path in sources):
+        others = {"--format": format, "--annotations": annotations, "--column": columns, "--split-by": split_by,
+                  "--dev": dev, "--test": test, "--full": full}  # fmt: skip
+        return cut(
+            console, sources, out, [name for name, value in others.items() if value not in (None, "", False, "auto")],
+            tiers=tuple(tier or ()), sentences=tuple(sentences or ()), pause=pause, features=features,
+            layout="" if layout in (None, "auto") else layout, fps=fps,
+        )  # fmt: skip
+    if tier or sentences or pause is not None:
+        raise UsageError(
+            "Only annotations in time have tiers.", str(sources[0]), f"Name {', '.join(ANNOTATIONS)} files."
+        )
+    if len(sources) > 1:
+        raise UsageError("Only one corpus can be described.", str(sources[1]), "Name one folder.")
+    (folder,) = sources
     from slrcli.corpus.describe import Division, corpus_summary, divide_corpus
-    from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
 
     data = data_of(
         data_dir=folder,
@@ -76,6 +106,26 @@ def corpus(
         show(console, summary)
     tell_problems(console, summary, out)
     return EXIT_FAILURE if summary.unreadable else EXIT_OK
+
+
+def cut(console: Console, files: list[Path], out: Path | None, unfit: list[str], **values: Any) -> int:
+    """Recordings cut by their annotations into a new corpus."""
+    from slrcli.corpus.cut import CutOptions, cut_corpus
+
+    if unfit:
+        raise UsageError("This does not belong to annotations in time.", ", ".join(unfit), "Leave it out.")
+    if out is None:
+        raise UsageError("The utterances need a folder to go to.", str(files[0]), "Name it with --out DIR.")
+    made = cut_corpus(console, files, CutOptions(out, **values))
+    for text in made.notes:
+        console.note(text)
+    if console.as_json:
+        console.json(made.to_dict())
+    else:
+        rate = f", {made.fps:g} frames/s" if made.fps else ""
+        console.result(f"{made.utterances:,} utterances, {made.glosses:,} glosses, {made.frames:,} frames{rate}")
+    console.note(f"Written: {out} (annotations/, features/, corpus.toml). All is train: see slr corpus --split-by.")
+    return EXIT_OK
 
 
 def show(console: Console, summary: "CorpusSummary") -> None:

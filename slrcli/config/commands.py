@@ -10,6 +10,7 @@ from slrcli.errors import UsageError
 FOLD_SPLITS = ("train", "dev")  # which splits are pooled to be parted into folds
 NGRAM_ORDER = 3  # glosses of the longest n-grams of a language model
 MOST_SEEDS = 20  # a larger number of seeds is rather the name of one
+PAUSE = 1.0  # seconds without a sign between two utterances
 HELD_OUT = 0.1  # share of the utterances for dev, and for test, where a corpus is divided
 
 

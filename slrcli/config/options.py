@@ -7,7 +7,7 @@ and nowhere else. `slrcli.cli.options` makes of it what the command line needs.
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from slrcli.config.commands import FOLD_SPLITS, HELD_OUT, NGRAM_ORDER, OF_ONE_COMMAND
+from slrcli.config.commands import FOLD_SPLITS, HELD_OUT, NGRAM_ORDER, OF_ONE_COMMAND, PAUSE
 from slrcli.config.names import (
     CLIP_FILES,
     DIVISIONS,
@@ -141,7 +141,22 @@ OPTIONS: dict[str, Option] = {
     ),
     "corpus.dev": Option(("--dev",), "Share of dev.", shown=str(HELD_OUT), least=0.0, most=0.99),
     "corpus.test": Option(("--test",), "Share of test.", shown=str(HELD_OUT), least=0.0, most=0.99),
-    "corpus.out": _out("Folder for tables in the Phoenix-2014 format; features stay where they are."),
+    "corpus.out": _out(
+        "Folder for tables in the Phoenix-2014 format; features stay where they are, but those of annotations are cut."
+    ),
+    "corpus.tier": Option(
+        ("--tier", "-t"), "Tier of glosses in ELAN files: one per hand and signer. Repeatable.", metavar="TIER"
+    ),
+    "corpus.sentences": Option(
+        ("--sentences",),
+        "Tier whose annotations are the sentences; one per signer. If it is the tier of glosses, each annotation is a "
+        "sentence and its words are the glosses. Repeatable.",
+        metavar="TIER",
+    ),
+    "corpus.pause": Option(
+        ("--pause",), "Seconds without a sign that end an utterance.", shown=f"{PAUSE:g} for ELAN files without "
+        "--sentences; a cue of subtitles is an utterance", least=0.0, metavar="SECONDS",
+    ),
     "corpus.full": _FULL,
     "corpus.jobs": _jobs("Processes that read features.", shown="one per core"),
     "decode.jobs": _jobs("Processes for the landmarks of videos and for beam search.", shown="one per core"),

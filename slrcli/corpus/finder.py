@@ -1,7 +1,8 @@
 """Feature files, found by name in folders that are each listed once: no file is asked for, so no id becomes a path.
 
 Names are compared as they are, else composed (Unicode NFC): some systems store ü as u with a mark. A packed store is a
-folder of clips: `train.slrpack` in the place of `train`.
+folder of clips: `train.slrpack` in the place of `train`. In other files of several clips, pickles and `.skels`, an id
+is looked up where no file has its name.
 """
 
 import os
@@ -13,7 +14,7 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 from slrcli.errors import DataError
-from slrcli.features.readers import IN_FOLDER, SUFFIXES, TEXTS, holds_frames
+from slrcli.features.readers import BUNDLES, IN_FOLDER, SUFFIXES, TEXTS, holds_frames, is_bundle, open_bundle
 from slrcli.features.store import SUFFIX, is_store, open_store
 
 _ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}$")
@@ -21,7 +22,8 @@ _ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}$")
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds: feature files by the name without suffix, the names of its folders and of packed stores.
+    """What a folder holds: feature files by the name without suffix, the names of its folders, of packed stores, and of
+    files that may be a pickle or text of several clips.
 
     With `frames` the folder itself is a clip, with one file per frame.
     """
@@ -30,6 +32,7 @@ class Listing:
     folders: frozenset[str]
     frames: bool = False
     stores: frozenset[str] = frozenset()
+    bundles: frozenset[str] = frozenset()
 
     @cached_property
     def _composed(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -75,6 +78,8 @@ class Folders:
         for number, part in enumerate(inner, 1):
             if part in self.at(folder).stores:
                 return self.packed(os.path.join(folder, part), "/".join((*inner[number:], stem)))
+            if part in self.at(folder).bundles:
+                return self.bundled(os.path.join(folder, part), "/".join((*inner[number:], stem)))
             if (spelt := self.at(folder).folder(part)) is None:
                 return None
             folder = os.path.join(folder, spelt)
@@ -95,6 +100,14 @@ class Folders:
                 self._spelt[store] = composed(clips.names())
             found = self._spelt[store].get(nfc(name), name)
         return Path(f"{store}/{found}") if clips.row(found) is not None else None
+
+    @staticmethod
+    def bundled(file: str, name: str) -> Path | None:
+        """The clip with this name in a pickle or a text of several clips."""
+        if not is_bundle(Path(file)):
+            return None
+        found = open_bundle(Path(file)).find(name)
+        return Path(file, found) if found else None
 
     def packed_inside(self, store: str, name: str) -> list[Path]:
         """The clips of a packed store whose names begin with that of a folder, sorted by name."""
@@ -122,6 +135,8 @@ def describe(folder: Path) -> str:
     """What a folder or a packed store offers, for messages."""
     if is_store(folder):
         return f"{len(open_store(folder))} packed clips"
+    if is_bundle(folder):
+        return f"{len(open_bundle(folder).members)} clips"
     files = [name for name in _list(str(folder)).files.values() if not name.endswith(TEXTS)]
     if files:
         return f"{len(files)} feature files, such as {min(files)}"
@@ -130,11 +145,13 @@ def describe(folder: Path) -> str:
 
 def _list(folder: str) -> Listing:
     files: dict[str, str] = {}
-    folders, stores = set(), set()
+    folders, stores, bundles = set(), set(), set()
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 stem, suffix = os.path.splitext(entry.name)
+                if suffix in BUNDLES and not entry.is_dir():
+                    bundles.add(entry.name)
                 if suffix not in SUFFIXES:
                     if entry.is_dir():
                         folders.add(entry.name)
@@ -146,9 +163,10 @@ def _list(folder: str) -> Listing:
         pass
     except OSError as error:
         raise DataError(f"The folder cannot be listed: {error.strerror}.", folder, "Check its permissions.") from error
-    return Listing(files, frozenset(folders), holds_frames(files.values()), frozenset(stores))
+    return Listing(files, frozenset(folders), holds_frames(files.values()), frozenset(stores), frozenset(bundles))
 
 
+MOST_BUNDLES = 50  # files of several clips in a folder; where there are more, each is taken for a clip
 MOST_SETS = 50  # folders beside each other that may be sets of features; where there are more, they are clips
 
 
@@ -176,6 +194,7 @@ class Finder:
         self._path_first = path_first
         self._folders: dict[str, tuple[Path, ...]] = {}
         self._stores: dict[str, tuple[Path, ...]] = {}
+        self._files: dict[tuple[str, bool], list[Path]] = {}
 
     def stores(self, split: str) -> tuple[Path, ...]:
         """The packed stores of a split."""
@@ -210,7 +229,7 @@ class Finder:
         The path takes precedence if it names a feature file, and in some formats always. In a packed store clips are
         found by their ids alone; if a split has one, nothing else is searched.
         """
-        if f"{SUFFIX}/" in path:
+        if f"{SUFFIX}/" in path or any(f"{suffix}/" in path for suffix in BUNDLES):
             return self._referred(path)
         names = dict.fromkeys((id, _stem(id), self._relative(id)))  # an id may be a path or the name of a video
         for store in self.stores(split):
@@ -226,7 +245,36 @@ class Finder:
             found = self._below(split, name)
             if found:
                 return found
+        return self._bundled(split, id)
+
+    def _bundled(self, split: str, id: str) -> Path | None:
+        """The clip of this id in the pickles or texts of several clips that lie where the features are looked for: in
+        those that are named after the split, else in the others.
+
+        Raises:
+            DataError: several of them have it, or one cannot be read.
+        """
+        for named in (True, False):
+            hits = [clip for file in self._bundles(split, named) if (clip := self._listings.bundled(str(file), id))]
+            if len(hits) > 1:
+                files = ", ".join(str(clip.relative_to(os.path.commonpath(hits))) for clip in hits)
+                what = f"{len(hits)} files hold the clip {id}: {files}."
+                raise DataError(what, os.path.commonpath(hits), "Name one with --features FILE.")
+            if hits or self._bundles(split, named):
+                return next(iter(hits), None)
         return None
+
+    def _bundles(self, split: str, named: bool) -> list[Path]:
+        """The files of several clips of a split by their names, or the others."""
+        if (split, named) not in self._files:
+            names = "|".join(map(re.escape, self._splits.get(split, (split,))))
+            own = re.compile(rf"(?:^|[\W_])(?:{names})(?:$|[\W_])", re.IGNORECASE)
+            found = [base for base in self._bases if is_bundle(base)]
+            for folder in dict.fromkeys(self.folders(split)):
+                inside = self._listings.at(str(folder)).bundles
+                found += [folder / name for name in sorted(inside)] if len(inside) <= MOST_BUNDLES else []
+            self._files[split, named] = [file for file in found if bool(own.search(file.name)) == named]
+        return self._files[split, named]
 
     def _referred(self, path: str) -> Path | None:
         """The clip of a path column that leads through a packed store."""

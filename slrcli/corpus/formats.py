@@ -30,6 +30,7 @@ from slrcli.corpus.finder import Finder
 from slrcli.corpus.utterances import CANONICAL, SPLITS, Corpus, Utterance, ordered, split_name
 from slrcli.errors import SHOWN_IDS, DataError, SlrError, UsageError
 from slrcli.features.layout import load_layout
+from slrcli.features.readers import is_bundle
 from slrcli.features.store import store_of
 from slrcli.files import atomic_write_text
 from slrcli.glosses import get_normaliser
@@ -472,7 +473,8 @@ def open_corpus(
     root = _existing_folder(data_dir, "--data-dir")
     settings = settings_for(root, format, _path(annotations), _path(features), columns)
     name, tables = _tables(root, settings.format, settings.annotations, settings.columns)
-    place = _existing_folder(settings.features, "--features") if settings.features else None
+    bundle = settings.features if settings.features and is_bundle(settings.features) else None
+    place = bundle or (_existing_folder(settings.features, "--features") if settings.features else None)
     finder = Finder(root, place, SPLITS, path_first=name == "table")
     splits: dict[str, list[Utterance]] = {}
     notes: list[str] = []

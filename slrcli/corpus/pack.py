@@ -26,6 +26,7 @@ from slrcli.corpus.formats import settings_for
 from slrcli.corpus.opening import choose_layout, open_data
 from slrcli.corpus.write import copy_annotations
 from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.readers import holder_of
 from slrcli.features.store import SUFFIX, Clip, Store, StoreWriter, is_store, open_store, store_of
 from slrcli.features.store.form import DIGEST_BYTES, FLOAT16, KINDS, is_plain
 from slrcli.features.store.packing import Packing, pack_files
@@ -201,9 +202,8 @@ def _sources(items: Sequence[Utterance]) -> tuple[dict[str, _Source], dict[str, 
 
 def _stamp(path: Path) -> tuple[int, int]:
     """Size and time of change of a file, or of the store that a clip comes from; zeros if there is none."""
-    found = store_of(path)
     try:
-        facts = os.stat(found[0].path if found else path)
+        facts = os.stat(holder_of(path) or path)
     except OSError:
         return 0, 0  # an error where it is read
     return facts.st_size, facts.st_mtime_ns
@@ -249,7 +249,7 @@ def _read(paths: Sequence[Path], packing: Packing, jobs: int) -> Iterator[Clip |
 
 def _facts(store: Store, sources: dict[str, _Source], found: int) -> PackedSplit:
     records = store.records
-    files = {(store_of(path) or [path])[0]: size for path, (size, _) in sources.values()}
+    files = {holder_of(path) or path: size for path, (size, _) in sources.values()}
     return PackedSplit(
         store.path,
         len(store),

@@ -9,7 +9,7 @@ from typing import Any
 from slrcli.corpus.formats import annotation_files, check_id, told, write_settings
 from slrcli.corpus.utterances import Corpus, Utterance
 from slrcli.errors import DataError
-from slrcli.features.store import store_of
+from slrcli.features.readers import holder_of
 from slrcli.files import atomic_write_bytes, atomic_write_text
 from slrcli.transcripts.cells import gloss_cells
 
@@ -110,9 +110,8 @@ def _base(corpus: Corpus) -> Path | None:
 
 
 def _folder(features: Path) -> Path:
-    """The folder that holds a feature file, or the packed store of a clip."""
-    packed = store_of(features)
-    return packed[0].path.parent if packed else features.parent
+    """The folder that holds a feature file, or the file of several clips that one is in."""
+    return (holder_of(features) or features).parent
 
 
 def _reference(item: Utterance, base: Path | None) -> str:

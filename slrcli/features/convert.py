@@ -140,7 +140,7 @@ def _target(path: Path, clip: str, place: Path, into: bool, kind: str) -> Path:
         UsageError: several clips cannot go into one file.
     """
     if clip:
-        if not SAFE_ID.fullmatch(clip):
+        if not all(SAFE_ID.fullmatch(part) for part in clip.split("/")):
             raise DataError(f"The id of a clip cannot be a file name: {clip[:80]!r}.", path)
         folder = place.with_suffix("") if into else place
         if not into and place.suffix in WRITERS and not place.is_dir():

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from slrcli.config import DataConfig
+from slrcli.config import DataConfig, ExtractConfig
 from slrcli.console import Console
 from slrcli.corpus import split_name
 from slrcli.corpus.opening import open_data
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.clip import padded
+from slrcli.recognition.decode import Landmarks, extracted, frame_times, timed_video
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.timing import FrameRates
 from slrcli.transcripts import TimedClip
@@ -68,20 +69,31 @@ def known_clips(console: Console, data: DataConfig, split: str) -> list[Known]:
     return [Known(item.id, item.features, tuple(item.glosses)) for item in corpus.split(split_name(split))]
 
 
-def align(console: Console, recogniser: ClipRecogniser, clips: Sequence[Known], fps: float = 0.0) -> Iterator[Aligned]:
+def align(
+    console: Console,
+    recogniser: ClipRecogniser,
+    clips: Sequence[Known],
+    fps: float = 0.0,
+    extraction: ExtractConfig | None = None,
+) -> Iterator[Aligned]:
     """Place the glosses of clips, in the order given; a clip that fails does not stop the others.
 
     Args:
         console: for progress.
         recogniser: whose vocabulary's normaliser the glosses go through.
         clips: what to align.
-        fps: frames per second; 0 takes that of the files, or that of the training data.
+        fps: frames per second; 0 takes that of the files, or that of the training data. Videos have their own times.
+        extraction: how videos become landmarks.
     """
     rates = FrameRates(console, fps, recogniser.meta.fps)
-    with console.progress("aligning", len(clips)) as task:
+    files = [item.path for item in clips if item.path is not None]
+    with (
+        extracted(console, recogniser, files, extraction or ExtractConfig(), 0) as landmarks,
+        console.progress("aligning", len(clips)) as task,
+    ):
         for start in range(0, len(clips), ALIGN_BATCH):
             part = clips[start : start + ALIGN_BATCH]
-            yield from _align_batch(recogniser, part, rates)
+            yield from _align_batch(recogniser, part, rates, landmarks)
             task.advance(len(part))
 
 
@@ -103,14 +115,19 @@ def _placed(recogniser: ClipRecogniser, log_probs: np.ndarray, ids: list[int], f
         raise type(error)(error.what, name, error.fix) from error
 
 
-def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: FrameRates) -> list[Aligned]:
+def _align_batch(
+    recogniser: ClipRecogniser, clips: Sequence[Known], rates: FrameRates, landmarks: Landmarks
+) -> list[Aligned]:
     done: dict[int, Aligned] = {}
     files, arrays, targets = {}, {}, {}
     for index, item in enumerate(clips):
         try:
             files[index] = _file(item)
             targets[index] = _ids(recogniser, item)
-            arrays[index] = recogniser.load(files[index])
+            features = landmarks.get(files[index], files[index])
+            if isinstance(features, SlrError):
+                raise features
+            arrays[index] = recogniser.load(features)
         except SlrError as error:
             done[index] = Aligned(item.id, error=error)
     if arrays:
@@ -119,10 +136,17 @@ def _align_batch(recogniser: ClipRecogniser, clips: Sequence[Known], rates: Fram
             item, frames = clips[index], len(arrays[index])
             try:
                 found = _placed(recogniser, log_probs[row, :length], targets[index], frames, item.id)
-                done[index] = Aligned(item.id, TimedClip(item.id, frames, found, rates.of(files[index])))
+                done[index] = Aligned(item.id, _timed(item.id, files[index], frames, found, rates, landmarks))
             except SlrError as error:
                 done[index] = Aligned(item.id, error=error)
     return [done[index] for index in range(len(clips))]
+
+
+def _timed(id: str, file: Path, frames: int, found: Hypothesis, rates: FrameRates, landmarks: Landmarks) -> TimedClip:
+    made = landmarks.get(file)
+    if isinstance(made, Path):
+        return timed_video(file, id, frames, found, frame_times(made))
+    return TimedClip(id, frames, found, rates.of(file))
 
 
 def _file(item: Known) -> Path:

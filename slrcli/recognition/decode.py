@@ -13,8 +13,7 @@ from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.console import Console
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError
-from slrcli.features.readers import SUFFIXES, clips_below
-from slrcli.features.store import is_store
+from slrcli.features.readers import SUFFIXES, clips_below, is_holder
 from slrcli.parallel.prefetch import prefetch
 from slrcli.parallel.workers import usable_cores
 from slrcli.recognition.load import open_recogniser
@@ -132,23 +131,40 @@ def decode_with(
     console: Console, recogniser: ClipRecogniser, files: Sequence[Path], decode_options: DecodeOptions
 ) -> Generator[Decoded, None, None]:
     """Decode clips with a recogniser, in the order given; see `decode`."""
-    with tempfile.TemporaryDirectory(prefix="slr-") as folder:
-        videos = list(dict.fromkeys(file for file in files if is_source(file)))
-        found: Landmarks = {}
-        if videos:
-            from slrcli.video.landmarks import landmarks_of  # nothing else needs all that looks at videos
-
-            found = landmarks_of(
-                console, videos, recogniser.meta.layout, decode_options.extraction, decode_options.jobs, Path(folder)
-            )
-        with console.progress("decoding", len(files)) as task:
-            parts = (files[start : start + DECODE_BATCH] for start in range(0, len(files), DECODE_BATCH))
-            for part in prefetch((read(recogniser, part, found) for part in parts), depth=1):
-                yield from recognised(recogniser, part, found)
-                task.advance(len(part.files))
+    with (
+        extracted(console, recogniser, files, decode_options.extraction, decode_options.jobs) as found,
+        console.progress("decoding", len(files)) as task,
+    ):
+        parts = (files[start : start + DECODE_BATCH] for start in range(0, len(files), DECODE_BATCH))
+        for part in prefetch((read(recogniser, part, found) for part in parts), depth=1):
+            yield from recognised(recogniser, part, found)
+            task.advance(len(part.files))
 
 
 Landmarks = Mapping[Path, Path | SlrError]
+
+
+@contextmanager
+def extracted(
+    console: Console, recogniser: ClipRecogniser, files: Sequence[Path], extraction: ExtractConfig, jobs: int
+) -> Iterator[Landmarks]:
+    """For each video among some files its landmarks in the layout of a recogniser, or the error, until the block ends.
+
+    Args:
+        console: for progress.
+        recogniser: whose layout the landmarks have.
+        files: feature files and videos.
+        extraction: how videos become landmarks.
+        jobs: processes; 0: one per core.
+    """
+    videos = list(dict.fromkeys(file for file in files if is_source(file)))
+    if not videos:
+        yield {}
+        return
+    from slrcli.video.landmarks import landmarks_of  # nothing else needs all that looks at videos
+
+    with tempfile.TemporaryDirectory(prefix="slr-") as folder:
+        yield landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, Path(folder))
 
 
 def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:
@@ -158,11 +174,15 @@ def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:
         SlrError: the error that stands in place of a hypothesis, or the file cannot be read.
     """
     if item.times:
-        step = float(np.median(np.diff(item.times))) if len(item.times) > 1 else 0.0
-        fps = 1 / step if step > 0 else FRAMES_PER_SECOND
-        media = item.path if item.path.is_file() else None
-        return TimedClip(id, item.frames, item.found, fps, item.times, media)
+        return timed_video(item.path, id, item.frames, item.found, item.times)
     return TimedClip(id, item.frames, item.found, rates.of(item.path))
+
+
+def timed_video(path: Path, id: str, frames: int, found: Hypothesis, times: tuple[float, ...]) -> TimedClip:
+    """The glosses of a video with the times of its own frames; a file that was filmed is named in it."""
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    fps = 1 / step if step > 0 else FRAMES_PER_SECOND
+    return TimedClip(id, frames, found, fps, times, path if path.is_file() else None)
 
 
 @dataclass(frozen=True)
@@ -197,8 +217,8 @@ def recognised(recogniser: ClipRecogniser, part: Read, landmarks: Landmarks) -> 
         if isinstance(found, SlrError):
             part.errors[index] = Decoded(files[index], error=found)
         else:
-            extracted = landmarks.get(files[index])
-            times = _times(extracted) if isinstance(extracted, Path) else ()
+            made = landmarks.get(files[index])
+            times = frame_times(made) if isinstance(made, Path) else ()
             done[index] = Decoded(files[index], len(arrays[index]), found, times=times)
     return [(done | part.errors)[index] for index in range(len(files))]
 
@@ -217,19 +237,19 @@ def _recognised(
     return [_recognised(recogniser, [x], [name])[0] for x, name in zip(arrays, names, strict=True)]
 
 
-def _times(extracted: Path) -> tuple[float, ...]:
+def frame_times(made: Path) -> tuple[float, ...]:
     """When each frame of an extracted video is shown."""
-    with np.load(extracted, allow_pickle=False) as arrays:
+    with np.load(made, allow_pickle=False) as arrays:
         return tuple(arrays["timestamps"].tolist())
 
 
 def clips(paths: Sequence[Path]) -> Iterator[Path]:
     """The files themselves, and for a folder its feature files and videos, those in folders below it too, by name.
 
-    A packed store is a folder of its clips.
+    A packed store is a folder of its clips, and so is any other file of several.
     """
     for path in paths:
-        if is_store(path):
+        if is_holder(path):
             yield from clips_below(path)
             continue
         if not path.is_dir() or is_source(path):

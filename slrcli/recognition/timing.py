@@ -7,8 +7,7 @@ from pathlib import Path
 from slrcli.config import FRAMES_PER_SECOND
 from slrcli.console import Console
 from slrcli.errors import UsageError
-from slrcli.features.readers import frame_rate
-from slrcli.features.store import is_store, store_of
+from slrcli.features.readers import frame_rate, holder_of, is_holder
 
 
 def clip_ids(paths: Sequence[Path], files: Sequence[Path]) -> list[str]:
@@ -24,14 +23,14 @@ def clip_ids(paths: Sequence[Path], files: Sequence[Path]) -> list[str]:
         UsageError: two files of the same name from different folders.
     """
     named = set(paths)
-    folders = [path for path in paths if path.is_dir() or is_store(path)]
+    folders = [path for path in paths if path.is_dir() or is_holder(path)]
     places = [
         Path(file.resolve().name)
         if file in named
         else next(file.relative_to(folder) for folder in folders if file.is_relative_to(folder))
         for file in files
     ]
-    whole = [file.is_dir() or store_of(file) is not None for file in files]  # names without a suffix
+    whole = [file.is_dir() or holder_of(file) is not None for file in files]  # names without a suffix
     short = [str(place if keep else place.with_suffix("")) for place, keep in zip(places, whole, strict=True)]
     count = Counter(short)
     ids = [one if count[one] == 1 else str(place) for one, place in zip(short, places, strict=True)]

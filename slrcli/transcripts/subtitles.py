@@ -31,6 +31,16 @@ def read_vtt(text: str, path: str) -> Iterator[Segment]:
     yield Segment(Path(path).stem, glosses, line=1)
 
 
+def cue_text(lines: Sequence[str], vtt: bool) -> list[str]:
+    """The words of the cue whose line of times these lines follow; those of WebVTT without tags and entities."""
+    words: list[str] = []
+    for line in lines:
+        if not line.strip() or "-->" in line:
+            break
+        words += (html.unescape(_TAG.sub("", line)) if vtt else line).split()
+    return words
+
+
 def _cue_lines(text: str) -> Iterator[str]:
     """The lines of text of all cues: what follows a line of times, up to a blank one."""
     inside = False

@@ -365,6 +365,18 @@ def test_a_video_is_decoded_as_its_landmarks_are(batch, checkpoint):
     assert "not a video" in text["error"]
 
 
+def test_a_video_is_aligned_as_its_landmarks_are(batch, checkpoint):
+    root, _ = batch
+    found = []
+    for file in (root / "in" / "one.mp4", root / "out" / "one.npz"):
+        done = slr("align", file, "--glosses", "G1", "--model", checkpoint, "--json")
+        assert done.exit_code == 0, done.output
+        found.append(json.loads(done.stdout)[0])
+    video, array = found
+    assert video["glosses"] == array["glosses"] == ["G1"] and video["spans"] == array["spans"]
+    assert video["seconds"][0][1] <= 8 / 25 + 1e-3
+
+
 def test_a_checkpoint_of_other_points_says_which_it_wants(batch, tmp_path):
     done = slr("decode", batch[0] / "in" / "one.mp4", "--model", write_checkpoint(tmp_path, generic_layout(22)))
     assert done.exit_code == 1 and "The checkpoint needs the layout generic-22" in done.stderr

@@ -15,7 +15,8 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
-from slrcli.features.readers import packed
+from slrcli.features.readers import bundles, packed
+from slrcli.features.readers.bundles import BUNDLES, Bundles, bundle_of, is_bundle, is_several, open_bundle
 from slrcli.features.readers.common import Reader, Sample, holds_frames
 from slrcli.features.readers.keypoints import MMPose, OpenPose
 from slrcli.features.readers.named_arrays import NamedArrays
@@ -28,15 +29,16 @@ from slrcli.features.readers.pose import Pose
 from slrcli.features.readers.safetensors import SafeTensors
 from slrcli.features.readers.table import Table
 from slrcli.features.recording import Recording, fit
-from slrcli.features.store import is_store
+from slrcli.features.store import is_store, store_of
 
-__all__ = ["IN_FOLDER", "PEOPLE", "READERS", "SUFFIXES", "TEXTS", "Header", "Reader", "clips_below", "feature_header",
-           "feature_shape", "frame_rate", "holds_frames", "own_layout", "read_clips", "read_features",
-           "read_recording"]  # fmt: skip
+__all__ = ["BUNDLES", "IN_FOLDER", "PEOPLE", "READERS", "SUFFIXES", "TEXTS", "Header", "Reader", "clips_below",
+           "feature_header", "feature_shape", "frame_rate", "holder_of", "holds_frames", "is_bundle", "is_holder",
+           "open_bundle", "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
 
 # Every format. The first that says it reads a file does; of two files of a clip that whose suffix stands first is read.
 READERS: tuple[Reader, ...] = (
     Packed(),
+    Bundles(),
     OpenPose(),
     Npy(),
     NamedArrays(),
@@ -47,7 +49,8 @@ READERS: tuple[Reader, ...] = (
     Table(),
     MMPose(),
 )
-SUFFIXES = tuple(dict.fromkeys(suffix for reader in READERS for suffix in reader.suffixes))
+_BY_RANK = sorted(READERS, key=lambda reader: isinstance(reader, Bundles))  # which come first for paths through them
+SUFFIXES = tuple(dict.fromkeys(suffix for reader in _BY_RANK for suffix in reader.suffixes))
 PLAIN: dict[str, Reader] = {".npy": Npy()}  # files of these suffixes are of one format, whatever they hold
 TEXTS = tuple(suffix for reader in READERS if reader.is_text for suffix in reader.suffixes)
 IN_FOLDER = "landmarks"  # a file of this name is the clip that its folder is named after, as in cslrtools2
@@ -91,10 +94,12 @@ def reader_of(path: Path) -> Reader:
 def clips_below(folder: Path) -> list[Path]:
     """The clips in a folder and its subfolders, sorted by name; text files count only if there is nothing else.
 
-    A packed store counts as a folder.
+    A packed store counts as a folder, as does a file of several clips that is named itself.
     """
     if is_store(folder):
         return sorted(packed.clips(folder))
+    if is_bundle(folder):
+        return sorted(bundles.clips(folder))
     found: list[Path] = []
     for place, inner, names in os.walk(folder):
         here = Path(place)
@@ -105,9 +110,27 @@ def clips_below(folder: Path) -> list[Path]:
             found.append(here)
             inner.clear()
             continue
-        found += [here / name for name in names if Path(name).suffix.lower() in SUFFIXES]
+        found += [here / name for name in names if _is_feature_file(here / name)]
     binary = [path for path in found if Packed().reads(path) or path.suffix.lower() not in TEXTS]
     return sorted(binary or found)
+
+
+def _is_feature_file(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in SUFFIXES or (suffix in BUNDLES and is_bundle(path))
+
+
+def is_holder(path: Path) -> bool:
+    """Whether a path is a file that holds several clips: a packed store, or a pickle or text of several."""
+    return is_store(path) or is_several(path)
+
+
+def holder_of(path: Path) -> Path | None:
+    """The file of several clips that a path leads through; None for any other path."""
+    if packed_clip := store_of(path):
+        return packed_clip[0].path
+    inside = bundle_of(path)
+    return inside[0] if inside else None
 
 
 def read_recording(path: str | Path, layout: Layout | None = None, people: str = "largest") -> Recording:

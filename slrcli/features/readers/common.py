@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from slrcli.errors import DataError, DependencyError, UsageError, with_extra
-from slrcli.features.layout import Layout, list_layouts, load_layout
+from slrcli.errors import SHOWN_IDS, DataError, DependencyError, UsageError, first_five, with_extra
+from slrcli.features.layout import Layout, layouts_of_width, list_layouts, load_layout
 from slrcli.features.recording import Recording
 
 MAX_BYTES = 2 << 30  # of one clip's numbers: an hour at 30 frames a second with 5,000 columns
@@ -187,18 +187,52 @@ class Reader(Protocol):
 
 
 ARRAY_NAMES = ("features", "feature", "arr_0")
+NUMBERED = re.compile(r"arr_\d+")  # names that numpy gives where the writer gives none
 ABOUT = ("layout", "fps", "size")  # names of metadata in an archive
 
 
-def recording(array: np.ndarray, about: Mapping[str, Any]) -> Recording:
+def choose_array(shapes: Mapping[str, tuple[int, ...] | None], path: Path) -> tuple[str, tuple[str, ...]]:
+    """The array of an archive that is the clip, and a note on those that are not taken.
+
+    `features`, `feature` and `arr_0` go before others; without them, the only array that can be a clip.
+
+    Args:
+        shapes: of every array of numbers by its name; None for anything else.
+
+    Raises:
+        DataError: several arrays can be the clip, and their names do not tell which.
+    """
+    able = [name for name, shape in shapes.items() if shape is not None and len(shape) in (2, 3)]
+    chosen = next((name for name in ARRAY_NAMES if name in shapes), "")
+    numbered = [name for name in able if NUMBERED.fullmatch(name)]
+    rivals = able if not chosen else numbered if NUMBERED.fullmatch(chosen) else []
+    if len(rivals) > 1:
+        shown = ", ".join(f"{name} {list(shapes[name] or ())}" for name in rivals[:SHOWN_IDS])
+        what = f"The file holds {len(rivals)} arrays that can be the clip: {shown}."
+        raise DataError(what, path, "Save one clip per file, as the array 'features'.")
+    chosen = chosen or next(iter(able or shapes))
+    left = [name for name in able if name != chosen]
+    note = f"The clip is the array {chosen!r}; {first_five(left)} in the same file is not read."
+    return chosen, (note,) if left else ()
+
+
+def is_batch_of_one(shape: tuple[int, ...]) -> bool:
+    """Whether an array `[1, T, D]` is a clip `[T, D]` in a batch, and not one frame of the points of a layout."""
+    if len(shape) != 3 or shape[0] != 1 or shape[1] < 2:
+        return False
+    return shape[2] not in (2, 3, 4) or not layouts_of_width(shape[1] * shape[2])
+
+
+def recording(array: np.ndarray, about: Mapping[str, Any], notes: tuple[str, ...] = ()) -> Recording:
     """An array with its metadata, as far as they are valid."""
+    array = array[0] if is_batch_of_one(array.shape) else array
     values = np.ascontiguousarray(array.reshape(len(array), -1), dtype=np.float32)
     layout = _named_layout(str(about.get("layout", "")), values.shape[1])
     size = None
     with suppress(TypeError, ValueError):
         width, height = (int(value) for value in about.get("size", ()))
         size = (width, height) if min(width, height) > 0 else None
-    return Recording(values, layout, rate_of(about), size)
+    return Recording(values, layout, rate_of(about), size, notes)
 
 
 def rate_of(about: Mapping[str, Any]) -> float:
@@ -243,7 +277,7 @@ def check_numbers(dtype: np.dtype, path: Path) -> None:
 
 
 def check_shape(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> tuple[int, int]:
-    """Frames and columns of an array that holds one clip of reasonable size."""
+    """Frames and columns of an array that holds one clip of reasonable size, which may be a batch of one."""
     check_numbers(dtype, path)
     if len(shape) not in (2, 3):
         raise DataError(
@@ -251,6 +285,7 @@ def check_shape(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> tuple[in
             path,
             "Save one clip per file.",
         )
+    shape = shape[1:] if is_batch_of_one(shape) else shape
     frames, columns = shape[0], int(np.prod(shape[1:], dtype=object))
     if frames == 0 or columns == 0:
         raise DataError(f"The array is empty: its shape is {shape}.", path, "Extract the clip again, or leave it out.")

@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.features.readers.common import (
     ABOUT,
-    ARRAY_NAMES,
     SAMPLED,
     Reader,
     Sample,
     check_numbers,
     check_shape,
     check_size,
+    choose_array,
     layout_of,
     plainly,
     rate_of,
@@ -40,11 +40,12 @@ class Npz(Reader):
     def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
         with plainly(path), _opened(path) as archive:
             about = _about(archive)
-            with archive.open(_member(archive, path)) as stream:
-                return recording(clip_array(stream, path), about)
+            name, notes = _chosen(archive, path)
+            with archive.open(name) as stream:
+                return recording(clip_array(stream, path), about, notes)
 
     def extent(self, path: Path) -> tuple[int, int]:
-        with plainly(path), _opened(path) as archive, archive.open(_member(archive, path)) as stream:
+        with plainly(path), _opened(path) as archive, archive.open(_chosen(archive, path)[0]) as stream:
             return check_shape(*read_header(stream), path)
 
     def own_layout(self, path: Path, strict: bool = False) -> Layout | None:
@@ -57,7 +58,7 @@ class Npz(Reader):
             return rate_of(_about(archive))
 
     def stored(self, path: Path) -> tuple[str, Sample]:
-        with plainly(path), _opened(path) as archive, archive.open(_member(archive, path)) as stream:
+        with plainly(path), _opened(path) as archive, archive.open(_chosen(archive, path)[0]) as stream:
             found, dtype = read_header(stream)
             check_shape(found, dtype, path)
             return dtype.name, (stream.read(SAMPLED), b"")
@@ -101,12 +102,23 @@ def _members(archive: zipfile.ZipFile) -> list[str]:
     return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
 
 
-def _member(archive: zipfile.ZipFile, path: Path) -> str:
-    """The file in the archive that holds the clip."""
+def _chosen(archive: zipfile.ZipFile, path: Path) -> tuple[str, tuple[str, ...]]:
+    """The file in the archive that holds the clip, and a note where others could hold it."""
     names = [name for name in _members(archive) if name not in ABOUT]
     if not names:
         raise DataError("The .npz file holds no array.", path, "Save it with numpy.savez(file, features=array).")
-    return next((key for key in ARRAY_NAMES if key in names), names[0]) + ".npy"
+    if len(names) == 1:
+        return f"{names[0]}.npy", ()
+    name, notes = choose_array({name: _shape(archive, name) for name in names}, path)
+    return f"{name}.npy", notes
+
+
+def _shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...] | None:
+    """The shape of an array of numbers; None for anything else, which may well be damaged."""
+    with suppress(ValueError, SyntaxError, EOFError), archive.open(f"{name}.npy") as stream:
+        shape, dtype = read_header(stream)
+        return shape if dtype.kind in "fiub" else None
+    return None
 
 
 def _about(archive: zipfile.ZipFile) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.features.readers.common import (
-    ARRAY_NAMES,
     Reader,
     Sample,
     check_shape,
     check_size,
+    choose_array,
     ends_of,
     layout_of,
     plainly,
@@ -30,27 +30,27 @@ class SafeTensors(Reader):
     suffixes = (".safetensors",)
 
     def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
-        with plainly(path), _opened(path) as (tensors, name):
+        with plainly(path), _opened(path) as (tensors, name, notes):
             _extent(tensors.get_slice(name), path)
             about = dict(tensors.metadata() or {})
             about["size"] = about.get("size", "").split("x")
-            return recording(tensors.get_tensor(name), about)
+            return recording(tensors.get_tensor(name), about, notes)
 
     def extent(self, path: Path) -> tuple[int, int]:
-        with plainly(path), _opened(path) as (tensors, name):
+        with plainly(path), _opened(path) as (tensors, name, _):
             return _extent(tensors.get_slice(name), path)
 
     def own_layout(self, path: Path, strict: bool = False) -> Layout | None:
-        with plainly(path), _opened(path) as (tensors, name):
+        with plainly(path), _opened(path) as (tensors, name, _):
             about, columns = tensors.metadata() or {}, _extent(tensors.get_slice(name), path)[1]
         return layout_of(about, columns, path, strict)
 
     def frame_rate(self, path: Path) -> float:
-        with plainly(path), _opened(path) as (tensors, _):
+        with plainly(path), _opened(path) as (tensors, *_):
             return rate_of(tensors.metadata() or {})
 
     def stored(self, path: Path) -> tuple[str, Sample]:
-        with plainly(path), _opened(path) as (tensors, name):
+        with plainly(path), _opened(path) as (tensors, name, _):
             part = tensors.get_slice(name)
             _extent(part, path)
             return part.get_dtype().lower().replace("f", "float").replace("i", "int"), ends_of(path)
@@ -73,15 +73,16 @@ def arrays_in(path: Path) -> Iterator[tuple[set[str], Callable[[str], np.ndarray
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, str]]:
-    """An open file and the name of the array that is the clip."""
+def _opened(path: Path) -> Iterator[tuple[Any, str, tuple[str, ...]]]:
+    """An open file, the name of the array that is the clip, and a note where others could be it."""
     from safetensors import safe_open
 
     with safe_open(path, framework="np") as tensors:
         names = list(tensors.keys())
         if not names:
             raise DataError("The file holds no array.", path, "Save it with safetensors.numpy.save_file.")
-        yield tensors, next((key for key in ARRAY_NAMES if key in names), names[0])
+        shapes: dict[str, tuple[int, ...] | None] = {name: tuple(tensors.get_slice(name).get_shape()) for name in names}
+        yield tensors, *choose_array(shapes, path)
 
 
 def _extent(part: Any, path: Path) -> tuple[int, int]:

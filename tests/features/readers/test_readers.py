@@ -288,3 +288,58 @@ def test_real_packs_have_the_shape_that_numpy_sees(real_data):
     else:
         with pytest.raises(DataError):
             feature_shape(path)
+
+
+@pytest.mark.parametrize("save", [np.save, np.savez, lambda path, array: save_file({"features": array}, path)])
+@pytest.mark.parametrize("clip", [CLIP, np.arange(40, dtype=np.float32).reshape(8, 5)])
+def test_a_batch_of_one_is_one_clip(tmp_path, save, clip):
+    suffix = {np.save: "npy", np.savez: "npz"}.get(save, "safetensors")
+    path = tmp_path / f"clip.{suffix}"
+    save(path, clip[None])
+    np.testing.assert_array_equal(read_features(path), clip)
+    assert feature_shape(path) == clip.shape
+    assert feature_header(path).frames == len(clip)
+
+
+def test_one_frame_of_the_points_of_a_layout_stays_one_frame(tmp_path):
+    np.save(tmp_path / "clip.npy", np.ones((1, 133, 3), np.float32))
+    assert feature_shape(tmp_path / "clip.npy") == (1, 399)
+
+
+def saved_as(path, **arrays):
+    np.savez(path, **arrays) if path.suffix == ".npz" else save_file(arrays, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"hands": CLIP, "pose": 2 * CLIP},
+        {"arr_0": CLIP, "arr_1": 2 * CLIP},
+        {"pose": CLIP.reshape(2, 2, 3), "face": CLIP, "label": np.ones(4, np.float32)},
+    ],
+)
+@pytest.mark.parametrize("read", [read_features, feature_shape, read_recording])
+def test_of_two_arrays_that_can_be_the_clip_none_is_taken(tmp_path, suffix, arrays, read):
+    path = saved_as(tmp_path / f"clip.{suffix}", **arrays)
+    with pytest.raises(DataError, match="2 arrays that can be the clip") as caught:
+        read(path)
+    assert all(name in caught.value.what for name in list(arrays)[:2])
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+@pytest.mark.parametrize(
+    ("arrays", "taken", "noted"),
+    [
+        ({"other": 2 * CLIP, "features": CLIP}, "features", ["other"]),
+        ({"other": 2 * CLIP, "arr_0": CLIP}, "arr_0", ["other"]),
+        ({"label": np.ones(4, np.float32), "pose": CLIP}, "pose", []),
+        ({"timestamps": np.ones(4, np.float32), "features": CLIP}, "features", []),
+    ],
+)
+def test_a_note_says_which_array_is_the_clip(tmp_path, suffix, arrays, taken, noted):
+    found = read_recording(saved_as(tmp_path / f"clip.{suffix}", **arrays))
+    np.testing.assert_array_equal(found.values, arrays[taken])
+    assert len(found.notes) == len(noted)
+    assert all(repr(taken) in note and noted[0] in note for note in found.notes)
