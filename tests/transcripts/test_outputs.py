@@ -454,7 +454,7 @@ def test_decoded_confidences_go_through_the_calibration_of_the_checkpoint(slr, r
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["align"], "Name a feature file"),
+        (["align"], "Name a file"),
         (["align", "a.npy"], "No glosses are given"),
         (["align", "a.npy", "-g", " "], "No glosses"),
         (["align", "a.npy", "-g", "HELLO", "--data-dir", "corpus"], "Either a clip or a corpus"),

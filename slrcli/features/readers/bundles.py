@@ -216,7 +216,7 @@ def _member(path: Path) -> Member:
     if not through[1]:
         what = f"The file holds {len(bundle.members):,} clips: {shown}"
         raise DataError(what, path, "Write one file per clip: slr convert FILE FOLDER")
-    raise DataError(f"The file holds no clip {through[1]!r}.", through[0], f"It holds {shown}")
+    raise DataError(f"The file holds no clip {through[1]!r}.", through[0], f"Its clips: {shown}")
 
 
 def _recording(member: Member, path: Path) -> Recording:

@@ -267,7 +267,7 @@ def test_a_format_is_one_reader_in_the_registry(tmp_path, monkeypatch):
 
 
 def test_of_two_files_of_a_clip_the_arrays_go_before_the_texts():
-    assert SUFFIXES == (".npy", ".npz", ".safetensors", ".pose", ".parquet", ".csv", ".json")
+    assert SUFFIXES == (".npy", ".npz", ".safetensors", ".pose", ".parquet", ".csv", ".json", ".pkl", ".pickle", ".skels")
     assert TEXTS == (".csv", ".json")
 
 
