@@ -20,6 +20,7 @@ and whatever it needs beyond a table per split in `_rows`.
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -644,11 +645,15 @@ def _where_else(root: Path) -> str:
     """A hint: perhaps the corpus lies one folder deeper, as in some archives."""
     for folder in sorted(path for path in root.iterdir() if path.is_dir())[:100]:
         for name, item in FORMATS.items():
-            if name != "table" and _find(item, folder, {}):
-                named = "" if item.automatic else f" --format {name}"
-                return f"{folder} looks like {name}: use --data-dir {folder}{named}"
+            with suppress(DataError):  # what is wrong there is said where somebody asks for it
+                if _find(item, folder, {}):
+                    named = "" if item.automatic or name == "table" else f" --format {name}"
+                    return (
+                        f"{folder} looks like {'a corpus' if name == 'table' else name}: use --data-dir {folder}{named}"
+                    )
     others = "Name the table with --annotations FILE, and its columns in corpus.toml or with slr corpus --column."
-    return f"Known formats: {', '.join(FORMATS)}. {others}"
+    simplest = "The simplest table is annotations.csv with the columns id and glosses."
+    return f"{simplest} Known formats: {', '.join(FORMATS)}. {others}"
 
 
 def _rows(table: Path, split: str, format: Format, columns: Mapping[str, str], notes: list[str]) -> Iterator[Row]:

@@ -64,6 +64,8 @@ def plainly(path: Path) -> Iterator[None]:
 
 def _damaged(error: Exception, path: Path) -> DataError:
     """What a library said about a file, which may have quoted it at length."""
+    if path.is_file() and not path.stat().st_size:
+        return DataError("The feature file is empty.", path, AGAIN)
     reason = str(error)
     reason = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 3]}..."
     return DataError(f"The feature file is damaged or cut short: {reason}.", path, AGAIN)

@@ -122,7 +122,7 @@ def test_files_cut_at_any_byte_are_an_error_of_ours(tmp_path, save):
     data = whole.read_bytes()
     for size in range(len(data)):
         whole.write_bytes(data[:size])
-        with pytest.raises(DataError, match="damaged"):
+        with pytest.raises(DataError, match="damaged" if size else "empty"):
             read_features(whole)
 
 
@@ -190,7 +190,7 @@ def test_safetensors_are_read_and_their_faults_named(tmp_path):
     data = path.read_bytes()
     for size in range(0, len(data), 7):
         path.write_bytes(data[:size])
-        with pytest.raises(DataError, match="damaged"):
+        with pytest.raises(DataError, match="damaged|empty"):
             read_features(path)
     save_file({"features": np.zeros((2, 2, 2, 2), np.float32)}, path)
     with pytest.raises(DataError, match="The array has the shape"):
@@ -267,7 +267,18 @@ def test_a_format_is_one_reader_in_the_registry(tmp_path, monkeypatch):
 
 
 def test_of_two_files_of_a_clip_the_arrays_go_before_the_texts():
-    assert SUFFIXES == (".npy", ".npz", ".safetensors", ".pose", ".parquet", ".csv", ".json", ".pkl", ".pickle", ".skels")
+    assert SUFFIXES == (
+        ".npy",
+        ".npz",
+        ".safetensors",
+        ".pose",
+        ".parquet",
+        ".csv",
+        ".json",
+        ".pkl",
+        ".pickle",
+        ".skels",
+    )
     assert TEXTS == (".csv", ".json")
 
 
@@ -343,3 +354,10 @@ def test_a_note_says_which_array_is_the_clip(tmp_path, suffix, arrays, taken, no
     np.testing.assert_array_equal(found.values, arrays[taken])
     assert len(found.notes) == len(noted)
     assert all(repr(taken) in note and noted[0] in note for note in found.notes)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors", ".csv", ".json"])
+def test_an_empty_file_is_called_empty(tmp_path, suffix):
+    (tmp_path / f"clip{suffix}").touch()
+    with pytest.raises(DataError, match="empty"):
+        read_features(tmp_path / f"clip{suffix}")
