@@ -135,7 +135,7 @@ OPTIONS: dict[str, Option] = {
     ),
     "convert.fps": Option(("--fps",), "Frames per second, if the file does not say.", 0.0, least=0),
     "convert.to_fps": Option(
-        ("--to-fps",), "Resample to so many frames per second. 0: as they are.", 0.0, least=0, most=1000
+        ("--to-fps",), "Frame rate to which clips are resampled. 0: they keep their own.", 0.0, least=0, most=1000
     ),
     "convert.stop_on_error": _switch("--stop-on-error", "Stop at the first clip that fails."),
     "corpus.fps": _fps("Frames per second, for durations.", f"as the files or the layout say, else {GUESS}"),
