@@ -34,6 +34,7 @@ class Meta:
         tuned: how they are read since the decoder was tuned; None where it was not. A language model stands in it
             itself, or, where it is large, as a path relative to the checkpoint.
         calibration: of the confidences of one decoder; None where there is none.
+        rate: frames per second of the training clips, as their files say; 0: not known.
     """
 
     config: Config
@@ -47,11 +48,15 @@ class Meta:
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     tuned: DecodeConfig | None = None
     calibration: Calibration | None = None
+    rate: float = 0.0
 
     @property
     def fps(self) -> float:
-        """Frames a second of what it was trained on, as the corpus or else the layout says; 0 where neither does."""
-        return self.config.data.fps or self.layout.fps
+        """Frames per second of what it was trained on, as the corpus, else its files, else the layout says; 0: unknown.
+
+        Clips whose own rate is known are read at this one.
+        """
+        return self.config.data.fps or self.rate or self.layout.fps
 
     def saw(self, glosses: Sequence[str]) -> bool | None:
         """Whether it learnt from this sentence of normalised glosses; None where that is not known."""
@@ -75,6 +80,7 @@ class Meta:
             **({"decode": changed} if (changed := changed_settings(self.decode)) else {}),
             **({"tuned": decoder_values(self.tuned)} if self.tuned else {}),
             **({"calibration": asdict(self.calibration)} if self.calibration else {}),
+            **({"rate": self.rate} if self.rate else {}),
         }
 
     @classmethod
@@ -92,6 +98,7 @@ class Meta:
             merge_section(DecodeConfig(), values.get("decode", {}), where),
             merge_section(DecodeConfig(), values["tuned"], where) if "tuned" in values else None,
             Calibration.from_dict(values["calibration"]) if "calibration" in values else None,
+            float(values.get("rate", 0.0)),
         )
 
 

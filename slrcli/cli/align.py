@@ -49,15 +49,16 @@ def align(
     if file and not glosses:
         raise UsageError("No glosses are given for the clip.", str(file), 'Add --glosses "HELLO YOU".')
     if file:
-        clips = workflow.known_clip(file, glosses)
+        clips, told = workflow.known_clip(file, glosses), 0.0
     else:
         data = data_of(**corpus)
-        clips, fps = workflow.known_clips(console, data, split), fps or data.fps
+        clips, told = workflow.known_clips(console, data, split), data.fps
     plan = plan_outputs(formats or (), out, [item.id for item in clips]) if formats or out else None
     best_path = DecoderOptions({"beam": 0})  # nothing is searched, whatever stands beside the checkpoint
     recogniser = open_recogniser(console, model, device or Config().run.device, best_path)
+    workflow.check_rate(recogniser, clips, fps)
     outcomes = Outcomes(plan)
-    for item in workflow.align(console, recogniser, clips, fps):
+    for item in workflow.align(console, recogniser, clips, fps or told):
         if outcomes.take(item.error or item.placed) and not plan and not as_json:
             head = "" if file else visible(item.id, keep="") + "\t"
             for row in item.placed.rows:

@@ -23,6 +23,7 @@ def convert(
     people: Annotated[str, option("convert.people")],
     size: Annotated[str | None, option("convert.size")],
     fps: Annotated[float, option("convert.fps")],
+    to_fps: Annotated[float, option("convert.to_fps")],
     stop_on_error: Annotated[bool, option("convert.stop_on_error")],
     as_json: Json,
 ) -> int:
@@ -38,11 +39,12 @@ def convert(
         slr convert openpose_output/clip clip.npz --size 1280x720
         slr convert poses features --to npy --layout mediapipe-1629
         slr convert clip.npy clip.pose --size 1280x720 --fps 25
+        slr convert clips features --to-fps 25
     """
     from slrcli.features.convert import Options, parse_size, wanted_layout
     from slrcli.features.convert import convert as run
 
-    options = Options(wanted_layout(layout), people, parse_size(size) if size else None, fps)
+    options = Options(wanted_layout(layout), people, parse_size(size) if size else None, fps, to_fps)
     results = []
     notes: Counter[str] = Counter()
     for item in run(console, source, target, options, to.removeprefix("."), stop_on_error):

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slrcli.cli.extract import Fps, MaxSide, PictureFps, Square, extract_options
+from slrcli.cli.extract import MaxSide, PictureFps, Square, extract_options
 from slrcli.cli.options.common import Device, Json, option
 from slrcli.cli.options.decoding import (
     Beam,
@@ -49,7 +50,7 @@ def decode(
     hot_word: HotWord,
     hot_word_weight: HotWordWeight,
     decoder: DecoderFile,
-    fps: Fps,
+    fps: Annotated[float | None, option("decode.fps")],
     square: Square,
     max_side: MaxSide,
     picture_fps: PictureFps,
@@ -121,7 +122,7 @@ def decode(
         )
         raise UsageError(what, fix="Name files or folders, or use --camera or --pipe.")
     if files and (formats or out):
-        return write_files(console, files, decode_options, formats or (), out)
+        return write_files(console, files, replace(decode_options, timed=True), formats or (), out)
     if formats or out:
         raise UsageError("A stream is printed as it is decoded.", "--format, --out", "Leave them out.")
     if files:
@@ -183,7 +184,7 @@ def decode_live(
     console: Console, camera: int | None, raw: str, decode_options: "DecodeOptions", options: LiveConfig
 ) -> int:
     """The glosses of a running stream, a line each as they become certain."""
-    from slrcli.recognition.live import Pace, live
+    from slrcli.recognition.live import Pace, live, rate_of
     from slrcli.recognition.load import open_recogniser
     from slrcli.video import streams
     from slrcli.video.landmarks import check_layout
@@ -194,7 +195,7 @@ def decode_live(
     check_layout(recogniser.meta.layout)
     side = decode_options.extraction.max_side
     stream = streams.pipe(sys.stdin.buffer, raw, side) if camera is None else streams.camera(camera, side)
-    found, pace, fps = [], Pace(), options.fps or stream.fps
+    found, pace, fps = [], Pace(), rate_of(recogniser, stream, options)
     for item in live(console, recogniser, stream, options, decode_options.extraction, pace):
         found.append(item)
         if not console.as_json:

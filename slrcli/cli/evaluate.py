@@ -101,6 +101,7 @@ def evaluate(
         calibrated=not calibrate,
         fitting="--calibrate" if calibrate else "",
         decoder=wanted,
+        timed=bool(report),
     )
     calibrated = calibrate_result(console, result) if calibrate else {}
     if report:

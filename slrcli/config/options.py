@@ -105,7 +105,8 @@ OPTIONS: dict[str, Option] = {
         ("--table",), "Write a row per utterance with its errors: .csv, .md, .tex or .parquet.", metavar="FILE"
     ),
     "output.fps": _fps(
-        "Frames per second.", f"as the corpus, the file or the recogniser's training says, else {GUESS}"
+        "Frames per second of feature files that do not say it.",
+        f"as the corpus or the recogniser's training says, else {GUESS}",
     ),
     # of one command
     "align.glosses": Option(("--glosses", "-g"), "Glosses of the file, in the order they are signed.", ""),
@@ -133,6 +134,9 @@ OPTIONS: dict[str, Option] = {
         ("--size",), "Size of the picture in pixels, if the file does not say.", metavar="WIDTHxHEIGHT"
     ),
     "convert.fps": Option(("--fps",), "Frames per second, if the file does not say.", 0.0, least=0),
+    "convert.to_fps": Option(
+        ("--to-fps",), "Frame rate to which clips are resampled. 0: they keep their own.", 0.0, least=0, most=1000
+    ),
     "convert.stop_on_error": _switch("--stop-on-error", "Stop at the first clip that fails."),
     "corpus.fps": _fps("Frames per second, for durations.", f"as the files or the layout say, else {GUESS}"),
     "corpus.split_by": Option(
@@ -159,6 +163,12 @@ OPTIONS: dict[str, Option] = {
     ),
     "corpus.full": _FULL,
     "corpus.jobs": _jobs("Processes that read features.", shown="one per core"),
+    "decode.fps": Option(
+        ("--fps",),
+        "Frames per second of feature files and streams that do not say it, and of the landmarks of videos. Clips are "
+        "resampled to the rate of the training data.",
+        shown="as in the training data, else those of the video", least=0.0, most=1000.0,
+    ),
     "decode.jobs": _jobs("Processes for the landmarks of videos and for beam search.", shown="one per core"),
     "decode.camera": _switch("--camera", "Decode a camera until Ctrl-C."),
     "decode.camera_index": Option(("--camera-index",), "Number of the camera, if there are several.", 0, least=0),
@@ -181,8 +191,9 @@ OPTIONS: dict[str, Option] = {
     "eval.report": Option(("--report",), "Folder for an error report, index.html, for the browser.", folder=True),
     "eval.worst": _WORST,
     "eval.fps": _fps(
-        "Frames per second, for times in CTM files and reports.",
-        f"as the corpus, its files or the recogniser's training says, else {GUESS}",
+        "Frames per second of feature files that do not say it. Clips are resampled to the rate of the training data; "
+        "times in CTM files and reports stay those of the clip.",
+        f"as the corpus or the recogniser's training says, else {GUESS}",
     ),
     "eval.calibrate": _switch(
         "--calibrate", "Calibrate the confidences on dev (or --split), and keep that in the checkpoint."

@@ -1,5 +1,6 @@
 """The clips of some utterances: read on demand, and put together into batches."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from torch import Tensor
 from slrcli.console import Console
 from slrcli.corpus import Utterance
 from slrcli.errors import DataError, first_five
-from slrcli.features.clip import check_width, is_empty, is_mapped, load_clip, padded
+from slrcli.features.clip import check_width, is_empty, is_mapped, load_at, padded
 from slrcli.features.layout import Layout
-from slrcli.features.readers import feature_shape
+from slrcli.features.rate import frames_at, pace
+from slrcli.features.readers import feature_shape, frame_rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,8 @@ class Clips:
         max_gap: longest gap of missing points that is filled, in frames.
         hands: whether each hand is put into a slot of its own (`assign_hands`).
         cache_mb: size of the cache in MiB; clips mapped from a packed store need none of it.
+        to: frames per second at which all clips are read; 0: at those of their files.
+        fps: frames per second of files that do not say it; 0: unknown.
 
     Raises:
         DataError: an utterance without a feature file.
@@ -76,15 +80,20 @@ class Clips:
         max_gap: int = 5,
         cache_mb: int = 0,
         hands: bool = False,
+        to: float = 0.0,
+        fps: float = 0.0,
     ):
         without = [item.id for item in utterances if item.features is None]
         if without:
             raise DataError(f"{len(without)} utterances have no feature file.", ", ".join(without[:5]))
         self.utterances = list(utterances)
         self.layout = layout
-        self._max_gap, self._hands = max_gap, hands
+        self.to = to
+        self._max_gap, self._hands, self._fps = max_gap, hands, fps
         self._room = cache_mb * 2**20
         self._kept: dict[int, np.ndarray] = {}
+        self._rates: dict[int, float] = {}
+        self._own: list[int] | None = None
         self._frames: list[int] | None = None
         self._empty: set[int] = set()
 
@@ -93,10 +102,31 @@ class Clips:
 
     @property
     def frames(self) -> list[int]:
-        """Frames of every clip, read once from the headers of the files."""
+        """Frames of every clip at the rate that it is read at; from the headers of the files, which are read once."""
         if self._frames is None:
-            self._frames = [self._shape(item.file)[0] for item in self.utterances]
+            self._frames = [frames_at(count, self.pace(index)) for index, count in enumerate(self.own_frames)]
         return self._frames
+
+    @property
+    def own_frames(self) -> list[int]:
+        """Frames of every file."""
+        if self._own is None:
+            self._own = [self._shape(item.file)[0] for item in self.utterances]
+        return self._own
+
+    def rate(self, index: int) -> float:
+        """Frames per second of a file: as it says itself, else as given; 0 if unknown."""
+        return self.own_rate(index) or self._fps
+
+    def own_rate(self, index: int) -> float:
+        """Frames per second of a file as it says itself; else 0."""
+        if index not in self._rates:
+            self._rates[index] = frame_rate(self.utterances[index].file)
+        return self._rates[index]
+
+    def pace(self, index: int) -> float:
+        """Frames of a file per frame of its clip."""
+        return pace(self.rate(index), self.to) if self.to else 1.0
 
     @property
     def empty(self) -> list[str]:
@@ -111,7 +141,8 @@ class Clips:
         """
         if index in self._kept:
             return self._kept[index]
-        x = load_clip(self.utterances[index].file, self.layout, self._max_gap, self._hands)
+        file = self.utterances[index].file
+        x = load_at(file, self.layout, self._fps, self.to, self._max_gap, self._hands).x
         if is_empty(x):
             self._empty.add(index)
         if x.nbytes <= self._room and not is_mapped(x):
@@ -143,6 +174,17 @@ def by_length(frames: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     order = sorted(range(len(frames)), key=lambda index: -frames[index])
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
+
+
+def note_rates(clips: Clips, split: str, whose: str, console: Console) -> None:
+    """Note how many clips are read at another frame rate than that of their files, and at which."""
+    rates = Counter(float(f"{clips.rate(index):.4g}") for index in range(len(clips)) if clips.pace(index) != 1)
+    if rates:
+        found = ", ".join(f"{count} at {rate:g}" for rate, count in sorted(rates.items()))
+        console.note(
+            f"{rates.total()} of {len(clips)} {split} clips are resampled to {clips.to:.4g} frames per second, the "
+            f"rate of {whose}; they are recorded otherwise ({found})."
+        )
 
 
 def warn_empty(clips: Clips, split: str, console: Console) -> None:

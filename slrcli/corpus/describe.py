@@ -39,7 +39,7 @@ def corpus_summary(
     Args:
         console: where progress goes.
         data: the corpus.
-        fps: frames per second; 0: what the files say, else the layout's.
+        fps: frames per second of all clips; 0: what each file says, else the corpus, else the layout.
         seed: of the sample of files that are read completely, if there are many.
         full: read all files completely.
         jobs: processes; 0: one per core.
@@ -52,6 +52,8 @@ def corpus_summary(
     layout = named_layout(data.layout, paths)
     with console.progress("Reading features", total=2 * len(paths)) as task:
         files = read_facts(corpus, layout, seed, full, jobs, step=task.advance)
+    if fps:
+        files = {path: replace(facts, fps=0.0) for path, facts in files.items()}
     sound = [path for path, facts in files.items() if facts.problem is None]
     utterances = [item for items in corpus.splits.values() for item in items]
     usual = usual_layout(utterances, files, layout)

@@ -9,7 +9,7 @@ from pathlib import Path
 from slrcli.config import FRAMES_PER_SECOND
 from slrcli.corpus import Corpus, Utterance
 from slrcli.corpus.distributions import Distribution, distribution
-from slrcli.corpus.facts import mean_over_frames
+from slrcli.corpus.facts import mean_over_frames, readable
 from slrcli.corpus.utterances import Sentences, sentences_of
 from slrcli.features.layout import Layout
 from slrcli.features.measure import Facts
@@ -33,6 +33,8 @@ class Part:
         lengths: minimum, median and maximum of the frames of a clip; None without clips.
         presence: group of the layout -> share of frames in which any of its points is seen, over `read_fully` clips.
         read_fully: clips whose values were read.
+        timed_seconds: duration of the clips whose frame rate is known for each.
+        untimed_frames: frames of the others.
     """
 
     split: str
@@ -48,10 +50,12 @@ class Part:
     lengths: tuple[int, float, int] | None = None
     presence: Mapping[str, float] = field(default_factory=dict)
     read_fully: int = 0
+    timed_seconds: float = 0.0
+    untimed_frames: int = 0
 
     def hours(self, fps: float) -> float:
-        """Duration of the clips in hours."""
-        return self.frames / fps / SECONDS
+        """Duration of the clips in hours, those that do not say their rate at `fps` frames per second."""
+        return (self.timed_seconds + self.untimed_frames / fps) / SECONDS
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,14 @@ class CorpusSummary:
     Attributes:
         root, format: folder and format of the corpus.
         layout: of the features; None where no feature file could be read.
-        fps: frames per second, used for durations.
+        fps: frames per second, used for the durations of clips that do not say theirs.
         fps_known: whether the user, the files or the layout gave the frame rate.
         whole: the part of all splits together.
         splits, people: the parts per split, and per signer within each split.
         overlaps: one per pair of splits.
         missing, unreadable: number of utterances without a feature file; unreadable files with the reason.
         distributions: lengths of clips and of sentences.
+        rates: frames per second as the files say -> number of clips.
         notes: remarks from reading the corpus.
     """
 
@@ -105,6 +110,7 @@ class CorpusSummary:
     distributions: tuple[Distribution, ...]
     sentences: tuple[Sentences, ...] = ()
     notes: tuple[str, ...] = ()
+    rates: Mapping[float, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
         """Everything as plain values, for `--json`."""
@@ -120,6 +126,7 @@ class CorpusSummary:
             "columns": self.layout.width if self.layout else None,
             "fps": self.fps,
             "fps_known": self.fps_known,
+            "rates": {f"{rate:g}": count for rate, count in self.rates.items()},
             "all": told(self.whole),
             "splits": [told(part) for part in self.splits],
             "signers": [told(part) for part in self.people],
@@ -163,6 +170,7 @@ def summarise(corpus: Corpus, files: Mapping[Path, Facts], layout: Layout | None
         tuple(_lengths(corpus, files)),
         sentences_of(corpus.splits),
         corpus.notes,
+        dict(sorted(Counter(float(f"{item.fps:.4g}") for _, item in readable(everything, files) if item.fps).items())),
     )
 
 
@@ -191,6 +199,8 @@ def part(
         (frames[0], (frames[middle] + frames[~middle]) / 2, frames[-1]) if frames else None,
         {name: 1 - mean_over_frames([(facts.absent[name], facts.frames) for facts in seen]) for name in groups},
         len(seen),
+        sum(facts.frames / facts.fps for facts in sound if facts.fps),
+        sum(facts.frames for facts in sound if not facts.fps),
     )
 
 

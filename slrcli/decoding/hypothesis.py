@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import floor
 from typing import Any, Protocol
 
 
@@ -54,6 +55,18 @@ class Hypothesis:
         spans = [(start, max(start + 1, end - frames)) for start, (_, end) in zip(starts, self.spans, strict=True)]
         peaks = [max(0, peak - frames) for peak in self.peaks]
         others = [item.earlier(frames) for item in self.others]
+        return replace(self, spans=tuple(spans), peaks=tuple(peaks), others=tuple(others))
+
+    def at_pace(self, factor: float, frames: int) -> "Hypothesis":
+        """The same in a clip that has `factor` frames per frame, `frames` in all."""
+        if factor == 1:
+            return self
+        last = floor((frames - 1) / factor + 1e-6) + 1
+        starts = [min(round(start * factor), frames - 1) for start, _ in self.spans]
+        ends = [frames if end >= last else min(round(end * factor), frames) for _, end in self.spans]
+        spans = [(start, max(start + 1, end)) for start, end in zip(starts, ends, strict=True)]
+        peaks = [min(round(peak * factor), frames - 1) for peak in self.peaks]
+        others = [item.at_pace(factor, frames) for item in self.others]
         return replace(self, spans=tuple(spans), peaks=tuple(peaks), others=tuple(others))
 
     @classmethod

@@ -12,15 +12,16 @@ from slrcli.checkpoints.runs import find_checkpoint, shown
 from slrcli.config import FRAMES_PER_SECOND, DataConfig
 from slrcli.console import Console
 from slrcli.corpus import default_split, split_name
-from slrcli.corpus.clips import Clips, warn_empty
-from slrcli.corpus.facts import told_rate
+from slrcli.corpus.clips import Clips, note_rates, warn_empty
 from slrcli.corpus.opening import open_data, require_distinct, with_dev
 from slrcli.evaluation.evaluate import EVAL_BATCH, Evaluation, evaluate
+from slrcli.features.rate import usual_rate
 from slrcli.files import file_hash
 from slrcli.frames import frame_of
 from slrcli.recognition.load import attach_decoder, load_recogniser
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.settings import DecoderOptions
+from slrcli.recognition.timing import require_effect
 from slrcli.scoring.breakdown import Familiarity, breakdown, calibration, calibration_error, familiarity
 from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.score import ProtocolScore, intervals_of, score_protocol
@@ -60,7 +61,7 @@ class EvalResult:
         written: where hypotheses were written.
         protocol_scores: the same hypotheses under the protocols that were asked for, `plain` if none was.
         decoder: its signature.
-        fps: frames per second of the clips.
+        fps: frames per second of the clips; the median of different rates.
     """
 
     checkpoint: Path
@@ -163,6 +164,7 @@ def evaluate_checkpoint(
     calibrated: bool = True,
     fitting: str = "",
     decoder: DecoderOptions | None = None,
+    timed: bool = True,
 ) -> EvalResult:
     """Score a checkpoint on a split of a corpus.
 
@@ -171,21 +173,24 @@ def evaluate_checkpoint(
         data: which corpus; its annotations are normalised as the checkpoint's vocabulary is.
         split: its name; "" is test, else dev.
         outputs: files for the hypotheses, the format by the suffix.
-        fps: frames per second, for formats with times; 0: that of the corpus, its files or the training data, else 25.
+        fps: frames per second of feature files that do not say it; 0: as the corpus says, else as in the training data,
+            else 25. Clips whose rate is known are read at that of the training data.
         protocol: how errors are counted: a name, or "all".
         calibrated: confidences as the checkpoint's calibration has them, if it has one; else the model's own.
         fitting: the flag that wants to fit something to the split; "" where nothing is fitted.
         decoder: settings of the decoder given by the user.
+        timed: whether anything else than `outputs` shows times, so that `fps` matters in any case.
 
     Raises:
-        SlrError: no such checkpoint, split or features, features that do not fit, or a split to fit something to that
-            the checkpoint was trained on.
+        SlrError: no such checkpoint, split or features, features that do not fit, a split to fit something to that
+            the checkpoint was trained on, or an `fps` without effect.
     """
     protocols = get_protocols(protocol)
     for file in outputs:
         format_of(file, many=True)  # a mistake in a name should not cost the whole evaluation
-    found = open_split(console, checkpoint, data, split, device, fitting)
+    found = open_split(console, checkpoint, data, split, device, fitting, fps)
     path, recogniser, name, clips = found.path, found.recogniser, found.split, found.clips
+    require_effect(fps, [clips.own_rate(index) for index in range(len(clips))], recogniser.meta.fps, timed or outputs)
     with ExitStack() as stack:
         signature = attach_decoder(console, recogniser, path, decoder or DecoderOptions(), stack, calibrated)
         with console.progress(f"recognising {name}", len(clips)) as task:
@@ -194,20 +199,28 @@ def evaluate_checkpoint(
     vocabulary, utterances = recogniser.vocabulary, clips.utterances
     oov = sum(vocabulary.unknown([item.glosses for item in utterances]).values())
     signers = {item.id: item.signer for item in utterances}
-    paths = [item.features for item in utterances if item.features]
-    fps = fps or data.fps or told_rate(paths) or recogniser.meta.fps or FRAMES_PER_SECOND
-    lasting = zip(utterances, clips.frames, strict=True)
-    timed = {u.id: TimedClip(u.id, n, evaluation.hypotheses[u.id], fps, signer=u.signer) for u, n in lasting}
+    rates = [clips.rate(index) or recogniser.meta.fps or FRAMES_PER_SECOND for index in range(len(clips))]
+    lasting = zip(utterances, clips.own_frames, rates, strict=True)
+    spoken = {u.id: TimedClip(u.id, n, evaluation.hypotheses[u.id], rate, signer=u.signer) for u, n, rate in lasting}
     for file in outputs:
-        write_transcripts(file, timed)
+        write_transcripts(file, spoken)
     refs, hyps = evaluation.references, evaluation.glosses
     made_by = {"decoder": signature, "checkpoint": file_hash(path), "split": name}
     protocol_scores = tuple(score_protocol(item, refs, hyps, vocabulary.glosses, **made_by) for item in protocols)
-    return EvalResult(path, recogniser, name, clips, evaluation, signers, oov, outputs, protocol_scores, signature, fps)
+    usual = usual_rate(rates)
+    return EvalResult(
+        path, recogniser, name, clips, evaluation, signers, oov, outputs, protocol_scores, signature, usual
+    )
 
 
 def open_split(
-    console: Console, checkpoint: Path | None, data: DataConfig, split: str, device: str, fitting: str = ""
+    console: Console,
+    checkpoint: Path | None,
+    data: DataConfig,
+    split: str,
+    device: str,
+    fitting: str = "",
+    fps: float = 0.0,
 ) -> OpenSplit:
     """Open a checkpoint and what it is to recognise; arguments and errors as `evaluate_checkpoint` has them."""
     path = find_checkpoint(checkpoint)
@@ -227,4 +240,6 @@ def open_split(
     if fitting:
         fix = "Name a split that it was not trained on with --split, or train with a dev split."
         require_unlearnt(meta, marks, f"utterances of {name}", fitting, fix, console)
-    return OpenSplit(path, recogniser, name, Clips(utterances, meta.layout, **meta.config.data.preparation))
+    clips = Clips(utterances, meta.layout, **meta.config.data.preparation, to=meta.fps, fps=fps or data.fps)
+    note_rates(clips, name, "the training data", console)
+    return OpenSplit(path, recogniser, name, clips)

@@ -74,7 +74,10 @@ def evaluate(
         log_probs, lengths = recogniser.log_probs(batch.x.numpy(), batch.lengths.numpy())
         names = [clips.utterances[index].id for index in batch.index]
         found = recogniser.hypotheses(log_probs, lengths, batch.lengths.numpy(), names)
-        own.hypotheses |= zip(batch.index, found, strict=True)
+        own.hypotheses |= {
+            index: item.at_pace(clips.pace(index), clips.own_frames[index])
+            for index, item in zip(batch.index, found, strict=True)
+        }
         for row, count in zip(log_probs, lengths.tolist(), strict=True):
             own.blanks += int((row[:count].argmax(axis=-1) == BLANK).sum())
             own.frames += count

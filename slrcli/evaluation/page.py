@@ -116,7 +116,7 @@ def posteriors_of(result: EvalResult, ids: Sequence[str], fps: float) -> dict[st
             result.clips[place[id]],
             result.clips.utterances[place[id]].glosses,
             hypotheses[id].glosses,
-            fps,
+            (result.clips.rate(place[id]) or fps) / result.clips.pace(place[id]),
         )
         for id in ids
     }

@@ -2,6 +2,7 @@
 
 import mmap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,26 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
-from slrcli.features.readers import read_features
-from slrcli.features.recording import prepare
+from slrcli.features.rate import pace
+from slrcli.features.readers import read_recording
+from slrcli.features.recording import fit, prepare
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One clip ready for a model.
+
+    Attributes:
+        x: float32 `[T', D]`, at the frame rate that was asked for.
+        frames: number of frames of its file or array.
+        fps: their frames per second; 0 if unknown.
+        factor: such frames per frame of `x`.
+    """
+
+    x: np.ndarray
+    frames: int
+    fps: float = 0.0
+    factor: float = 1.0
 
 
 def load_clip(path: Path, layout: Layout, max_gap: int = 5, hands: bool = False) -> np.ndarray:
@@ -19,11 +38,24 @@ def load_clip(path: Path, layout: Layout, max_gap: int = 5, hands: bool = False)
     Raises:
         DataError: the file is unreadable or empty, holds infinite values, or is not as wide as the layout says.
     """
-    return ready_clip(read_features(path, layout), layout, path, max_gap, hands)
+    return load_at(path, layout, 0.0, 0.0, max_gap, hands).x
 
 
-def ready_clip(x: np.ndarray, layout: Layout, where: str | Path, max_gap: int = 5, hands: bool = False) -> np.ndarray:
-    """One clip `[T, D]` as from `load_clip`; `where` names its source in errors.
+def load_at(path: Path, layout: Layout, fps: float, to: float, max_gap: int = 5, hands: bool = False) -> Clip:
+    """One feature file as from `load_clip`, read at another frame rate.
+
+    Args:
+        fps: frames per second of a file that does not say it; 0: unknown.
+        to: frames per second of the result; 0: those of the file.
+    """
+    found = fit(read_recording(path, layout), layout, str(path))
+    return ready_at(found.values, layout, path, found.fps or fps, to, max_gap, hands)
+
+
+def ready_at(
+    x: np.ndarray, layout: Layout, where: str | Path, fps: float, to: float, max_gap: int = 5, hands: bool = False
+) -> Clip:
+    """One clip `[T, D]` of `fps` frames per second as from `load_at`; `where` names its source in errors.
 
     Raises:
         DataError: the clip holds infinite values, or is not as wide as the layout says.
@@ -31,7 +63,8 @@ def ready_clip(x: np.ndarray, layout: Layout, where: str | Path, max_gap: int = 
     check_width(x.shape[1], layout, where)
     if np.isinf(x).any():
         raise DataError("The features hold infinite values.", where, "Write NaN where a value is missing.")
-    return prepare(x, layout, max_gap, hands)
+    factor = pace(fps, to)
+    return Clip(prepare(x, layout, max_gap, hands, factor), len(x), fps, factor)
 
 
 def is_empty(x: np.ndarray) -> bool:

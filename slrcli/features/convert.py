@@ -11,7 +11,8 @@ import numpy as np
 
 from slrcli.console import Console
 from slrcli.errors import DataError, SlrError, UsageError
-from slrcli.features.layout import Layout, layouts_of_width, list_layouts, load_layout
+from slrcli.features.layout import Layout, generic_layout, layouts_of_width, list_layouts, load_layout
+from slrcli.features.rate import at_pace
 from slrcli.features.readers import IN_FOLDER, PEOPLE, SUFFIXES, clips_below, holds_frames, own_layout, read_clips
 from slrcli.features.readers.people import nobody
 from slrcli.features.recording import Recording, Size, fit, zeros_to_nan
@@ -31,12 +32,14 @@ class Options:
         people: with several people, take the `largest`, or raise an `error`.
         size: width and height of the picture in pixels, if the file does not say.
         fps: frames per second, if the file does not say.
+        to_fps: frames per second of what is written; 0: as they are.
     """
 
     layout: Layout | None = None
     people: str = PEOPLE[0]
     size: Size | None = None
     fps: float = 0.0
+    to_fps: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,9 @@ def _convert_clip(
     if target in written:
         what = f"{target} was already written from {written[target]}."
         raise DataError(what, path, "Convert them into two folders.")
+    if options.fps and recording.fps and abs(options.fps - recording.fps) > 1e-3:
+        note = f"--fps {options.fps:g} is not used, because the files say their frame rate themselves."
+        recording = replace(recording, notes=(*recording.notes, note))
     recording = replace(recording, size=recording.size or options.size, fps=recording.fps or options.fps)
     recording = _laid_out(recording, options.layout, path)
     if recording.layout and recording.layout.zero_is_missing:
@@ -175,6 +181,8 @@ def _convert_clip(
         recording = replace(recording, notes=(*recording.notes, note) if options.layout is None else recording.notes)
     if np.isnan(recording.values).all():
         raise nobody(path)
+    if options.to_fps:
+        recording = _resampled(recording, options.to_fps, path)
     if np.isinf(recording.values).any():
         note = "Infinite values were copied unchanged; a recogniser refuses them."
         recording = replace(recording, notes=(*recording.notes, note))
@@ -183,6 +191,16 @@ def _convert_clip(
     layout = recording.layout.name if recording.layout else ""
     frames, columns = recording.values.shape
     return Converted(path, target, frames, columns, layout, recording.fps, recording.notes)
+
+
+def _resampled(recording: Recording, fps: float, path: Path) -> Recording:
+    """The recording at `fps` frames per second; DataError if its own rate is unknown."""
+    if not recording.fps:
+        what = "The file does not say its frame rate, from which it would be resampled."
+        raise DataError(what, path, "Give it with --fps.")
+    x = recording.values
+    x = at_pace(x, recording.fps / fps, recording.layout or generic_layout(x.shape[1]))
+    return replace(recording, values=x, fps=fps)
 
 
 def _laid_out(recording: Recording, layout: Layout | None, path: Path) -> Recording:

@@ -15,7 +15,7 @@ from slrcli.errors import DataError
 from slrcli.features.handedness import hand_side, shoulder_side, shoulder_width
 from slrcli.features.hands import hand_tracks, on_tracks
 from slrcli.features.layout import Layout, guess_layout
-from slrcli.features.readers import feature_header, read_features
+from slrcli.features.readers import feature_header, frame_rate, read_features
 from slrcli.features.recording import missing_share, prepare
 
 # Numbers that programs write for missing points. Zero is handled apart: a layout may say that it means missing.
@@ -32,6 +32,7 @@ class Facts:
     Attributes:
         frames, columns: its shape `[T, D]`; 0 if it could not be read.
         stored_as: type of the stored numbers, such as `float32`.
+        fps: frames per second, as the file says; 0 if it does not.
         problem: why it cannot be read; None if it can be read.
         first, ends: hashes of its first values, and of those in the middle and at the end; equal arrays have equal
             hashes. `ends` is empty if it would require reading the whole file.
@@ -63,6 +64,7 @@ class Facts:
     frames: int = 0
     columns: int = 0
     stored_as: str = ""
+    fps: float = 0.0
     problem: DataError | None = None
     first: bytes = b""
     ends: bytes = b""
@@ -100,7 +102,7 @@ def read_stats(path: Path, layout: Layout | None, fully: bool) -> Facts:
     try:
         header = feature_header(path, layout)
         first, ends = (hashlib.blake2b(part, digest_size=16).digest() if part else b"" for part in header.sample)
-        facts = Facts(header.frames, header.columns, header.stored_as, first=first, ends=ends)
+        facts = Facts(header.frames, header.columns, header.stored_as, frame_rate(path), first=first, ends=ends)
         return add_array_stats(facts, read_features(path, layout), layout) if fully else facts
     except DataError as problem:
         return Facts(problem=problem)

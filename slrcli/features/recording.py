@@ -15,6 +15,7 @@ from slrcli.features.augment import derivatives
 from slrcli.features.hands import assign_hands
 from slrcli.features.layout import Layout
 from slrcli.features.layout.layout import CONFIDENCES, Group
+from slrcli.features.rate import at_pace
 
 Size = tuple[int, int]
 
@@ -125,7 +126,9 @@ def _factor(
 MAX_GAP = 5  # frames; what moves for longer than this unseen is not on a straight line
 
 
-def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP, hands: bool = False) -> np.ndarray:
+def prepare(
+    x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP, hands: bool = False, factor: float = 1.0
+) -> np.ndarray:
     """A clip with NaN where a point is missing, and short gaps filled.
 
     A point is missing if it is NaN or infinite, or if all its coordinates are exactly zero and the layout says that
@@ -137,9 +140,10 @@ def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP, hands: bool =
         layout: meaning of the D columns.
         max_gap: longest gap that is filled, in frames; 0 fills nothing.
         hands: first put each hand into a slot of its own, if the layout has no body (`assign_hands`).
+        factor: frames per frame of the result, before gaps are filled (`rate.pace`).
 
     Returns:
-        Float32 `[T, D]`.
+        Float32 `[T, D]`; with another factor than 1, `[T', D]`.
 
     Raises:
         ValueError: D is not the layout's width.
@@ -151,10 +155,11 @@ def prepare(x: np.ndarray, layout: Layout, max_gap: int = MAX_GAP, hands: bool =
     if hands:
         x = assign_hands(x, layout)
     finite = np.isfinite(x)
-    if not finite.all():
-        x = np.where(finite, x, np.float32(np.nan))
-        if max_gap > 0:
-            _close_gaps(x[:, : layout.positions], max_gap)
+    if finite.all():
+        return at_pace(x, factor, layout)
+    x = at_pace(np.where(finite, x, np.float32(np.nan)), factor, layout)
+    if max_gap > 0:
+        _close_gaps(x[:, : layout.positions], max_gap)
     return x
 
 

@@ -1,6 +1,7 @@
 """What `slr align` does: glosses that are known to be signed in a clip, placed in it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from slrcli.corpus import split_name
 from slrcli.corpus.opening import open_data
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError, UsageError
-from slrcli.features.clip import padded
+from slrcli.features.clip import Clip, padded
+from slrcli.features.readers import frame_rate
 from slrcli.recognition.decode import Landmarks, extracted, frame_times, timed_video
 from slrcli.recognition.recogniser import ClipRecogniser
-from slrcli.recognition.timing import FrameRates
+from slrcli.recognition.timing import FrameRates, require_effect
 from slrcli.transcripts import TimedClip
 
 ALIGN_BATCH = 8
@@ -82,7 +84,7 @@ def align(
         console: for progress.
         recogniser: whose vocabulary's normaliser the glosses go through.
         clips: what to align.
-        fps: frames per second; 0 takes that of the files, or that of the training data. Videos have their own times.
+        fps: frames per second of files that do not say it; 0: those of the training data. Videos have their own times.
         extraction: how videos become landmarks.
     """
     rates = FrameRates(console, fps, recogniser.meta.fps)
@@ -97,20 +99,29 @@ def align(
             task.advance(len(part))
 
 
-def align_clip(recogniser: ClipRecogniser, x: np.ndarray, glosses: Sequence[str], name: str) -> Hypothesis:
-    """Place the glosses of one clip `[T, D]`, prepared as the recogniser wants it; `name` it in errors.
+def check_rate(recogniser: ClipRecogniser, clips: Sequence[Known], fps: float) -> None:
+    """Raise a UsageError if a frame rate was given, and all files say another one themselves."""
+    own = []
+    for item in clips if fps else ():
+        with suppress(SlrError):  # which aligning it reports
+            own += [frame_rate(item.path)] if item.path else []
+    require_effect(fps, own, recogniser.meta.fps, True)
+
+
+def align_clip(recogniser: ClipRecogniser, clip: Clip, glosses: Sequence[str], name: str) -> Hypothesis:
+    """Place the glosses of one clip, prepared as the recogniser wants it; `name` it in errors.
 
     Raises:
         DataError: no gloss, one that the vocabulary lacks, or a clip that is too short for them.
     """
     ids = _ids(recogniser, Known(name, Path(name), tuple(glosses)))
-    log_probs, lengths = recogniser.local_log_probs(*padded([x]))
-    return _placed(recogniser, log_probs[0, : int(lengths[0])], ids, len(x), name)
+    log_probs, lengths = recogniser.local_log_probs(*padded([clip.x]))
+    return _placed(recogniser, log_probs[0, : int(lengths[0])], ids, clip, name)
 
 
-def _placed(recogniser: ClipRecogniser, log_probs: np.ndarray, ids: list[int], frames: int, name: str) -> Hypothesis:
+def _placed(recogniser: ClipRecogniser, log_probs: np.ndarray, ids: list[int], clip: Clip, name: str) -> Hypothesis:
     try:
-        return recogniser.placed(log_probs, ids, frames)
+        return recogniser.placed(log_probs, ids, len(clip.x)).at_pace(clip.factor, clip.frames)
     except SlrError as error:
         raise type(error)(error.what, name, error.fix) from error
 
@@ -127,16 +138,17 @@ def _align_batch(
             features = landmarks.get(files[index], files[index])
             if isinstance(features, SlrError):
                 raise features
-            arrays[index] = recogniser.load(features)
+            arrays[index] = recogniser.read(features, rates.given)
+            rates.note(arrays[index], item.id)
         except SlrError as error:
             done[index] = Aligned(item.id, error=error)
     if arrays:
-        log_probs, lengths = recogniser.local_log_probs(*padded(list(arrays.values())))
+        log_probs, lengths = recogniser.local_log_probs(*padded([clip.x for clip in arrays.values()]))
         for row, (index, length) in enumerate(zip(arrays, lengths.tolist(), strict=True)):
-            item, frames = clips[index], len(arrays[index])
+            item, clip = clips[index], arrays[index]
             try:
-                found = _placed(recogniser, log_probs[row, :length], targets[index], frames, item.id)
-                done[index] = Aligned(item.id, _timed(item.id, files[index], frames, found, rates, landmarks))
+                found = _placed(recogniser, log_probs[row, :length], targets[index], clip, item.id)
+                done[index] = Aligned(item.id, _timed(item.id, files[index], clip.frames, found, rates, landmarks))
             except SlrError as error:
                 done[index] = Aligned(item.id, error=error)
     return [done[index] for index in range(len(clips))]

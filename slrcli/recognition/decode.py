@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.console import Console
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError
+from slrcli.features.clip import Clip
 from slrcli.features.readers import SUFFIXES, clips_below, is_holder
+from slrcli.features.readers import frame_rate as frame_rate_of
 from slrcli.parallel.prefetch import prefetch
 from slrcli.parallel.workers import usable_cores
 from slrcli.recognition.load import open_recogniser
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.settings import DecoderOptions
-from slrcli.recognition.timing import FrameRates
+from slrcli.recognition.timing import FrameRates, require_effect
 from slrcli.transcripts import TimedClip
 from slrcli.video.sources import is_source, sources_below
 from slrcli.video.timing import frame_rate
@@ -34,9 +36,11 @@ class DecodeOptions:
     Attributes:
         model: checkpoint, run or exported model; None is the newest run, which a note names.
         device: where a checkpoint is run.
-        extraction: how videos become landmarks; their layout is always the checkpoint's.
+        extraction: how videos become landmarks; their layout is always the checkpoint's. Its `fps` is also the rate of
+            feature files that do not say it.
         jobs: processes for landmark extraction and for the beam search; 0: one per core.
         decoder: settings of the decoder given by the user.
+        timed: whether times are written, which the frame rate is needed for.
     """
 
     model: Path | None = None
@@ -44,6 +48,7 @@ class DecodeOptions:
     extraction: ExtractConfig = field(default_factory=ExtractConfig)
     jobs: int = 0
     decoder: DecoderOptions = field(default_factory=DecoderOptions)
+    timed: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,14 +136,29 @@ def decode_with(
     console: Console, recogniser: ClipRecogniser, files: Sequence[Path], decode_options: DecodeOptions
 ) -> Generator[Decoded, None, None]:
     """Decode clips with a recogniser, in the order given; see `decode`."""
+    if not any(is_source(file) for file in files):
+        check_rate(recogniser, files, decode_options)
+    fps = decode_options.extraction.fps
+    rates = FrameRates(console, fps, recogniser.meta.fps)
     with (
         extracted(console, recogniser, files, decode_options.extraction, decode_options.jobs) as found,
         console.progress("decoding", len(files)) as task,
     ):
         parts = (files[start : start + DECODE_BATCH] for start in range(0, len(files), DECODE_BATCH))
-        for part in prefetch((read(recogniser, part, found) for part in parts), depth=1):
+        for part in prefetch((read(recogniser, part, found, fps) for part in parts), depth=1):
+            for index, clip in part.clips.items():
+                rates.note(clip, part.files[index])
             yield from recognised(recogniser, part, found)
             task.advance(len(part.files))
+
+
+def check_rate(recogniser: ClipRecogniser, files: Sequence[Path], decode_options: DecodeOptions) -> None:
+    """Raise a UsageError if a frame rate was given that changes nothing for these feature files."""
+    own = []
+    for file in files if decode_options.extraction.fps else ():
+        with suppress(SlrError):  # which decoding it reports
+            own.append(frame_rate_of(file))
+    require_effect(decode_options.extraction.fps, own, recogniser.meta.fps, decode_options.timed)
 
 
 Landmarks = Mapping[Path, Path | SlrError]
@@ -154,7 +174,7 @@ def extracted(
         console: for progress.
         recogniser: whose layout the landmarks have.
         files: feature files and videos.
-        extraction: how videos become landmarks.
+        extraction: how videos become landmarks, at the recogniser's frame rate unless it names one.
         jobs: processes; 0: one per core.
     """
     videos = list(dict.fromkeys(file for file in files if is_source(file)))
@@ -163,6 +183,7 @@ def extracted(
         return
     from slrcli.video.landmarks import landmarks_of  # nothing else needs all that looks at videos
 
+    extraction = replace(extraction, fps=extraction.fps or recogniser.meta.fps)
     with tempfile.TemporaryDirectory(prefix="slr-") as folder:
         yield landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, Path(folder))
 
@@ -187,39 +208,41 @@ def timed_video(path: Path, id: str, frames: int, found: Hypothesis, times: tupl
 
 @dataclass(frozen=True)
 class Read:
-    """Some files that are recognised together, and what was read of them: arrays or errors, by place."""
+    """Some files that are recognised together, and what was read of them: clips or errors, by place."""
 
     files: Sequence[Path]
-    arrays: dict[int, np.ndarray]
+    clips: dict[int, Clip]
     errors: dict[int, Decoded]
 
 
-def read(recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks) -> Read:
-    """What the recogniser reads of each file, or of the feature file that stands in its place."""
-    arrays, errors = {}, {}
+def read(recogniser: ClipRecogniser, files: Sequence[Path], landmarks: Landmarks, fps: float = 0.0) -> Read:
+    """What the recogniser reads of each file, or of the feature file that stands in its place; `fps` is the rate of
+    files that do not say it."""
+    found, errors = {}, {}
     for index, file in enumerate(files):
         try:
             features = landmarks.get(file, file)
             if isinstance(features, SlrError):
                 raise features
-            arrays[index] = recogniser.load(features)
+            found[index] = recogniser.read(features, fps)
         except SlrError as error:
             errors[index] = Decoded(file, error=error)
-    return Read(files, arrays, errors)
+    return Read(files, found, errors)
 
 
 def recognised(recogniser: ClipRecogniser, part: Read, landmarks: Landmarks) -> list[Decoded]:
     """What comes out for each of the files that were read."""
-    files, arrays = part.files, part.arrays
-    names = [str(files[index]) for index in arrays]
+    files, arrays = part.files, [clip.x for clip in part.clips.values()]
+    names = [str(files[index]) for index in part.clips]
     done = {}
-    for index, found in zip(arrays, _recognised(recogniser, list(arrays.values()), names), strict=True):
+    for (index, clip), found in zip(part.clips.items(), _recognised(recogniser, arrays, names), strict=True):
         if isinstance(found, SlrError):
             part.errors[index] = Decoded(files[index], error=found)
         else:
             made = landmarks.get(files[index])
             times = frame_times(made) if isinstance(made, Path) else ()
-            done[index] = Decoded(files[index], len(arrays[index]), found, times=times)
+            hypothesis = found.at_pace(clip.factor, clip.frames)
+            done[index] = Decoded(files[index], clip.frames, hypothesis, times=times)
     return [(done | part.errors)[index] for index in range(len(files))]
 
 

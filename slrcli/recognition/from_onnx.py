@@ -135,7 +135,7 @@ class ExportedRecogniser(ClipRecogniser):
 
 META_KEYS = (
     "config", "vocabulary", "layout", "metrics", "data_hash", "versions", "utterances", "sentences", "decode", "tuned",
-    "calibration",
+    "calibration", "rate",
 )  # fmt: skip
 
 

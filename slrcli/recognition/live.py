@@ -75,7 +75,7 @@ def live(
         pace: filled in on the way.
     """
     columns = Columns.of(recogniser.meta.layout)
-    fps = options.fps or stream.fps
+    fps = rate_of(recogniser, stream, options)
     pace.wanted = stream.fps
     recognised = stream_recogniser(console, recogniser, fps, options, columns.complete)
     console.note(f"{stream.name}: {stream.fps:.4g} frames/s; Ctrl-C ends it.")
@@ -86,6 +86,11 @@ def live(
         rows = even_rows(stream, hushed(holistic), columns, fps, extraction, options.drop, pace)
         yield from glosses(console, rows, recognised, pace)
     console.note(str(pace))
+
+
+def rate_of(recogniser: ClipRecogniser, stream: Stream, options: LiveConfig) -> float:
+    """Frames per second at which frames become landmarks: as given, else as in training, else those of the stream."""
+    return options.fps or recogniser.meta.fps or stream.fps
 
 
 def glosses(

@@ -12,7 +12,7 @@ from slrcli.decoding.decoder import Decoder, make_decoder
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.stream import StreamRecogniser
 from slrcli.errors import DataError, reason_of
-from slrcli.features.clip import check_width, is_empty, load_clip, padded, ready_clip
+from slrcli.features.clip import Clip, check_width, is_empty, load_at, padded, ready_at
 from slrcli.glosses.vocabulary import Vocabulary
 
 
@@ -50,10 +50,21 @@ class ClipRecogniser:
 
     def load(self, path: Path) -> np.ndarray:
         """A feature file, prepared for this recogniser; DataError where it does not fit or nobody is seen in it."""
-        return _require_person(load_clip(path, self.meta.layout, **self.meta.config.data.preparation), path)
+        return self.read(path).x
 
-    def prepared(self, x: np.ndarray, name: str = "array") -> np.ndarray:
+    def read(self, path: Path, fps: float = 0.0) -> Clip:
+        """The same with what leads back to its frames; `fps` is the rate of a file that does not say it (0: unknown).
+
+        Where both rates are known, the clip is read at the one of the training data.
+        """
+        meta = self.meta
+        return _require_person(load_at(path, meta.layout, fps, meta.fps, **meta.config.data.preparation), path)
+
+    def prepared(self, x: np.ndarray, name: str = "array", fps: float = 0.0) -> Clip:
         """An array `[T, D]` of the layout's columns prepared for this recogniser; errors name it `name`.
+
+        Args:
+            fps: its frames per second; 0: unknown.
 
         Raises:
             DataError: wrong shape or type, no frames, infinite values, or no person was seen in it.
@@ -61,7 +72,8 @@ class ClipRecogniser:
         x = self.frames(x, name)
         if not len(x):
             raise DataError("The clip has no frames.", name, "Give an array of shape [T, D].")
-        return _require_person(ready_clip(x, self.meta.layout, name, **self.meta.config.data.preparation), name)
+        meta = self.meta
+        return _require_person(ready_at(x, meta.layout, name, fps, meta.fps, **meta.config.data.preparation), name)
 
     def frames(self, x: np.ndarray, name: str = "array") -> np.ndarray:
         """Frames as float32 `[n, D]`, D the columns of the layout.
@@ -140,9 +152,9 @@ class ClipRecogniser:
         return align(log_probs, ids, self.stride, self.vocabulary, frames).earlier(self.late)
 
 
-def _require_person(clip: np.ndarray, where: str | Path) -> np.ndarray:
+def _require_person(clip: Clip, where: str | Path) -> Clip:
     """The clip; DataError where every value of it is missing."""
-    if is_empty(clip):
-        what = f"No person was seen in {Path(where).name}: all values of its {len(clip):,} frames are missing."
+    if is_empty(clip.x):
+        what = f"No person was seen in {Path(where).name}: all values of its {clip.frames:,} frames are missing."
         raise DataError(what, where, "Look at it with slr show, then extract it again.")
     return clip

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,13 +14,50 @@ from slrcli.console import Console
 from slrcli.decoding.decoder import BestPath
 from slrcli.decoding.stream import StreamEvent, StreamRecogniser
 from slrcli.errors import DataError
-from slrcli.features.recording import prepare
+from slrcli.features.layout import Layout
+from slrcli.features.rate import RunningPace, pace
+from slrcli.features.recording import prepare, zeros_to_nan
 from slrcli.features.rows import AnyRows
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.sliding import SlidingWindow
 
 MOST_BYTES = 1 << 16  # read at once
 LOOK_EVERY = 0.05  # seconds between two looks at a file that has not grown
+
+
+class AtPace:
+    """A `StreamRecogniser` of another frame rate than the one that it is made of; its events count frames of its own.
+
+    Args:
+        stream: takes frames of the rate that they are brought to.
+        factor: frames that come per frame of that rate (`slrcli.features.rate.pace`).
+        layout: of the columns.
+    """
+
+    def __init__(self, stream: StreamRecogniser, factor: float, layout: Layout):
+        self._stream, self._factor, self._layout = stream, factor, layout
+        self._rows = RunningPace(factor, layout)
+        self._came = 0
+
+    def push(self, frames: np.ndarray) -> list[StreamEvent]:
+        """See `StreamRecogniser`."""
+        if not len(frames):
+            return []
+        self._came += len(frames)
+        if self._layout.zero_is_missing:
+            frames = zeros_to_nan(frames, self._layout)
+        rows = self._rows.push(np.where(np.isfinite(frames), frames, np.float32(np.nan)))
+        return [self._of(event) for event in self._stream.push(rows)] if len(rows) else []
+
+    def finish(self) -> list[StreamEvent]:
+        """See `StreamRecogniser`."""
+        return [self._of(event) for event in self._stream.finish()]
+
+    def _of(self, event: StreamEvent) -> StreamEvent:
+        start = min(round(event.start * self._factor), self._came - 1)
+        end = max(start + 1, min(round(event.end * self._factor), self._came))
+        peak = None if event.peak is None else min(round(event.peak * self._factor), self._came - 1)
+        return replace(event, start=start, end=end, peak=peak, told=self._came)
 
 
 def stream_recogniser(
@@ -31,8 +69,10 @@ def stream_recogniser(
 ) -> StreamRecogniser:
     """A recogniser that carries its state from part to part where the network can, else one of sliding windows.
 
+    A stream whose frame rate differs from that of the training data is resampled.
+
     Args:
-        console: for a note on which of them.
+        console: for a note on which of them, and on resampling.
         recogniser: with its decoder; a search needs windows.
         fps: frames per second of the stream.
         options: of the windows.
@@ -41,6 +81,11 @@ def stream_recogniser(
     Raises:
         UsageError: window, hop and settling time do not fit each other.
     """
+    meta = recogniser.meta
+    factor = pace(fps, meta.fps)
+    if factor != 1:
+        console.note(f"The stream has {fps:.4g} frames per second and is resampled to {meta.fps:.4g}, as in training.")
+        return AtPace(stream_recogniser(console, recogniser, meta.fps, options, complete), factor, meta.layout)
     running = recogniser.running()
     if running is not None and isinstance(recogniser.decoder, BestPath):
         console.note("The network recognises the stream as it arrives.")
@@ -48,7 +93,7 @@ def stream_recogniser(
     check_live(options)
     why = "a beam search needs windows (--beam 0: none)" if running is not None else "the network needs whole clips"
     console.note(f"The last {options.window:g} s are recognised every {options.hop:g} s: {why}.")
-    layout, preparation = recogniser.meta.layout, recogniser.meta.config.data.preparation
+    layout, preparation = meta.layout, meta.config.data.preparation
 
     def recognise(x: np.ndarray):
         return recogniser.recognise([prepare(complete(x), layout, **preparation)], ["stream"])[0]

@@ -10,13 +10,15 @@ from typing import Any
 from slrcli.config import Config, Facts, check_bounds, choices, resolve, sections_of
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance, told
+from slrcli.corpus.facts import recorded_rates
 from slrcli.corpus.opening import choose_layout, open_data, require_distinct, with_dev
 from slrcli.corpus.utterances import against_train
 from slrcli.ctc.paths import minimum_frames
 from slrcli.errors import DataError, UsageError, first_five
 from slrcli.features.hands import free_hands
 from slrcli.features.layout import Layout, layouts_of_width
-from slrcli.features.readers import feature_shape
+from slrcli.features.rate import frames_at, pace, usual_rate
+from slrcli.features.readers import feature_shape, frame_rate
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.registry import read_options
 
@@ -27,12 +29,15 @@ class TrainingData:
 
     Attributes:
         marks: split -> marks of its utterances with the glosses that the tables have (see `Utterance.mark`).
+        rate: frames per second at which all clips are read: of the corpus, else the median of the training files;
+            0: unknown.
     """
 
     corpus: Corpus
     vocabulary: Vocabulary
     layout: Layout
     marks: dict[str, tuple[str, ...]]
+    rate: float = 0.0
 
     @property
     def train(self) -> list[Utterance]:
@@ -88,7 +93,18 @@ def load_training_data(config: Config, console: Console, vocabulary: Vocabulary 
     if not any(item.glosses for item in corpus.split("dev")):
         what = f"No utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored."
         raise DataError(what, str(corpus.root), "Run slr check data.")
-    return TrainingData(corpus, vocabulary, layout, marks)
+    return TrainingData(corpus, vocabulary, layout, marks, training_rate(config, corpus.split("train")))
+
+
+def training_rate(config: Config, train: Sequence[Utterance]) -> float:
+    """Frames per second at which clips are read: as the corpus says, else the median of what its files say; else 0."""
+    return config.data.fps or usual_rate(recorded_rates([item.file for item in train if item.features]).values())
+
+
+def frames_of(item: Utterance, layout: Layout | None, rate: float) -> int:
+    """Frames of a clip when it is read at so many per second, from the header of its file."""
+    frames = feature_shape(item.file, layout)[0]
+    return frames_at(frames, pace(frame_rate(item.file), rate)) if rate else frames
 
 
 def learnable(
@@ -113,7 +129,7 @@ def learnable(
             glosses = [gloss for gloss in glosses if gloss in data.vocabulary]
             dropped += len(item.glosses) - len(glosses)
         ids = data.vocabulary.encode(glosses)
-        frames = feature_shape(item.file)[0]
+        frames = frames_of(item, None, data.rate)
         if not ids:
             left_out.setdefault("have no glosses", []).append(item.id)
         elif 0 < config.data.max_frames < frames:
@@ -210,11 +226,11 @@ def measure(config: Config) -> Facts:
     """What is known of the train split without reading more than its tables and the headers of its files."""
     corpus = open_data(config.data)
     train = corpus.require_features("train")
-    layout = choose_layout(config.data.layout, train)
+    layout, rate = choose_layout(config.data.layout, train), training_rate(config, train)
     return Facts(
         utterances=len(train),
         glosses=sum(len(item.glosses) for item in train),
-        frames=sum(feature_shape(item.file, layout)[0] for item in train),
+        frames=sum(frames_of(item, layout, rate) for item in train),
         sentences=len({item.glosses for item in train}),
         hands=free_hands(layout) is not None,
         sensors=not layout.spatial and layout.width <= MOST_SENSORS,

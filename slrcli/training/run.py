@@ -18,7 +18,7 @@ from slrcli.checkpoints.meta import Meta, versions
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
 from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_toml
 from slrcli.console import Console, Task, finite
-from slrcli.corpus.clips import Clips, warn_empty
+from slrcli.corpus.clips import Clips, note_rates, warn_empty
 from slrcli.corpus.utterances import sentence_hashes
 from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError
 from slrcli.files import atomic_write_text
@@ -314,7 +314,7 @@ class Session:
         self.config, self.data, self.model, self.console = config, data, model, console
         model.gradient_checkpointing = config.run.gradient_checkpointing
         utterances, targets = learnable(data, config, model.output_length, console)
-        kept = {**config.data.preparation, "cache_mb": config.run.cache_mb}
+        kept = {**config.data.preparation, "cache_mb": config.run.cache_mb, "to": data.rate}
         self.clips = Clips(utterances, data.layout, **kept)
         self.dev = Clips(data.dev, data.layout, **kept)
         learnt = {item.id for item in utterances}  # as they are annotated: rare glosses may be left out of `utterances`
@@ -327,7 +327,8 @@ class Session:
         if config.distill.teacher:
             self.audit = load_teacher(config, data, self.clips, self.dev, device_of(model), console)
         teacher = self.audit.teacher if self.audit else None
-        self.trainer = Trainer(model, self.batches, self.dev, Meta(config, data.vocabulary, data.layout), teacher)
+        meta = Meta(config, data.vocabulary, data.layout, rate=data.rate)
+        self.trainer = Trainer(model, self.batches, self.dev, meta, teacher)
 
     def describe(self) -> None:
         """Say what is about to be trained on what."""
@@ -340,6 +341,8 @@ class Session:
         unknown = vocabulary.unknown([item.glosses for item in self.data.dev])
         if unknown:
             self.console.note(f"{sum(unknown.values())} dev glosses are not in the vocabulary and are certain errors.")
+        note_rates(self.clips, "training", "the corpus", self.console)
+        note_rates(self.dev, "dev", "the corpus", self.console)
         tell_known(self.data, self.console)
         size = model.parameter_count * 4 / 2**20
         self.console.note(
@@ -351,7 +354,7 @@ class Session:
         """Mean and deviation of the features, from train alone, into the model's frontend."""
         clips = self.clips
         if only_first:
-            clips = Clips(clips.utterances[:only_first], clips.layout, **self.config.data.preparation)
+            clips = Clips(clips.utterances[:only_first], clips.layout, **self.config.data.preparation, to=clips.to)
         with self.console.progress("reading the statistics of train", len(clips)) as task:
             frontend = self.model.frontend
             device = self.trainer.device
@@ -486,5 +489,5 @@ class Session:
         data = self.data
         return Meta(
             self.config, data.vocabulary, data.layout, metrics, data.corpus.hash,
-            utterances=data.marks["train"], sentences=self.sentences, decode=self.trainer.decode,
+            utterances=data.marks["train"], sentences=self.sentences, decode=self.trainer.decode, rate=data.rate,
         )  # fmt: skip

@@ -24,14 +24,15 @@ from typing import Any
 import numpy as np
 
 from slrcli import __version__
-from slrcli.config import ExtractConfig
+from slrcli.config import FRAMES_PER_SECOND, ExtractConfig
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.files import atomic_write_bytes
 from slrcli.video.frames import Frame, announced, read_frames
 from slrcli.video.holistic import PARTS, Columns, Holistic, in_square, seen
-from slrcli.video.timing import Evenly, frame_rate, variation
+from slrcli.video.timing import LONGEST_GAP, Evenly, frame_rate, thinned, variation
 
+SLOWER = 1.02  # a rate is fewer frames per second than another if that is more than so many times as high
 FEW_HANDS = 0.3  # share of the frames below which hands were seen too rarely to recognise signs
 
 
@@ -109,8 +110,9 @@ def extract(
     rate = announced(path, options.picture_fps).fps
     evenly = Evenly(options.fps) if options.fps else None
     last: Frame | None = None
+    shown: list[float] = []
     with Holistic() as holistic, closing(read_frames(path, options.max_side, options.picture_fps)) as frames:
-        for frame in _thinned(frames, rate, options.fps):
+        for frame in thinned(_timed(frames, shown), options.fps):
             if last is not None and last.size != frame.size:
                 what = "The size of the pictures changes from {}x{} to {}x{}.".format(*last.size, *frame.size)
                 raise DataError(what, path, "Cut the video at that point.")
@@ -123,18 +125,18 @@ def extract(
     if last is None or not any(course.counts.values()):
         what = f"No person is seen in any of the {course.frames} frames."
         raise DataError(what, path, "Check the video: is the signer in it, large enough, and upright?")
-    times = np.array(course.times)
+    times, rate = np.array(course.times), frame_rate(np.array(shown)) or rate
     shares = {part: count / course.frames for part, count in course.counts.items()}
     return Extraction(
         columns.complete(columns.positions(np.stack(course.points))),
         times,
-        options.fps or frame_rate(times) or rate,
+        options.fps or rate or FRAMES_PER_SECOND,
         last.size,
         (max(last.size),) * 2 if options.square else last.size,
         last.rotation,
         course.frames,
         shares,
-        tuple(_notes(times, shares, rate, options)),
+        (*_notes(np.array(shown), shares, rate, options), *_unseen(course)),
     )
 
 
@@ -167,10 +169,11 @@ def library_versions() -> dict[str, str]:
     return {"slrcli": __version__, "python": platform.python_version(), "platform": sys.platform, **installed}
 
 
-def _thinned(frames: Iterator[Frame], rate: float, wanted: float) -> Iterator[Frame]:
-    """Every n-th frame, as long as there are still as many a second as wanted."""
-    every = max(1, int(rate / wanted + 0.01)) if wanted else 1
-    return (frame for number, frame in enumerate(frames) if number % every == 0)
+def _timed(frames: Iterator[Frame], shown: list[float]) -> Iterator[Frame]:
+    """The frames as they come; the time of each is noted."""
+    for frame in frames:
+        shown.append(frame.time)
+        yield frame
 
 
 def _note(course: _Course, time: float, points: np.ndarray, evenly: Evenly | None) -> None:
@@ -184,11 +187,21 @@ def _note(course: _Course, time: float, points: np.ndarray, evenly: Evenly | Non
         course.points.append(row)
 
 
+def _unseen(course: _Course) -> Iterator[str]:
+    """A remark on rows in which everything is missing."""
+    missing = sum(bool(np.isnan(points).all()) for points in course.points)
+    if missing:
+        yield (
+            f"{missing} of {len(course.points)} rows are missing: nobody is seen there, or the frames are more than "
+            f"{LONGEST_GAP:g} seconds apart."
+        )
+
+
 def _notes(times: np.ndarray, shares: dict[str, float], rate: float, options: ExtractConfig) -> Iterator[str]:
     uneven = variation(times)
-    if uneven:
+    if uneven and not options.fps:
         yield f"The frame rate is variable ({uneven}); --fps makes it even."
-    if options.fps > rate > 0:
+    if options.fps > rate * SLOWER > 0:
         yield f"The video has {rate:.4g} frames per second, fewer than the requested {options.fps:g}."
     if max(shares["left_hand"], shares["right_hand"]) < FEW_HANDS:
         yield f"Hands are seen in at most {max(shares['left_hand'], shares['right_hand']):.0%} of the frames."

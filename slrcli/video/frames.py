@@ -19,8 +19,10 @@ from slrcli.video.library import need
 from slrcli.video.sources import pictures_in
 
 LARGEST = 40_000_000  # pixels of one picture; 8K has 33 million
+MOST_OF_16_BITS = 65_535
 MOST_BROKEN = 0.05  # share of a video's packets that may be damaged before it is refused
 MOST_MISSING = 0.05  # share of the announced frames that may be missing before the file counts as cut short
+MOST_FPS = 240.0  # containers that announce more say how finely they count time (browsers: 1000), not a frame rate
 LONGEST_PAUSE = 120.0  # seconds from one frame to the next; beyond it the times are damaged
 RAW = re.compile(r"[1-9]\d{0,4}x[1-9]\d{0,4}(@\d{1,3}(\.\d+)?)?")  # WIDTHxHEIGHT@FPS
 SLACK = 0.5  # seconds by which announced and actual length may differ in any case
@@ -63,8 +65,15 @@ def announced(path: Path, picture_fps: float = FRAMES_PER_SECOND) -> Announced:
         return Announced(len(pictures_in(path)), picture_fps)
     with _opened(path) as container:
         stream = _stream(container, path)
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
-        return Announced(stream.frames or round((_seconds(container, stream) or 0) * fps), fps)
+        fps = announced_rate(stream)
+        expected = round((_seconds(container, stream) or 0) * (fps or FRAMES_PER_SECOND))
+        return Announced(stream.frames or expected, fps)
+
+
+def announced_rate(stream: Any) -> float:
+    """Frames per second that an open video announces; 0 if it says none that can be believed."""
+    rates = (float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate)
+    return next((rate for rate in rates if 0 < rate <= MOST_FPS), 0.0)
 
 
 def read_frames(path: Path, max_side: int, picture_fps: float = FRAMES_PER_SECOND) -> Generator[Frame, None, None]:
@@ -99,7 +108,7 @@ def decode_stream(container: Any, stream: Any, where: str | Path, max_side: int)
     """
     av = need("av")
     stream.thread_type = "SLICE"  # one process a core: threads would only compete
-    rate = float(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
+    rate = announced_rate(stream) or FRAMES_PER_SECOND
     packets = broken = count = 0
     first = last = None
     for packet in _packets(container, stream, where):
@@ -200,10 +209,30 @@ def _frame(picture: Any, stream: Any, time: float, max_side: int, where: str | P
     scale = min(1.0, max_side / max(width, height))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     image = picture.to_ndarray(format="rgb24", width=small[0], height=small[1])
-    turns = round(picture.rotation / 90) % 4  # counterclockwise
+    flipped, turns = _orientation(picture)
     if turns % 2:
         width, height = height, width
-    return Frame(np.ascontiguousarray(np.rot90(image, turns)), time, (width, height), -90 * turns % 360)
+    upright = np.rot90(image[:, ::-1] if flipped else image, turns)
+    return Frame(np.ascontiguousarray(upright), time, (width, height), -90 * turns % 360)
+
+
+def _orientation(picture: Any) -> tuple[bool, int]:
+    """How a player shows a stored picture: mirrored left to right first or not, then so many quarter turns
+    counterclockwise.
+
+    The display matrix (a 3 x 3 matrix of 32-bit numbers) sends a stored point (x, y) to (a x + c y, b x + d y).
+    """
+    need("av")
+    from av.sidedata.sidedata import Type
+
+    data = next((item for item in picture.side_data if item.type == Type.DISPLAYMATRIX), None)
+    if data is None:
+        return False, 0
+    a, b, _, c, d, *_ = np.frombuffer(bytes(data), "<i4", 9).tolist()
+    flipped = a * d - b * c < 0
+    if flipped:
+        a, b = -a, -b
+    return flipped, round(np.degrees(np.arctan2(-b, a)) / 90) % 4
 
 
 def _seconds(container: Any, stream: Any) -> float | None:
@@ -217,7 +246,7 @@ def _seconds(container: Any, stream: Any) -> float | None:
 
 def _check_whole(container: Any, stream: Any, count: int, last: float, path: Path) -> None:
     """DataError for a video that ends before it said it would."""
-    rate = float(stream.average_rate or FRAMES_PER_SECOND)
+    rate = announced_rate(stream) or FRAMES_PER_SECOND
     slack = max(1, MOST_MISSING * stream.frames, SLACK * rate)
     if stream.frames and count < stream.frames - slack:
         raise DataError(f"The video is truncated: it has {count} of {stream.frames} frames.", path, AGAIN)
@@ -235,7 +264,7 @@ def _read_pictures(folder: Path, max_side: int, fps: float) -> Iterator[Frame]:
         try:
             with Image.open(path) as stored:
                 _check_pixels(*stored.size, path)
-                image = ImageOps.exif_transpose(stored).convert("RGB")
+                image = _in_colour(ImageOps.exif_transpose(stored))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataError(f"The picture cannot be read: {_said(error)}.", path, AGAIN) from error
         if size not in (None, image.size):
@@ -246,6 +275,19 @@ def _read_pictures(folder: Path, max_side: int, fps: float) -> Iterator[Frame]:
         yield Frame(np.ascontiguousarray(image), number / fps, size)
     if size is None:
         raise DataError("The folder holds no pictures.", folder)
+
+
+def _in_colour(image: Any) -> Any:
+    """A picture as 8-bit RGB: 16-bit greys keep their range, and transparent areas lie over white."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        shades = np.rint(np.clip(np.asarray(image, np.float64) / MOST_OF_16_BITS, 0, 1) * 255)
+        return Image.fromarray(shades.astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
 
 
 def _check_pixels(width: int, height: int, where: str | Path) -> None:

@@ -9,10 +9,9 @@ import numpy as np
 
 from slrcli.config import FRAMES_PER_SECOND
 from slrcli.errors import DataError
-from slrcli.video.frames import AS_THEY_COME, Frame, decode_stream, open_stream
+from slrcli.video.frames import AS_THEY_COME, MOST_FPS, Frame, announced_rate, decode_stream, open_stream
 from slrcli.video.library import need, silence
 
-MOST_FPS = 240.0  # what cameras claim beyond that is no frame rate
 UNSEEN = 50  # pictures that a camera may fail to give in a row before it counts as gone
 
 
@@ -61,7 +60,7 @@ def pipe(file: BinaryIO, raw: str, max_side: int) -> Stream:
         DataError: the stream is not a video that can be read without seeking.
     """
     container, stream = open_stream(file, raw)
-    fps = float(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
+    fps = announced_rate(stream) or FRAMES_PER_SECOND
     return Stream(_piped(decode_stream(container, stream, "stdin", max_side)), fps, "stdin")
 
 

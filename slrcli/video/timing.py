@@ -1,8 +1,12 @@
 """Resamples frames with uneven times to a constant frame rate."""
 
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
+
 import numpy as np
 
 LONGEST_GAP = 0.5  # seconds; what moves unseen for longer is not on a straight line
+EARLY = 1.01  # of the wanted step: by so much the times of a container are rounded
 UNEVEN = 1.5  # steps that differ from the usual one by more than this factor make the frame rate variable
 
 
@@ -46,6 +50,34 @@ def _between(t0: float, a: np.ndarray, t1: float, b: np.ndarray, time: float) ->
         line = (1 - weight) * a + weight * b
         return np.where(np.isnan(line), a if weight < 0.5 else b, line)
     return a if weight < 0.5 else b
+
+
+class Timed(Protocol):
+    """Anything with the second at which it is shown."""
+
+    @property
+    def time(self) -> float:
+        """Seconds since the beginning."""
+
+
+Item = TypeVar("Item", bound=Timed)
+
+
+def thinned(frames: Iterable[Item], fps: float) -> Iterator[Item]:
+    """As few of the frames as leave `fps` of them per second, by their times alone; the first and the last are kept.
+
+    A frame is left out if those on either side that stay are no further apart than the wanted step. 0: all frames.
+    """
+    step = EARLY / fps if fps else 0.0
+    kept: float | None = None
+    waiting: Item | None = None
+    for frame in frames:
+        if waiting is not None and (kept is None or frame.time - kept > step):
+            yield waiting
+            kept = waiting.time
+        waiting = frame
+    if waiting is not None:
+        yield waiting
 
 
 def frame_rate(times: np.ndarray) -> float:

@@ -304,3 +304,18 @@ def test_a_gloss_that_a_table_cannot_hold_is_refused(tmp_path):
         write_table(tmp_path, "train", [("a", "a", "s", ["A|B"])])
     assert not (tmp_path / "annotations").exists()
     assert DataConfig().columns == {}
+
+
+def test_each_clip_lasts_as_long_as_its_own_rate_says(corpus):
+    seconds = 0.0
+    for number, path in enumerate(sorted(corpus.rglob("*.npy"))):
+        x, rate = np.load(path), (30.0, 60.0, 15.0)[number % 3]
+        seconds += len(x) / rate
+        np.savez(path.with_suffix(".npz"), features=x, fps=rate)
+        path.unlink()
+    told = summary(corpus)
+    assert told["all"]["hours"] == pytest.approx(seconds / 3600) and told["rates"] == {"15": 2, "30": 3, "60": 2}
+    assert sum(item["hours"] for item in told["splits"]) == pytest.approx(seconds / 3600)
+    text = " ".join(slr("corpus", corpus).stdout.split())
+    assert "15 (2 clips), 30 (3 clips), 60 (2 clips) frames per second" in text
+    assert summary(corpus, "--fps", 10)["all"]["hours"] == pytest.approx(28 / 3600)  # given for all of them

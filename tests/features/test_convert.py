@@ -256,3 +256,22 @@ def test_columns_of_a_layout_that_nobody_knows_are_not_guessed(tmp_path, suffix)
     with pytest.raises(UsageError, match="pose-543"):
         choose_layout("auto", [Utterance("a", (), features=file)])
     slr("show", file, "--layout", "mediapipe-1662", "--out", tmp_path / "c.html")
+
+
+@pytest.mark.parametrize("fps", [15, 60, 100])
+def test_clips_are_resampled_to_the_rate_that_is_asked_for(tmp_path, fps):
+    at = np.arange(2 * fps + 1) / fps
+    np.savez(tmp_path / "a.npz", features=np.sin(at)[:, None].repeat(4, axis=1), fps=float(fps))
+    done = slr("convert", tmp_path / "a.npz", tmp_path / "b.npz", "--to-fps", 30)
+    assert done.exit_code == 0, done.output
+    with np.load(tmp_path / "b.npz") as found:
+        assert found["fps"] == 30 and len(found["features"]) == 61
+        np.testing.assert_allclose(found["features"][:, 2], np.sin(np.arange(61) / 30), atol=1e-3)
+
+
+def test_a_clip_of_unknown_rate_is_not_resampled_by_a_guess(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((30, 4), np.float32))
+    done = slr("convert", tmp_path / "a.npy", tmp_path / "b.npz", "--to-fps", 30, code=1)
+    assert done.exit_code == 1 and "does not say its frame rate" in done.stderr and not (tmp_path / "b.npz").exists()
+    done = slr("convert", tmp_path / "a.npy", tmp_path / "b.npz", "--to-fps", 30, "--fps", 60)
+    assert done.exit_code == 0 and np.load(tmp_path / "b.npz")["features"].shape == (15, 4)

@@ -74,11 +74,11 @@ def write_sound(path: Path) -> Path:
     return path
 
 
-def turn_track(path: Path) -> None:
-    """Say in an mp4's track header that players should show it turned by 90 degrees clockwise.
+def turn_track(path: Path, a: int = 0, b: int = 1, c: int = -1, d: int = 0) -> None:
+    """Say in an mp4's track header how players should show it: by default turned by 90 degrees clockwise.
 
-    The matrix is written byte by byte as in ISO/IEC 14496-12, 8.3.2 (a b u c d v x y w; 16.16 and 2.30 fixed point),
-    as telephones held upright do.
+    A stored point (x, y) is shown at (a x + c y, b x + d y). The matrix is written byte by byte as in ISO/IEC 14496-12,
+    8.3.2 (a b u c d v x y w; 16.16 and 2.30 fixed point), as telephones held upright do.
     """
     data = bytearray(path.read_bytes())
     place = data.index(b"tkhd") + 4  # version 0: flags, two times, id, reserved, duration, reserved, layer ... volume
@@ -86,5 +86,5 @@ def turn_track(path: Path) -> None:
     matrix = place + 4 + 20 + 8 + 8
     old = struct.unpack(">9i", data[matrix : matrix + 36])
     assert old == (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
-    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    data[matrix : matrix + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     path.write_bytes(data)

@@ -149,6 +149,26 @@ def test_times_of_a_variable_frame_rate_are_kept_or_made_even(photograph, tmp_pa
     assert even.times == pytest.approx(np.arange(5) / 10) and even.fps == 10 and even.frames <= 7
 
 
+def test_a_recording_of_a_browser_keeps_its_frames_at_a_wanted_rate(photograph, tmp_path):
+    """Its container counts milliseconds and says that these are 1000 frames per second."""
+    times = [0.0, *np.cumsum(np.tile([0.027, 0.041, 0.033], 5)).tolist()]
+    path = write_video(tmp_path / "rec.webm", [photograph[::2, ::2]] * 16, fps=1000, times=times, codec="libvpx")
+    found = landmarks(path, ExtractConfig(fps=25))
+    assert len(found.features) == int(times[-1] * 25 + 1e-6) + 1 and found.frames == 16 and found.fps == 25
+    assert np.isfinite(found.features[:, LAYOUT.by_name["pose"].columns]).all()
+    assert landmarks(path).fps == pytest.approx(15 / times[-1], rel=0.01)
+
+
+def test_rows_that_are_missing_are_counted(photograph, tmp_path):
+    times = [0.0, 0.04, 0.08, 1.08, 1.12]
+    path = write_video(tmp_path / "clip.mp4", [photograph[::2, ::2]] * 5, times=times)
+    found = landmarks(path, ExtractConfig(fps=25))
+    missing = int(np.isnan(found.features).all(axis=1).sum())
+    assert missing == 24 and any(
+        note.startswith(f"24 of {len(found.features)} rows are missing") for note in found.notes
+    )
+
+
 # Files that are no good
 
 

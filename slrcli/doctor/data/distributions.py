@@ -16,7 +16,7 @@ def distributions(layout: Layout, readable: Clips, comparable: Clips, fps: float
 
     Args:
         layout: of the comparable clips, whose numbers were read.
-        fps: frames per second; 0: that of the layout.
+        fps: frames per second of clips whose files do not say it; 0: that of the layout.
     """
     fps = fps or layout.fps or FRAMES_PER_SECOND
     frames: dict[str, list[float]] = {}
@@ -24,9 +24,10 @@ def distributions(layout: Layout, readable: Clips, comparable: Clips, fps: float
     for item, facts in readable:
         frames.setdefault(item.split, []).append(facts.frames)
         if item.glosses:
-            rates.setdefault(item.split, []).append(len(item.glosses) * fps / facts.frames)
+            rates.setdefault(item.split, []).append(len(item.glosses) * (facts.fps or fps) / facts.frames)
     yield from distribution("frames per clip", frames)
-    yield from distribution(f"glosses per second (at {fps:g} frames)", rates)
+    silent = any(not facts.fps for _, facts in readable)
+    yield from distribution(f"glosses per second{f' (at {fps:g} frames)' if silent else ''}", rates)
     for group in layout.groups:
         if group.kind in ("hand", "face"):
             seen: dict[str, list[float]] = {}

@@ -1,5 +1,6 @@
 """Time in the clips: whether they are long enough, how long they are, and whether they move as signing does."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from slrcli.ctc.paths import minimum_frames
 from slrcli.doctor.context import Checks, error, many, note, some, warning
 from slrcli.doctor.data.context import DataContext
 from slrcli.features.measure import Facts
+from slrcli.features.rate import pace, usual_rate
 from slrcli.findings import Finding
 
 MOTION_CHECKS = Checks()
@@ -118,10 +120,11 @@ def usual_length(context: DataContext) -> Iterator[Finding]:
 
 @MOTION_CHECKS.add("SLR-D27", "all clips have one frame rate", needs=("SLR-D04",))
 def one_rate(context: DataContext) -> Iterator[Finding]:
-    """Clips, or all of a signer, that move much faster in as many fewer frames a gloss than the others, or slower.
+    """Clips whose files say another rate than the corpus; clips, or all of a signer, that move as if at another rate.
 
     A clip of half the frames a second has half the frames a gloss and moves twice as far from each to the next.
     """
+    yield from recorded_rates(context)
     known = [(item, facts) for item, facts in context.comparable if item.glosses and facts.speed == facts.speed]
     if len(known) < ENOUGH:
         return
@@ -148,6 +151,25 @@ def one_rate(context: DataContext) -> Iterator[Finding]:
     speeds = np.array([facts.speed for _, facts in known])
     low, usual, high = np.quantile(speeds, (0.01, 0.5, 0.99))
     yield note(f"change from frame to frame, in deviations: median {usual:.2f}, from {low:.2f} to {high:.2f}")
+
+
+def recorded_rates(context: DataContext) -> Iterator[Finding]:
+    """Clips that are recorded at another rate than the corpus says, or than the median of the files."""
+    told = [(item, facts.fps) for item, facts in context.readable() if facts.fps]
+    usual = context.fps or usual_rate(rate for _, rate in told)
+    other = [(item, rate) for item, rate in told if pace(rate, usual) != 1]
+    if other:
+        whose = "corpus.toml says" if context.fps else "the usual one is"
+        yield warning(
+            f"{many(len(other), 'clip is', 'clips are')} recorded at another frame rate; {whose} {usual:.4g}",
+            some([f"{item.id} ({rate:.4g})" for item, rate in other]),
+            "training resamples them; if the files say a wrong rate, convert them again with the right one",
+        )
+    if told:
+        silent = len(context.readable()) - len(told)
+        rest = f"; {many(silent, 'file does', 'files do')} not say it" if silent else ""
+        counts = sorted(Counter(f"{rate:.4g}" for _, rate in told).items(), key=lambda pair: float(pair[0]))
+        yield note(f"frame rates: {', '.join(f'{rate} ({count:,})' for rate, count in counts)}{rest}")
 
 
 def rate_factors(known: Sequence[tuple[Utterance, Facts]]) -> np.ndarray:

@@ -56,7 +56,10 @@ class Pose(Reader):
         return _peek(path)[1]
 
     def frame_rate(self, path: Path) -> float:
-        return self.read(path).fps
+        with plainly(path), _opened(path) as (header, reader, _):
+            structs = need("pose_format.utils.reader", EXTRA).ConstStructs
+            fps = float(reader.unpack(structs.float if round(header.version, 3) == 0.2 else structs.ushort))
+        return fps if np.isfinite(fps) and fps > 0 else 0.0
 
 
 def _peek(path: Path) -> tuple[int, Layout]:

@@ -28,9 +28,20 @@ def headline(summary: CorpusSummary) -> Iterator[str]:
         yield "Features    none " + ("found" if summary.missing == whole.utterances else "read")
         return
     layout = f"{summary.layout.name}, {summary.layout.width:,} numbers per frame; " if summary.layout else ""
-    assumed = "" if summary.fps_known else ", which is a guess (--fps)"
-    length = f"{whole.hours(summary.fps):,.2f} h at {summary.fps:g} frames per second{assumed}"
+    length = f"{whole.hours(summary.fps):,.2f} h at {_rates(summary)}"
     yield f"Features    {layout}{whole.frames:,} frames, {length}"
+
+
+def _rates(summary: CorpusSummary) -> str:
+    """Frames per second: of all clips, or how many clips have which."""
+    assumed = "" if summary.fps_known else ", which is a guess (--fps)"
+    silent = summary.whole.clips - sum(summary.rates.values())
+    if not summary.rates or (not silent and len(summary.rates) == 1):
+        rate = next(iter(summary.rates), summary.fps)
+        return f"{rate:g} frames per second{assumed if silent else ''}"
+    counts = [f"{rate:g} ({count:,} clips)" for rate, count in summary.rates.items()]
+    rest = f"; {summary.fps:g} ({silent:,} clips that do not say it){assumed}" if silent else ""
+    return f"{', '.join(counts)} frames per second{rest}"
 
 
 def size_table(summary: CorpusSummary, parts: Sequence[Part]) -> ResponsiveTable:

@@ -190,7 +190,7 @@ def test_safetensors_are_read_and_their_faults_named(tmp_path):
     data = path.read_bytes()
     for size in range(0, len(data), 7):
         path.write_bytes(data[:size])
-        with pytest.raises(DataError, match="damaged|empty"):
+        with pytest.raises(DataError, match=r"damaged|empty"):
             read_features(path)
     save_file({"features": np.zeros((2, 2, 2, 2), np.float32)}, path)
     with pytest.raises(DataError, match="The array has the shape"):
