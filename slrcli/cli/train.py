@@ -29,7 +29,7 @@ from slrcli.cli.options.several import (
     several,
     start_folds,
 )
-from slrcli.config import Config, read_toml
+from slrcli.config import Config, read_toml, resolve
 from slrcli.console import Console
 from slrcli.errors import UsageError
 from slrcli.parallel.memory import keep_freed_memory
@@ -158,10 +158,11 @@ def _settled(
     from slrcli.training.data import settle
 
     if lookahead is not None:
+        arch = resolve(chosen, preset, file, settings).model.arch
+        if arch != "streaming":
+            raise UsageError(f"{arch} needs whole clips.", "--lookahead", "Add --arch streaming.")
         settings = [f"model.options.lookahead={lookahead}", *settings]
     config = in_each(lambda: settle(console, chosen, preset, file, settings))
-    if lookahead is not None and config.model.arch != "streaming":
-        raise UsageError(f"{config.model.arch} needs whole clips.", "--lookahead", "Add --arch streaming.")
     if not config.data.data_dir:
         raise UsageError("No corpus is named.", "slr train", "Name one with --data-dir DIR.")
     return config
