@@ -1,6 +1,5 @@
 """What `slr score` does: score files of hypotheses against references under one protocol or all of them."""
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from slrcli.frames import frame_of
 from slrcli.glosses.variants import list_remains, plain, seen, told_apart
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.scoring.breakdown import Breakdown, breakdown, calibration, calibration_error
+from slrcli.scoring.ids import other_path, same_ids
 from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get_protocols, removed_by_rule
 from slrcli.scoring.sclite import meanings, signer_of
 from slrcli.scoring.signature import signature
@@ -76,6 +76,7 @@ class ScoreResult:
         meanings: tokens with a special meaning to sclite, and that meaning.
         changes: (rule, side, id, before, after) of every change; only with `explain`.
         signers: utterance id -> signer, if known.
+        filled_in: of each system, the ids without a hypothesis that count as deleted; only with `missing_as_empty`.
     """
 
     protocol_scores: tuple[ProtocolScore, ...]
@@ -88,6 +89,7 @@ class ScoreResult:
     meanings: dict[str, str]
     changes: tuple[tuple[str, str, str, str, str], ...] = ()
     signers: Mapping[str, str] = field(default_factory=dict)
+    filled_in: tuple[tuple[str, ...], ...] = ((),)
 
     @property
     def main(self) -> ProtocolScore:
@@ -110,7 +112,10 @@ class ScoreResult:
         """Everything as plain values, for `--json`."""
         main = self.main
         changes = [dict(zip(("rule", "side", "id", "before", "after"), change, strict=True)) for change in self.changes]
-        others = [{"name": name, **score.to_dict(), "comparison": asdict(found)} for name, score, found in self.others]
+        others = [
+            {"name": name, **score.to_dict(), "comparison": asdict(found), "filled_in": list(filled_in)}
+            for (name, score, found), filled_in in zip(self.others, self.filled_in[1:], strict=True)
+        ]
         return finite(
             {
                 "signature": main.signature,
@@ -123,6 +128,7 @@ class ScoreResult:
                 "calibration": [list(row) for row in self.calibration],
                 "calibration_error": calibration_error(self.calibration),
                 "left_out": list(self.left_out),
+                "filled_in": list(self.filled_in[0]),
                 "sclite_meanings": self.meanings,
                 "changes": changes,
             }
@@ -188,9 +194,13 @@ def score_files(
     systems = [read_side(path, formats[1], by) for path in hypotheses]
     if not ref.glosses:
         raise DataError("The file holds no utterance.", str(reference), "Name a file of references.")
-    systems = [with_ids_of(ref, system) for system in systems]
+    if by == "id":
+        systems = [with_ids_of(ref, side, path, console) for path, side in zip(hypotheses, systems, strict=True)]
+    filled_in: list[tuple[str, ...]] = [()] * len(systems)
     if missing_as_empty:
-        systems = [filled(ref, system, path, console) for path, system in zip(hypotheses, systems, strict=True)]
+        for number, (path, side) in enumerate(zip(hypotheses, systems, strict=True)):
+            glosses, filled_in[number] = filled(ref.glosses, side.glosses, str(path), console)
+            systems[number] = replace(side, glosses=glosses)
     left_out = agree(reference, ref, hypotheses, systems, by, partial)
     signers = named_in_ids(reference, ref) if signers_from_ids else ref.signers
     refs = {id: glosses for id, glosses in ref.glosses.items() if id not in left_out}
@@ -220,6 +230,7 @@ def score_files(
         meanings(used) if any("sclite" in item.protocol.name for item in protocol_scores) else {},
         changes_of(main.protocol, refs, sides[0]) if explain else (),
         signers,
+        tuple(filled_in),
     )
 
 
@@ -237,22 +248,31 @@ def read_side(path: Path, format: str, by: str) -> Side:
     )
 
 
-def with_ids_of(ref: Side, side: Side) -> Side:
-    """A side whose ids are spelt as in the references where they are equal once composed (Unicode NFC)."""
-    spelt = {unicodedata.normalize("NFC", id): id for id in ref.glosses if id not in side.glosses}
-    ids = {id: id if id in ref.glosses else spelt.get(unicodedata.normalize("NFC", id), id) for id in side.glosses}
-    if all(id == own for id, own in ids.items()) or len(set(ids.values())) < len(ids):
+def with_ids_of(ref: Side, side: Side, path: Path, console: Console) -> Side:
+    """A side whose ids are spelt as in the references where they name the same utterance; see `same_ids`."""
+    found = same_ids(ref.glosses, side.glosses)
+    if not found:
         return side
-    glosses = {ids[id]: found for id, found in side.glosses.items()}
-    return replace(side, glosses=glosses, confidences={ids[id]: found for id, found in side.confidences.items()})
+    note_ids(console, found, str(path))
+    glosses = {found.get(id, id): own for id, own in side.glosses.items()}
+    return replace(side, glosses=glosses, confidences={found.get(id, id): own for id, own in side.confidences.items()})
 
 
-def filled(ref: Side, side: Side, path: Path, console: Console) -> Side:
-    """A side with an empty hypothesis for every reference that it lacks."""
-    missing = [id for id in ref.glosses if id not in side.glosses]
+def note_ids(console: Console, found: Mapping[str, str], where: str) -> None:
+    """Say which ids of hypotheses were matched in spite of folders or file extensions."""
+    pairs = [f"{hyp} with {ref}" for hyp, ref in found.items() if other_path(hyp, ref)]
+    if pairs:
+        console.note(f"Ids matched without folders and file extensions in {where} ({len(pairs)}): {first_five(pairs)}")
+
+
+def filled(
+    refs: Mapping[str, list[str]], hyps: Mapping[str, list[str]], where: str, console: Console
+) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """Hypotheses with an empty one for every reference without a hypothesis, and the ids of those."""
+    missing = tuple(id for id in refs if id not in hyps)
     if missing:
-        console.note(f"{path} lacks {len(missing)} of {len(ref.glosses)} utterances, which count as deleted.")
-    return replace(side, glosses={**side.glosses, **{id: [] for id in missing}})
+        console.note(f"{where} lacks {len(missing)} of {len(refs)} utterances, which count as deleted.")
+    return {**hyps, **{id: [] for id in missing}}, missing
 
 
 def named_in_ids(path: Path, side: Side) -> dict[str, str]:
