@@ -79,6 +79,7 @@ def show(console: Console, result, worst: int, details: bool, explain: bool) -> 
     from slrcli.report.text.tables import calibration_text, score_table, worst_view
 
     main = result.main
+    spelt = main.protocol.of_characters
     if result.meanings:
         shown = "; ".join(f"{token} ({text})" for token, text in list(result.meanings.items())[:5])
         console.warn(
@@ -90,16 +91,16 @@ def show(console: Console, result, worst: int, details: bool, explain: bool) -> 
     for part in side_by_side(result.protocol_scores, main.score):
         console.result(part)
     title = f"{main.protocol.signature}, {len(main.score.utterances)} utterances"
-    console.result(score_table(main.score, result.by_signer, title=title))
+    console.result(score_table(main.score, result.by_signer, title=title, spelt=spelt))
     if worst and main.score.errors:
         console.result()
-        console.result(worst_view(main.score, worst))
+        console.result(worst_view(main.score, worst, spelt=spelt))
     if details:
-        console.result(breakdown_view(result.breakdown))
+        console.result(breakdown_view(result.breakdown, spelt))
         if result.calibration:
             console.result(calibration_text(result.calibration))
     for name, score, found in result.others:
-        console.result(comparison_text(name, score, found))
+        console.result(comparison_text(name, score, found, spelt))
     if main.floor.errors:
         console.note(f"{main.floor.errors} errors remain under this protocol even if all is recognised.")
     for line in closing_lines(main, result.intervals):

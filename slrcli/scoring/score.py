@@ -120,6 +120,7 @@ class ScoreResult:
             {
                 "signature": main.signature,
                 "protocol": main.protocol.signature,
+                "rate": "CER" if main.protocol.of_characters else "WER",
                 **main.score.to_dict(self.by_signer, utterances=True),
                 "intervals": intervals_dict(self.intervals),
                 "protocols": [item.to_dict() for item in self.protocol_scores],
@@ -382,7 +383,8 @@ def taken_for_ids(reference: Path, path: Path, main: ProtocolScore) -> str:
     if set(refs) != set(hyps):
         return f"{text} If they are, use --by line."
     whole = main.protocol.score(refs, hyps)
-    now, then = (f"{one.wer:.2f} % of {one.ref_tokens} glosses" for one in (main.score, whole))
+    tokens = "characters" if main.protocol.of_characters else "glosses"
+    now, then = (f"{one.wer:.2f} % of {one.ref_tokens} {tokens}" for one in (main.score, whole))
     return f"{text} If they are, use --by line: that gives {then} instead of {now}."
 
 

@@ -38,8 +38,8 @@ class Scored:
 
     def __repr__(self) -> str:
         """The first protocol's figures, not all that they were made of."""
-        one = self.score
-        return f"{type(self).__name__}(WER {one.wer:.2f} %, {len(one.utterances)} utterances, {self.signature})"
+        one, rate = self.score, "CER" if self.protocol_scores[0].protocol.of_characters else "WER"
+        return f"{type(self).__name__}({rate} {one.wer:.2f} %, {len(one.utterances)} utterances, {self.signature})"
 
     @property
     def score(self) -> Score:
@@ -48,7 +48,7 @@ class Scored:
 
     @property
     def wer(self) -> float:
-        """Word error rate in percent; NaN without a reference token."""
+        """Error rate in percent, of words or (protocol `cer`) of characters; NaN without a reference token."""
         return self.score.wer
 
     @property

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from slrcli.report.text.alignment import percent, visible
+from slrcli.report.text.alignment import percent, rate_names, visible
 from slrcli.report.text.tables import ResponsiveTable, score_line
 from slrcli.scoring.breakdown import Breakdown, Familiarity
 from slrcli.scoring.score import ProtocolScore
@@ -88,12 +88,13 @@ def closing_lines(main: ProtocolScore, intervals: dict[str, Interval]) -> list[s
         main: the score under the first protocol.
         intervals: its intervals, by the names that they have there.
     """
-    return [*interval_lines(intervals), main.signature, score_line(main.score, spelt=main.protocol.spelt)]
+    return [*interval_lines(intervals), main.signature, score_line(main.score, spelt=main.protocol.of_characters)]
 
 
-def familiarity_lines(found: Familiarity) -> list[str]:
+def familiarity_lines(found: Familiarity, spelt: bool = False) -> list[str]:
     """A small table: the errors on sentences that stand in train, and on those that do not."""
-    lines = [f"{'sentences':<14}{'utterances':>11}{'glosses':>9}{'errors':>8}{'WER':>10}   95 % interval"]
+    rate, _, tokens = rate_names(spelt)
+    lines = [f"{'sentences':<14}{'utterances':>11}{tokens:>11}{'errors':>8}{rate:>10}   95 % interval"]
     for name, score, interval in (
         (SEEN, found.seen, found.seen_interval),
         (UNSEEN, found.unseen, found.unseen_interval),
@@ -102,7 +103,7 @@ def familiarity_lines(found: Familiarity) -> list[str]:
             lines.append(f"{name:<14}{'none':>11}")
             continue
         between = interval_text(interval) if interval.low == interval.low else "n/a"
-        numbers = f"{len(score.utterances):>11}{score.ref_tokens:>9}{score.errors:>8}{percent(score.wer):>10}"
+        numbers = f"{len(score.utterances):>11}{score.ref_tokens:>11}{score.errors:>8}{percent(score.wer):>10}"
         lines.append(f"{name:<14}{numbers}   {between}")
     return lines
 
@@ -112,20 +113,25 @@ def chance(p: float) -> str:
     return f"= {p:.4f}" if p >= 0.0001 or p != p else "< 0.0001"
 
 
-def comparison_text(name: str, score: Score, found: Comparison) -> str:
-    """A further system against the first, in two lines."""
+def comparison_text(name: str, score: Score, found: Comparison, spelt: bool = False) -> str:
+    """A further system against the first, in two lines; `spelt` if characters were counted."""
+    rate = rate_names(spelt)[0]
     return (
-        f"{visible(name)}: WER {percent(score.wer)}, {found.difference:+.2f} points against the first "
+        f"{visible(name)}: {rate} {percent(score.wer)}, {found.difference:+.2f} points against the first "
         f"(95 % {interval_text(found.interval)})\n"
         f"  p {chance(found.p_bootstrap)} by paired bootstrap, {chance(found.p_matched)} by matched pairs; "
         f"better in {found.better}, worse in {found.worse}, same in {found.same} utterances"
     )
 
 
-def breakdown_view(found: Breakdown) -> RenderableType:
-    """The worst glosses, pairs, deletions, insertions; errors by length and by place."""
-    glosses = Table(title=Text("glosses with most errors"), title_justify="left")
-    glosses.add_column("gloss", overflow="fold")
+def breakdown_view(found: Breakdown, spelt: bool = False) -> RenderableType:
+    """The worst glosses, pairs, deletions, insertions; errors by length and by place.
+
+    `spelt` if characters were counted.
+    """
+    rate, token, tokens = rate_names(spelt)
+    glosses = Table(title=Text(f"{tokens} with most errors"), title_justify="left")
+    glosses.add_column(token, overflow="fold")
     for name in ("support", "recall", "precision", "deleted", "inserted"):
         glosses.add_column(name, justify="right")
     for item in found.glosses[:SHOWN]:
@@ -133,8 +139,8 @@ def breakdown_view(found: Breakdown) -> RenderableType:
             cells = (item.support, _share(item.recall), _share(item.precision), item.deleted, item.inserted)
             glosses.add_row(visible(item.gloss), *map(str, cells))
     lengths = Table(title=Text("by length of the reference"), title_justify="left")
-    lengths.add_column("glosses")
-    for name in ("utterances", "errors", "WER"):
+    lengths.add_column(tokens)
+    for name in ("utterances", "errors", rate):
         lengths.add_column(name, justify="right")
     for label, score in found.by_length:
         lengths.add_row(label, str(len(score.utterances)), str(score.errors), percent(score.wer))
