@@ -15,8 +15,9 @@ from slrcli.scoring.ids import other_path, same_ids
 from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get_protocols, removed_by_rule
 from slrcli.scoring.sclite import meanings, signer_of
 from slrcli.scoring.signature import signature
-from slrcli.scoring.stats import Comparison, Interval, compare, interval, intervals_dict
-from slrcli.scoring.table import COLUMNS, table_rows
+from slrcli.scoring.stats import Comparison, Interval, interval, intervals_dict
+from slrcli.scoring.systems import SystemScore, system_names, system_scores
+from slrcli.scoring.table import COLUMNS, SYSTEM, table_rows
 from slrcli.scoring.wer import Score, apart_text, by_signer
 from slrcli.transcripts import format_of, read_lines, read_segments
 from slrcli.transcripts.cells import separated_text
@@ -77,6 +78,7 @@ class ScoreResult:
         changes: (rule, side, id, before, after) of every change; only with `explain`.
         signers: utterance id -> signer, if known.
         filled_in: of each system, the ids without a hypothesis that count as deleted; only with `missing_as_empty`.
+        systems: every system under every protocol, if there are several systems.
     """
 
     protocol_scores: tuple[ProtocolScore, ...]
@@ -90,6 +92,7 @@ class ScoreResult:
     changes: tuple[tuple[str, str, str, str, str], ...] = ()
     signers: Mapping[str, str] = field(default_factory=dict)
     filled_in: tuple[tuple[str, ...], ...] = ((),)
+    systems: tuple[SystemScore, ...] = ()
 
     @property
     def main(self) -> ProtocolScore:
@@ -97,8 +100,17 @@ class ScoreResult:
         return self.protocol_scores[0]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row per utterance under the first protocol; see `slrcli.scoring.table`."""
-        return table_rows(self.main.score, self.signers)
+        """A row per utterance under the first protocol, of several systems one per system and utterance; see
+        `slrcli.scoring.table`."""
+        if not self.systems:
+            return table_rows(self.main.score, self.signers)
+        main = [one for one in self.systems if one.protocol == self.main.protocol]
+        return [{SYSTEM: one.system, **row} for one in main for row in table_rows(one.score, self.signers)]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of `rows`."""
+        return (SYSTEM, *COLUMNS) if self.systems else COLUMNS
 
     def to_frame(self) -> "pandas.DataFrame":
         """`rows` as a data frame.
@@ -106,7 +118,7 @@ class ScoreResult:
         Raises:
             DependencyError: pandas is not installed.
         """
-        return frame_of(self.rows(), COLUMNS)
+        return frame_of(self.rows(), self.columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
@@ -125,6 +137,7 @@ class ScoreResult:
                 "intervals": intervals_dict(self.intervals),
                 "protocols": [item.to_dict() for item in self.protocol_scores],
                 "others": others,
+                "systems": [item.to_dict() for item in self.systems],
                 "breakdown": self.breakdown.to_dict(),
                 "calibration": [list(row) for row in self.calibration],
                 "calibration_error": calibration_error(self.calibration),
@@ -212,12 +225,13 @@ def score_files(
         console.warn(f"{len(left_out)} utterances are on one side only and are not scored.{hint}")
     protocol_scores = tuple(score_protocol(item, refs, sides[0], known) for item in protocols)
     main = protocol_scores[0]
-    rivals = [main.protocol.score(refs, side) for side in sides[1:]]
+    several = system_scores(system_names(hypotheses), protocols, refs, sides, seed) if len(sides) > 1 else ()
     for text in remarks(reference, hypotheses, (ref, *systems), main, by):
         console.warn(text)
     others = tuple(
-        (str(path), rival, compare(main.score, rival, seed=seed))
-        for path, rival in zip(hypotheses[1:], rivals, strict=True)
+        (str(path), one.score, one.comparison)
+        for path, one in zip(hypotheses[1:], several[1 : len(sides)], strict=True)  # those of the first protocol
+        if one.comparison
     )
     used = [gloss for side in (refs, *sides) for glosses in side.values() for gloss in glosses]
     return ScoreResult(
@@ -232,6 +246,7 @@ def score_files(
         changes_of(main.protocol, refs, sides[0]) if explain else (),
         signers,
         tuple(filled_in),
+        several,
     )
 
 

@@ -12,6 +12,7 @@ from slrcli.report.text.tables import ResponsiveTable, score_line
 from slrcli.scoring.breakdown import Breakdown, Familiarity
 from slrcli.scoring.score import ProtocolScore
 from slrcli.scoring.stats import Comparison, Interval
+from slrcli.scoring.systems import SystemScore
 from slrcli.scoring.wer import Score
 
 SHOWN = 8  # rows of a list
@@ -106,6 +107,56 @@ def familiarity_lines(found: Familiarity, spelt: bool = False) -> list[str]:
         numbers = f"{len(score.utterances):>11}{score.ref_tokens:>11}{score.errors:>8}{percent(score.wer):>10}"
         lines.append(f"{name:<14}{numbers}   {between}")
     return lines
+
+
+def paper_rows(systems: Sequence[SystemScore]) -> tuple[list[dict[str, str]], dict[str, type]]:
+    """Rows as papers print them, a row per system and protocol, and the columns with their kinds.
+
+    Parts of the rate are in percent of the reference tokens; the difference from the first system is in points, `p` by
+    the paired bootstrap.
+    """
+    names = {rate_names(item.protocol.of_characters)[0] for item in systems}
+    rate = f"{names.pop()} %" if len(names) == 1 else "error rate %"
+    rows = []
+    for item in systems:
+        found = item.comparison
+        low, high = item.interval.low, item.interval.high
+        rows.append(
+            {
+                "system": item.system,
+                "protocol": item.protocol.signature,
+                rate: _figure(item.score.wer),
+                "95 % interval": "n/a" if low != low else f"{low:.2f} to {high:.2f}",
+                **dict(zip(("sub %", "del %", "ins %"), map(_figure, item.shares), strict=True)),
+                "difference": _figure(found.difference, "+") if found else "-",
+                "p": chance(found.p_bootstrap).removeprefix("= ") if found else "-",
+            }
+        )
+    kinds: dict[str, type] = (
+        {name: str if name in ("system", "protocol") else float for name in rows[0]} if rows else {}
+    )
+    return rows, kinds
+
+
+def systems_tables(systems: Sequence[SystemScore]) -> list[ResponsiveTable]:
+    """A table of all systems for each protocol, with the columns of `paper_rows`."""
+    tables = []
+    for signature in dict.fromkeys(item.protocol.signature for item in systems):
+        rows, _ = paper_rows([item for item in systems if item.protocol.signature == signature])
+        title = Text(f"systems, {signature}; difference and p against the first")
+        table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+        heads = {"95 % interval": "95 %", "difference": "diff"}
+        table.add_column("system", overflow="fold", max_width=16)  # leaves room for the figures in 80 columns
+        for name in list(rows[0])[2:]:
+            table.add_column(heads.get(name, name), justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(visible(cell)) for name, cell in row.items() if name != "protocol"))
+        tables.append(ResponsiveTable(table))
+    return tables
+
+
+def _figure(value: float, sign: str = "") -> str:
+    return "n/a" if value != value else f"{value:{sign}.2f}"
 
 
 def chance(p: float) -> str:
