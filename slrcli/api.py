@@ -322,18 +322,22 @@ def evaluate(
     return Evaluation(result.protocol_scores, result.signers, result)
 
 
-def score(references: Transcripts, hypotheses: Transcripts, protocol: str = "plain") -> Scored:
+def score(
+    references: Transcripts, hypotheses: Transcripts, protocol: str = "plain", *, missing_as_empty: bool = False
+) -> Scored:
     """Score hypotheses against references, as `slr score` does.
 
     Args:
         references, hypotheses: both files of any format that `slr score` reads, both tables id -> glosses, or both
             sequences of glosses that belong together by their order. Glosses are a text or a list.
         protocol: how errors are counted: a name, or "all".
+        missing_as_empty: whether references without a hypothesis count as deleted, by their ids; `filled_in` of the
+            result names them. Sequences have no ids and must be equally long all the same.
 
     Raises:
         SlrError: a file that cannot be read, no such protocol, or sides that do not hold the same utterances.
     """
-    return score_sides(references, hypotheses, protocol)
+    return score_sides(references, hypotheses, protocol, missing_as_empty)
 
 
 # What all of it needs.

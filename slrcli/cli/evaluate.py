@@ -116,13 +116,14 @@ def evaluate(
     from slrcli.report.text.tables import score_table, worst_view
 
     score, main = result.score, result.protocol_scores[0]
+    spelt = main.protocol.of_characters
     for part in side_by_side(result.protocol_scores, score):
         console.result(part)
     title = f"{result.split}, {len(score.utterances)} utterances, protocol {main.protocol.signature}"
-    console.result(score_table(score, result.by_signer, title=title))
+    console.result(score_table(score, result.by_signer, title=title, spelt=spelt))
     if worst and score.errors:
         console.result()
-        console.result(worst_view(score, worst, result.signers))
+        console.result(worst_view(score, worst, result.signers, spelt))
     if result.oov:
         console.note(f"{result.oov} reference tokens are not in the vocabulary: errors for certain.")
     if result.familiarity is None:
@@ -131,7 +132,7 @@ def evaluate(
         console.note(f"hypotheses: {path}")
     if result.familiarity is not None:
         console.result()
-        for line in familiarity_lines(result.familiarity):
+        for line in familiarity_lines(result.familiarity, spelt):
             console.result(line)
     for line in closing_lines(main, result.intervals):
         console.result(line)

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.options.common import Json, option
-from slrcli.cli.options.outputs import Table
 from slrcli.config import Config
-from slrcli.console import Console
+from slrcli.console import Console, finite
 
 HYPOTHESES = "Hypotheses; every further system is compared with the first."
 
@@ -32,7 +31,8 @@ def score(
     explain: Annotated[bool, option("score.explain")],
     worst: Annotated[int, option("score.worst")],
     details: Annotated[bool, option("score.details")],
-    table: Table,
+    table: Annotated[Path | None, option("score.table")],
+    utterances: Annotated[Path | None, option("score.utterances")],
     seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
     as_json: Json,
 ) -> int:
@@ -46,8 +46,8 @@ def score(
     from slrcli.scoring.score import score_files
     from slrcli.scoring.table import require_table, write_table
 
-    if table:
-        require_table(table)
+    for path in filter(None, (table, utterances)):
+        require_table(path)
     result = score_files(
         console,
         reference,
@@ -63,9 +63,14 @@ def score(
         signers_from_ids,
         missing_as_empty,
     )
-    if table:
+    if table and result.systems:
+        write_systems(table, result.systems)
+    elif table:
         write_table(table, result.rows())
-        console.note(f"table: {table}")
+    if utterances:
+        write_table(utterances, result.rows())
+    for path in filter(None, (table, utterances)):
+        console.note(f"table: {path}")
     if as_json:
         console.json(result.to_dict())
     else:
@@ -73,12 +78,32 @@ def score(
     return 0
 
 
+def write_systems(path: Path, systems) -> None:
+    """Write systems and protocols: figures as papers print them, or all their digits where programs read them."""
+    from slrcli.report.text.scores import paper_rows
+    from slrcli.scoring.systems import SYSTEM_COLUMNS
+    from slrcli.scoring.table import write_table
+
+    if path.suffix.lower() in (".md", ".tex"):
+        write_table(path, *paper_rows(systems))
+    else:
+        write_table(path, [finite(item.to_dict()) for item in systems], SYSTEM_COLUMNS)
+
+
 def show(console: Console, result, worst: int, details: bool, explain: bool) -> None:
     """Hand everything to the console, the rate itself last."""
-    from slrcli.report.text.scores import breakdown_view, changes_view, closing_lines, comparison_text, side_by_side
+    from slrcli.report.text.scores import (
+        breakdown_view,
+        changes_view,
+        closing_lines,
+        comparison_text,
+        side_by_side,
+        systems_tables,
+    )
     from slrcli.report.text.tables import calibration_text, score_table, worst_view
 
     main = result.main
+    spelt = main.protocol.of_characters
     if result.meanings:
         shown = "; ".join(f"{token} ({text})" for token, text in list(result.meanings.items())[:5])
         console.warn(
@@ -90,16 +115,18 @@ def show(console: Console, result, worst: int, details: bool, explain: bool) -> 
     for part in side_by_side(result.protocol_scores, main.score):
         console.result(part)
     title = f"{main.protocol.signature}, {len(main.score.utterances)} utterances"
-    console.result(score_table(main.score, result.by_signer, title=title))
+    console.result(score_table(main.score, result.by_signer, title=title, spelt=spelt))
     if worst and main.score.errors:
         console.result()
-        console.result(worst_view(main.score, worst))
+        console.result(worst_view(main.score, worst, spelt=spelt))
     if details:
-        console.result(breakdown_view(result.breakdown))
+        console.result(breakdown_view(result.breakdown, spelt))
         if result.calibration:
             console.result(calibration_text(result.calibration))
+    for part in systems_tables(result.systems):
+        console.result(part)
     for name, score, found in result.others:
-        console.result(comparison_text(name, score, found))
+        console.result(comparison_text(name, score, found, spelt))
     if main.floor.errors:
         console.note(f"{main.floor.errors} errors remain under this protocol even if all is recognised.")
     for line in closing_lines(main, result.intervals):

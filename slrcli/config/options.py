@@ -241,6 +241,17 @@ OPTIONS: dict[str, Option] = {
     "score.signers_from_ids": _switch(
         "--signers-from-ids", "Read the signer from the id, up to the first - or _, as in sclite's trn."
     ),
+    "score.table": Option(
+        ("--table",),
+        "Write systems by protocols with rates, their parts, intervals and significance; of a single system, a row per "
+        "utterance. .csv, .md, .tex or .parquet.",
+        metavar="FILE",
+    ),
+    "score.utterances": Option(
+        ("--utterances",),
+        "Write a row per utterance of every system with its errors: .csv, .md, .tex or .parquet.",
+        metavar="FILE",
+    ),
     "score.explain": _switch("--explain", "Show which rule changed what."),
     "score.worst": _WORST,
     "score.details": _switch("--details", "Show glosses, confusions, lengths, positions and calibration."),

@@ -71,6 +71,11 @@ class Protocol:
         return f"{self.name}@{self.version}" + (f"+{self.normaliser}" if self.replaced else "")
 
     @property
+    def of_characters(self) -> bool:
+        """Whether characters are counted instead of glosses: by the protocol, or by a normaliser that parts glosses."""
+        return self.spelt or any(rule.name == "characters" for rule in self.rules.rules)
+
+    @property
     def rules(self) -> Normaliser:
         """The gloss normaliser."""
         chosen = get_normaliser(self.normaliser)

@@ -1,6 +1,5 @@
 """What `slr score` does: score files of hypotheses against references under one protocol or all of them."""
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,11 +11,13 @@ from slrcli.frames import frame_of
 from slrcli.glosses.variants import list_remains, plain, seen, told_apart
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.scoring.breakdown import Breakdown, breakdown, calibration, calibration_error
+from slrcli.scoring.ids import other_path, same_ids
 from slrcli.scoring.protocols import ALL, Protocol, changes, errors_by_step, get_protocols, removed_by_rule
 from slrcli.scoring.sclite import meanings, signer_of
 from slrcli.scoring.signature import signature
-from slrcli.scoring.stats import Comparison, Interval, compare, interval, intervals_dict
-from slrcli.scoring.table import COLUMNS, table_rows
+from slrcli.scoring.stats import Comparison, Interval, interval, intervals_dict
+from slrcli.scoring.systems import SystemScore, system_names, system_scores
+from slrcli.scoring.table import COLUMNS, SYSTEM, table_rows
 from slrcli.scoring.wer import Score, apart_text, by_signer
 from slrcli.transcripts import format_of, read_lines, read_segments
 from slrcli.transcripts.cells import separated_text
@@ -76,6 +77,8 @@ class ScoreResult:
         meanings: tokens with a special meaning to sclite, and that meaning.
         changes: (rule, side, id, before, after) of every change; only with `explain`.
         signers: utterance id -> signer, if known.
+        filled_in: of each system, the ids without a hypothesis that count as deleted; only with `missing_as_empty`.
+        systems: every system under every protocol, if there are several systems.
     """
 
     protocol_scores: tuple[ProtocolScore, ...]
@@ -88,6 +91,8 @@ class ScoreResult:
     meanings: dict[str, str]
     changes: tuple[tuple[str, str, str, str, str], ...] = ()
     signers: Mapping[str, str] = field(default_factory=dict)
+    filled_in: tuple[tuple[str, ...], ...] = ((),)
+    systems: tuple[SystemScore, ...] = ()
 
     @property
     def main(self) -> ProtocolScore:
@@ -95,8 +100,17 @@ class ScoreResult:
         return self.protocol_scores[0]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row per utterance under the first protocol; see `slrcli.scoring.table`."""
-        return table_rows(self.main.score, self.signers)
+        """A row per utterance under the first protocol, of several systems one per system and utterance; see
+        `slrcli.scoring.table`."""
+        if not self.systems:
+            return table_rows(self.main.score, self.signers)
+        main = [one for one in self.systems if one.protocol == self.main.protocol]
+        return [{SYSTEM: one.system, **row} for one in main for row in table_rows(one.score, self.signers)]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of `rows`."""
+        return (SYSTEM, *COLUMNS) if self.systems else COLUMNS
 
     def to_frame(self) -> "pandas.DataFrame":
         """`rows` as a data frame.
@@ -104,25 +118,31 @@ class ScoreResult:
         Raises:
             DependencyError: pandas is not installed.
         """
-        return frame_of(self.rows(), COLUMNS)
+        return frame_of(self.rows(), self.columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
         main = self.main
         changes = [dict(zip(("rule", "side", "id", "before", "after"), change, strict=True)) for change in self.changes]
-        others = [{"name": name, **score.to_dict(), "comparison": asdict(found)} for name, score, found in self.others]
+        others = [
+            {"name": name, **score.to_dict(), "comparison": asdict(found), "filled_in": list(filled_in)}
+            for (name, score, found), filled_in in zip(self.others, self.filled_in[1:], strict=True)
+        ]
         return finite(
             {
                 "signature": main.signature,
                 "protocol": main.protocol.signature,
+                "rate": "CER" if main.protocol.of_characters else "WER",
                 **main.score.to_dict(self.by_signer, utterances=True),
                 "intervals": intervals_dict(self.intervals),
                 "protocols": [item.to_dict() for item in self.protocol_scores],
                 "others": others,
+                "systems": [item.to_dict() for item in self.systems],
                 "breakdown": self.breakdown.to_dict(),
                 "calibration": [list(row) for row in self.calibration],
                 "calibration_error": calibration_error(self.calibration),
                 "left_out": list(self.left_out),
+                "filled_in": list(self.filled_in[0]),
                 "sclite_meanings": self.meanings,
                 "changes": changes,
             }
@@ -188,9 +208,13 @@ def score_files(
     systems = [read_side(path, formats[1], by) for path in hypotheses]
     if not ref.glosses:
         raise DataError("The file holds no utterance.", str(reference), "Name a file of references.")
-    systems = [with_ids_of(ref, system) for system in systems]
+    if by == "id":
+        systems = [with_ids_of(ref, side, path, console) for path, side in zip(hypotheses, systems, strict=True)]
+    filled_in: list[tuple[str, ...]] = [()] * len(systems)
     if missing_as_empty:
-        systems = [filled(ref, system, path, console) for path, system in zip(hypotheses, systems, strict=True)]
+        for number, (path, side) in enumerate(zip(hypotheses, systems, strict=True)):
+            glosses, filled_in[number] = filled(ref.glosses, side.glosses, str(path), console)
+            systems[number] = replace(side, glosses=glosses)
     left_out = agree(reference, ref, hypotheses, systems, by, partial)
     signers = named_in_ids(reference, ref) if signers_from_ids else ref.signers
     refs = {id: glosses for id, glosses in ref.glosses.items() if id not in left_out}
@@ -201,12 +225,13 @@ def score_files(
         console.warn(f"{len(left_out)} utterances are on one side only and are not scored.{hint}")
     protocol_scores = tuple(score_protocol(item, refs, sides[0], known) for item in protocols)
     main = protocol_scores[0]
-    rivals = [main.protocol.score(refs, side) for side in sides[1:]]
+    several = system_scores(system_names(hypotheses), protocols, refs, sides, seed) if len(sides) > 1 else ()
     for text in remarks(reference, hypotheses, (ref, *systems), main, by):
         console.warn(text)
     others = tuple(
-        (str(path), rival, compare(main.score, rival, seed=seed))
-        for path, rival in zip(hypotheses[1:], rivals, strict=True)
+        (str(path), one.score, one.comparison)
+        for path, one in zip(hypotheses[1:], several[1 : len(sides)], strict=True)  # those of the first protocol
+        if one.comparison
     )
     used = [gloss for side in (refs, *sides) for glosses in side.values() for gloss in glosses]
     return ScoreResult(
@@ -220,6 +245,8 @@ def score_files(
         meanings(used) if any("sclite" in item.protocol.name for item in protocol_scores) else {},
         changes_of(main.protocol, refs, sides[0]) if explain else (),
         signers,
+        tuple(filled_in),
+        several,
     )
 
 
@@ -237,22 +264,31 @@ def read_side(path: Path, format: str, by: str) -> Side:
     )
 
 
-def with_ids_of(ref: Side, side: Side) -> Side:
-    """A side whose ids are spelt as in the references where they are equal once composed (Unicode NFC)."""
-    spelt = {unicodedata.normalize("NFC", id): id for id in ref.glosses if id not in side.glosses}
-    ids = {id: id if id in ref.glosses else spelt.get(unicodedata.normalize("NFC", id), id) for id in side.glosses}
-    if all(id == own for id, own in ids.items()) or len(set(ids.values())) < len(ids):
+def with_ids_of(ref: Side, side: Side, path: Path, console: Console) -> Side:
+    """A side whose ids are spelt as in the references where they name the same utterance; see `same_ids`."""
+    found = same_ids(ref.glosses, side.glosses)
+    if not found:
         return side
-    glosses = {ids[id]: found for id, found in side.glosses.items()}
-    return replace(side, glosses=glosses, confidences={ids[id]: found for id, found in side.confidences.items()})
+    note_ids(console, found, str(path))
+    glosses = {found.get(id, id): own for id, own in side.glosses.items()}
+    return replace(side, glosses=glosses, confidences={found.get(id, id): own for id, own in side.confidences.items()})
 
 
-def filled(ref: Side, side: Side, path: Path, console: Console) -> Side:
-    """A side with an empty hypothesis for every reference that it lacks."""
-    missing = [id for id in ref.glosses if id not in side.glosses]
+def note_ids(console: Console, found: Mapping[str, str], where: str) -> None:
+    """Say which ids of hypotheses were matched in spite of folders or file extensions."""
+    pairs = [f"{hyp} with {ref}" for hyp, ref in found.items() if other_path(hyp, ref)]
+    if pairs:
+        console.note(f"Ids matched without folders and file extensions in {where} ({len(pairs)}): {first_five(pairs)}")
+
+
+def filled(
+    refs: Mapping[str, list[str]], hyps: Mapping[str, list[str]], where: str, console: Console
+) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """Hypotheses with an empty one for every reference without a hypothesis, and the ids of those."""
+    missing = tuple(id for id in refs if id not in hyps)
     if missing:
-        console.note(f"{path} lacks {len(missing)} of {len(ref.glosses)} utterances, which count as deleted.")
-    return replace(side, glosses={**side.glosses, **{id: [] for id in missing}})
+        console.note(f"{where} lacks {len(missing)} of {len(refs)} utterances, which count as deleted.")
+    return {**hyps, **{id: [] for id in missing}}, missing
 
 
 def named_in_ids(path: Path, side: Side) -> dict[str, str]:
@@ -362,7 +398,8 @@ def taken_for_ids(reference: Path, path: Path, main: ProtocolScore) -> str:
     if set(refs) != set(hyps):
         return f"{text} If they are, use --by line."
     whole = main.protocol.score(refs, hyps)
-    now, then = (f"{one.wer:.2f} % of {one.ref_tokens} glosses" for one in (main.score, whole))
+    tokens = "characters" if main.protocol.of_characters else "glosses"
+    now, then = (f"{one.wer:.2f} % of {one.ref_tokens} {tokens}" for one in (main.score, whole))
     return f"{text} If they are, use --by line: that gives {then} instead of {now}."
 
 

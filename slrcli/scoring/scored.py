@@ -1,7 +1,7 @@
 """A score as programs want it: the figures, and its utterances, confusions and signers as data frames."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +9,9 @@ from slrcli.errors import DataError, UsageError
 from slrcli.frames import frame_of
 from slrcli.listening import Listening
 from slrcli.scoring.breakdown import breakdown
+from slrcli.scoring.ids import same_ids
 from slrcli.scoring.protocols import get_protocols
-from slrcli.scoring.score import ProtocolScore, score_files, score_protocol
+from slrcli.scoring.score import ProtocolScore, filled, note_ids, score_files, score_protocol
 from slrcli.scoring.table import COLUMNS, COUNTS, table_rows
 from slrcli.scoring.wer import Score, by_signer
 from slrcli.transcripts.words import Glosses, words_of
@@ -28,15 +29,17 @@ class Scored:
     Attributes:
         protocol_scores: under each protocol that was asked for.
         signers: utterance id -> signer; empty where nobody says.
+        filled_in: ids without a hypothesis that count as deleted; only where that was asked for.
     """
 
     protocol_scores: tuple[ProtocolScore, ...]
     signers: Mapping[str, str]
+    filled_in: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __repr__(self) -> str:
         """The first protocol's figures, not all that they were made of."""
-        one = self.score
-        return f"{type(self).__name__}(WER {one.wer:.2f} %, {len(one.utterances)} utterances, {self.signature})"
+        one, rate = self.score, "CER" if self.protocol_scores[0].protocol.of_characters else "WER"
+        return f"{type(self).__name__}({rate} {one.wer:.2f} %, {len(one.utterances)} utterances, {self.signature})"
 
     @property
     def score(self) -> Score:
@@ -45,7 +48,7 @@ class Scored:
 
     @property
     def wer(self) -> float:
-        """Word error rate in percent; NaN without a reference token."""
+        """Error rate in percent, of words or (protocol `cer`) of characters; NaN without a reference token."""
         return self.score.wer
 
     @property
@@ -81,14 +84,21 @@ class Scored:
         return frame_of(rows, ("signer", "utterances", "tokens", *COUNTS, "wer")).set_index("signer")
 
 
-def score_sides(references: Transcripts, hypotheses: Transcripts, protocol: str) -> Scored:
+def score_sides(references: Transcripts, hypotheses: Transcripts, protocol: str, missing_as_empty: bool) -> Scored:
     """Score two files, or two sides that are glosses; arguments and errors as `slrcli.score` has them."""
+    console = Listening()
     if isinstance(references, str | Path) and isinstance(hypotheses, str | Path):
-        found = score_files(Listening(), Path(references), [Path(hypotheses)], protocol)
-        return Scored(found.protocol_scores, found.signers)
+        paths = Path(references), [Path(hypotheses)]
+        found = score_files(console, *paths, protocol, missing_as_empty=missing_as_empty)
+        return Scored(found.protocol_scores, found.signers, filled_in=found.filled_in[0])
     protocols = get_protocols(protocol)
     refs, hyps = sides_of(references, hypotheses)
-    return Scored(tuple(score_protocol(item, refs, hyps, None) for item in protocols), {})
+    same = same_ids(refs, hyps)
+    note_ids(console, same, "the hypotheses")
+    hyps = {same.get(id, id): glosses for id, glosses in hyps.items()}
+    hyps, filled_in = filled(refs, hyps, "The table of hypotheses", console) if missing_as_empty else (hyps, ())
+    scores = tuple(score_protocol(item, refs, hyps, None) for item in protocols)
+    return Scored(scores, {}, filled_in=filled_in)
 
 
 def sides_of(references: Any, hypotheses: Any) -> tuple[dict[str, list[str]], dict[str, list[str]]]:

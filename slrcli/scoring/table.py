@@ -13,7 +13,9 @@ from slrcli.scoring.wer import Score
 
 COUNTS = ("substitutions", "deletions", "insertions")
 COLUMNS = ("id", "signer", "reference", "hypothesis", *COUNTS)
-Rows = Sequence[Mapping[str, Any]]  # each with all of COLUMNS
+SYSTEM = "system"  # the column before them where there are several
+Rows = Sequence[Mapping[str, Any]]  # each with all columns
+Columns = Mapping[str, type]
 
 
 def table_rows(score: Score, signers: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -45,35 +47,44 @@ def require_table(path: Path) -> None:
     require_place(path)
 
 
-def write_table(path: Path, rows: Rows) -> None:
+def write_table(path: Path, rows: Rows, columns: Mapping[str, type] | None = None) -> None:
     """Write the rows in the format of the suffix: .csv, .md (Markdown), .tex (a LaTeX tabular) or .parquet.
+
+    Args:
+        path: the file.
+        rows: each with all columns.
+        columns: name -> str, int or float; None: `COLUMNS`, after `SYSTEM` where the rows have that.
 
     Raises:
         SlrError: as `require_table`, or the file cannot be written.
     """
     require_table(path)
+    if columns is None:
+        names = (SYSTEM, *COLUMNS) if rows and SYSTEM in rows[0] else COLUMNS
+        columns = {name: int if name in COUNTS else str for name in names}
     if path.suffix.lower() != PARQUET:
-        atomic_write_text(path, _WRITERS[path.suffix.lower()](rows))
+        atomic_write_text(path, _WRITERS[path.suffix.lower()](rows, columns))
         return
     pyarrow = _need_pyarrow(path)
-    kinds = pyarrow.schema([(name, pyarrow.int64() if name in COUNTS else pyarrow.string()) for name in COLUMNS])
+    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
     with atomic_file(path) as temporary:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=kinds), temporary)
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), temporary)
 
 
-def _csv(rows: Rows) -> str:
+def _csv(rows: Rows, columns: Columns) -> str:
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(buffer, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
 
 
-def _markdown(rows: Rows) -> str:
+def _markdown(rows: Rows, columns: Columns) -> str:
     """A table as GitHub reads it; glosses stand as they are, whatever their characters mean there."""
-    rules = ["---:" if name in COUNTS else "---" for name in COLUMNS]
-    cells = [[re.sub(r"([\\`*_{}\[\]<>|~&#])", r"\\\1", str(row[name])) for name in COLUMNS] for row in rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [COLUMNS, rules, *cells])
+    rules = ["---" if kind is str else "---:" for kind in columns.values()]
+    cells = [[re.sub(r"([\\`*_{}\[\]<>|~&#])", r"\\\1", _line(row[name])) for name in columns] for row in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [list(columns), rules, *cells])
 
 
 _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -81,13 +92,26 @@ _TEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
 _TEX |= {letter: f"\\{letter}" for letter in "{}$&#%_"}
 
 
-def _tex(rows: Rows) -> str:
+def _tex(rows: Rows, columns: Columns) -> str:
     """A `tabular` that needs no package."""
-    kinds = "".join("r" if name in COUNTS else "l" for name in COLUMNS)
-    cells = [["".join(_TEX.get(char, char) for char in str(row[name])) for name in COLUMNS] for row in rows]
+    kinds = "".join("l" if kind is str else "r" for kind in columns.values())
+    cells = [
+        [_tex_cell(cell) for cell in line] for line in [list(columns), *([row[n] for n in columns] for row in rows)]
+    ]
     # {} at its begin: a cell with [ after the \\ of the line above would be read as that one's distance
-    head, *lines = [f"{{}}{' & '.join(line)} \\\\\n" for line in [COLUMNS, *cells]]
+    head, *lines = [f"{{}}{' & '.join(line)} \\\\\n" for line in cells]
     return f"\\begin{{tabular}}{{{kinds}}}\n\\hline\n{head}\\hline\n{''.join(lines)}\\hline\n\\end{{tabular}}\n"
+
+
+def _tex_cell(cell: object) -> str:
+    """A cell as it stands: no commands, and no ligatures, which would make one dash or quote of two."""
+    text = "".join(_TEX.get(char, char) for char in _line(cell))
+    return re.sub(r"([-`'])(?=\1)", r"\1{}", text)
+
+
+def _line(cell: object) -> str:
+    """A cell on one line: a line break would end the row."""
+    return " ".join(str(cell).splitlines())
 
 
 def _need_pyarrow(path: Path) -> Any:
@@ -101,5 +125,5 @@ def _need_pyarrow(path: Path) -> Any:
 
 
 PARQUET = ".parquet"
-_WRITERS: dict[str, Callable[[Rows], str]] = {".csv": _csv, ".md": _markdown, ".tex": _tex}
+_WRITERS: dict[str, Callable[[Rows, Columns], str]] = {".csv": _csv, ".md": _markdown, ".tex": _tex}
 _SUFFIXES = (*_WRITERS, PARQUET)

@@ -34,13 +34,18 @@ class AlignmentView:
         return Measurement(min(20, options.max_width), options.max_width)
 
 
-def utterance_view(utterance: UtteranceScore, signer: str = "") -> RenderableType:
-    """One utterance: its id (and signer), its counts, its alignment."""
+def rate_names(spelt: bool) -> tuple[str, str, str]:
+    """What a rate counts: its name, one token, several; `spelt` if characters were counted."""
+    return ("CER", "character", "characters") if spelt else ("WER", "gloss", "glosses")
+
+
+def utterance_view(utterance: UtteranceScore, signer: str = "", spelt: bool = False) -> RenderableType:
+    """One utterance: its id (and signer), its counts, its alignment; `spelt` if characters were counted."""
     heading = Text()
     heading.append(visible(utterance.id), style="bold")
     if signer:
         heading.append(f"  {visible(signer)}")
-    heading.append(f"  WER {percent(utterance.wer)}")
+    heading.append(f"  {rate_names(spelt)[0]} {percent(utterance.wer)}")
     heading.append(f"  S={utterance.substitutions} D={utterance.deletions} I={utterance.insertions}")
     return Group(heading, AlignmentView(utterance.alignment))
 

@@ -7,11 +7,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from slrcli.report.text.alignment import percent, visible
+from slrcli.report.text.alignment import percent, rate_names, visible
 from slrcli.report.text.tables import ResponsiveTable, score_line
 from slrcli.scoring.breakdown import Breakdown, Familiarity
 from slrcli.scoring.score import ProtocolScore
 from slrcli.scoring.stats import Comparison, Interval
+from slrcli.scoring.systems import SystemScore
 from slrcli.scoring.wer import Score
 
 SHOWN = 8  # rows of a list
@@ -88,12 +89,13 @@ def closing_lines(main: ProtocolScore, intervals: dict[str, Interval]) -> list[s
         main: the score under the first protocol.
         intervals: its intervals, by the names that they have there.
     """
-    return [*interval_lines(intervals), main.signature, score_line(main.score, spelt=main.protocol.spelt)]
+    return [*interval_lines(intervals), main.signature, score_line(main.score, spelt=main.protocol.of_characters)]
 
 
-def familiarity_lines(found: Familiarity) -> list[str]:
+def familiarity_lines(found: Familiarity, spelt: bool = False) -> list[str]:
     """A small table: the errors on sentences that stand in train, and on those that do not."""
-    lines = [f"{'sentences':<14}{'utterances':>11}{'glosses':>9}{'errors':>8}{'WER':>10}   95 % interval"]
+    rate, _, tokens = rate_names(spelt)
+    lines = [f"{'sentences':<14}{'utterances':>11}{tokens:>11}{'errors':>8}{rate:>10}   95 % interval"]
     for name, score, interval in (
         (SEEN, found.seen, found.seen_interval),
         (UNSEEN, found.unseen, found.unseen_interval),
@@ -102,9 +104,59 @@ def familiarity_lines(found: Familiarity) -> list[str]:
             lines.append(f"{name:<14}{'none':>11}")
             continue
         between = interval_text(interval) if interval.low == interval.low else "n/a"
-        numbers = f"{len(score.utterances):>11}{score.ref_tokens:>9}{score.errors:>8}{percent(score.wer):>10}"
+        numbers = f"{len(score.utterances):>11}{score.ref_tokens:>11}{score.errors:>8}{percent(score.wer):>10}"
         lines.append(f"{name:<14}{numbers}   {between}")
     return lines
+
+
+def paper_rows(systems: Sequence[SystemScore]) -> tuple[list[dict[str, str]], dict[str, type]]:
+    """Rows as papers print them, a row per system and protocol, and the columns with their kinds.
+
+    Parts of the rate are in percent of the reference tokens; the difference from the first system is in points, `p` by
+    the paired bootstrap.
+    """
+    names = {rate_names(item.protocol.of_characters)[0] for item in systems}
+    rate = f"{names.pop()} %" if len(names) == 1 else "error rate %"
+    rows = []
+    for item in systems:
+        found = item.comparison
+        low, high = item.interval.low, item.interval.high
+        rows.append(
+            {
+                "system": item.system,
+                "protocol": item.protocol.signature,
+                rate: _figure(item.score.wer),
+                "95 % interval": "n/a" if low != low else f"{low:.2f} to {high:.2f}",
+                **dict(zip(("sub %", "del %", "ins %"), map(_figure, item.shares), strict=True)),
+                "difference": _figure(found.difference, "+") if found else "-",
+                "p": chance(found.p_bootstrap).removeprefix("= ") if found else "-",
+            }
+        )
+    kinds: dict[str, type] = (
+        {name: str if name in ("system", "protocol") else float for name in rows[0]} if rows else {}
+    )
+    return rows, kinds
+
+
+def systems_tables(systems: Sequence[SystemScore]) -> list[ResponsiveTable]:
+    """A table of all systems for each protocol, with the columns of `paper_rows`."""
+    tables = []
+    for signature in dict.fromkeys(item.protocol.signature for item in systems):
+        rows, _ = paper_rows([item for item in systems if item.protocol.signature == signature])
+        title = Text(f"systems, {signature}; difference and p against the first")
+        table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+        heads = {"95 % interval": "95 %", "difference": "diff"}
+        table.add_column("system", overflow="fold", max_width=16)  # leaves room for the figures in 80 columns
+        for name in list(rows[0])[2:]:
+            table.add_column(heads.get(name, name), justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(visible(cell)) for name, cell in row.items() if name != "protocol"))
+        tables.append(ResponsiveTable(table))
+    return tables
+
+
+def _figure(value: float, sign: str = "") -> str:
+    return "n/a" if value != value else f"{value:{sign}.2f}"
 
 
 def chance(p: float) -> str:
@@ -112,20 +164,25 @@ def chance(p: float) -> str:
     return f"= {p:.4f}" if p >= 0.0001 or p != p else "< 0.0001"
 
 
-def comparison_text(name: str, score: Score, found: Comparison) -> str:
-    """A further system against the first, in two lines."""
+def comparison_text(name: str, score: Score, found: Comparison, spelt: bool = False) -> str:
+    """A further system against the first, in two lines; `spelt` if characters were counted."""
+    rate = rate_names(spelt)[0]
     return (
-        f"{visible(name)}: WER {percent(score.wer)}, {found.difference:+.2f} points against the first "
+        f"{visible(name)}: {rate} {percent(score.wer)}, {found.difference:+.2f} points against the first "
         f"(95 % {interval_text(found.interval)})\n"
         f"  p {chance(found.p_bootstrap)} by paired bootstrap, {chance(found.p_matched)} by matched pairs; "
         f"better in {found.better}, worse in {found.worse}, same in {found.same} utterances"
     )
 
 
-def breakdown_view(found: Breakdown) -> RenderableType:
-    """The worst glosses, pairs, deletions, insertions; errors by length and by place."""
-    glosses = Table(title=Text("glosses with most errors"), title_justify="left")
-    glosses.add_column("gloss", overflow="fold")
+def breakdown_view(found: Breakdown, spelt: bool = False) -> RenderableType:
+    """The worst glosses, pairs, deletions, insertions; errors by length and by place.
+
+    `spelt` if characters were counted.
+    """
+    rate, token, tokens = rate_names(spelt)
+    glosses = Table(title=Text(f"{tokens} with most errors"), title_justify="left")
+    glosses.add_column(token, overflow="fold")
     for name in ("support", "recall", "precision", "deleted", "inserted"):
         glosses.add_column(name, justify="right")
     for item in found.glosses[:SHOWN]:
@@ -133,8 +190,8 @@ def breakdown_view(found: Breakdown) -> RenderableType:
             cells = (item.support, _share(item.recall), _share(item.precision), item.deleted, item.inserted)
             glosses.add_row(visible(item.gloss), *map(str, cells))
     lengths = Table(title=Text("by length of the reference"), title_justify="left")
-    lengths.add_column("glosses")
-    for name in ("utterances", "errors", "WER"):
+    lengths.add_column(tokens)
+    for name in ("utterances", "errors", rate):
         lengths.add_column(name, justify="right")
     for label, score in found.by_length:
         lengths.add_row(label, str(len(score.utterances)), str(score.errors), percent(score.wer))

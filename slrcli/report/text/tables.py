@@ -9,11 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from slrcli.console import wrapped
-from slrcli.report.text.alignment import percent, utterance_view, visible
+from slrcli.report.text.alignment import percent, rate_names, utterance_view, visible
 from slrcli.scoring.breakdown import calibration_error
 from slrcli.scoring.wer import Score
 
-HEADER = ("", "utterances", "glosses", "hits", "S", "D", "I", "errors", "WER")
 _UNKNOWN = "(unknown)"
 
 
@@ -61,26 +60,39 @@ def _turned(table: Table) -> Table:
 
 def score_line(score: Score, spelt: bool = False) -> str:
     """The score in one line; `spelt` if characters were counted."""
-    rate, tokens = ("CER", "characters") if spelt else ("WER", "glosses")
+    rate, _, tokens = rate_names(spelt)
     return (
         f"{rate} {percent(score.wer)}  (S {score.substitutions}, D {score.deletions}, I {score.insertions}; "
         f"{score.ref_tokens} {tokens} in {len(score.utterances)} utterances)"
     )
 
 
+def score_header(spelt: bool) -> tuple[str, ...]:
+    """The heads of the columns after the name; `spelt` if characters were counted."""
+    rate, _, tokens = rate_names(spelt)
+    return ("utterances", tokens, "hits", "S", "D", "I", "errors", rate)
+
+
 def score_rows(score: Score, groups: Mapping[str, Score] | None = None) -> list[tuple[str, ...]]:
-    """The cells under `HEADER`: one row per group, then the row of all; names are safe to show."""
+    """The names and what stands under `score_header`: a row per group, then that of all; names are safe to show."""
     rows = [_row(visible(name) or _UNKNOWN, group) for name, group in (groups or {}).items()]
     return [*rows, _row("all", score)]
 
 
 def score_table(
-    score: Score, groups: Mapping[str, Score] | None = None, title: str = "", group: str = "signer"
+    score: Score,
+    groups: Mapping[str, Score] | None = None,
+    title: str = "",
+    group: str = "signer",
+    spelt: bool = False,
 ) -> ResponsiveTable:
-    """A table of the score, split by `groups` (what `by_group` gives); `group` heads the names."""
+    """A table of the score, split by `groups` (what `by_group` gives); `group` heads the names.
+
+    `spelt` if characters were counted.
+    """
     table = Table(title=Text(title) if title else None, title_justify="left", show_footer=False)
     table.add_column(group if groups else "", overflow="fold")
-    for name in HEADER[1:]:
+    for name in score_header(spelt):
         table.add_column(name, justify="right", no_wrap=True)
     rows = score_rows(score, groups)
     for index, row in enumerate(rows):
@@ -89,20 +101,24 @@ def score_table(
     return ResponsiveTable(table)
 
 
-def score_text(score: Score, groups: Mapping[str, Score] | None = None, group: str = "signer") -> str:
+def score_text(
+    score: Score, groups: Mapping[str, Score] | None = None, group: str = "signer", spelt: bool = False
+) -> str:
     """The same table as plain text, columns padded with spaces."""
-    rows = [(group if groups else "", *HEADER[1:]), *score_rows(score, groups)]
+    rows = [(group if groups else "", *score_header(spelt)), *score_rows(score, groups)]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_padded(row, widths) for row in rows)
 
 
-def worst_view(score: Score, count: int, signer_of: Mapping[str, str] | None = None) -> RenderableType:
+def worst_view(
+    score: Score, count: int, signer_of: Mapping[str, str] | None = None, spelt: bool = False
+) -> RenderableType:
     """The alignments of the `count` utterances with the most errors, a blank line between them."""
     parts: list[RenderableType] = []
     for utterance in score.worst(count):
         if parts:
             parts.append(Text())
-        parts.append(utterance_view(utterance, (signer_of or {}).get(utterance.id, "")))
+        parts.append(utterance_view(utterance, (signer_of or {}).get(utterance.id, ""), spelt))
     return Group(*parts)
 
 

@@ -12,7 +12,9 @@ from rich.color import Color
 from rich.console import Console
 from rich.style import Style
 from rich.table import Table
+from typer.testing import CliRunner
 
+from slrcli.cli import app
 from slrcli.report.text.alignment import STYLES, AlignmentView, alignment_lines, alignment_text, utterance_view, visible
 from slrcli.report.text.tables import ResponsiveTable, score_line, score_table, score_text, worst_view
 from slrcli.scoring.align import align
@@ -183,3 +185,24 @@ def test_many_figures_of_a_few_things_are_turned_before_they_become_lines():
     assert turned.splitlines()[3].split() == ["figure2", "train2", "dev2"]
     assert lines.splitlines()[0] == "train: figure0" and "    dev8" in lines
     assert all(len(line) <= 40 for line in turned.splitlines())
+
+
+CHARACTERS = ["--protocol", "cer"], ["--normaliser", "characters"], ["--protocol", "sclite+characters"]
+
+
+@pytest.mark.parametrize("options", CHARACTERS)
+def test_a_rate_of_characters_is_called_so_wherever_it_stands(tmp_path, options):
+    for name, text in (("ref", "u1 AB C\nu2 D\n"), ("one", "u1 AB\nu2 E\n"), ("two", "u1 AB\nu2 D\n")):
+        (tmp_path / f"{name}.txt").write_text(text)
+    files = [str(tmp_path / f"{name}.txt") for name in ("ref", "one", "two")]
+    done = CliRunner().invoke(app, ["score", *files, "--details", *options])
+    assert done.exit_code == 0, done.output
+    assert "CER" in done.stdout and "characters" in done.stdout
+    assert "WER" not in done.stdout and "gloss" not in done.stdout
+    assert json.loads(CliRunner().invoke(app, ["score", *files, "--json", *options]).stdout)["rate"] == "CER"
+
+
+def test_a_rate_of_glosses_is_called_as_ever(tmp_path):
+    (tmp_path / "ref.txt").write_text("u1 AB C\n")
+    done = CliRunner().invoke(app, ["score", *[str(tmp_path / "ref.txt")] * 3, "--details"])
+    assert "WER" in done.stdout and "glosses" in done.stdout and "CER" not in done.stdout
