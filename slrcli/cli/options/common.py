@@ -338,7 +338,8 @@ def only_one(flag: str, values: Sequence[Any]) -> Any:
 
 
 CORPUS = {
-    "data_dir": Path, "format": str, "annotations": Path, "features": Path, "columns": list[str], "layout": str,
+    "data_dir": Path, "format": str, "annotations": Path, "features": Path, "columns": list[str],
+    "exclude": Path, "layout": str,
 }  # fmt: skip
 REPEATABLE = ("columns",)
 Given = dict[str, Any]
