@@ -67,11 +67,25 @@ def compose(
         console.json(result.to_dict())
     else:
         show(console, result)
+    tell_missing(console, result, options)
     for where, reason in list(result.left_out.items())[:SHOWN]:
         console.warn(f"{where} is left out: {reason}")
     if result.left_out:
         console.warn(f"{len(result.left_out):,} clips are left out; composed/manifest.json lists them all.")
     return EXIT_FAILURE if result.left_out else EXIT_OK
+
+
+def tell_missing(console: Console, result: "Composed", options: ComposeConfig) -> None:
+    """Warn of a split that was asked for and that no clip is in."""
+    why = {
+        "given": "no clip says that it belongs there",
+        "clip": "no gloss has enough clips for its share to be one of them",
+        "signer": "there are too few signers",
+    }[result.split_by]
+    for split, share in (("dev", options.dev), ("test", options.test)):
+        if share and split not in result.splits:
+            fix = f"A larger --{split} helps, or more clips per gloss." if result.split_by == "clip" else ""
+            console.warn(f"The corpus has no {split} split: {why} (--{split} {share:g}). {fix}".rstrip())
 
 
 def show(console: Console, result: "Composed") -> None:

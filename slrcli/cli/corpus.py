@@ -32,6 +32,7 @@ def corpus(
     annotations: Annotated[Path | None, option("data.annotations")],
     features: Annotated[Path | None, option("data.features")],
     columns: Annotated[list[str] | None, option("data.columns")],
+    exclude: Annotated[Path | None, option("data.exclude")],
     layout: Annotated[str | None, option("data.layout")],
     fps: Annotated[float, option("corpus.fps")],
     split_by: Annotated[str, option("corpus.split_by")],
@@ -86,6 +87,7 @@ def corpus(
         format=format,
         annotations=annotations,
         features=features,
+        exclude=exclude,
         layout=layout,
         columns=named_columns(columns) if columns else None,
     )

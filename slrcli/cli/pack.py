@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from slrcli.cli.options.common import Json, OptionalCorpus, data_of, option
+from slrcli.cli.options.common import CorpusOptions, Given, Json, data_of, option
 from slrcli.config import PackConfig
 from slrcli.console import Console
 
@@ -17,7 +17,7 @@ SHOWN = 10  # clips that failed, by name
 def pack(
     console: Console,
     *,
-    corpus: OptionalCorpus,
+    corpus: Annotated[Given, CorpusOptions(required=False, without=("exclude",))],  # its tables are copied as they are
     out: Annotated[Path | None, option("pack.out")],
     dtype: Annotated[str, option("pack.dtype")] = DEFAULTS.dtype,
     tolerance: Annotated[float, option("pack.tolerance")] = DEFAULTS.tolerance,

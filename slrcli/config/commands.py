@@ -126,7 +126,7 @@ class DecodeConfig:
         6.0, "Maximum distance of a gloss from the most probable class of a frame (nats).", least=0, most=1e4
     )
     margin: float = setting(12.0, "Maximum distance of a prefix from the best one (nats).", least=0, most=600)
-    lm: str = setting("", "Language model (ARPA file).")
+    lm: str = setting("", "Language model (ARPA file, also .gz).")
     lm_weight: float = setting(0.5, "Language-model weight.", least=0, most=20)
     insertion_bonus: float = setting(0.0, "Insertion bonus (nats).", least=-50, most=50)
     hot_words: tuple[str, ...] = setting(

@@ -38,6 +38,9 @@ class DataConfig:
         {}, "Names of columns that are not recognised: id, glosses, signer, path or split.",
         flags=("--column",), metavar="KEY=NAME",
     )  # fmt: skip
+    exclude: str = setting(
+        "", "File with the ids of utterances to leave out, one per line (what follows a tab is a remark)."
+    )
     layout: str = setting("auto", "Layout of the features: auto, a shipped name, or a TOML file.", listed=LAYOUTS)
     vocab: str = setting("", "Vocabulary file. Without it, the vocabulary is built from the train split.")
     normaliser: str = setting("none", "Gloss normaliser for the annotations.", listed=NORMALISERS)

@@ -8,12 +8,13 @@ reads.
 import csv
 import hashlib
 import io
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from slrcli.corpus.formats import open_corpus
+from slrcli.corpus.formats import open_corpus, settings_for
 from slrcli.corpus.utterances import Corpus, Utterance
 from slrcli.errors import DataError, UsageError, first_five
 from slrcli.files import atomic_write_text
@@ -154,14 +155,22 @@ def folder_names(names: Sequence[str]) -> list[str]:
     return found
 
 
-def write_folds(folds: Sequence[Fold], folder: Path, corpus: Corpus, features: Path | None) -> list[Path]:
+def write_folds(
+    folds: Sequence[Fold],
+    folder: Path,
+    corpus: Corpus,
+    features: Path | None,
+    columns: Mapping[str, str] | None = None,
+) -> list[Path]:
     """Write `folder/NAME/train.csv` and `dev.csv` (the held-out utterances) of every fold, and read them back.
 
     Args:
         folds: their utterances must all have features.
         folder: where to write.
         corpus: the one they come from.
-        features: the folder of the features, if it is not below the corpus.
+        features: the folder of the features, if neither the corpus nor its `corpus.toml` says so.
+        columns: names of columns, as `open_corpus` has them; the tables have these, and those that `corpus.toml` names,
+            since they are read in the same way.
 
     Returns:
         The folder of each fold; `--annotations` takes it, with the format `table`.
@@ -169,28 +178,50 @@ def write_folds(folds: Sequence[Fold], folder: Path, corpus: Corpus, features: P
     Raises:
         DataError: a table read back gives other glosses, signers or features.
     """
-    base = features or corpus.root
+    own = settings_for(corpus.root, TABLE, None, features, columns)
+    base = own.features or corpus.root
     written = []
     for fold, name in zip(folds, folder_names([fold.name for fold in folds]), strict=True):
         place = folder / name
         for split, utterances in (("train", fold.train), ("dev", fold.held_out)):
-            atomic_write_text(place / f"{split}.csv", table_text(utterances, base))
-        again = open_corpus(corpus.root, TABLE, place, features)
+            atomic_write_text(place / f"{split}.csv", table_text(utterances, base, own.columns, split))
+        again = open_corpus(corpus.root, TABLE, place, features, columns)
         for split, utterances in (("train", fold.train), ("dev", fold.held_out)):
             _require_same(utterances, again.split(split), place / f"{split}.csv")
         written.append(place)
     return written
 
 
-def table_text(utterances: Sequence[Utterance], base: Path) -> str:
-    """An annotation table of utterances, with feature paths relative to the folder `base`."""
+def table_text(
+    utterances: Sequence[Utterance], base: Path, columns: Mapping[str, str] | None = None, split: str = ""
+) -> str:
+    """An annotation table of utterances, with feature paths relative to the folder `base`.
+
+    Args:
+        utterances: one per row.
+        base: their features lie below it, or have absolute paths.
+        columns: id, glosses, signer, path or split -> the name of that column; a column of splits is written only where
+            it has a name here. Where two have one name there is one column, the first of them.
+        split: what a column of splits holds.
+    """
+    columns = columns or {}
+    keys = ("id", "path", "signer", "glosses", *(("split",) if "split" in columns else ()))
+    names = {key: columns.get(key, key) for key in keys}
+    places = [key for number, key in enumerate(keys) if names[key] not in [names[other] for other in keys[:number]]]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("id", "path", "signer", "glosses"))
+    writer.writerow([names[key] for key in places])
     for item, cell in zip(utterances, gloss_cells([item.glosses for item in utterances]), strict=True):
-        path = item.features.relative_to(base).as_posix() if item.features else ""
-        writer.writerow((item.id, path, item.signer, cell))
+        path = _below(item.features, base) if item.features else ""
+        cells = {"id": item.id, "path": path, "signer": item.signer, "glosses": cell, "split": split}
+        writer.writerow([cells[key] for key in places])
     return text.getvalue()
+
+
+def _below(features: Path, base: Path) -> str:
+    """A feature file as seen from a folder, whichever of the two is relative or has `..` in it."""
+    place, start = Path(os.path.abspath(features)), Path(os.path.abspath(base))
+    return (place.relative_to(start) if place.is_relative_to(start) else place).as_posix()
 
 
 def _require_same(wanted: Sequence[Utterance], read: Sequence[Utterance], table: Path) -> None:

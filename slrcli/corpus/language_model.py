@@ -9,6 +9,7 @@ from slrcli.config import NGRAM_ORDER, DataConfig, RunConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus, open_corpus
 from slrcli.corpus.formats import read_table
+from slrcli.corpus.opening import without_excluded
 from slrcli.errors import DataError, UsageError
 from slrcli.glosses import get_normaliser
 from slrcli.glosses.vocabulary import file_source
@@ -159,6 +160,7 @@ def _corpus(data: DataConfig, seed: int, notes: list[str]) -> Corpus | None:
         return None
     folder = data.data_dir or Path(data.annotations).parent
     corpus = open_corpus(folder, data.format, data.annotations or None, columns=data.columns)
+    corpus = without_excluded(corpus, data)
     notes.extend(corpus.notes)
     if not data.dev_share or len({item.id for item in corpus.splits.get("train", ())}) < 2:
         return corpus

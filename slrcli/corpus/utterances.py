@@ -82,6 +82,7 @@ class Corpus:
         tables: the annotation tables that were read.
         folders: split -> folders that were searched for its feature files.
         notes: remarks for the user.
+        excluded: utterances of the tables that were left out on request.
     """
 
     format: str
@@ -90,6 +91,7 @@ class Corpus:
     tables: tuple[Path, ...] = ()
     folders: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    excluded: tuple[Utterance, ...] = ()
 
     def split(self, name: str) -> list[Utterance]:
         """The utterances of a split; `val` and `validation` mean dev.

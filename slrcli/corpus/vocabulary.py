@@ -7,6 +7,7 @@ from typing import Any
 
 from slrcli.config import DataConfig
 from slrcli.corpus import Corpus, open_corpus
+from slrcli.corpus.opening import without_excluded
 from slrcli.errors import UsageError, first_five
 from slrcli.glosses.variants import alike, list_remains, shown
 from slrcli.glosses.vocabulary import Vocabulary
@@ -191,4 +192,4 @@ def _corpus(data: DataConfig) -> Corpus | None:
     if not data.data_dir and not data.annotations:
         return None
     folder = data.data_dir or Path(data.annotations).parent
-    return open_corpus(folder, data.format, data.annotations or None, columns=data.columns)
+    return without_excluded(open_corpus(folder, data.format, data.annotations or None, columns=data.columns), data)

@@ -14,7 +14,8 @@ from slrcli.decoding.hypothesis import Decodes, Hypothesis
 from slrcli.decoding.scorer import Fusion, Scorer
 from slrcli.decoding.segments import Lengths, SegmentSearch
 from slrcli.errors import UsageError, reason_of
-from slrcli.language import BoundModel, read_arpa
+from slrcli.glosses.vocabulary import Vocabulary
+from slrcli.language import BoundModel, coverage, read_arpa
 from slrcli.language.stored import model_bytes
 
 
@@ -78,6 +79,13 @@ def make_scorer(options: DecodeConfig, vocab: Decodes) -> Scorer | None:
         phrases = [_ids(phrase, vocab) for phrase in options.hot_words]
         parts.append((HotWords(phrases, len(vocab.tokens)), options.hot_word_weight))
     return Fusion(parts, len(vocab.tokens), options.insertion_bonus) if parts or options.insertion_bonus else None
+
+
+def lm_warnings(options: DecodeConfig, vocab: Vocabulary) -> tuple[str, ...]:
+    """What should be said of the language model before it decodes glosses of a vocabulary; errors as `make_decoder`."""
+    if not (options.width and options.lm and options.lm_weight):
+        return ()
+    return coverage(read_arpa(options.lm), vocab.glosses, vocab.normaliser).warnings
 
 
 def _ids(phrase: str, vocab: Decodes) -> list[int]:

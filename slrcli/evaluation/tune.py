@@ -14,7 +14,7 @@ from slrcli.console import Console
 from slrcli.corpus.clips import Clips, by_length
 from slrcli.decoding.calibration import weights_hash
 from slrcli.decoding.cores import ManyCores
-from slrcli.decoding.decoder import decoder_signature, make_decoder
+from slrcli.decoding.decoder import decoder_signature, lm_warnings, make_decoder
 from slrcli.evaluation.checkpoint import open_split
 from slrcli.evaluation.evaluate import EVAL_BATCH
 from slrcli.features.clip import padded
@@ -106,6 +106,8 @@ def tune(
     base = DecoderOptions({"nbest": 1, **wanted.given}, wanted.file, wanted.jobs).settings(found.path, untuned)
     require_place(found.path)
     decoder_signature(base)  # a language model that is not there should not cost the recogniser's time
+    for warning in lm_warnings(base, found.recogniser.vocabulary):
+        console.warn(warning)
     clips = found.clips
     with console.progress(f"recognising {found.split}", len(clips)) as task:
         material = _Material.of(found.recogniser, clips, batch_size, task.advance)

@@ -8,17 +8,19 @@
 
     \\end\\
 
-Lines before `\\data\\` are comments; ours name the normaliser and the source of the sentences.
+Lines before `\\data\\` are comments; ours name the normaliser and the source of the sentences. Some toolkits write
+`<UNK>` or `<Unk>` for `<unk>`. The file may be compressed with gzip.
 """
 
+import gzip
 import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from slrcli.errors import DataError
-from slrcli.files import atomic_write_text
-from slrcli.language.ngram import LOG_OF_ZERO, START, Ngram, NgramModel, Table
+from slrcli.files import atomic_write_bytes
+from slrcli.language.ngram import LOG_OF_ZERO, START, UNKNOWN, Ngram, NgramModel, Table
 from slrcli.language.stored import model_bytes, shown_model
 
 NORMALISER, SOURCE = "# normaliser: ", "# source: "
@@ -28,12 +30,13 @@ _Lines = Iterator[tuple[int, str]]
 
 
 def write_arpa(path: str | Path, model: NgramModel) -> None:
-    """Write a model atomically.
+    """Write a model atomically; compressed if the name ends in `.gz`.
 
     Raises:
         SlrError: the file cannot be written.
     """
-    atomic_write_text(path, "".join(f"{line}\n" for line in _lines(model)))
+    data = "".join(f"{line}\n" for line in _lines(model)).encode("utf-8")
+    atomic_write_bytes(path, gzip.compress(data, mtime=0) if Path(path).suffix.lower() == ".gz" else data)
 
 
 def _lines(model: NgramModel) -> Iterator[str]:
@@ -87,7 +90,18 @@ def read_arpa(path: str | Path) -> NgramModel:
         tables.append(table)
     if line != "\\end\\":
         raise _misfit(path, number, f"The line should be \\end\\ and not {line[:40]!r}.")
-    return NgramModel(tuple(tables), normaliser, source or str(path))
+    return NgramModel(_with_unknown(tables), normaliser, source or str(path))
+
+
+def _with_unknown(tables: list[Table]) -> tuple[Table, ...]:
+    """The tables with `<unk>` for that token in capitals, unless both are there."""
+    spelt = [token for (token,) in tables[0] if token.lower() == UNKNOWN] if tables else []
+    if not spelt or UNKNOWN in spelt:
+        return tuple(tables)
+    return tuple(
+        {tuple(UNKNOWN if token == spelt[0] else token for token in ngram): values for ngram, values in table.items()}
+        for table in tables
+    )
 
 
 def _head(lines: _Lines, path: str | Path) -> tuple[str, str]:

@@ -7,10 +7,12 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.glosses.vocabulary import BLANK
-from slrcli.language.ngram import END, NO_UNKNOWN, START, UNKNOWN, Ngram, NgramModel
+from slrcli.language.coverage import coverage
+from slrcli.language.ngram import END, LOG_OF_ZERO, NO_UNKNOWN, START, UNKNOWN, Ngram, NgramModel
 
 KEPT_ROWS = 4096  # rows that are kept; of a vocabulary of 1296 they take 42 MB
 LN10 = math.log(10)
+ZERO = LOG_OF_ZERO * LN10
 
 
 class Glosses(Protocol):
@@ -24,7 +26,9 @@ class Glosses(Protocol):
 class BoundModel:
     """An n-gram model over gloss ids. A state is the relevant part of the history.
 
-    Each gloss of the vocabulary that the model does not know has the probability of `<unk>`. The probability of glosses
+    Each gloss of the vocabulary that the model does not know has the probability of `<unk>`. Where that is nothing, as
+    in a model of a closed vocabulary, such a gloss has the probability of the model's rarest gloss (`NgramModel.floor`)
+    instead: a model may advise against a gloss, but not forbid what it has never heard of. The probability of glosses
     outside the vocabulary is lost: nothing is renormalised.
 
     Args:
@@ -44,12 +48,16 @@ class BoundModel:
         if len(self.unknown) == len(glosses):
             shown = ", ".join(glosses[:3])
             what = f"The language model knows none of the vocabulary's {len(glosses)} glosses ({shown}, ...)."
-            raise DataError(what, model.source, "Estimate it from glosses with the same normaliser.")
+            alike = coverage(model, glosses)
+            after = "case folding" if alike.folded else "Unicode normalisation (NFC)" if alike.composed else ""
+            told = f" {len(alike.composed | alike.folded)} of them would be equal after {after}." if after else ""
+            raise DataError(what + told, model.source, "Estimate it from glosses with the same normaliser.")
         self._model = model
         self._tokens = ("", *(gloss if gloss in model else UNKNOWN for gloss in glosses))
         self._followers = _followers(model, self._tokens)
         self._contexts = _contexts(model)
-        self._unigrams = self._make_unigrams()
+        self._floor = model.floor * LN10
+        self._unigrams, self._floored = self._make_unigrams()
         self._histories: list[Ngram] = []
         self._states: dict[Ngram, int] = {}
         self._rows: dict[Ngram, np.ndarray] = {}
@@ -91,18 +99,24 @@ class BoundModel:
             if history in self._followers:
                 ids, values = self._followers[history]
                 row[ids] = values
+            # A history may leave nothing over (its weight is zero): that is known of known glosses alone.
+            row[self._floored] = np.where(row[self._floored] <= ZERO, self._floor, row[self._floored])
             row.flags.writeable = False
             if len(self._rows) >= KEPT_ROWS:
                 del self._rows[next(iter(self._rows))]
             self._rows[history] = row
         return row
 
-    def _make_unigrams(self) -> np.ndarray:
+    def _make_unigrams(self) -> tuple[np.ndarray, np.ndarray]:
+        """The row of the empty history, and the ids of the glosses that have the floor there."""
         table = self._model.tables[0]
         row = np.array([table.get((token,), (NO_UNKNOWN, 0.0))[0] * LN10 for token in self._tokens])
+        floored = np.flatnonzero(row <= ZERO)
+        floored = floored[floored != BLANK]
+        row[floored] = self._floor
         row[BLANK] = -np.inf
         row.flags.writeable = False
-        return row
+        return row, floored
 
 
 def _followers(model: NgramModel, tokens: tuple[str, ...]) -> dict[Ngram, tuple[np.ndarray, np.ndarray]]:

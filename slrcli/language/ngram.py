@@ -12,6 +12,7 @@ from slrcli.errors import DataError
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 SPECIALS = (START, END, UNKNOWN)
 LOG_OF_ZERO = -99.0  # how ARPA files write the logarithm of nothing
+LEAST_PROBABLE = -7.0  # log10 of a small probability, where a model says nothing of any gloss
 NO_UNKNOWN = -100.0  # log10 probability of unknown tokens in a model that lists none; KenLM takes the same
 
 Ngram = tuple[str, ...]
@@ -51,6 +52,17 @@ class NgramModel:
     def sizes(self) -> tuple[int, ...]:
         """Number of n-grams of each length."""
         return tuple(map(len, self.tables))
+
+    @property
+    def estimates_unknown(self) -> bool:
+        """Whether unknown tokens have a probability: a model of a closed vocabulary lists none, or nothing."""
+        return self.tables[0].get((UNKNOWN,), (NO_UNKNOWN, 0.0))[0] > LOG_OF_ZERO
+
+    @property
+    def floor(self) -> float:
+        """Log10 of the probability of the rarest gloss; what a decoder gives those that would have none."""
+        listed = (value for (token,), (value, _) in self.tables[0].items() if token not in SPECIALS)
+        return min((value for value in listed if value > LOG_OF_ZERO), default=LEAST_PROBABLE)
 
     @property
     def glosses(self) -> list[str]:

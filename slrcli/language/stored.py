@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import gzip
+import io
 import zlib
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from slrcli.errors import DataError
 
 MARK = "data:text/x-arpa;zlib;base64,"
 MOST = 8 << 20  # characters; a checkpoint's header, where they stand, is read whole each time it is opened
+GZIP = b"\x1f\x8b"  # how such a file begins, whatever its name
+MOST_BYTES = 1 << 30  # of the text in a compressed file; a model of glosses has some megabytes
 SHOWN = "the language model in the checkpoint"
 
 
@@ -22,25 +26,40 @@ def stored(path: str | Path, most: int = MOST) -> str | None:
 
     Raises:
         OSError: the file cannot be read.
+        DataError: it is compressed and damaged.
     """
-    text = MARK + base64.b64encode(zlib.compress(Path(path).read_bytes(), 9)).decode("ascii")
+    text = MARK + base64.b64encode(zlib.compress(model_bytes(path), 9)).decode("ascii")
     return text if len(text) <= most else None
 
 
 def model_bytes(model: str | Path) -> bytes:
-    """The bytes of an ARPA file; `model` is its name or its content.
+    """The bytes of an ARPA file, which may be compressed (gzip); `model` is its name or its content.
 
     Raises:
         OSError: the file cannot be read.
-        DataError: the text is damaged.
+        DataError: the text is damaged, or a compressed file holds more than `MOST_BYTES`.
     """
     if not is_stored(model):
-        return Path(model).read_bytes()
+        data = Path(model).read_bytes()
+        return _unpacked(data, model) if data.startswith(GZIP) else data
     try:
         return zlib.decompress(base64.b64decode(str(model)[len(MARK) :], validate=True))
     except (binascii.Error, zlib.error) as error:
         what = f"The language model in the checkpoint is damaged: {error}."
         raise DataError(what, fix="Tune again with slr eval --tune.") from error
+
+
+def _unpacked(data: bytes, path: str | Path) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            text = file.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        what = f"The compressed language model is damaged: {str(error).rstrip('.')}."
+        raise DataError(what, str(path), "Copy or compress it again.") from error
+    if len(text) > MOST_BYTES:
+        what = f"The compressed language model holds more than {MOST_BYTES >> 20} MB of text."
+        raise DataError(what, str(path), "Unpack it first, or use a smaller model.")
+    return text
 
 
 def shown_model(model: str | Path) -> str:

@@ -12,7 +12,7 @@ from slrcli.config import DecodeConfig
 from slrcli.console import Console
 from slrcli.decoding.calibration import Calibration, load_calibration
 from slrcli.decoding.cores import ManyCores
-from slrcli.decoding.decoder import decoder_signature, make_decoder
+from slrcli.decoding.decoder import decoder_signature, lm_warnings, make_decoder
 from slrcli.errors import DependencyError
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.settings import DECODER_FILE, DecoderOptions
@@ -96,6 +96,8 @@ def attach_decoder(
     else:
         recogniser.decoder = make_decoder(options, recogniser.vocabulary)
     recogniser.calibration = calibration_of(checkpoint, recogniser.meta, signature) if calibrated else None
+    for warning in lm_warnings(options, recogniser.vocabulary):
+        console.warn(warning)
     source, beside = wanted.source(checkpoint), checkpoint.parent / DECODER_FILE
     if signature != decoder_signature(DecodeConfig()):
         console.note(f"decoder: {signature}{f', settings from {shown(source)}' if source else ''}")

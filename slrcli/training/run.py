@@ -295,8 +295,8 @@ def with_absolute_paths(config: Config) -> Config:
     """The configuration with paths that mean the same from every directory, as it is written down."""
     data = config.data
     layout = str(Path(data.layout).resolve()) if data.layout.endswith(".toml") else data.layout
-    paths: dict[str, Any] = {key: str(Path(value).resolve()) for key in ("data_dir", "annotations", "features", "vocab")
-             if (value := getattr(data, key))}  # fmt: skip
+    named = ("data_dir", "annotations", "features", "exclude", "vocab")
+    paths: dict[str, Any] = {key: str(Path(value).resolve()) for key in named if (value := getattr(data, key))}
     teacher = config.distill.teacher and str(run_folder(Path(config.distill.teacher)).resolve())
     return replace(config, data=replace(data, layout=layout, **paths), distill=replace(config.distill, teacher=teacher))
 

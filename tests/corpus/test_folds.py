@@ -1,6 +1,8 @@
 """Folds: what is held out together, and what several runs come to."""
 
 import math
+import os
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.calling import slr
 
 from slrcli.corpus import Utterance, open_corpus
 from slrcli.corpus.folds import (
@@ -20,6 +23,7 @@ from slrcli.corpus.folds import (
     utterance_folds,
     write_folds,
 )
+from slrcli.corpus.formats import write_settings
 from slrcli.errors import DataError, UsageError
 from slrcli.scoring.spread import spread, summarise
 from slrcli.scoring.wer import score
@@ -193,6 +197,74 @@ def test_a_fold_whose_table_would_lead_elsewhere_is_refused(tmp_path):
 def test_tables_name_features_from_the_corpus_on(tmp_path):
     items = [Utterance("a", ("HI", "YOU"), tmp_path / "features" / "train" / "a.npy", "ann")]
     assert table_text(items, tmp_path) == "id,path,signer,glosses\na,features/train/a.npy,ann,HI YOU\n"
+
+
+def outside(root: Path, place: Path, features: str, **told) -> Path:
+    """`small_corpus` with its features moved to `place`, and a `corpus.toml` that names them `features`."""
+    small_corpus(root)
+    (root / "features").rename(place)
+    write_settings(root, **({"features": features} if features else {}), **told)
+    return root
+
+
+@pytest.mark.parametrize("start", [".", "c", None], ids=["in the corpus", "relative", "absolute"])
+@pytest.mark.parametrize("where", ["relative", "absolute", "option", "relative option"])
+def test_features_outside_of_the_corpus_are_found_by_the_tables_of_folds(tmp_path, monkeypatch, start, where):
+    place = tmp_path / "kept" / "landmarks"
+    place.parent.mkdir()
+    outside(tmp_path / "c", place, {"relative": "../kept/landmarks", "absolute": str(place)}.get(where, ""))
+    monkeypatch.chdir(tmp_path / ("c" if start == "." else ""))
+    root = Path(start) if start else tmp_path / "c"
+    named = {"option": place, "relative option": Path(os.path.relpath(place))}.get(where)
+    corpus = open_corpus(root, features=named)
+    utterances = [*corpus.split("train"), *corpus.split("dev")]
+    write_folds(leave_one_signer_out(utterances), tmp_path / "folds", corpus, named)
+    again = open_corpus(root, "table", tmp_path / "folds" / "bob", named)
+    found = {item.id: item.features.resolve() for split in ("train", "dev") for item in again.split(split)}
+    assert found == {
+        "a": place / "train" / "a.npy", "b,b": place / "train" / "b,b.npy", "c": place / "train" / "c.npy",
+        "d": place / "dev" / "d.npy",
+    }  # fmt: skip
+
+
+def test_features_packed_outside_of_the_corpus_are_found_by_the_tables_of_folds(tmp_path):
+    place = tmp_path / "packed"
+    done = slr("pack", "--data-dir", small_corpus(tmp_path / "whole"), "--out", place, "--layout", "generic")
+    assert done.exit_code == 0, done.output
+    root = small_corpus(tmp_path / "c")
+    shutil.rmtree(root / "features")
+    stores = next(place.rglob("train.slrpack")).parent
+    write_settings(root, features=os.path.relpath(stores, root))
+    corpus = open_corpus(root)
+    utterances = [*corpus.split("train"), *corpus.split("dev")]
+    write_folds(leave_one_signer_out(utterances), tmp_path / "folds", corpus, None)
+    again = open_corpus(root, "table", tmp_path / "folds" / "bob")
+    found = {
+        item.id: os.path.relpath(item.features, stores) for split in ("train", "dev") for item in again.split(split)
+    }
+    assert found == {"a": "train.slrpack/a", "b,b": "train.slrpack/b,b", "c": "train.slrpack/c", "d": "dev.slrpack/d"}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"id": "Clip"}, {"id": "Clip", "glosses": "Signs", "signer": "Who", "path": "Where", "split": "Part"}],
+    ids=lambda columns: " ".join(columns),
+)
+@pytest.mark.parametrize("by", ["corpus.toml", "option"])
+def test_tables_of_folds_have_the_columns_that_the_corpus_names(tmp_path, columns, by):
+    names = {key: columns.get(key, key) for key in ("id", "glosses", "signer", "path", "split")}
+    small_corpus(tmp_path / "c")
+    for table in (tmp_path / "c" / "annotations").iterdir():
+        table.unlink()
+    rows = ["\t".join(names.values()), "a\tHI\tann\ttrain/a\ttrain", "c\tGO\tbob\ttrain/c\ttrain"]
+    (tmp_path / "c" / "all.tsv").write_text("\n".join(rows) + "\n")
+    write_settings(tmp_path / "c", annotations="all.tsv", **({"columns": columns} if by == "corpus.toml" else {}))
+    named = columns if by == "option" else None
+    corpus = open_corpus(tmp_path / "c", columns=named)
+    (place, _) = write_folds(leave_one_signer_out(corpus.split("train")), tmp_path / "folds", corpus, None, named)
+    again = open_corpus(tmp_path / "c", "table", place, columns=named)
+    assert [(item.id, item.glosses, item.signer) for item in again.split("dev")] == [("a", ("HI",), "ann")]
+    assert [(item.id, item.glosses, item.signer) for item in again.split("train")] == [("c", ("GO",), "bob")]
 
 
 def test_spread_is_the_sample_s():

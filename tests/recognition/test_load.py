@@ -14,6 +14,7 @@ from support.noisy_corpus import write_corpus
 
 from slrcli.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from slrcli.decoding.calibration import weights_hash
+from slrcli.language import NgramModel, estimate, write_arpa
 
 QUICK = ("--batch-size", 4, "--warmup-epochs", 1, "--lr", "2e-3")
 SAID = ("--beam", 6, "--lm-weight", 2, "--insertion-bonus", 0.5)  # so that nothing is left to search
@@ -92,6 +93,31 @@ def runs(tmp_path_factory):
 def there(runs, monkeypatch):
     monkeypatch.chdir(runs)
     return runs
+
+
+COMMANDS = (
+    ("decode", CLIPS, "--model", "plain"),
+    ("eval", "plain", "--data-dir", "corpus"),
+    ("eval", "copy", "--data-dir", "corpus", "--tune", *SAID),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=["decode", "eval", "tune"])
+def test_a_language_model_that_lacks_glosses_is_told_before_it_decodes(there, tmp_path, command):
+    closed = estimate([["LEFT", "right"], ["LEFT"]], 2, "csl-daily@1")[0]
+    table = {ngram: values for ngram, values in closed.tables[0].items() if ngram != ("<unk>",)}
+    write_arpa(tmp_path / "closed.arpa.gz", NgramModel((table, closed.tables[1]), closed.normaliser))
+    shutil.copytree("plain", "copy", dirs_exist_ok=True)
+    result = slr(*command, "--lm", tmp_path / "closed.arpa.gz")
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.stderr.split())
+    assert "lacks 2 of the vocabulary's 3 glosses (RIGHT, STOP)." in told and "rarest gloss" in told
+    assert "after case folding: RIGHT and right." in told and "normaliser csl-daily@1" in told
+
+
+def test_of_a_language_model_that_knows_all_glosses_nothing_is_said(there):
+    result = slr("decode", CLIPS, "--model", "plain", "--lm", "lm.arpa")
+    assert result.exit_code == 0 and "language model" not in result.stderr
 
 
 def test_every_kind_of_run_decodes_otherwise_than_the_plain_one(there):

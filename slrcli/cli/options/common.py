@@ -4,7 +4,7 @@ import copy
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Protocol, get_args, get_type_hints, runtime_checkable
@@ -306,18 +306,42 @@ class CorpusOptions(NamedTuple):
 
     def _parameter(self, name: str, kind: Any) -> inspect.Parameter:
         needed = name == "data_dir" and self.required
-        flags = (self.flags[name],) if name in self.flags else ()
-        return said(name, Annotated[kind if needed else kind | None, option(f"data.{name}", *flags, required=needed)])
+        many: Any = kind if name in REPEATABLE else list[kind]
+        told = option(f"data.{name}", *self._flags(name), required=needed)
+        return said(name, Annotated[many if needed else many | None, told])
+
+    def _flags(self, name: str) -> tuple[str, ...]:
+        return (self.flags[name],) if name in self.flags else ()
 
     def taken_from(self, values: dict[str, Any]) -> dict[str, Any]:
-        """See `OptionGroup`."""
+        """See `OptionGroup`.
+
+        Raises:
+            UsageError: an option that has one value was given several: the command line would take the last in silence.
+        """
         given = {name: values.pop(name) for name in CORPUS if name not in self.without}
+        for name in given:
+            if name not in REPEATABLE:
+                flag = (self._flags(name) or option_of(f"data.{name}").flags)[0]
+                given[name] = only_one(flag, given[name] or ())
         return {**given, "columns": named_columns(given["columns"]) if given["columns"] else None}
 
 
+def only_one(flag: str, values: Sequence[Any]) -> Any:
+    """The one value that an option was given, None without any; UsageError for two that differ."""
+    different = list(dict.fromkeys(values))
+    if len(different) > 1:
+        what = f"Only one value of {flag} can be used, not {' and '.join(map(str, different))}."
+        fix = "Name one folder per command." if flag == "--data-dir" else f"Give {flag} once."
+        raise UsageError(what, flag, fix)
+    return different[0] if different else None
+
+
 CORPUS = {
-    "data_dir": Path, "format": str, "annotations": Path, "features": Path, "columns": list[str], "layout": str,
+    "data_dir": Path, "format": str, "annotations": Path, "features": Path, "columns": list[str],
+    "exclude": Path, "layout": str,
 }  # fmt: skip
+REPEATABLE = ("columns",)
 Given = dict[str, Any]
 Corpus = Annotated[Given, CorpusOptions()]
 OptionalCorpus = Annotated[Given, CorpusOptions(required=False)]

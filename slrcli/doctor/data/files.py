@@ -111,6 +111,8 @@ def orphans(context: DataContext) -> Iterator[Finding]:
     kinds = {path.suffix for path in loose} | set(SUFFIXES) - set(TEXTS)
     folders = sorted({path.parent for path in loose})
     left += [path for folder in folders for path in listed(folder, kinds) if path.with_suffix("") not in stems]
+    excluded = {item.features for item in context.corpus.excluded}
+    left = [path for path in left if path not in excluded]
     if not left:
         return
     places = some([str(path) for path in left])

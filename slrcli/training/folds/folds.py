@@ -170,8 +170,8 @@ def resume_folds(folder: Path, jobs: int, console: Console) -> FoldsResult:
 
 def write_tables(plan: Plan, folder: Path, corpus: Corpus, made: list[Fold]) -> None:
     """The annotation tables of all folds, where the runs will look for them."""
-    features = plan.config.data.features
-    write_folds(made, folder / ANNOTATIONS, corpus, Path(features) if features else None)
+    data = plan.config.data
+    write_folds(made, folder / ANNOTATIONS, corpus, Path(data.features) if data.features else None, data.columns)
 
 
 def record(result: FoldsResult) -> None:

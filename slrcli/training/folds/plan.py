@@ -112,7 +112,8 @@ class Plan:
         """Settings by which a run finds the data of its part."""
         if not self.folds:
             return {}
-        return {"annotations": str((folder / ANNOTATIONS / self.slug(part)).resolve()), "format": TABLE}
+        place = str((folder / ANNOTATIONS / self.slug(part)).resolve())
+        return {"annotations": place, "format": TABLE, "exclude": ""}  # the tables lack what is left out
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

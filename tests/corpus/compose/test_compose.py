@@ -371,6 +371,22 @@ def test_nothing_is_left_where_composing_fails(tmp_path):
         compose_corpus(source, tmp_path / "full", ComposeConfig())
 
 
+@pytest.mark.parametrize(
+    ("dev", "test", "missing"),
+    [(0.1, 0.1, ["dev", "test"]), (0, 0.1, ["test"]), (0.4, 0.1, ["test"]), (0.4, 0.4, []), (0, 0, [])],
+)
+def test_a_split_that_was_asked_for_and_not_made_is_told(tmp_path, dev, test, missing):
+    source = folder_of_clips(tmp_path / "clips", takes=4, signers=SIGNERS[:1])  # four clips of each gloss
+    said = ["--sentences", "12", "--signs", "1", "2", "--split-by", "clip", "--dev", str(dev), "--test", str(test)]
+    result = CliRunner().invoke(app, ["compose", str(source), "--out", str(tmp_path / "out"), *said])
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.stderr.split())
+    assert [split for split in ("dev", "test") if f"The corpus has no {split} split" in told] == missing
+    made = {path.name.split(".")[0] for path in (tmp_path / "out" / "annotations").iterdir()}
+    wanted = {name for name, share in (("dev", dev), ("test", test)) if share}
+    assert made == {"train", *wanted} - set(missing)
+
+
 def test_a_signer_with_too_few_clips_is_passed_over_and_told(tmp_path):
     source = folder_of_clips(tmp_path / "clips")
     for number, gloss in enumerate(GLOSSES):

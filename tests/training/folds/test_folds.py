@@ -332,3 +332,15 @@ def test_seeds_are_a_number_of_them_or_a_list(text, first, seeds):
     assert read_seeds(text, first) == seeds
     with pytest.raises(UsageError):
         read_seeds("0", first)
+
+
+@pytest.mark.parametrize("start", ["relative", "absolute"])
+def test_a_corpus_that_was_split_anew_has_folds(tmp_path, monkeypatch, start):
+    write_corpus(tmp_path / "corpus", signers=("ann", "bob", "cleo"))
+    monkeypatch.chdir(tmp_path)
+    made = slr("corpus", "corpus", "--split-by", "signer", "--dev", 0.3, "--test", 0.3, "--out", "divided")
+    assert made.exit_code == 0, made.output
+    folder = "divided" if start == "relative" else tmp_path / "divided"
+    result = slr("train", "--data-dir", folder, "--folds", "signer", "--dry-run", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert "2 runs in total" in result.stdout
