@@ -157,7 +157,7 @@ def _several(seen: int, people: str, path: Path) -> tuple[str, ...]:
 def place_of(person: np.ndarray, body: slice = slice(None)) -> Place:
     """Median and size of what is seen of the body of a person `[P, C]`, or of all points where too little is seen."""
     xy = person[:, :2].astype(np.float64)
-    known = np.isfinite(xy).all(axis=1)
+    known = np.isfinite(xy.sum(axis=1))
     own = xy[body][known[body]]
     xy = own if len(own) >= FEW else xy[known]
     if not len(xy):
