@@ -88,7 +88,7 @@ def _medians(distances: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _plan(layout: Layout) -> np.ndarray | None:
-    """Columns `[orders, pairs, both ends, x and y]` of the wrists on the left, those on the right, and the shoulders."""
+    """Columns `[orders, pairs, both ends, x and y]` of the wrists of either side and the shoulders."""
     body, hands = paired(layout, "pose", "wrist"), paired(layout, "hand", "")
     if body is None or hands is None:
         return None

@@ -8,6 +8,7 @@ import pytest
 from support.planted_corpora import errors, look, warnings
 from support.planted_signing import LAYOUT, change_all, columns_in_order, signing_corpus, without_gaps
 
+from slrcli.corpus import open_corpus
 from slrcli.demo.synth import SynthOptions, write_corpus
 from slrcli.features.augment import mirror
 from slrcli.features.layout import load_layout
@@ -138,3 +139,15 @@ def test_features_of_another_scale_are_still_an_error(corpus, make):
     change_all(corpus, lambda x: make(chance, len(x), 64))
     change_all(corpus, lambda x: 255 * x, "test")
     assert errors(look(corpus)) == {"SLR-D30"}
+
+
+def test_json_has_all_clips_of_a_finding_and_not_the_first_few(corpus):
+    def unseen(x):
+        return np.full_like(x, np.nan)
+
+    change_all(corpus, unseen, "dev")
+    told = look(corpus).to_dict()["findings"]
+    found = next(item for item in told if item["code"] == "SLR-D08" and item["level"] == "error")
+    clips = open_corpus(corpus).split("dev")
+    assert len(clips) > 5 and found["items"] == [item.id for item in clips]
+    assert found["where"].endswith(f"and {len(clips) - 5} more") and type(found["where"]) is str
