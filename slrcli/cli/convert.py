@@ -23,6 +23,7 @@ def convert(
     people: Annotated[str, option("convert.people")],
     size: Annotated[str | None, option("convert.size")],
     fps: Annotated[float, option("convert.fps")],
+    mirror: Annotated[bool, option("convert.mirror")],
     stop_on_error: Annotated[bool, option("convert.stop_on_error")],
     as_json: Json,
 ) -> int:
@@ -42,7 +43,7 @@ def convert(
     from slrcli.features.convert import Options, parse_size, wanted_layout
     from slrcli.features.convert import convert as run
 
-    options = Options(wanted_layout(layout), people, parse_size(size) if size else None, fps)
+    options = Options(wanted_layout(layout), people, parse_size(size) if size else None, fps, mirror)
     results = []
     notes: Counter[str] = Counter()
     for item in run(console, source, target, options, to.removeprefix("."), stop_on_error):

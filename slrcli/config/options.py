@@ -133,6 +133,7 @@ OPTIONS: dict[str, Option] = {
         ("--size",), "Size of the picture in pixels, if the file does not say.", metavar="WIDTHxHEIGHT"
     ),
     "convert.fps": Option(("--fps",), "Frames per second, if the file does not say.", 0.0, least=0),
+    "convert.mirror": _switch("--mirror", "Mirror the clips: left and right points are swapped, and x is reflected."),
     "convert.stop_on_error": _switch("--stop-on-error", "Stop at the first clip that fails."),
     "corpus.fps": _fps("Frames per second, for durations.", f"as the files or the layout say, else {GUESS}"),
     "corpus.split_by": Option(

@@ -11,6 +11,7 @@ import numpy as np
 
 from slrcli.console import Console
 from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.augment import mirrored_clip
 from slrcli.features.layout import Layout, layouts_of_width, list_layouts, load_layout
 from slrcli.features.readers import IN_FOLDER, PEOPLE, SUFFIXES, clips_below, holds_frames, own_layout, read_clips
 from slrcli.features.readers.people import nobody
@@ -31,12 +32,14 @@ class Options:
         people: with several people, take the `largest`, or raise an `error`.
         size: width and height of the picture in pixels, if the file does not say.
         fps: frames per second, if the file does not say.
+        mirror: swap left and right, and reflect x.
     """
 
     layout: Layout | None = None
     people: str = PEOPLE[0]
     size: Size | None = None
     fps: float = 0.0
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,8 @@ def _convert_clip(
         recording = replace(recording, notes=(*recording.notes, note) if options.layout is None else recording.notes)
     if np.isnan(recording.values).all():
         raise nobody(path)
+    if options.mirror:
+        recording = _mirrored(recording, path)
     if np.isinf(recording.values).any():
         note = "Infinite values were copied unchanged; a recogniser refuses them."
         recording = replace(recording, notes=(*recording.notes, note))
@@ -183,6 +188,17 @@ def _convert_clip(
     layout = recording.layout.name if recording.layout else ""
     frames, columns = recording.values.shape
     return Converted(path, target, frames, columns, layout, recording.fps, recording.notes)
+
+
+def _mirrored(recording: Recording, path: Path) -> Recording:
+    """The recording in the mirror: about the middle of the picture if that is known, else about that of the points."""
+    layout = recording.layout
+    if layout is None or not layout.mirror:
+        what = "The clip cannot be mirrored: its layout does not say which points are left and right."
+        raise DataError(what, path, "Name a layout with pairs under mirror, with --layout.")
+    size = recording.size
+    across = {"image": 1.0, "pixels": float(size[0]) if size else None}.get(layout.units)
+    return replace(recording, values=mirrored_clip(recording.values, layout, across))
 
 
 def _laid_out(recording: Recording, layout: Layout | None, path: Path) -> Recording:

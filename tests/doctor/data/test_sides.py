@@ -6,12 +6,15 @@ from itertools import permutations
 import numpy as np
 import pytest
 from support.planted_corpora import errors, look, warnings
-from support.planted_signing import LAYOUT, change_all, columns_in_order, signing_corpus, without_gaps
+from support.planted_signing import LAYOUT, change_all, columns_in_order, signing_corpus, with_differences, without_gaps
 
+from slrcli.console import Console
 from slrcli.corpus import open_corpus
 from slrcli.demo.synth import SynthOptions, write_corpus
 from slrcli.features.augment import mirror
+from slrcli.features.convert import Options, convert
 from slrcli.features.layout import load_layout
+from slrcli.features.measure import read_stats
 from slrcli.findings import Level
 
 NAMES = tuple(LAYOUT.by_name)
@@ -151,3 +154,18 @@ def test_json_has_all_clips_of_a_finding_and_not_the_first_few(corpus):
     clips = open_corpus(corpus).split("dev")
     assert len(clips) > 5 and found["items"] == [item.id for item in clips]
     assert found["where"].endswith(f"and {len(clips) - 5} more") and type(found["where"]) is str
+
+
+@pytest.mark.parametrize("layout", ["mediapipe-258", "stored"])
+def test_a_clip_that_is_mirrored_is_left_handed_and_mirrored_twice_it_is_itself(corpus, tmp_path, layout):
+    layout = str(corpus / "stored.toml") if layout == "stored" else layout
+    x = next(iter((corpus / "features" / "train").glob("*.npy")))
+    if layout.endswith(".toml"):
+        np.save(x, with_differences(np.load(x)))
+    once, twice = tmp_path / "once.npy", tmp_path / "twice.npy"
+    for source, target in ((x, once), (once, twice)):
+        options = Options(load_layout(layout), mirror=True)
+        assert [item.error for item in convert(Console(quiet=True), source, target, options)] == [None]
+    np.testing.assert_allclose(np.load(twice), np.load(x), atol=1e-6)
+    before, after = (read_stats(path, load_layout(layout), fully=True) for path in (x, once))
+    assert before.dominance < -0.5 and after.dominance == pytest.approx(-before.dominance, abs=1e-4)
