@@ -1,8 +1,9 @@
 """`Finding`: the one form in which every check and every monitor says what it saw."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Level(StrEnum):
@@ -11,6 +12,19 @@ class Level(StrEnum):
     ERROR = "error"
     WARNING = "warning"
     NOTE = "note"
+
+
+class Names(str):
+    """The first few of many names as a text, with all of them as `items`."""
+
+    items: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, text: str, items: Iterable[object]) -> "Names":
+        """`text`, which stands for all of the items."""
+        names = cls(text)
+        names.items = tuple(map(str, items))
+        return names
 
 
 @dataclass(frozen=True)
@@ -31,9 +45,10 @@ class Finding:
     where: str = ""
     fix: str = ""
 
-    def to_dict(self) -> dict[str, str]:
-        """The finding as a plain dictionary, for `--json`."""
-        return asdict(self)
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as a plain dictionary, for `--json`; `items` has all clips that `where` only counts."""
+        values = {name: str(value) if isinstance(value, Names) else value for name, value in vars(self).items()}
+        return {**values, "items": list(self.where.items)} if isinstance(self.where, Names) else values
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

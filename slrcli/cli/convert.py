@@ -24,6 +24,7 @@ def convert(
     size: Annotated[str | None, option("convert.size")],
     fps: Annotated[float, option("convert.fps")],
     to_fps: Annotated[float, option("convert.to_fps")],
+    mirror: Annotated[bool, option("convert.mirror")],
     stop_on_error: Annotated[bool, option("convert.stop_on_error")],
     as_json: Json,
 ) -> int:
@@ -44,7 +45,7 @@ def convert(
     from slrcli.features.convert import Options, parse_size, wanted_layout
     from slrcli.features.convert import convert as run
 
-    options = Options(wanted_layout(layout), people, parse_size(size) if size else None, fps, to_fps)
+    options = Options(wanted_layout(layout), people, parse_size(size) if size else None, fps, to_fps, mirror)
     results = []
     notes: Counter[str] = Counter()
     for item in run(console, source, target, options, to.removeprefix("."), stop_on_error):

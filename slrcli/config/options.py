@@ -137,6 +137,7 @@ OPTIONS: dict[str, Option] = {
     "convert.to_fps": Option(
         ("--to-fps",), "Frame rate to which clips are resampled. 0: they keep their own.", 0.0, least=0, most=1000
     ),
+    "convert.mirror": _switch("--mirror", "Mirror the clips: left and right points are swapped, and x is reflected."),
     "convert.stop_on_error": _switch("--stop-on-error", "Stop at the first clip that fails."),
     "corpus.fps": _fps("Frames per second, for durations.", f"as the files or the layout say, else {GUESS}"),
     "corpus.split_by": Option(

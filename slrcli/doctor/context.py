@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from slrcli.findings import Finding, Level
+from slrcli.findings import Finding, Level, Names
 
 SHOWN = 5  # ids or files that a finding names before it only counts
 
@@ -106,9 +106,9 @@ def note(what: str, where: str = "") -> Finding:
 
 
 def some(items: Sequence[object], count: int = SHOWN) -> str:
-    """The first few of `items`, and how many more there are."""
+    """The first few of `items`, and how many more there are; `--json` has all (see `Names`)."""
     more = len(items) - count
-    return ", ".join(map(str, items[:count])) + (f" and {more:,} more" if more > 0 else "")
+    return Names.of(", ".join(map(str, items[:count])) + (f" and {more:,} more" if more > 0 else ""), items)
 
 
 def many(count: int, singular: str, plural: str = "") -> str:

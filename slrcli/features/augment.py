@@ -83,6 +83,25 @@ def mirror(x: np.ndarray, layout: Layout) -> np.ndarray:
     return y
 
 
+def mirrored_clip(x: np.ndarray, layout: Layout, across: float | None = None) -> np.ndarray:
+    """A whole clip `[T, layout.width]` in the mirror, with stored derivatives; twice gives the clip again.
+
+    Args:
+        x: the clip, NaN where a point is missing.
+        layout: what its columns mean.
+        across: the x that becomes 0, such as the width of the picture; None: x is reflected about its own middle.
+    """
+    order, horizontal, own = _mirror_plan(layout)
+    blocks = []
+    for start in range(0, layout.width, layout.positions):
+        block = x[:, start : start + layout.positions][:, order]
+        middle = 2 * _middle(x[:, : layout.positions], layout)[0] if across is None else across
+        block[:, horizontal] = (middle if start == 0 else 0) - block[:, horizontal]
+        block[:, own] *= -1
+        blocks.append(block)
+    return np.hstack(blocks)
+
+
 def derivatives(positions: np.ndarray, count: int) -> np.ndarray:
     """`count` blocks of differences over time of `positions [T, N]`, `[T, count * N]`; the n-th begins with n zeros.
 

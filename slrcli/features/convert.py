@@ -11,6 +11,7 @@ import numpy as np
 
 from slrcli.console import Console
 from slrcli.errors import DataError, SlrError, UsageError
+from slrcli.features.augment import mirrored_clip
 from slrcli.features.layout import Layout, generic_layout, layouts_of_width, list_layouts, load_layout
 from slrcli.features.rate import at_pace
 from slrcli.features.readers import IN_FOLDER, PEOPLE, SUFFIXES, clips_below, holds_frames, own_layout, read_clips
@@ -33,6 +34,7 @@ class Options:
         size: width and height of the picture in pixels, if the file does not say.
         fps: frames per second, if the file does not say.
         to_fps: frames per second of what is written; 0: as they are.
+        mirror: swap left and right, and reflect x.
     """
 
     layout: Layout | None = None
@@ -40,6 +42,7 @@ class Options:
     size: Size | None = None
     fps: float = 0.0
     to_fps: float = 0.0
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,8 @@ def _convert_clip(
         raise nobody(path)
     if options.to_fps:
         recording = _resampled(recording, options.to_fps, path)
+    if options.mirror:
+        recording = _mirrored(recording, path)
     if np.isinf(recording.values).any():
         note = "Infinite values were copied unchanged; a recogniser refuses them."
         recording = replace(recording, notes=(*recording.notes, note))
@@ -201,6 +206,17 @@ def _resampled(recording: Recording, fps: float, path: Path) -> Recording:
     x = recording.values
     x = at_pace(x, recording.fps / fps, recording.layout or generic_layout(x.shape[1]))
     return replace(recording, values=x, fps=fps)
+
+
+def _mirrored(recording: Recording, path: Path) -> Recording:
+    """The recording in the mirror: about the middle of the picture if that is known, else about that of the points."""
+    layout = recording.layout
+    if layout is None or not layout.mirror:
+        what = "The clip cannot be mirrored: its layout does not say which points are left and right."
+        raise DataError(what, path, "Name a layout with pairs under mirror, with --layout.")
+    size = recording.size
+    across = {"image": 1.0, "pixels": float(size[0]) if size else None}.get(layout.units)
+    return replace(recording, values=mirrored_clip(recording.values, layout, across))
 
 
 def _laid_out(recording: Recording, layout: Layout | None, path: Path) -> Recording:

@@ -1,7 +1,5 @@
 """Left and right: whether the shoulders and hands of a clip are on the sides that their names say."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from slrcli.features.layout import Layout
@@ -41,13 +39,13 @@ def hand_side(x: np.ndarray, layout: Layout, width: float) -> float:
         layout: what its columns mean.
         width: distance of the shoulders.
     """
-    wrists = next(_pairs(layout, "pose", "wrist"), None)
+    wrists = paired(layout, "pose", "wrist")
     if wrists is None or not layout.shoulders or not width > 0:
         return NAN
     axes = layout.measured_axes
     left, right = (locate(x, layout, name, axes) for name in wrists)
     votes = []
-    for number, hand in enumerate(next(_pairs(layout, "hand", ""), ())):
+    for number, hand in enumerate(paired(layout, "hand", "") or ()):
         own, other = (left, right) if number == 0 else (right, left)
         place = locate(x, layout, hand, axes)
         nearer = np.linalg.norm(place - other, axis=1) - np.linalg.norm(place - own, axis=1)
@@ -59,17 +57,36 @@ def hand_side(x: np.ndarray, layout: Layout, width: float) -> float:
     return _mean_sign(np.concatenate(votes))
 
 
+def dominance(x: np.ndarray, layout: Layout) -> float:
+    """How much more the left hand moves than the right one, from -1 (only the right) to 1 (only the left).
+
+    The wrists of the body are taken, else the hands of a layout without a body; a hand that is not seen does not move.
+    NaN if the layout has no hands, or none moves.
+
+    Args:
+        x: a prepared clip `[T, D]`, with each hand in its own slot.
+        layout: what its columns mean.
+    """
+    names = paired(layout, "pose", "wrist") or paired(layout, "hand", "")
+    if names is None or len(x) < DECISIVE:
+        return NAN
+    steps = [np.linalg.norm(np.diff(locate(x, layout, name, layout.measured_axes), axis=0), axis=1) for name in names]
+    left, right = (float(np.nansum(step)) for step in steps)
+    return (left - right) / (left + right) if left + right > 0 else NAN
+
+
 def locate(x: np.ndarray, layout: Layout, name: str, axes: tuple[str, ...]) -> np.ndarray:
     """`[T, axes]` of the point called `name` (`group.point`)."""
     group, point = layout.find(name)
     return x[:, [group.column(point, axis) for axis in axes if axis in group.coordinates]]
 
 
-def _pairs(layout: Layout, kind: str, word: str) -> Iterator[tuple[str, str]]:
-    """Mirrored pairs of points of groups of a kind whose names hold `word`, left first as the layout names them."""
+def paired(layout: Layout, kind: str, word: str) -> tuple[str, str] | None:
+    """The first mirrored pair of points of groups of a kind whose names hold `word`, left first as there."""
     for pair in layout.mirror:
         if all(layout.find(name)[0].kind == kind and word in layout.find(name)[1] for name in pair):
-            yield pair
+            return pair
+    return None
 
 
 def _mean_sign(values: np.ndarray) -> float:

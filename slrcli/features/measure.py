@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from slrcli.errors import DataError
-from slrcli.features.handedness import hand_side, shoulder_side, shoulder_width
+from slrcli.features.handedness import dominance, hand_side, shoulder_side, shoulder_width
 from slrcli.features.hands import hand_tracks, on_tracks
 from slrcli.features.layout import Layout, guess_layout
+from slrcli.features.order import edges, wrist_gaps
 from slrcli.features.readers import feature_header, frame_rate, read_features
 from slrcli.features.recording import missing_share, prepare
 
@@ -22,6 +23,7 @@ from slrcli.features.recording import missing_share, prepare
 PLACEHOLDERS = (-1.0, -99.0, -999.0, -9999.0, 999.0, 9999.0)
 LOOKED_AT = 16  # frames of a clip, which are enough to tell its unit
 EVERY = 7  # of the columns, which are enough to tell whether stored differences belong to the positions
+ACTIVE = 0.99  # quantile by which features of unknown meaning are compared
 NAN = float("nan")
 
 
@@ -49,10 +51,12 @@ class Facts:
         placeholders: the same for points whose coordinates all equal a placeholder for missing values, such as -999.
         repeated: share of the frames that equal the previous frame.
         frozen: length of the longest run of identical frames.
-        magnitude: median of the absolute positions along the measured axes.
+        magnitude: median of the absolute positions along the measured axes; in a generic layout, what 99 % of the
+            absolute values other than zero stay below: many features are zero most of the time.
         scale: body size: distance of the shoulders, else the median standard deviation of the columns.
         speed: mean change from frame to frame, in standard deviations of the columns.
-        shoulder_side, hand_side: see `handedness`; NaN if undecidable.
+        shoulder_side, hand_side, dominance: see `handedness`; NaN if undecidable.
+        edges, wrist_gaps: whether the columns stand in the order of the layout; see `order`.
         one_hand: share of the frames in which both slots of a layout with two hands and no body hold the same hand; 0
             in other layouts.
         slot_changes: number of times these slots are swapped.
@@ -85,6 +89,9 @@ class Facts:
     speed: float = NAN
     shoulder_side: float = NAN
     hand_side: float = NAN
+    dominance: float = NAN
+    edges: np.ndarray | None = None
+    wrist_gaps: np.ndarray | None = None
     one_hand: float = 0.0
     slot_changes: int = 0
     differences: tuple[float, ...] = ()
@@ -151,11 +158,14 @@ def add_array_stats(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts
         placeholders=share_of(x, layout, PLACEHOLDERS),
         repeated=repeated,
         frozen=frozen,
-        magnitude=magnitude(positions[:, placed(layout)]),
+        magnitude=magnitude(positions[:, placed(layout)]) if layout.spatial else activity(positions),
         scale=width if width == width else float(np.median(moving)) if moving.size else NAN,
         speed=speed(tracked, spread, layout),
         shoulder_side=shoulder_side(prepared, layout),
         hand_side=hand_side(prepared, layout, width),
+        dominance=dominance(tracked, layout),
+        edges=edges(seen),
+        wrist_gaps=wrist_gaps(prepared, layout),
         one_hand=float(hands.together.mean()) if hands else 0.0,
         slot_changes=hands.changes if hands else 0,
         differences=tuple(differences(prepared, layout)),
@@ -200,6 +210,13 @@ def magnitude(x: np.ndarray) -> float:
     part = np.abs(x[:: max(1, len(x) // LOOKED_AT)])
     known = part[~np.isnan(part)]
     return float(np.median(known)) if known.size else NAN
+
+
+def activity(x: np.ndarray) -> float:
+    """What nearly all absolute values of some evenly spaced frames of `x [T, N]` stay below, without zeros."""
+    part = np.abs(x[:: max(1, len(x) // LOOKED_AT)])
+    known = part[part > 0]
+    return float(np.quantile(known, ACTIVE)) if known.size else NAN
 
 
 def frozen_frames(x: np.ndarray, seen: np.ndarray) -> tuple[float, int]:

@@ -197,3 +197,20 @@ STORED_FAULTS = {
     accelerations_left_zero: ("SLR-D32", E),
     velocities_of_nobody: ("SLR-D32", W),
 }
+
+
+def columns_in_order(x, layout, names):
+    """The columns of `x [T, D]`, which has the order of the layout, with its groups in another order."""
+    return np.concatenate([x[:, layout.by_name[name].start : layout.by_name[name].stop] for name in names], axis=1)
+
+
+def without_gaps(x):
+    """`x` with the median of a column, or 0, where it is missing."""
+    usual = np.nan_to_num([np.nanmedian(column) if not np.isnan(column).all() else 0 for column in x.T])
+    return np.where(np.isnan(x), usual, x)
+
+
+def change_all(corpus, function, split=None):
+    """Rewrite all files of a corpus, or of one split."""
+    for name in [split] if split else open_corpus(corpus).splits:
+        change(files(corpus, name), function)

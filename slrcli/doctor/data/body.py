@@ -18,6 +18,7 @@ BODY_CHECKS = Checks()
 MOSTLY = 0.5
 ABSENT_MORE = 0.3  # how much more often than for the median signer a group may be missing for one
 SIDED = 0.5  # how clearly a clip, and the corpus, tell left from right: twice as many frames for as against, and more
+DOMINANT = 0.15  # difference of the movement of both hands, as a share of their sum, that tells the dominant hand
 UNITS = 20.0  # times the usual size of the numbers: shares of a picture against pixels make hundreds
 PICTURE = 5.0  # median absolute position above which numbers are no shares of a picture
 SIZE, SIZE_GENERIC = 2.0, 10.0  # times the usual distance of the shoulders, or deviation of columns of unknown meaning
@@ -105,6 +106,36 @@ def sides(context: DataContext) -> Iterator[Finding]:
         yield note(
             f"left and right of the {tell} can be told in {len(known):,} of {many(len(context.comparable), 'clip')}"
         )
+    yield from _dominance(context)
+
+
+def _dominance(context: DataContext) -> Iterator[Finding]:
+    """Signers, or their clips of one split, whose other hand moves more than that of the rest."""
+    people: dict[str, list[float]] = {}
+    for item, facts in context.comparable:
+        if facts.dominance == facts.dominance:
+            who = f"{item.signer} ({item.split})" if item.signer else item.split
+            people.setdefault(who, []).append(facts.dominance)
+    known = {who: (float(np.median(found)), len(found)) for who, found in people.items() if len(found) >= ENOUGH}
+    clear = {who: found for who, found in known.items() if abs(found[0]) > DOMINANT}
+    if not clear:
+        return
+    right = sum(count for value, count in clear.values() if value < 0)
+    left = sum(count for value, count in clear.values() if value > 0)
+    usual = 1 if left > right else -1
+    other = [f"{who} ({abs(value):.0%} more)" for who, (value, _) in clear.items() if value * usual < 0]
+    name, opposite = ("left", "right") if usual > 0 else ("right", "left")
+    if other:
+        yield warning(
+            f"the {opposite} hand moves more for {many(len(other), 'signer or split', 'signers or splits')}, "
+            f"the {name} hand for the rest: mirrored recordings, or left-handed signers",
+            some(other),
+            "watch some of these clips: mirror recordings back with slr convert --mirror; for other-handed signers, "
+            "train with augment.mirror=0.5",
+        )
+    told = sorted(known.items(), key=lambda pair: pair[1][0])
+    shares = [f"{who} {value:+.0%}" for who, (value, _) in told]
+    yield note("how much more the left hand moves than the right, by signer", some(shares, 10))
 
 
 @BODY_CHECKS.add("SLR-D30", "all bodies are in one unit and of one size", needs=("SLR-D04", "SLR-D06"))
@@ -116,12 +147,16 @@ def one_unit(context: DataContext) -> Iterator[Finding]:
     sizes = np.array([facts.magnitude for _, facts in known])
     usual = float(np.median(sizes))
     far = np.flatnonzero((sizes > UNITS * usual) | (sizes < usual / UNITS))
+    bodies = context.known_layout.spatial
+    what = "the median position" if bodies else "the 99 % quantile of the values other than zero"
     if len(far) and len(sizes) >= ENOUGH:
         yield error(
-            f"{many(len(far), 'clip is', 'clips are')} in another unit than the rest: the median position is "
+            f"{many(len(far), 'clip is', 'clips are')} in another unit than the rest: {what} is "
             f"{sizes[far[0]]:.3g}, elsewhere {usual:.3g}",
             some([known[i][0].id for i in far]),
-            "extract them alike: all in pixels, or all in fractions of the picture",
+            "extract them alike: all in pixels, or all in fractions of the picture"
+            if bodies
+            else "extract them alike, with one network and one normalisation",
         )
         return  # their sizes differ as well
     if context.known_layout.units == "image" and usual > PICTURE:
@@ -130,8 +165,10 @@ def one_unit(context: DataContext) -> Iterator[Finding]:
             f"{usual:.3g}: these look like pixels",
             fix='divide x and y by width and height of the picture, or write a layout with units = "pixels"',
         )
-    yield note(f"absolute positions: median {usual:.3g}, from {sizes.min():.3g} to {sizes.max():.3g}")
-    yield from _sizes(context)
+    kind = "positions" if bodies else "values, 99 % quantile per clip"
+    yield note(f"absolute {kind}: median {usual:.3g}, from {sizes.min():.3g} to {sizes.max():.3g}")
+    if bodies:  # how much features of unknown meaning vary depends on what is signed
+        yield from _sizes(context)
 
 
 def _sizes(context: DataContext) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
 from slrcli.features.readers.common import AGAIN, FRAME_FILE, Reader, check_extent, holds_frames, plainly, read_json
-from slrcli.features.readers.people import follow
+from slrcli.features.readers.people import follow, without_leaps
 from slrcli.features.recording import Recording, Size
 
 OPENPOSE_PARTS = {"pose": "pose", "face": "face", "hand_left": "left_hand", "hand_right": "right_hand"}
@@ -97,12 +97,14 @@ def from_people(
     points = len(layout.point_names)
     check_extent(len(frames), layout.width, path)
     checked = [[_seen(person, points, path) for person in frame] for frame in frames]
-    chosen, notes = follow(checked, people, path)
+    body = slice(len(layout.by_name["pose"].points))  # which come first
+    chosen, notes = follow(checked, people, path, body)
     values = np.full((len(frames), points, 3), np.nan, np.float32)
     for t, person in enumerate(chosen):
         if person is not None:
             values[t] = checked[t][person]
-    return Recording(values.reshape(len(frames), -1), layout, size=size, notes=notes)
+    values, leaps = without_leaps(values, body)
+    return Recording(values.reshape(len(frames), -1), layout, size=size, notes=notes + leaps)
 
 
 def _seen(person: np.ndarray, points: int, path: Path) -> np.ndarray:

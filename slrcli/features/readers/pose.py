@@ -17,7 +17,7 @@ import numpy as np
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers.common import AGAIN, Reader, check_extent, need, plainly
-from slrcli.features.readers.people import choose_track
+from slrcli.features.readers.people import choose_track, without_leaps
 from slrcli.features.readers.pose_names import COMPONENTS, point_names
 from slrcli.features.recording import Recording, fit
 
@@ -42,11 +42,13 @@ class Pose(Reader):
             fps = float(body.fps)
         tracks = np.concatenate([data, confidence[..., None]], axis=3)
         tracks[~np.isfinite(tracks).all(axis=3) | (confidence == 0)] = np.nan
-        person, notes = choose_track(tracks, people, path)
-        values = np.ascontiguousarray(tracks[:, person]).reshape(len(tracks), -1)
-        fps = fps if np.isfinite(fps) and fps > 0 else 0.0
         stored, layout = _layouts(header, path)
-        return fit(Recording(values, stored, fps, size if all(size) else None, notes), layout, str(path))
+        body = _body(stored)
+        person, notes = choose_track(tracks, people, path, body)
+        fps = fps if np.isfinite(fps) and fps > 0 else 0.0
+        values, leaps = without_leaps(np.ascontiguousarray(tracks[:, person]), body)
+        whole = Recording(values.reshape(len(tracks), -1), stored, fps, size if all(size) else None, notes + leaps)
+        return fit(whole, layout, str(path))
 
     def extent(self, path: Path) -> tuple[int, int]:
         frames, layout = _peek(path)
@@ -104,6 +106,16 @@ def _extent(reader: Any, version: float, points: int, dims: int, path: Path) -> 
     if left < frames * frame or (version == 0.1 and left != frames * frame):
         raise ValueError(f"{frames:,} frames of {frame:,} bytes are announced, {left:,} bytes are there")
     return frames, persons
+
+
+def _body(stored: Layout) -> slice:
+    """The points of the first group that is called pose, else all."""
+    start = 0
+    for group in stored.groups:
+        if group.name == "pose":
+            return slice(start, start + len(group.points))
+        start += len(group.points)
+    return slice(None)
 
 
 Rows = tuple[tuple[str, tuple[str, ...]], ...]  # groups with their points

@@ -13,6 +13,7 @@ import pytest
 from slrcli.errors import DataError
 from slrcli.features.layout import load_layout
 from slrcli.features.readers import feature_shape, own_layout, read_features, read_recording
+from slrcli.features.readers.people import choose_track
 
 OPENPOSE, COCO = load_layout("openpose-137"), load_layout("coco-wholebody-133")
 RNG = np.random.default_rng(0)
@@ -265,3 +266,92 @@ def test_a_clip_of_many_frames_is_read_in_a_moment(tmp_path):
     start = time.process_time()
     assert read_features(tmp_path / "a.json").shape == (300, 399)
     assert time.process_time() - start < 5
+
+
+# A signer and a bystander, two thirds as large, of whom nothing or something goes wrong
+
+
+def moving(frames: int, place, size: float) -> np.ndarray:
+    """`[T, 137, 3]` of a person who stands still but for a hand that goes half a body from place to place."""
+    shape = np.random.default_rng(5).random((137, 2))
+    points = np.empty((frames, 137, 3), np.float32)
+    points[..., :2] = np.asarray(place) + size * shape
+    points[..., 2] = 0.9
+    points[:, 116:, 0] += (0.5 * size * np.sin(np.arange(frames) / 2))[:, None]
+    return points
+
+
+def stray(points, frames=(7,), number=4, to=(0.0, 2500.0)):
+    spoilt = points.copy()
+    spoilt[list(frames), number, :2] = to
+    return spoilt
+
+
+def blown_up(points, frame=9):
+    spoilt = points.copy()
+    spoilt[frame, :, :2] = spoilt[frame, :1, :2] + 10 * (spoilt[frame, :, :2] - spoilt[frame, :1, :2])
+    return spoilt
+
+
+MISTAKES = {
+    "nothing": lambda points: points,
+    "one stray point": stray,
+    "a stray point of the face": lambda points: stray(points, number=60),
+    "a stray point in many frames": lambda points: stray(points, range(0, 30, 2)),
+    "a stray point in all frames": lambda points: stray(points, range(30)),
+    "two stray points": lambda points: stray(stray(points), number=8, to=(3000.0, 0.0)),
+    "one frame out of scale": blown_up,
+}
+
+
+@pytest.mark.parametrize("kind", ["openpose", "mmpose", "fixed"])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_no_mistake_about_a_bystander_makes_the_bystander_the_signer(tmp_path, kind, mistake):
+    signer, bystander = moving(30, (300, 200), 300), MISTAKES[mistake](moving(30, (900, 200), 200))
+    if kind == "fixed":
+        track, _ = choose_track(np.stack([bystander, signer], axis=1), "largest", tmp_path, slice(25))
+        assert track == 1
+        return
+    if kind == "openpose":
+        frames = {t: [bystander[t], signer[t]] if t % 3 else [signer[t], bystander[t]] for t in range(30)}
+        found = read_recording(openpose(tmp_path / "clip", frames)).values
+    else:
+        rows = [
+            {"instances": [{"keypoints": p[:133, :2].tolist(), "keypoint_scores": p[:133, 2].tolist()} for p in pair]}
+            for pair in zip(bystander, signer, strict=True)
+        ]
+        path = tmp_path / "clip.json"
+        path.write_text(json.dumps({"instance_info": rows}))
+        found, signer = read_recording(path).values, signer[:, :133]
+    np.testing.assert_array_equal(found.reshape(signer.shape), signer)
+
+
+@pytest.mark.parametrize(
+    ("number", "frames"), [(4, (7,)), (60, (7,)), (100, (7, 8)), (136, (0,)), (30, (29,)), (4, (3, 12, 20))]
+)
+def test_points_of_the_signer_that_leap_away_are_missing_and_counted(tmp_path, number, frames):
+    signer = moving(30, (300, 200), 300)
+    folder = openpose(tmp_path / "clip", {t: [p] for t, p in enumerate(stray(signer, frames, number))})
+    found = read_recording(folder)
+    expected = signer.copy()
+    expected[list(frames), number] = np.nan
+    np.testing.assert_array_equal(found.values.reshape(30, 137, 3), expected)
+    assert len(found.notes) == 1 and str(len(frames)) in found.notes[0] and "left out" in found.notes[0]
+
+
+def test_a_signer_who_walks_or_comes_back_after_a_gap_keeps_all_points(tmp_path):
+    signer = moving(30, (300, 200), 300)
+    signer[:, :, 0] += 20 * np.arange(30)[:, None]
+    frames = {t: [p] for t, p in enumerate(signer) if not 10 <= t < 14}
+    found = read_recording(openpose(tmp_path / "clip", frames))
+    signer[10:14] = np.nan
+    np.testing.assert_array_equal(found.values.reshape(30, 137, 3), signer)
+    assert found.notes == ()
+
+
+def test_a_bystander_is_not_taken_while_the_signer_is_away_for_a_while(tmp_path):
+    signer, bystander = moving(30, (300, 200), 300), moving(30, (480, 200), 200)
+    frames = {t: [bystander[t]] if 10 <= t < 13 else [bystander[t], signer[t]] for t in range(30)}
+    found = read_recording(openpose(tmp_path / "clip", frames)).values.reshape(30, 137, 3)
+    signer[10:13] = np.nan
+    np.testing.assert_array_equal(found, signer)
