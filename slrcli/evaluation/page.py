@@ -56,6 +56,7 @@ def report_data(result: EvalResult) -> ReportData:
         protocols=[(item.protocol.signature, item.score, item.floor.errors) for item in result.protocol_scores],
         notes=notes(result),
         intervals=intervals(result),
+        spelt=result.protocol_scores[0].protocol.of_characters,
         familiarity=result.familiarity,
         **parts_of(score),
     )

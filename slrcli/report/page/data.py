@@ -53,6 +53,7 @@ class ReportData:
         protocols: (name and version, score, errors of perfect recognition) of each protocol, where several were asked
             for; all else on the page is of `score`.
         notes: sentences that a reader of the score has to know.
+        spelt: whether characters are counted, not glosses.
         familiarity: the score parted by whether the sentence was learnt from; None where that is not known.
     """
 
@@ -71,6 +72,7 @@ class ReportData:
     posteriors: Mapping[str, Posterior] = field(default_factory=dict)
     protocols: Sequence[tuple[str, Score, int]] = ()
     notes: Sequence[str] = ()
+    spelt: bool = False
     familiarity: Familiarity | None = None
 
     def interval(self, name: str = "") -> tuple[float, float] | None:

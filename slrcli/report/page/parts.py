@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from slrcli.report.text.alignment import percent
+from slrcli.report.text.alignment import percent, rate_names
 from slrcli.scoring.align import DELETION, INSERTION, SUBSTITUTION, Counts
 from slrcli.scoring.wer import Score
 
@@ -46,12 +46,14 @@ class RateTable:
 
     Attributes:
         head: what the groups are.
+        rate: name of the rate, WER or CER.
         scale: where bars end, in percent.
         counts: names of the numbers of a row.
         rows: the groups.
     """
 
     head: str
+    rate: str
     scale: float
     counts: tuple[str, ...]
     rows: tuple[RateRow, ...]
@@ -67,9 +69,13 @@ class RateSection:
 
 
 def rate_table(
-    rows: Sequence[tuple[str, Counts]], head: str, intervals: Mapping[str, tuple[float, float]] | None = None
+    rows: Sequence[tuple[str, Counts]],
+    head: str,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
+    spelt: bool = False,
 ) -> RateTable:
-    """A row per group of utterances: how many, the bar of its errors, its rate."""
+    """A row per group of utterances: how many, the bar of its errors, its rate; that of characters if `spelt`."""
+    rate, _, tokens = rate_names(spelt)
     intervals = intervals or {}
     highest = [interval[1] for interval in intervals.values()]
     scale = scale_of([*(counts.wer for _, counts in rows), *highest])
@@ -77,8 +83,8 @@ def rate_table(
     made = []
     for name, counts in rows:
         numbers = (*error_counts(counts), *([len(counts.utterances)] if scored and isinstance(counts, Score) else []))
-        made.append(RateRow(name, percent(counts.wer), error_bar(counts, intervals.get(name), scale), numbers))
-    return RateTable(head, scale, ("S", "D", "I", "glosses", *(["utterances"] if scored else [])), tuple(made))
+        made.append(RateRow(name, percent(counts.wer), error_bar(counts, intervals.get(name), scale, rate), numbers))
+    return RateTable(head, rate, scale, ("S", "D", "I", tokens, *(["utterances"] if scored else [])), tuple(made))
 
 
 def error_counts(counts: Counts) -> tuple[int, int, int, int]:
@@ -92,9 +98,9 @@ def scale_of(rates: Iterable[float]) -> float:
     return next((end for end in _SCALES if largest <= end), 100.0 * math.ceil(largest / 100))
 
 
-def error_bar(counts: Counts, interval: tuple[float, float] | None, scale: float) -> Bar:
+def error_bar(counts: Counts, interval: tuple[float, float] | None, scale: float, rate: str) -> Bar:
     """Substitutions, deletions and insertions end to end, as shares of the reference, and the interval over them."""
-    said = f"WER {percent(counts.wer)}" + (f", interval {interval_text(interval)}" if interval else "")
+    said = f"{rate} {percent(counts.wer)}" + (f", interval {interval_text(interval)}" if interval else "")
     tokens = max(counts.ref_tokens, 1)
     x, parts = 0.0, []
     for kind, count in zip(NAMES, error_counts(counts)[:3], strict=True):

@@ -19,7 +19,7 @@ from slrcli.report.page.parts import (
     scale_of,
     share,
 )
-from slrcli.report.text.alignment import percent
+from slrcli.report.text.alignment import percent, rate_names
 from slrcli.scoring.align import DELETION, INSERTION
 from slrcli.scoring.breakdown import calibration_error
 
@@ -43,6 +43,7 @@ class Tile:
 class Headline:
     """What heads the page; texts that are empty are left out."""
 
+    name: str
     rate: str
     interval: str
     tiles: tuple[Tile, ...]
@@ -131,11 +132,15 @@ def headline(data: ReportData) -> Headline:
     score, interval = data.score, data.interval()
     errors = zip(NAMES.items(), error_counts(score)[:3], strict=True)
     tiles = [Tile(name, f"{count:,}", letter, share(count, score.ref_tokens)) for (letter, name), count in errors]
-    tiles += [Tile("glosses", f"{score.ref_tokens:,}"), Tile("utterances", f"{len(score.utterances):,}")]
+    tiles += [
+        Tile(rate_names(data.spelt)[2], f"{score.ref_tokens:,}"),
+        Tile("utterances", f"{len(score.utterances):,}"),
+    ]
     facts = [("Checkpoint", data.checkpoint), ("Split", data.split), *data.facts]
     known = tuple((name, value) for name, value in facts if value)
     between = interval_text(interval) if interval else ""
-    return Headline(percent(score.wer), between, tuple(tiles), data.signature, known, tuple(data.notes))
+    name = f"{'character' if data.spelt else 'word'} error rate"
+    return Headline(name, percent(score.wer), between, tuple(tiles), data.signature, known, tuple(data.notes))
 
 
 def protocols_section(data: ReportData) -> RateSection | None:
@@ -144,14 +149,14 @@ def protocols_section(data: ReportData) -> RateSection | None:
         return None
     scale = scale_of(score.wer for _, score, _ in data.protocols)
     rows = [
-        RateRow(name, percent(score.wer), error_bar(score, None, scale), (*error_counts(score), floor))
+        RateRow(name, percent(score.wer), error_bar(score, None, scale, "WER"), (*error_counts(score), floor))
         for name, score, floor in data.protocols
     ]
     lead = (
         "One recogniser, several ways to count; only rates of one row can be compared with those of others. Floor: the "
         "errors that perfect recognition would make. All else on this page is counted as in the headline."
     )
-    table = RateTable("protocol", scale, ("S", "D", "I", "glosses", "floor"), tuple(rows))
+    table = RateTable("protocol", "WER", scale, ("S", "D", "I", "glosses", "floor"), tuple(rows))
     return RateSection(lead, table, len(rows))
 
 
@@ -165,7 +170,7 @@ def signers_section(data: ReportData) -> RateSection | None:
     lead = "Bars: substitutions, deletions and insertions as shares of the reference."
     if intervals:
         lead += " The line over a bar is the 95 % confidence interval of its rate."
-    return RateSection(lead, rate_table(rows, "signer", intervals), len(data.groups))
+    return RateSection(lead, rate_table(rows, "signer", intervals, data.spelt), len(data.groups))
 
 
 def sentences_section(data: ReportData) -> RateSection | None:
@@ -181,7 +186,7 @@ def sentences_section(data: ReportData) -> RateSection | None:
     lead += "".join(f" Sentences {name}: none." for name, (score, _) in sides.items() if not score.utterances)
     rows = [(name, score) for name, (score, _) in sides.items() if score.utterances]
     drawn = {name: (item.low, item.high) for name, (_, item) in sides.items() if item.low == item.low}
-    return RateSection(lead, rate_table(rows, "sentence", drawn), len(rows))
+    return RateSection(lead, rate_table(rows, "sentence", drawn, data.spelt), len(rows))
 
 
 def lengths_section(data: ReportData) -> RateSection | None:
@@ -189,7 +194,7 @@ def lengths_section(data: ReportData) -> RateSection | None:
     if not data.by_length:
         return None
     lead = "Length is the number of glosses in the reference."
-    return RateSection(lead, rate_table(data.by_length, "length"), len(data.by_length))
+    return RateSection(lead, rate_table(data.by_length, "length", spelt=data.spelt), len(data.by_length))
 
 
 def glosses_section(data: ReportData) -> Glosses | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from slrcli.report.page.data import ReportData
 from slrcli.report.page.posterior import ROWS, Drawing, Shades, drawing, shades
 from slrcli.report.templates import macro
-from slrcli.report.text.alignment import percent
+from slrcli.report.text.alignment import percent, rate_names
 from slrcli.scoring.align import Edit
 from slrcli.scoring.wer import UtteranceScore
 
@@ -80,6 +80,7 @@ def _shown(data: ReportData, item: UtteranceScore) -> Shown:
 
 
 def _counts(data: ReportData, item: UtteranceScore) -> str:
-    counts = f"WER {percent(item.wer)} · S {item.substitutions} · D {item.deletions} · I {item.insertions}"
+    rate, *_ = rate_names(data.spelt)
+    counts = f"{rate} {percent(item.wer)} · S {item.substitutions} · D {item.deletions} · I {item.insertions}"
     signer = data.signer_of.get(item.id, "")
     return f"{signer} · {counts}" if signer else counts

@@ -142,6 +142,13 @@ def bare(result, **parts) -> ReportData:
     return ReportData(title="t", split="dev", checkpoint="c", signature="", score=result, **parts)
 
 
+def test_a_rate_of_characters_is_called_so_wherever_it_stands():
+    parts = dict(groups=by_group(score(REFS, HYPS), SIGNERS_OF), **parts_of(score(REFS, HYPS)))
+    spelt, plain = (render(bare(score(REFS, HYPS), spelt=spelt, **parts)) for spelt in (True, False))
+    assert "character error rate" in spelt and "CER" in spelt and "WER" not in spelt
+    assert "word error rate" in plain and "WER" in plain and "CER" not in plain
+
+
 def test_the_page_is_well_formed_and_has_every_section_under_its_heading(data):
     root = parse(render(data))
     (html,) = root.all("html")
