@@ -213,9 +213,12 @@ def magnitude(x: np.ndarray) -> float:
 
 
 def activity(x: np.ndarray) -> float:
-    """What nearly all absolute values of some evenly spaced frames of `x [T, N]` stay below, without zeros."""
-    part = np.abs(x[:: max(1, len(x) // LOOKED_AT)])
-    known = part[part > 0]
+    """What nearly all absolute values of some evenly spaced frames of `x [T, N]` stay below.
+
+    Neither zeros nor placeholders for missing values count.
+    """
+    part = x[:: max(1, len(x) // LOOKED_AT)]
+    known = np.abs(part[(np.abs(part) > 0) & ~np.isin(part, np.asarray(PLACEHOLDERS, part.dtype))])
     return float(np.quantile(known, ACTIVE)) if known.size else NAN
 
 
