@@ -74,7 +74,7 @@ def _protocol(text: str) -> Option:
     return Option(("--protocol", "-p"), text, "plain", listed=PROTOCOLS)
 
 
-_FULL = _switch("--full", "Read all feature files, however many, rather than a seeded sample.")
+_FULL = _switch("--full", "Read all feature files of a large corpus, rather than a seeded sample.")
 _WORST = Option(("--worst",), "Number of worst utterances shown.", 5, least=0)
 
 OPTIONS: dict[str, Option] = {

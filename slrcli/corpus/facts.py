@@ -11,7 +11,8 @@ from slrcli.features.measure import Facts, read_all_stats, read_stats
 from slrcli.features.readers import frame_rate
 from slrcli.parallel.workers import Workers, usable_cores
 
-READ_BYTES = 256 * 2**20  # of numbers that are read; where there are more, a sample is
+READ_CLIPS = 5000  # feature files of a corpus that is read whole, however long they are
+READ_BYTES = 256 * 2**20  # of numbers that are read of a larger one; where there are more, a sample is
 AT_LEAST = 100  # feature files of a sample, however large
 WORTH_A_PROCESS = 32 * 2**20  # bytes of numbers; less is read before a second process has started
 CHUNK = 16  # files that a process takes at a time
@@ -72,12 +73,12 @@ def read_through(paths: list[Path], layout: Layout | None, jobs: int) -> Iterato
 
 
 def sample(corpus: Corpus, facts: dict[Path, Facts], seed: int) -> list[Path]:
-    """The files whose numbers are read: all up to `READ_BYTES`, else a seeded choice.
+    """The files whose numbers are read: all up to `READ_CLIPS` or `READ_BYTES`, else a seeded choice.
 
     The signers of every split take turns, so that a rare one is looked at as closely as a frequent one.
     """
     size = {path: 4 * known.frames * known.columns for path, known in facts.items()}
-    if sum(size.values()) <= READ_BYTES:
+    if len(facts) <= READ_CLIPS or sum(size.values()) <= READ_BYTES:
         return list(facts)
     strata: dict[tuple[str, str], list[Path]] = {}
     for name, utterances in corpus.splits.items():

@@ -236,6 +236,7 @@ def test_the_stride_and_the_claim_about_signers_make_errors(corpus):
 
 def test_full_and_jobs_read_more_and_say_the_same(corpus, monkeypatch):
     monkeypatch.setattr(facts, "READ_BYTES", 0)
+    monkeypatch.setattr(facts, "READ_CLIPS", 0)
     monkeypatch.setattr(facts, "AT_LEAST", 2)
     monkeypatch.setattr(facts, "CHUNK", 4)
     monkeypatch.setattr(facts, "WORTH_A_PROCESS", 0)

@@ -270,3 +270,7 @@ def own_slots(context: DataContext) -> Iterator[Finding]:
         )
     else:
         yield note(what, shown)
+    clips = [(item, facts) for item, facts in context.comparable if facts.slot_changes or facts.one_hand]
+    clips.sort(key=lambda pair: (pair[1].slot_changes, pair[1].one_hand), reverse=True)
+    told = [f"{item.id} {facts.one_hand:.1%}, {facts.slot_changes}" for item, facts in clips]
+    yield note(f"the same by clip, in {many(len(clips), 'clip')}", some(told))

@@ -247,6 +247,7 @@ def test_another_normaliser_than_the_vocabularys_is_an_error(corpus):
 
 def test_of_many_files_the_headers_and_a_seeded_sample_are_read(corpus, monkeypatch):
     monkeypatch.setattr(corpus_facts, "READ_BYTES", 3 * 40 * D * 4)
+    monkeypatch.setattr(corpus_facts, "READ_CLIPS", 0)
     monkeypatch.setattr(corpus_facts, "AT_LEAST", 1)
     opened = open_corpus(corpus)
     first, again = read_facts(opened), read_facts(opened)
@@ -261,6 +262,7 @@ def test_of_many_files_the_headers_and_a_seeded_sample_are_read(corpus, monkeypa
 
 def test_what_is_cut_short_is_found_without_reading_it_through(corpus, monkeypatch):
     monkeypatch.setattr(corpus_facts, "READ_BYTES", 0)
+    monkeypatch.setattr(corpus_facts, "READ_CLIPS", 0)
     monkeypatch.setattr(corpus_facts, "AT_LEAST", 0)
     path = features(corpus, "t2")
     path.write_bytes(path.read_bytes()[:-100])
@@ -270,6 +272,7 @@ def test_what_is_cut_short_is_found_without_reading_it_through(corpus, monkeypat
 
 def test_equal_arrays_are_found_among_those_that_no_sample_holds(corpus, monkeypatch):
     monkeypatch.setattr(corpus_facts, "READ_BYTES", 0)
+    monkeypatch.setattr(corpus_facts, "READ_CLIPS", 0)
     monkeypatch.setattr(corpus_facts, "AT_LEAST", 0)
     features(corpus, "e2", np.load(features(corpus, "t3")))
     assert said(look(corpus), "SLR-D19").where == "t3 (train) = e2 (test)"

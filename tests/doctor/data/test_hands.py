@@ -65,8 +65,9 @@ def test_numbers_are_by_signer_and_over_frames(corpus):
     assert rows["train", "bob"] == {"clips": 2, "one_hand": 0.0, "changes": 1.0}
     found = look(corpus)
     assert "SLR-D34" not in warnings(found) and "both slots hold one hand" in noted(found, "SLR-D34")
-    (finding,) = [finding for finding in found.findings if finding.code == "SLR-D34"]
-    assert finding.where.startswith("bob (train) 0.0%, 1.0, ann (train) 1.8%, 0.0")
+    signers, clips = [finding for finding in found.findings if finding.code == "SLR-D34"]
+    assert signers.where.startswith("bob (train) 0.0%, 1.0, ann (train) 1.8%, 0.0")
+    assert clips.where == f"t3 0.0%, 2, t1 {2 / frames['t1']:.1%}, 0" and "2 clips" in clips.what
 
 
 @pytest.mark.parametrize(
