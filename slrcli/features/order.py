@@ -4,20 +4,87 @@ Two things tell: a group is seen or missing as a whole, so that what is missing 
 wrist of a hand is where the wrist of the body is on that side.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 
 from slrcli.features.handedness import paired
-from slrcli.features.layout import Layout
+from slrcli.features.layout import Layout, layouts_of_width
 
 MOST_GROUPS = 5  # of which all orders are tried
 TINY = 0.01  # of the interquartile range: points that lie together are no shoulders
 FRAMES = 32  # of a clip, which are enough
 NAN = float("nan")
+# Share of the edges of what is missing that lie within groups, if the groups are not in this order, and if they are.
+BROKEN, UNBROKEN = 0.3, 0.05
+NEAR, FAR = 0.25, 0.4  # distance of the wrists of hands and body, in distances of the shoulders: in sound clips to 0.15
 
 Order = tuple[int, ...]  # numbers of groups of the layout, as they stand in the columns
+
+
+class OtherOrder(NamedTuple):
+    """What is to be said of clips whose groups stand in another order than their layout has."""
+
+    what: str
+    fix: str
+
+
+def told_order(
+    layout: Layout, edges: Sequence[np.ndarray | None], gaps: Sequence[np.ndarray | None]
+) -> OtherOrder | None:
+    """The order of the groups that fits some clips much better than that of their layout; None if there is none.
+
+    Args:
+        layout: what the columns should mean.
+        edges: of each clip, see `edges`.
+        gaps: of each clip, see `wrist_gaps`.
+    """
+    missing, known = ([item for item in items if item is not None] for items in (edges, gaps))
+    found = _fitting(layout, missing, known)
+    if found is None:
+        return None
+    order, why = found
+    groups = [layout.groups[number] for number in order]
+    names = ", ".join(group.name for group in groups)
+    shape = [(group.name, group.width) for group in groups]
+    alike = [
+        other.name
+        for other in layouts_of_width(layout.width)
+        if [(group.name, group.width) for group in other.groups] == shape
+    ]
+    return OtherOrder(
+        f"the columns are not in the order of the layout {layout.name} ({', '.join(layout.by_name)}): {why}; "
+        f"the order {names} fits",
+        f"use --layout {alike[0]}"
+        if alike
+        else f'write a layout with like = "{layout.name}" and one [[groups]] table with a name for each of {names}, in '
+        "this order, and use it with --layout",
+    )
+
+
+def _fitting(layout: Layout, missing: Sequence[np.ndarray], gaps: Sequence[np.ndarray]) -> tuple[Order, str] | None:
+    """The order of groups that fits, and what says so; None if that of the layout fits, or none does."""
+    choices = orders(layout)
+    if len(choices) < 2:
+        return None
+    fit, why = np.ones(len(choices), bool), ""
+    if missing:
+        broken = np.array([outside(np.sum(missing, axis=0), layout, order) for order in choices])
+        if broken[0] > BROKEN and broken.min() < UNBROKEN:
+            fit, why = broken < UNBROKEN, "what is missing does not begin and end where groups do"
+    apart = np.zeros(len(choices))
+    if gaps:
+        columns = [column[~np.isnan(column)] for column in np.array(gaps).T]
+        apart = np.array([np.median(known) if known.size else np.inf for known in columns])
+        near = fit & (apart < NEAR)
+        if near.any() and apart[0] > max(FAR, 3 * apart[near].min()):
+            fit, why = near, why or "the hands are not at the wrists of the body"
+    if not why:
+        return None
+    return choices[min(np.flatnonzero(fit), key=lambda number: apart[number])], why
 
 
 def orders(layout: Layout) -> list[Order]:

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from slrcli.config import Config, Facts, check_bounds, choices, resolve, sections_of
 from slrcli.console import Console
@@ -15,8 +18,10 @@ from slrcli.corpus.opening import choose_layout, open_data, require_distinct, wi
 from slrcli.corpus.utterances import against_train
 from slrcli.ctc.paths import minimum_frames
 from slrcli.errors import DataError, UsageError, first_five
+from slrcli.features.clip import load_clip
 from slrcli.features.hands import free_hands
 from slrcli.features.layout import Layout, layouts_of_width
+from slrcli.features.order import edges, orders, told_order, wrist_gaps
 from slrcli.features.rate import frames_at, pace, usual_rate
 from slrcli.features.readers import feature_shape, frame_rate
 from slrcli.glosses.vocabulary import Vocabulary
@@ -88,12 +93,28 @@ def load_training_data(config: Config, console: Console, vocabulary: Vocabulary 
     if config.data.layout == "auto" and others:
         named = f"--layout selects another one of the same width ({', '.join(others)})"
         console.note(f"The layout is assumed to be {layout.name}; {named}.")
+    tell_order(layout, corpus.split("train"), console)
     marks = {name: tuple(item.mark for item in utterances) for name, utterances in corpus.splits.items()}
     corpus = corpus.normalised(vocabulary.normaliser)
     if not any(item.glosses for item in corpus.split("dev")):
         what = f"No utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored."
         raise DataError(what, str(corpus.root), "Run slr check data.")
     return TrainingData(corpus, vocabulary, layout, marks, training_rate(config, corpus.split("train")))
+
+
+def tell_order(layout: Layout, train: Sequence[Utterance], console: Console) -> None:
+    """Warn where the columns of some clips are plainly in another order than the layout says."""
+    if len(orders(layout)) < 2:
+        return
+    files = [item.features for item in train if item.features is not None]
+    clips = []
+    for path in files[:: max(1, len(files) // CLIPS_FOR_ORDER)]:
+        with suppress(DataError):  # which reading them all reports
+            clips.append(load_clip(path, layout, max_gap=0))
+    seen = [edges(~np.isnan(x[:, : layout.positions])) for x in clips]
+    told = told_order(layout, seen, [wrist_gaps(x, layout) for x in clips])
+    if told:
+        console.warn(f"It seems that {told.what}. To do: {told.fix}.")
 
 
 def training_rate(config: Config, train: Sequence[Utterance]) -> float:
@@ -173,6 +194,7 @@ def tell_known(data: TrainingData, console: Console) -> None:
 
 
 FITTED = ("model", "optim", "loss", "augment")
+CLIPS_FOR_ORDER = 16  # spread over train: the order of their columns is compared with the layout
 MOST_SENSORS = 64  # columns; a network's features of a frame are more
 
 

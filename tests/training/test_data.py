@@ -6,13 +6,15 @@ import tomllib
 import numpy as np
 import pytest
 from support.calling import slr
+from support.planted_signing import LAYOUT as SIGNING
+from support.planted_signing import change_all, columns_in_order, signing_corpus
 
 import slrcli.training.data
 from slrcli.config import Facts, choices
 from slrcli.console import Console
 from slrcli.corpus.formats import told
 from slrcli.errors import SlrError, UsageError
-from slrcli.training.data import measure, settle
+from slrcli.training.data import load_training_data, measure, settle
 
 LAYOUT = """
 [[groups]]
@@ -284,6 +286,16 @@ def test_a_layout_file_that_is_not_there_is_named(corpus):
     (corpus / "corpus.toml").write_text('layout = "own.toml"\n')
     done = slr("check", "data", "--data-dir", corpus)
     assert done.exit_code in (1, 2) and "own.toml" in done.stderr and "Traceback" not in done.output
+
+
+def test_columns_in_another_order_than_the_layout_are_told_before_training(tmp_path, capsys):
+    corpus = signing_corpus(tmp_path / "corpus")
+    load_training_data(settled(corpus), Console())
+    assert "in the order" not in capsys.readouterr().err
+    change_all(corpus, lambda x: columns_in_order(x, SIGNING, ("right_hand", "pose", "left_hand")))
+    load_training_data(settled(corpus), Console())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the order right_hand, pose, left_hand fits" in said and "--layout" in said
 
 
 def test_options_overrule_what_the_corpus_says(corpus):

@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from slrcli.corpus import FORMATS, Utterance
 from slrcli.doctor.context import Checks, error, many, note, some, warning
 from slrcli.doctor.data.context import DataContext
 from slrcli.errors import DataError
-from slrcli.features.layout import Layout, guess_layout, layouts_of_width
-from slrcli.features.measure import Facts
-from slrcli.features.order import Order, orders, outside
+from slrcli.features.layout import guess_layout
+from slrcli.features.order import told_order
 from slrcli.features.readers import SUFFIXES, TEXTS, clips_below
 from slrcli.features.store import store_of
 from slrcli.findings import Finding
@@ -22,9 +19,6 @@ STORED = {
     "float64": "twice the space and reading time for no benefit",
     "float16": "three digits are too few for velocities, which are differences",
 }
-# Share of the edges of what is missing that lie within groups, if the groups are not in this order, and if they are.
-BROKEN, UNBROKEN = 0.3, 0.05
-NEAR, FAR = 0.25, 0.4  # distance of the wrists of hands and body, in distances of the shoulders: in sound clips to 0.15
 OFTEN_ZERO = 0.02  # share of points at exactly zero: measurements hit it by chance much more rarely
 
 
@@ -97,52 +91,10 @@ def columns(context: DataContext) -> Iterator[Finding]:
 
 def _order(context: DataContext) -> Iterator[Finding]:
     """Groups that stand in the columns in another order than in the layout, if one order fits much better."""
-    layout = context.known_layout
-    found = _fitting(layout, [facts for _, facts in context.comparable])
-    if found is None:
-        return
-    order, why = found
-    groups = [layout.groups[number] for number in order]
-    names = ", ".join(group.name for group in groups)
-    shape = [(group.name, group.width) for group in groups]
-    alike = [
-        other.name
-        for other in layouts_of_width(layout.width)
-        if [(group.name, group.width) for group in other.groups] == shape
-    ]
-    yield error(
-        f"the columns are not in the order of the layout {layout.name} ({', '.join(layout.by_name)}): {why}; "
-        f"the order {names} fits",
-        layout.name,
-        f"use --layout {alike[0]}"
-        if alike
-        else f'write a layout with like = "{layout.name}" and one [[groups]] table with a name for each of {names}, in '
-        "this order, and use it with --layout",
-    )
-
-
-def _fitting(layout: Layout, clips: Sequence[Facts]) -> tuple[Order, str] | None:
-    """The order of groups that fits, and what says so; None if that of the layout fits, or none does."""
-    choices = orders(layout)
-    if len(choices) < 2:
-        return None
-    missing = [facts.edges for facts in clips if facts.edges is not None]
-    gaps = [facts.wrist_gaps for facts in clips if facts.wrist_gaps is not None]
-    fit, why = np.ones(len(choices), bool), ""
-    if missing:
-        broken = np.array([outside(np.sum(missing, axis=0), layout, order) for order in choices])
-        if broken[0] > BROKEN and broken.min() < UNBROKEN:
-            fit, why = broken < UNBROKEN, "what is missing does not begin and end where groups do"
-    apart = np.zeros(len(choices))
-    if gaps:
-        columns = [column[~np.isnan(column)] for column in np.array(gaps).T]
-        apart = np.array([np.median(known) if known.size else np.inf for known in columns])
-        near = fit & (apart < NEAR)
-        if near.any() and apart[0] > max(FAR, 3 * apart[near].min()):
-            fit, why = near, why or "the hands are not at the wrists of the body"
-    if not why:
-        return None
-    return choices[min(np.flatnonzero(fit), key=lambda number: apart[number])], why
+    clips = [facts for _, facts in context.comparable]
+    told = told_order(context.known_layout, [facts.edges for facts in clips], [facts.wrist_gaps for facts in clips])
+    if told:
+        yield error(told.what, context.known_layout.name, told.fix)
 
 
 @FILE_CHECKS.add("SLR-D06", "no value is infinite")
