@@ -17,6 +17,22 @@ def shoulder_width(x: np.ndarray, layout: Layout) -> float:
     return _median(np.linalg.norm(points[0] - points[1], axis=1))
 
 
+def leaps(x: np.ndarray, layout: Layout, width: float) -> int:
+    """How often the middle of the shoulders moves by more than their distance between one frame that shows them and the
+    next that does: no signer does, but an extractor that goes over to another person.
+
+    Args:
+        x: a prepared clip `[T, D]`.
+        layout: what its columns mean; without shoulders there are no leaps.
+        width: of the shoulders, see `shoulder_width`.
+    """
+    if not layout.shoulders or not width > 0:
+        return 0
+    middle = np.mean([locate(x, layout, name, ("x", "y")) for name in layout.shoulders], axis=0)
+    middle = middle[np.isfinite(middle).all(axis=1)]
+    return int((np.linalg.norm(np.diff(middle, axis=0), axis=1) > width).sum())
+
+
 def shoulder_side(x: np.ndarray, layout: Layout) -> float:
     """Mean over frames of +1 if the first shoulder has the smaller x, -1 if it has the larger; -1 to 1.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from slrcli.errors import DataError
-from slrcli.features.handedness import dominance, hand_side, shoulder_side, shoulder_width
+from slrcli.features.handedness import dominance, hand_side, leaps, shoulder_side, shoulder_width
 from slrcli.features.hands import hand_tracks, on_tracks
 from slrcli.features.layout import Layout, guess_layout
 from slrcli.features.order import edges, wrist_gaps
@@ -60,6 +60,7 @@ class Facts:
         one_hand: share of the frames in which both slots of a layout with two hands and no body hold the same hand; 0
             in other layouts.
         slot_changes: number of times these slots are swapped.
+        leaps: of the body, see `handedness.leaps`.
         differences: for each stored block of differences that can be checked, its cosine with the computed differences
             of the previous block.
         centre, spread: mean and standard deviation of every position column, float32 `[positions]`; NaN if never seen.
@@ -94,6 +95,7 @@ class Facts:
     wrist_gaps: np.ndarray | None = None
     one_hand: float = 0.0
     slot_changes: int = 0
+    leaps: int = 0
     differences: tuple[float, ...] = ()
     centre: np.ndarray | None = None
     spread: np.ndarray | None = None
@@ -168,6 +170,7 @@ def add_array_stats(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts
         wrist_gaps=wrist_gaps(prepared, layout),
         one_hand=float(hands.together.mean()) if hands else 0.0,
         slot_changes=hands.changes if hands else 0,
+        leaps=leaps(prepared, layout, width),
         differences=tuple(differences(prepared, layout)),
         centre=centre,
         spread=spread,

@@ -71,7 +71,16 @@ def lengths(item: Utterance, frames: int) -> str:
 
 @MOTION_CHECKS.add("SLR-D25", "clips move", needs=("SLR-D08",))
 def moving(context: DataContext) -> Iterator[Finding]:
-    """Clips of one frame over and over, and long runs of identical frames: a stuck camera, a padded array."""
+    """Clips of one frame over and over, and long runs of identical frames: a stuck camera, a padded array. And bodies
+    that leap: an extractor that went over to another person."""
+    leaping = [(item, facts.leaps) for item, facts in context.read_fully if facts.leaps]
+    if leaping:
+        leaping.sort(key=lambda pair: -pair[1])
+        yield note(
+            f"within {many(len(leaping), 'clip')} the body leaps by more than the width of its shoulders, perhaps to "
+            "another person",
+            some([f"{item.id} ({many(count, 'leap')})" for item, count in leaping]),
+        )
     shares = [facts.repeated for _, facts in context.read_fully]
     layout = context.usual_layout
     if layout and not layout.spatial and shares and np.median(shares) > HELD:

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from support.planted_corpora import errors, look, warnings
+from support.planted_corpora import errors, look, noted, warnings
 from support.planted_signing import LAYOUT, change_all, columns_in_order, signing_corpus, with_differences, without_gaps
 
 from slrcli.console import Console
@@ -13,8 +13,10 @@ from slrcli.corpus import open_corpus
 from slrcli.demo.synth import SynthOptions, write_corpus
 from slrcli.features.augment import mirror
 from slrcli.features.convert import Options, convert
+from slrcli.features.handedness import shoulder_width
 from slrcli.features.layout import load_layout
 from slrcli.features.measure import read_stats
+from slrcli.features.recording import prepare
 from slrcli.findings import Level
 
 NAMES = tuple(LAYOUT.by_name)
@@ -169,3 +171,17 @@ def test_a_clip_that_is_mirrored_is_left_handed_and_mirrored_twice_it_is_itself(
     np.testing.assert_allclose(np.load(twice), np.load(x), atol=1e-6)
     before, after = (read_stats(path, load_layout(layout), fully=True) for path in (x, once))
     assert before.dominance < -0.5 and after.dominance == pytest.approx(-before.dominance, abs=1e-4)
+
+
+def test_a_skeleton_that_goes_over_to_another_person_is_noted_with_its_clip(corpus):
+    assert "leaps" not in noted(look(corpus), "SLR-D25")
+    path = sorted(corpus.glob("features/train/*.npy"))[0]
+    x = np.load(path)
+    width = shoulder_width(prepare(x, LAYOUT, max_gap=0), LAYOUT)
+    pose = LAYOUT.by_name["pose"]
+    across = [pose.column(point, "x") for point in pose.points]
+    for first, last in ((10, 14), (20, 25)):
+        x[first:last, across] += 3 * width
+    np.save(path, x)
+    (finding,) = [item for item in look(corpus).findings if "leaps" in item.what]
+    assert finding.code == "SLR-D25" and finding.where == f"{path.stem} (4 leaps)"
