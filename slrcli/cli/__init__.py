@@ -104,7 +104,10 @@ def _load(name: str, place: Place) -> Any:
 DATA, TRAIN, EVALUATE, USE, CHECK = "Data", "Train", "Evaluate", "Use", "Check and try"
 
 COMMANDS = {
-    "corpus": Place("corpus", "corpus", DATA, "Describe a corpus in figures, or split it anew."),
+    "corpus": Place(
+        "corpus", "corpus", DATA,
+        "Describe a corpus in figures, split it anew, or cut recordings by their annotations into one.",
+    ),
     "vocab": Place(
         "vocab", "vocab", DATA, "Build a vocabulary from the train split of a corpus, show one, or look something up."
     ),

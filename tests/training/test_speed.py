@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -111,14 +112,15 @@ def test_files_are_read_while_others_are_recognised_and_come_in_order(tmp_path):
     order: list[tuple[str, int]] = []
 
     class Watched(type(recogniser)):
-        def load(self, path):
+        def read(self, path, fps=0.0):
             order.append(("read", len(order)))
-            return super().load(path)
+            return super().read(path, fps)
 
         def recognise(self, clips, names=None):
             order.append(("recognised", len(clips)))
+            end = time.monotonic() + 60
             while len(clips) == DECODE_BATCH and sum(kind == "read" for kind, _ in order) <= DECODE_BATCH:
-                pass  # the second batch must come in while the first is at work
+                assert time.monotonic() < end  # the second batch must come in while the first is at work
             return super().recognise(clips, names)
 
     found = list(decode_with(Console(quiet=True), Watched(model, meta.vocabulary, meta), files, DecodeOptions()))
