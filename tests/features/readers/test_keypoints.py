@@ -100,7 +100,7 @@ def test_another_person_does_not_take_the_signers_place(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "damaged"),
+        ("", "empty"),
         ('{"people": [', "damaged"),
         ("[]", "no list of people"),
         ('{"people": 3}', "no list of people"),

@@ -143,5 +143,5 @@ def test_files_cut_anywhere_are_an_error_of_ours(tmp_path):
     data = (tmp_path / "cut.parquet").read_bytes()
     for size in range(0, len(data), 211):
         (tmp_path / "cut.parquet").write_bytes(data[:size])
-        with pytest.raises(DataError, match="damaged"):
+        with pytest.raises(DataError, match="damaged" if size else "empty"):
             read_features(tmp_path / "cut.parquet")
