@@ -56,7 +56,7 @@ def align(
     plan = plan_outputs(formats or (), out, [item.id for item in clips]) if formats or out else None
     best_path = DecoderOptions({"beam": 0})  # nothing is searched, whatever stands beside the checkpoint
     recogniser = open_recogniser(console, model, device or Config().run.device, best_path)
-    workflow.check_rate(recogniser, clips, fps)
+    workflow.require_rate(recogniser, clips, fps)
     outcomes = Outcomes(plan)
     for item in workflow.align(console, recogniser, clips, fps or told):
         if outcomes.take(item.error or item.placed) and not plan and not as_json:

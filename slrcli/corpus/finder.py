@@ -7,15 +7,15 @@ is looked up where no file has its name.
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from slrcli.errors import DataError
 from slrcli.features.readers import BUNDLES, IN_FOLDER, SUFFIXES, TEXTS, holds_frames, is_bundle, open_bundle
 from slrcli.features.store import SUFFIX, is_store, open_store
+from slrcli.glosses.variants import composed
 
 _ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}$")
 
@@ -36,23 +36,20 @@ class Listing:
 
     @cached_property
     def _composed(self) -> tuple[dict[str, str], dict[str, str]]:
-        return composed(self.files), composed(self.folders)
+        return by_composed(self.files), by_composed(self.folders)
 
     def stem(self, name: str) -> str | None:
         """The name of a feature file without its suffix, as the folder spells it."""
-        return name if name in self.files else self._composed[0].get(nfc(name))
+        return name if name in self.files else self._composed[0].get(composed(name))
 
     def folder(self, name: str) -> str | None:
         """The name of a folder, as the folder around it spells it."""
-        return name if name in self.folders else self._composed[1].get(nfc(name))
+        return name if name in self.folders else self._composed[1].get(composed(name))
 
 
-def composed(names: Iterable[str]) -> dict[str, str]:
+def by_composed(names: Iterable[str]) -> dict[str, str]:
     """Names that are not of ASCII alone, by what they are once composed."""
-    return {nfc(name): name for name in names if not name.isascii()}
-
-
-nfc = partial(unicodedata.normalize, "NFC")
+    return {composed(name): name for name in names if not name.isascii()}
 
 
 class Folders:
@@ -97,8 +94,8 @@ class Folders:
         clips, found = open_store(store), name
         if clips.row(name) is None and not name.isascii():
             if store not in self._spelt:
-                self._spelt[store] = composed(clips.names())
-            found = self._spelt[store].get(nfc(name), name)
+                self._spelt[store] = by_composed(clips.names())
+            found = self._spelt[store].get(composed(name), name)
         return Path(f"{store}/{found}") if clips.row(found) is not None else None
 
     @staticmethod

@@ -8,10 +8,10 @@ from pathlib import Path
 from slrcli.config import DataConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance, open_corpus
-from slrcli.corpus.finder import nfc
 from slrcli.errors import SHOWN_IDS, DataError, first_five
 from slrcli.features.layout import Layout, guess_layout, load_layout
 from slrcli.features.readers import feature_shape, own_layout
+from slrcli.glosses.variants import composed
 from slrcli.transcripts.delimited import read_text
 
 
@@ -31,16 +31,19 @@ def without_excluded(corpus: Corpus, data: DataConfig) -> Corpus:
     if not data.exclude:
         return corpus
     listed = read_exclusion(Path(data.exclude))
-    known = {nfc(item.id) for utterances in corpus.splits.values() for item in utterances}
+    known = {composed(item.id) for utterances in corpus.splits.values() for item in utterances}
     if unknown := [id for id in listed if id not in known]:
         what = f"{len(unknown)} of the {len(listed)} excluded ids are not in the corpus: {first_five(unknown, end='.')}"
         raise DataError(what, data.exclude, "Remove them from the list, or name the corpus that it was made for.")
     splits = {
-        name: [item for item in utterances if nfc(item.id) not in listed] for name, utterances in corpus.splits.items()
+        name: [item for item in utterances if composed(item.id) not in listed]
+        for name, utterances in corpus.splits.items()
     }
     if not any(splits.values()):
         raise DataError("All utterances of the corpus are excluded.", data.exclude, "Shorten the list.")
-    left_out = tuple(item for utterances in corpus.splits.values() for item in utterances if nfc(item.id) in listed)
+    left_out = tuple(
+        item for utterances in corpus.splits.values() for item in utterances if composed(item.id) in listed
+    )
     counts = ", ".join(f"{name} {count}" for name, count in Counter(item.split for item in left_out).items())
     told = f"{len(left_out)} utterances are left out, as {data.exclude} says ({counts or 'none'})."
     return replace(corpus, splits=splits, notes=(*corpus.notes, told), excluded=left_out)
@@ -53,7 +56,7 @@ def read_exclusion(path: Path) -> dict[str, None]:
         DataError: the file cannot be read.
     """
     lines = (line.partition("\t")[0].strip() for line in read_text(path).splitlines())
-    return dict.fromkeys(nfc(line) for line in lines if line)
+    return dict.fromkeys(composed(line) for line in lines if line)
 
 
 def choose_layout(name: str, utterances: list[Utterance]) -> Layout:

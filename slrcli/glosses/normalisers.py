@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from slrcli.config import versioned
-from slrcli.glosses.variants import hidden
+from slrcli.glosses.variants import composed, folded, hidden
 
 Glosses = Sequence[str]
 
@@ -308,7 +308,7 @@ _CSL_DAILY = Normaliser(
 
 
 def _composed(glosses):
-    return [unicodedata.normalize("NFC", gloss) for gloss in glosses]
+    return [composed(gloss) for gloss in glosses]
 
 
 def _without_hidden(glosses):
@@ -316,7 +316,7 @@ def _without_hidden(glosses):
 
 
 def _casefolded(glosses):
-    return _composed([unicodedata.normalize("NFD", gloss).casefold() for gloss in glosses])
+    return [folded(gloss) for gloss in glosses]
 
 
 _COMPOSED = Rule("composed", "letters and their marks are composed (Unicode NFC)", _composed)

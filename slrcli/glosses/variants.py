@@ -14,9 +14,19 @@ def hidden(char: str) -> bool:
     return invisible and char not in JOINERS
 
 
+def composed(text: str) -> str:
+    """A text whose letters and their marks are composed (Unicode NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """Caseless form as the Unicode standard has it (3.13, D145), composed."""
+    return composed(unicodedata.normalize("NFD", text).casefold())
+
+
 def seen(text: str) -> str:
     """What is to be seen of a text: composed, without characters that take no room."""
-    return unicodedata.normalize("NFC", "".join(char for char in text if not hidden(char)))
+    return composed("".join(char for char in text if not hidden(char)))
 
 
 def plain(gloss: str) -> str:
@@ -27,8 +37,7 @@ def plain(gloss: str) -> str:
 
 def shown(gloss: str) -> str:
     """A gloss with what cannot be seen, or has been composed, written out."""
-    composed = unicodedata.normalize("NFC", gloss) == gloss
-    return gloss if composed and not any(map(hidden, gloss)) else ascii(gloss)[1:-1]
+    return gloss if composed(gloss) == gloss and not any(map(hidden, gloss)) else ascii(gloss)[1:-1]
 
 
 def told_apart(gloss: str) -> str:

@@ -1,10 +1,10 @@
 """Which glosses of a vocabulary a language model does not know, and why: to be said before it is used."""
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from slrcli.errors import first_five
+from slrcli.glosses.variants import composed, folded
 from slrcli.language.ngram import SPECIALS, NgramModel
 
 
@@ -59,9 +59,9 @@ def coverage(model: NgramModel, glosses: Sequence[str], normaliser: str = "") ->
     """Compare a model with the glosses of a vocabulary, and with their normaliser (name and version)."""
     glosses = [gloss for gloss in glosses if gloss not in SPECIALS]
     missing = tuple(gloss for gloss in glosses if gloss not in model)
-    composed = _equal(missing, model.glosses, _composed)
-    folded = _equal([gloss for gloss in missing if gloss not in composed], model.glosses, _folded)
-    return Coverage(len(glosses), missing, composed, folded, model.estimates_unknown, model.normaliser, normaliser)
+    alike = _equal(missing, model.glosses, composed)
+    caseless = _equal([gloss for gloss in missing if gloss not in alike], model.glosses, folded)
+    return Coverage(len(glosses), missing, alike, caseless, model.estimates_unknown, model.normaliser, normaliser)
 
 
 def _equal(missing: Sequence[str], known: Sequence[str], form: Callable[[str], str]) -> dict[str, str]:
@@ -72,12 +72,3 @@ def _equal(missing: Sequence[str], known: Sequence[str], form: Callable[[str], s
     for gloss in known:
         by_form.setdefault(form(gloss), gloss)
     return {gloss: by_form[form(gloss)] for gloss in missing if form(gloss) in by_form}
-
-
-def _composed(gloss: str) -> str:
-    return unicodedata.normalize("NFC", gloss)
-
-
-def _folded(gloss: str) -> str:
-    """Caseless form as the Unicode standard has it (3.13, D145), composed."""
-    return _composed(unicodedata.normalize("NFD", gloss).casefold())

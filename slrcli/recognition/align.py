@@ -1,7 +1,6 @@
 """What `slr align` does: glosses that are known to be signed in a clip, placed in it."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from slrcli.corpus.opening import open_data
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.clip import Clip, padded
-from slrcli.features.readers import frame_rate
 from slrcli.recognition.decode import Landmarks, extracted, frame_times, timed_video
 from slrcli.recognition.recogniser import ClipRecogniser
-from slrcli.recognition.timing import FrameRates, require_effect
+from slrcli.recognition.timing import FrameRates, check_rate
 from slrcli.transcripts import TimedClip
 
 ALIGN_BATCH = 8
@@ -99,13 +97,9 @@ def align(
             task.advance(len(part))
 
 
-def check_rate(recogniser: ClipRecogniser, clips: Sequence[Known], fps: float) -> None:
+def require_rate(recogniser: ClipRecogniser, clips: Sequence[Known], fps: float) -> None:
     """Raise a UsageError if a frame rate was given, and all files say another one themselves."""
-    own = []
-    for item in clips if fps else ():
-        with suppress(SlrError):  # which aligning it reports
-            own += [frame_rate(item.path)] if item.path else []
-    require_effect(fps, own, recogniser.meta.fps, True)
+    check_rate(fps, [item.path for item in clips if item.path], recogniser.meta.fps, True)
 
 
 def align_clip(recogniser: ClipRecogniser, clip: Clip, glosses: Sequence[str], name: str) -> Hypothesis:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,12 @@ from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError
 from slrcli.features.clip import Clip
 from slrcli.features.readers import SUFFIXES, clips_below, is_holder
-from slrcli.features.readers import frame_rate as frame_rate_of
 from slrcli.parallel.prefetch import prefetch
 from slrcli.parallel.workers import usable_cores
 from slrcli.recognition.load import open_recogniser
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.settings import DecoderOptions
-from slrcli.recognition.timing import FrameRates, require_effect
+from slrcli.recognition.timing import FrameRates, check_rate
 from slrcli.transcripts import TimedClip
 from slrcli.video.sources import is_source, sources_below
 from slrcli.video.timing import frame_rate
@@ -136,9 +135,9 @@ def decode_with(
     console: Console, recogniser: ClipRecogniser, files: Sequence[Path], decode_options: DecodeOptions
 ) -> Generator[Decoded, None, None]:
     """Decode clips with a recogniser, in the order given; see `decode`."""
-    if not any(is_source(file) for file in files):
-        check_rate(recogniser, files, decode_options)
     fps = decode_options.extraction.fps
+    if not any(is_source(file) for file in files):
+        check_rate(fps, files, recogniser.meta.fps, decode_options.timed)
     rates = FrameRates(console, fps, recogniser.meta.fps)
     with (
         extracted(console, recogniser, files, decode_options.extraction, decode_options.jobs) as found,
@@ -150,15 +149,6 @@ def decode_with(
                 rates.note(clip, part.files[index])
             yield from recognised(recogniser, part, found)
             task.advance(len(part.files))
-
-
-def check_rate(recogniser: ClipRecogniser, files: Sequence[Path], decode_options: DecodeOptions) -> None:
-    """Raise a UsageError if a frame rate was given that changes nothing for these feature files."""
-    own = []
-    for file in files if decode_options.extraction.fps else ():
-        with suppress(SlrError):  # which decoding it reports
-            own.append(frame_rate_of(file))
-    require_effect(decode_options.extraction.fps, own, recogniser.meta.fps, decode_options.timed)
 
 
 Landmarks = Mapping[Path, Path | SlrError]

@@ -1,13 +1,14 @@
 """What outputs with times need to know of clips: what each is called, and its frame rate."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from slrcli.config import FRAMES_PER_SECOND
 from slrcli.console import Console
-from slrcli.errors import SHOWN_IDS, UsageError
+from slrcli.errors import SHOWN_IDS, SlrError, UsageError
 from slrcli.features.clip import Clip
 from slrcli.features.rate import pace
 from slrcli.features.readers import frame_rate, holder_of, is_holder
@@ -77,6 +78,15 @@ class FrameRates:
                 f"{Path(name).name} has {clip.fps:.4g} frames per second, the training data had {self._usual:.4g}: "
                 "such clips are resampled."
             )
+
+
+def check_rate(fps: float, files: Iterable[Path], usual: float, timed: Any) -> None:
+    """`require_effect` for feature files that nobody has opened yet; one that cannot be read is reported when it is."""
+    own = []
+    for file in files if fps else ():
+        with suppress(SlrError):
+            own.append(frame_rate(file))
+    require_effect(fps, own, usual, timed)
 
 
 def require_effect(fps: float, own: Sequence[float], usual: float, timed: Any) -> None:

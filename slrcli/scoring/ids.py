@@ -1,9 +1,10 @@
 """Ids of one side that name an utterance of the other in another way: decomposed letters, folders, file extensions."""
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable
+
+from slrcli.glosses.variants import composed
 
 # What files of clips, annotations and features are called in the field. Other endings belong to the id: `s01.take2`.
 _EXTENSIONS = (
@@ -22,7 +23,7 @@ def same_ids(refs: Collection[str], hyps: Collection[str]) -> dict[str, str]:
     A pair is found only if no other id of either side comes into question, so that nothing is guessed.
     """
     found: dict[str, str] = {}
-    for key, agree in ((_composed, _always), (_path, _always), (_name, _one_ends_the_other)):
+    for key, agree in ((composed, _always), (_path, _always), (_name, _one_ends_the_other)):
         left = [id for id in refs if id not in hyps and id not in found.values()]
         open_hyps = [id for id in hyps if id not in refs and id not in found]
         if not (left and open_hyps):
@@ -33,7 +34,7 @@ def same_ids(refs: Collection[str], hyps: Collection[str]) -> dict[str, str]:
 
 def other_path(first: str, second: str) -> bool:
     """Whether two ids differ in more than the composition of their letters."""
-    return _composed(first) != _composed(second)
+    return composed(first) != composed(second)
 
 
 def _pairs(
@@ -51,13 +52,9 @@ def _pairs(
     return {hyp: found[0] for hyp, found in choices.items() if len(found) == 1 and wanted[found[0]] == 1}
 
 
-def _composed(id: str) -> str:
-    return unicodedata.normalize("NFC", id)
-
-
 def _path(id: str) -> tuple[str, ...]:
     """An id as the parts of a path, without a file extension."""
-    text = _FRAMES.sub("", _composed(id).replace("\\", "/"))
+    text = _FRAMES.sub("", composed(id).replace("\\", "/"))
     stem = _EXTENSION.sub("", text, count=1)
     return tuple(part for part in (stem or text).split("/") if part not in ("", "."))
 

@@ -76,6 +76,11 @@ class Protocol:
         return self.spelt or any(rule.name == "characters" for rule in self.rules.rules)
 
     @property
+    def rate(self) -> str:
+        """What its error rate is called: CER where characters are counted, else WER."""
+        return "CER" if self.of_characters else "WER"
+
+    @property
     def rules(self) -> Normaliser:
         """The gloss normaliser."""
         chosen = get_normaliser(self.normaliser)

@@ -132,7 +132,7 @@ class ScoreResult:
             {
                 "signature": main.signature,
                 "protocol": main.protocol.signature,
-                "rate": "CER" if main.protocol.of_characters else "WER",
+                "rate": main.protocol.rate,
                 **main.score.to_dict(self.by_signer, utterances=True),
                 "intervals": intervals_dict(self.intervals),
                 "protocols": [item.to_dict() for item in self.protocol_scores],

@@ -38,7 +38,7 @@ class Scored:
 
     def __repr__(self) -> str:
         """The first protocol's figures, not all that they were made of."""
-        one, rate = self.score, "CER" if self.protocol_scores[0].protocol.of_characters else "WER"
+        one, rate = self.score, self.protocol_scores[0].protocol.rate
         return f"{type(self).__name__}({rate} {one.wer:.2f} %, {len(one.utterances)} utterances, {self.signature})"
 
     @property

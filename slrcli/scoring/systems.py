@@ -44,7 +44,7 @@ class SystemScore:
         return {
             "system": self.system,
             "protocol": self.protocol.signature,
-            "rate": "CER" if self.protocol.of_characters else "WER",
+            "rate": self.protocol.rate,
             "wer": self.score.wer,
             **dict(zip(("sub", "del", "ins"), self.shares, strict=True)),
             "low": self.interval.low,

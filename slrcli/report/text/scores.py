@@ -115,7 +115,7 @@ def paper_rows(systems: Sequence[SystemScore]) -> tuple[list[dict[str, str]], di
     Parts of the rate are in percent of the reference tokens; the difference from the first system is in points, `p` by
     the paired bootstrap.
     """
-    names = {rate_names(item.protocol.of_characters)[0] for item in systems}
+    names = {item.protocol.rate for item in systems}
     rate = f"{names.pop()} %" if len(names) == 1 else "error rate %"
     rows = []
     for item in systems:
