@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
-from slrcli.checkpoints.runs import BEST, CONFIG, LAST, PLAN, STATE, new_run, shown
+from slrcli.checkpoints.runs import BEST, CONFIG, LAST, PLAN, new_run, shown
 from slrcli.config import Config, check_bounds
 from slrcli.console import Console, finite
 from slrcli.corpus import Corpus
 from slrcli.corpus.folds import Fold, write_folds
 from slrcli.errors import EXIT_INTERRUPTED, EXIT_OK, CheckpointError, SlrError
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, held
 from slrcli.parallel.workers import Workers, as_they_end, usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
@@ -156,16 +156,18 @@ def train_folds(
             train(plan.config_of(Path(place), plan.parts[0], plan.seeds[0]), console, dry_run=True)
         console.result(f"dry run: {len(plan.runs)} runs in total")
         return FoldsResult(None, plan)
-    folder = new_run(config.run.output_dir, f"{plan.folds.replace(':', '-')}-folds" if plan.folds else "seeds")
-    write_tables(plan, folder, corpus, made)
-    record(FoldsResult(folder, plan))
-    return run_all(folder, plan, jobs, console)
+    name = f"{plan.folds.replace(':', '-')}-folds" if plan.folds else "seeds"
+    with new_run(config.run.output_dir, name) as folder:
+        write_tables(plan, folder, corpus, made)
+        record(FoldsResult(folder, plan))
+        return run_all(folder, plan, jobs, console)
 
 
 def resume_folds(folder: Path, jobs: int, console: Console) -> FoldsResult:
     """Go on with several runs: what is finished stays, what was begun goes on, the rest follows."""
     plan = read_plan(folder)
-    return run_all(folder, plan, jobs or usable_cores(), console)
+    with held(folder, "folder of runs"):
+        return run_all(folder, plan, jobs or usable_cores(), console)
 
 
 def write_tables(plan: Plan, folder: Path, corpus: Corpus, made: list[Fold]) -> None:
@@ -286,9 +288,8 @@ def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -
 def train_on(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> TrainResult:
     """A new run, or the rest of one that was begun."""
     run = folder / plan.run_name(part, seed)
-    if (run / LAST).is_file() and (run / STATE).is_file():
+    if (run / CONFIG).is_file():
         return resume(run, {"data": plan.data_of(folder, part)}, console, newest=False)
-    (run / CONFIG).unlink(missing_ok=True)  # stopped before its first epoch was saved: nothing to go on from
     return train(plan.config_of(folder, part, seed), console, newest=False)
 
 
