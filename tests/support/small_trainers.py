@@ -76,7 +76,7 @@ def stopped_and_resumed(make, stop_after, folder):
 
 
 def failing(trainer, fails):
-    """Let the loss be NaN in the steps `(epoch, step, share)` for which `fails` says so; share: of the learning rate."""
+    """Let the loss be NaN where `fails(epoch, step, share)` says so; share: of the learning rate."""
     losses = trainer._losses
 
     def spoilt(batch):

@@ -1,4 +1,4 @@
-"""Steps whose loss is not finite: they leave no trace, an epoch full of them begins again, and a hopeless run gives up."""
+"""Steps whose loss is not finite: they leave no trace, an epoch full of them begins again, a hopeless run gives up."""
 
 import json
 import math
@@ -85,7 +85,7 @@ def test_an_epoch_in_which_many_steps_fail_in_a_row_begins_again_at_a_lower_rate
     scheduled = of(EpochEnd, trainer_on(utterances).run())
     for end, usual, share in zip(ends, scheduled, (1, 0.25, 0.25), strict=True):
         assert end.numbers.lr == pytest.approx(share * usual.numbers.lr)
-    # the second epoch is the one that a run at the lower rate makes of the first: the same draws, nothing of the failures
+    # the same draws as in a run that takes the lower rate by itself, and nothing of the failures
     slower = trainer_on(utterances)
     for event in slower.run():
         if isinstance(event, EpochEnd):
