@@ -71,20 +71,24 @@ def require_precision(model: nn.Module, precision: str) -> None:
         raise SlrError("This CPU cannot train an LSTM in bf16.", "--precision bf16", fix) from error
 
 
+AT_ONCE = 0.5  # seconds
+
+
 class Interruption:
     """Whether a run is to stop after its step, and by which signal it was told so; 0: it was not."""
 
     def __init__(self) -> None:
-        self.signal = 0
+        self.signal, self._since = 0, 0.0
 
     def __call__(self) -> bool:
         return self.signal > 0
 
     def press(self, number: int, _: object = None) -> None:
-        """The handler of signals."""
-        if self.signal and distributed.size() == 1:
+        """The handler of signals; what comes at the same moment is one: a parent passes on what all are told."""
+        if not self.signal:
+            self.signal, self._since = number, time.monotonic()
+        elif distributed.size() == 1 and time.monotonic() - self._since > AT_ONCE:
             raise Ended(number)
-        self.signal = number
 
 
 @contextmanager

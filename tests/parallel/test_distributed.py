@@ -126,7 +126,13 @@ def test_all_processes_skip_a_step_and_begin_an_epoch_again_where_one_of_them_ha
     script.write_text(SPOILT)
     options = ["train", "--data-dir", corpus, *SETTINGS, "--epochs", 2, "--output-dir", folder]
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node", 2, "--master-port", free_port(), script]
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.getcwd(),
+        "GLOO_SOCKET_IFNAME": "lo",
+        "OMP_NUM_THREADS": "1",
+        "NO_COLOR": "1",
+    }
     command = list(map(str, [sys.executable, *launcher, *options]))
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=180)
     assert done.returncode == 0, done.stderr

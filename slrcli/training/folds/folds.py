@@ -1,7 +1,7 @@
 """What `slr train --folds` and `--seeds` do: several ordinary runs, and what they say together."""
 
 import json
-import tempfile
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,9 +16,9 @@ from slrcli.config import Config, check_bounds
 from slrcli.console import Console, finite
 from slrcli.corpus import Corpus
 from slrcli.corpus.folds import Fold, write_folds
-from slrcli.errors import EXIT_INTERRUPTED, EXIT_OK, CheckpointError, SlrError
+from slrcli.errors import EXIT_OK, SIGNALLED, CheckpointError, Ended, SlrError, signalled
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
-from slrcli.files import atomic_write_text, held
+from slrcli.files import atomic_write_text, held, temporary_folder
 from slrcli.parallel.workers import Workers, as_they_end, usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
@@ -86,17 +86,22 @@ class FoldsResult:
         folder: where they lie; None after a dry run.
         plan: what was to be done.
         outcomes: in the order of the plan; fewer than planned after an interruption.
-        interrupted: whether it was.
+        signal: what interrupted it; 0: nothing.
     """
 
     folder: Path | None
     plan: Plan
     outcomes: tuple[Outcome, ...] = ()
-    interrupted: bool = False
+    signal: int = 0
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether something is left to do."""
+        return self.signal > 0
 
     @property
     def exit_code(self) -> int:
-        return EXIT_INTERRUPTED if self.interrupted else EXIT_OK
+        return SIGNALLED + self.signal if self.interrupted else EXIT_OK
 
     @property
     def complete(self) -> bool:
@@ -151,9 +156,9 @@ def train_folds(
     for part in plan.parts if plan.folds else ():
         console.note(f"fold {part.name}: {part.learnt} training utterances, {part.held_out} held out")
     if dry_run:
-        with tempfile.TemporaryDirectory() as place:
-            write_tables(plan, Path(place), corpus, made[:1])
-            train(plan.config_of(Path(place), plan.parts[0], plan.seeds[0]), console, dry_run=True)
+        with temporary_folder() as place:
+            write_tables(plan, place, corpus, made[:1])
+            train(plan.config_of(place, plan.parts[0], plan.seeds[0]), console, dry_run=True)
         console.result(f"dry run: {len(plan.runs)} runs in total")
         return FoldsResult(None, plan)
     name = f"{plan.folds.replace(':', '-')}-folds" if plan.folds else "seeds"
@@ -203,17 +208,19 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResul
         ahead = f"; {len(left) - ready} to go, about {duration(rest)}" if len(left) > ready else ""
         console.note(f"{plan.label(*run)}: WER {outcome.last.wer:.2f} % after the last epoch{ahead}")
 
-    def result(interrupted: bool = False) -> FoldsResult:
+    def result(signal: int = 0) -> FoldsResult:
         outcomes = tuple(outcome for outcome in found.values() if outcome is not None)
-        return FoldsResult(folder, plan, outcomes, interrupted)
+        return FoldsResult(folder, plan, outcomes, signal)
 
+    told = 0
     try:
-        with suppress(KeyboardInterrupt):
-            (one_by_one if jobs == 1 or len(left) < 2 else together)(folder, plan, left, jobs, done, console)
+        (one_by_one if jobs == 1 or len(left) < 2 else together)(folder, plan, left, jobs, done, console)
+    except KeyboardInterrupt as interruption:
+        told = signalled(interruption) - SIGNALLED
     finally:
         if not result().complete:
             console.note(f"To continue: slr train --resume {shown(folder)}")
-    ended = result(interrupted=not result().complete)
+    ended = result(0 if result().complete else told or signal.SIGINT)
     record(ended)
     return ended
 
@@ -223,10 +230,7 @@ def one_by_one(folder: Path, plan: Plan, left: list, jobs: int, done, console: C
     with torch_threads(plan.threads):
         for number, (part, seed) in enumerate(left, 1):
             console.heading(f"run {number} of {len(left)}: {plan.label(part, seed)}")
-            outcome = run_one(folder, plan, part, seed, console)
-            done((part, seed), outcome)
-            if outcome is None:
-                return
+            done((part, seed), run_one(folder, plan, part, seed, console))
 
 
 def together(folder: Path, plan: Plan, left: list, jobs: int, done, console: Console) -> None:
@@ -260,22 +264,24 @@ class Silent(Console):
 
 
 def run_quietly(folder: Path, plan: Plan, part: Part, seed: int) -> Outcome | None:
-    """`run_one` in a process of its own."""
-    with torch_threads(plan.threads):
+    """`run_one` in a process of its own; None where that was told to end, as all that runs is."""
+    with torch_threads(plan.threads), suppress(Ended):
         return run_one(folder, plan, part, seed, Silent())
+    return None
 
 
-def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> Outcome | None:
-    """Train one run to its end, from where it stands, and score it; None if that was interrupted.
+def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> Outcome:
+    """Train one run to its end, from where it stands, and score it.
 
     Raises:
         SlrError: as the run does, its name before the place.
+        Ended: a signal stopped it.
     """
     run = folder / plan.run_name(part, seed)
     try:
         ended = train_on(folder, plan, part, seed, console)
         if ended.stopped == "interrupted":
-            return None
+            raise Ended(ended.signal)
         outcome = assess(folder, plan, part, seed, console)
     except SlrError as error:
         error.where = f"{plan.label(part, seed)} ({shown(run)}): {error.where}"
