@@ -23,17 +23,28 @@ from slrcli.errors import SlrError
 
 
 def require_place(path: str | Path) -> None:
-    """Raise an error if `path` clearly cannot be written; nothing is created.
+    """Raise an error if `path` cannot be written; tried with an empty file, which is removed at once.
 
-    Called before long computations, so that a mistake in a name does not cost their result.
+    Called before long computations, so that a mistake in a name does not cost their result. Permissions alone tell too
+    little: a file system may be read-only or full, and another machine's may refuse what this one would allow.
 
     Raises:
         SlrError: `path` is a folder, or its own folder is a file or not writable.
     """
     target = _resolved(path)
     nearest = next(parent for parent in target.parents if parent.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        reason = "it is not writable" if nearest.is_dir() else "it is not a folder"
+    reason = "" if nearest.is_dir() else "it is not a folder"
+    if not reason and not os.access(nearest, os.W_OK | os.X_OK):
+        reason = "it is not writable"
+    if not reason and not _is_special(target):
+        probe = nearest / temporary_name()
+        try:
+            probe.touch(exist_ok=False)
+            probe.unlink()
+        except OSError as error:
+            reason = error.strerror or str(error)
+        _ours.discard(probe.name)
+    if reason:
         what = f"Nothing can be written to {nearest}: {reason}."
         raise SlrError(what, str(path), "Name another folder, or change its permissions.")
 
