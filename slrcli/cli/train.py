@@ -29,7 +29,7 @@ from slrcli.cli.options.several import (
     several,
     start_folds,
 )
-from slrcli.config import Config, read_toml, resolve
+from slrcli.config import Config, option_of, read_toml, resolve
 from slrcli.console import Console
 from slrcli.errors import UsageError
 from slrcli.parallel.memory import keep_freed_memory
@@ -65,6 +65,7 @@ def train(
     precision: Annotated[str | None, option("run.precision")],
     gradient_checkpointing: Annotated[bool | None, option("run.gradient_checkpointing")],
     resume: Annotated[Path | None, option("train.resume")],
+    from_run: Annotated[Path | None, option("train.from_run")],
     dry_run: Annotated[bool, option("train.dry_run")],
     folds: Folds,
     fold_splits: FoldSplits,
@@ -88,6 +89,7 @@ def train(
         slr train --data-dir DIR --teacher runs/large
         slr train --data-dir DIR --epochs 30 --folds signer --jobs 2
         slr train --resume runs/latest
+        slr train --from-run runs/latest --output-dir runs/again
         torchrun --nproc-per-node 2 -m slrcli train --data-dir DIR
     """
     chosen = overrides(
@@ -100,12 +102,21 @@ def train(
         run__gradient_checkpointing=gradient_checkpointing,
     )  # fmt: skip
     runs = {"--folds": folds, "--fold-splits": fold_splits, "--seeds": seeds, "--score-split": score_split}
+    fixed = {"--lookahead": lookahead, "--preset": preset, "--config": config, "--set": settings, "--arch": arch,
+             "--dropout": dropout, "--vocab": vocab, "--layout": corpus["layout"], "--normaliser": normaliser,
+             "--teacher": teacher, **runs}  # fmt: skip
     if resume is not None:
-        fixed = {"--lookahead": lookahead, "--preset": preset, "--config": config, "--set": settings, "--arch": arch,
-                 "--output-dir": output_dir, "--dropout": dropout, "--vocab": vocab, "--layout": corpus["layout"],
-                 "--normaliser": normaliser, "--teacher": teacher, "--dry-run": dry_run, **runs}  # fmt: skip
-        _refuse_with_resume(fixed)
+        _refuse_with(
+            "--resume", "A resumed run keeps its settings.",
+            {**fixed, "--from-run": from_run, "--output-dir": output_dir, "--dry-run": dry_run},
+        )  # fmt: skip
         return _go_on(console, resume, chosen, jobs, as_json)
+    if from_run is not None:
+        learnt = {option_of(f"optim.{name}").flags[0]: value for name, value in chosen.get("optim", {}).items()}
+        others = {"--jobs": jobs, "--max-frames": max_frames, "--seed": seed, "--device": device,
+                  "--precision": precision, "--gradient-checkpointing": gradient_checkpointing}  # fmt: skip
+        _refuse_with("--from-run", "A repeated run has the settings of the first.", {**fixed, **learnt, **others})
+        return _repeat(console, from_run, chosen, dry_run, as_json)
     _check_runs(runs, jobs)
     settled = _settled(console, chosen, preset, config, settings or [], lookahead)
     if folds or seeds:
@@ -116,11 +127,22 @@ def train(
     return _tell(console, start(settled, console, dry_run), as_json)
 
 
-def _refuse_with_resume(fixed: dict[str, Any]) -> None:
-    """UsageError for options that a run which goes on has settled long ago."""
+def _refuse_with(flag: str, what: str, fixed: dict[str, Any]) -> None:
+    """UsageError for options that a run has settled long ago."""
     given = ", ".join(flag for flag, value in fixed.items() if value is not None and value is not False and value != "")
     if given:
-        raise UsageError("A resumed run keeps its settings.", f"--resume, {given}", "Leave it out, or start a new run.")
+        raise UsageError(what, f"{flag}, {given}", "Leave it out, or start a new run.")
+
+
+def _repeat(console: Console, folder: Path, chosen: dict[str, Any], dry_run: bool, as_json: bool) -> int:
+    """Train a run again from its beginning."""
+    if (folder / PLAN).is_file():
+        what = "The folder contains several runs."
+        raise UsageError(what, f"--from-run {folder}", "Name one of the folders in it.")
+    keep_freed_memory()
+    from slrcli.training.run import repeat
+
+    return _tell(console, repeat(folder, chosen, console, dry_run), as_json)
 
 
 def _go_on(console: Console, folder: Path, chosen: dict[str, Any], jobs: int | None, as_json: bool) -> int:

@@ -267,6 +267,12 @@ OPTIONS: dict[str, Option] = {
         ("--lookahead",), "Lookahead of --arch streaming in frames, a multiple of 4.", least=0
     ),
     "train.resume": Option(("--resume",), "Resume a run, such as runs/latest.", metavar="RUN"),
+    "train.from_run": Option(
+        ("--from-run",),
+        "Train a run again from the beginning: its settings, seed and corpus. What differs from then is an error or "
+        "a warning.",
+        metavar="RUN",
+    ),
     "train.dry_run": _switch("--dry-run", "Run one batch of each phase as a test; nothing is written."),
     "train.folds": Option(
         ("--folds",),

@@ -1,5 +1,6 @@
 """Feature files and batches of clips as the input of recognisers; torch is not needed."""
 
+import hashlib
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,6 +81,11 @@ def check_width(width: int, layout: Layout, where: str | Path) -> None:
             str(where),
             "Use features of that layout, or name the right layout with --layout in training.",
         )
+
+
+def digest(x: np.ndarray) -> str:
+    """Hash of shape and values."""
+    return hashlib.blake2b(repr(x.shape).encode() + x.tobytes(), digest_size=16).hexdigest()
 
 
 def padded(clips: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from slrcli.errors import DataError
+from slrcli.features.clip import digest
 from slrcli.features.handedness import dominance, hand_side, leaps, shoulder_side, shoulder_width
 from slrcli.features.hands import hand_tracks, on_tracks
 from slrcli.features.layout import Layout, guess_layout
@@ -42,6 +43,7 @@ class Facts:
         digest: hash of the values.
         missing: share of the positions that are missing (NaN, infinite, or zero where the layout says so).
         infinite: number of infinite values.
+        extreme: number of finite values that are beyond all proportion, see `extremes`.
         missing_points: share of the points that are missing, per group of the layout.
         absent: share of the frames in which all points of a group are missing, per group.
         handless: share of the frames in which all groups of kind hand are missing; 0 without such a group.
@@ -77,6 +79,7 @@ class Facts:
     digest: str = ""
     missing: float = 0.0
     infinite: int = 0
+    extreme: int = 0
     missing_points: dict[str, float] = field(default_factory=dict)
     absent: dict[str, float] = field(default_factory=dict)
     handless: float = 0.0
@@ -122,9 +125,18 @@ def read_all_stats(paths: Iterable[Path], layout: Layout | None, fully: bool) ->
     return [read_stats(path, layout, fully) for path in paths]
 
 
-def digest(x: np.ndarray) -> str:
-    """Hash of shape and values."""
-    return hashlib.blake2b(repr(x.shape).encode() + x.tobytes(), digest_size=16).hexdigest()
+BEYOND = 1e4  # times what nearly all values of a clip keep to: no unit and no pose explains it
+NEARLY_ALL = 0.95
+
+
+def extremes(x: np.ndarray) -> int:
+    """How many finite values of a clip are more than `BEYOND` times as large as nearly all are; 0 where most are 0."""
+    sizes = np.abs(x[np.isfinite(x)])
+    if not sizes.size:
+        return 0
+    place = int(NEARLY_ALL * (sizes.size - 1))
+    usual = float(np.partition(sizes, place)[place])
+    return int((sizes > BEYOND * usual).sum()) if usual > 0 else 0
 
 
 def add_array_stats(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
@@ -152,6 +164,7 @@ def add_array_stats(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts
         digest=digest(x),
         missing=float(1 - seen.mean()),
         infinite=int(np.isinf(x).sum()),
+        extreme=extremes(x),
         missing_points={group.name: missing_share(prepared, group) for group in layout.groups},
         absent={group.name: float((~seen[:, group.start : group.stop]).all(axis=1).mean()) for group in layout.groups},
         handless=handless(seen, layout),

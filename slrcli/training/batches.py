@@ -1,5 +1,6 @@
 """From clips to the batches of training: augmented, in buckets of like length; the statistics of the train split."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -122,28 +123,71 @@ def least_frames(needed: int, output_length: Callable[[int], int]) -> int:
     return frames
 
 
+SAMPLE_CLIPS, SAMPLE_FRAMES = 64, 128  # spread over a corpus and over a clip: what values are usual is seen in these
+TAIL = 0.25  # share of the values at either end that is not asked for what is usual: one fault may fill a whole clip
+FAR = 200.0  # times the range of the others: so far from it a value is a fault, and would decide mean and deviation
+
+
 def feature_statistics(
-    clips: Clips, frontend: Frontend, advance: Callable[[], None] = lambda: None
+    clips: Clips, frontend: Frontend, seen: Callable[[int, np.ndarray, int], None] = lambda *_: None
 ) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation `[F]` of what the frontend makes of the clips, missing values left out.
 
     One pass, one clip in memory at a time, sums in float64 about the first clip's mean. A column never seen gets
-    mean 0 and deviation 1.
+    mean 0 and deviation 1. Values far beyond `usual_range` count as missing.
+
+    Args:
+        clips: of train.
+        frontend: on the CPU.
+        seen: is called with the place of each clip, the clip, and how many of its frames have such values.
     """
+    low, high = usual_range(clips, frontend)
     count, shift, first, squares = torch.zeros((4, frontend.width), dtype=torch.float64)
     for index in range(len(clips)):
-        x = torch.tensor(clips[index])[None]  # a copy: a clip may be a file that is mapped and not to be written to
+        clip = clips[index]
+        x = torch.tensor(clip)[None]  # a copy: a clip may be a file that is mapped and not to be written to
         values, known = frontend.raw(x, torch.tensor([x.shape[1]]))
         values, known = values[0].double(), known[0]
+        odd = known & ~((values >= low) & (values <= high))
+        if odd.any():
+            values, known = torch.where(odd, math.nan, values), known & ~odd
         if not index:
             shift = torch.nan_to_num(values.nanmean(dim=0))
         centred = torch.where(known, values - shift, 0.0)
         count += known.sum(dim=0)
         first += centred.sum(dim=0)
         squares += centred.square().sum(dim=0)
-        advance()
-    seen = count.clamp(min=1)
-    mean = first / seen
-    std = (squares / seen - mean.square()).clamp(min=0).sqrt()
+        seen(index, clip, int(odd.any(dim=1).sum()))
+    most = count.clamp(min=1)
+    mean = first / most
+    std = (squares / most - mean.square()).clamp(min=0).sqrt()
     std = torch.where((count > 0) & (std > STD_FLOOR), std, torch.ones_like(std))
     return (shift + mean).float(), std.float()
+
+
+def usual_range(clips: Clips, frontend: Frontend) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest value `[F]`, float64, that is believed of each column of the frontend.
+
+    Half of the values of some clips lie between the quartiles, beyond which `FAR` times their distance is allowed.
+    Where a column hardly changes, the median distance of all columns counts instead of its own.
+    """
+    places = np.unique(np.linspace(0, len(clips) - 1, min(len(clips), SAMPLE_CLIPS)).round().astype(int))
+    found = []
+    for index in places.tolist():
+        x = torch.tensor(clips[index])[None]
+        values, known = frontend.raw(x, torch.tensor([x.shape[1]]))
+        step = -(-x.shape[1] // SAMPLE_FRAMES)
+        found.append(
+            torch.where(known[0], values[0], math.nan)[::step].double().nan_to_num(math.nan, math.nan, math.nan)
+        )
+    sample = torch.cat(found).sort(dim=0).values  # NaN last
+    count = (~sample.isnan()).sum(dim=0)
+    low, high = (
+        sample.gather(0, (share * (count - 1).clamp(min=0)).round().long()[None])[0].nan_to_num()
+        for share in (TAIL, 1 - TAIL)
+    )
+    width = high - low
+    typical = width[width > 0].median() if bool((width > 0).any()) else torch.tensor(1.0, dtype=torch.float64)
+    reach = FAR * torch.maximum(width, typical)
+    never = torch.where(count > 0, reach, math.inf)  # what the sample does not have may be anything
+    return low - never, high + never

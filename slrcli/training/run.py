@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -19,18 +20,21 @@ from slrcli.checkpoints.meta import Meta, versions
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, METRICS, STATE, new_run, point_latest, run_folder, shown
 from slrcli.config import Config, OptimConfig, as_begun, check_bounds, merge, option_of, read_toml, to_toml
 from slrcli.console import Console, Task
-from slrcli.corpus.clips import Clips, note_rates, warn_empty
+from slrcli.corpus.clips import Clips, note_rates, stamp, warn_empty
 from slrcli.corpus.utterances import sentence_hashes
 from slrcli.errors import (
     EXIT_FAILURE,
     SIGNALLED,
     CheckpointError,
+    DataError,
     Ended,
     SlrError,
     UsageError,
     ending_signals,
+    first_five,
     memory_advice,
 )
+from slrcli.features.clip import digest
 from slrcli.files import atomic_write_text, held
 from slrcli.findings import Level
 from slrcli.models.base import SignModel, device_of
@@ -253,6 +257,7 @@ def train(
     dry_run: bool = False,
     newest: bool = True,
     place: AbstractContextManager[Path] | None = None,
+    require: Callable[["Session"], None] = lambda session: None,
 ) -> TrainResult:
     """Train a new model.
 
@@ -262,6 +267,7 @@ def train(
         dry_run: one batch of each phase, nothing written.
         newest: let `runs/latest` mean this run.
         place: gives the folder of the run; None: a new one, as `run.output_dir` says.
+        require: raises an error where the data are not those that are wanted; called when they have been read.
 
     Raises:
         SlrError: data, options or memory that do not allow it.
@@ -280,6 +286,7 @@ def train(
         return session.follow()
     session.describe()
     session.set_statistics(4 * config.optim.batch_size if dry_run else 0)
+    require(session)
     if dry_run:
         return session.dry_run()
     with place or new_run(config.run.output_dir, config.model.arch) as run:
@@ -368,20 +375,26 @@ def _go_on(folder: Path, overrides: dict[str, dict[str, Any]], console: Console,
 
     def begin() -> tuple[Config, TrainingData, SignModel, State]:
         config, state = merged(folder, overrides), load_state(folder / STATE)
-        require_work(config, merged(folder, {}), state[1]["progress"], overrides)
+        changed = changed_by(overrides, config, merged(folder, {}))
+        require_work(config.optim, state[1]["progress"], [option_of(name).flags[0] for name in changed])
+        if changed:
+            state[1].setdefault("changes", []).append((state[1]["progress"]["epoch"], changed))
         model, meta = load_checkpoint(folder / LAST, distributed.choose_device(config.run.device))
         require_precision(model, config.run.precision)
         data = load_training_data(config, console, meta.vocabulary)
         if meta.data_hash and meta.data_hash != data.corpus.hash:
             console.warn("The annotations have changed since the run began.")
-        if changed := differences(meta.versions):
-            console.warn(f"The resumed run will not be bit-identical to an uninterrupted one: {changed}.")
+        if others := differences(meta.versions):
+            console.warn(f"The resumed run will not be bit-identical to an uninterrupted one: {others}.")
         return config, replace(data, layout=meta.layout), model, state
 
     config, data, model, state = distributed.agreed(begin)
     session = Session(config, data, model, console)
     session.restore(*state)
-    if not distributed.first():
+    if distributed.first():
+        fix = f"Put the files back, or start a new run; to go on all the same, remove {shown(folder / DATA)}."
+        session.require_same_clips(known_clips(folder), fix)
+    else:
         return session.follow()
     epoch = session.trainer.progress.epoch
     if epoch > config.optim.epochs:
@@ -394,35 +407,81 @@ def _go_on(folder: Path, overrides: dict[str, dict[str, Any]], console: Console,
     return session.run(folder)
 
 
+def repeat(run: Path, overrides: dict[str, dict[str, Any]], console: Console, dry_run: bool = False) -> TrainResult:
+    """Train a run again, from its beginning and into a new folder: on the same machine to the same weights.
+
+    Args:
+        run: its folder.
+        overrides: where the corpus is now, and where the new run goes.
+        console: a warning says what will make the weights differ.
+        dry_run: see `train`.
+
+    Raises:
+        CheckpointError: the folder contains no run with a checkpoint.
+        DataError: annotations or clips are no longer those that it was trained on.
+    """
+    folder = run_folder(run)
+    if not (folder / CONFIG).is_file() or not (folder / LAST).is_file():
+        what = "The folder contains no run to train again."
+        raise CheckpointError(what, str(run), f"Name a run that contains {CONFIG} and {LAST}.")
+    config = merged(folder, merge_sections({"run": {"output_dir": ""}}, overrides))
+    if config.data.vocab:
+        config = replace(config, data=replace(config.data, vocab=str((folder / "vocab.json").resolve())))
+    meta = Meta.from_dict(read_checkpoint(folder / LAST)[1], str(folder / LAST))
+    known = known_clips(folder)
+    if changed := differences(meta.versions):
+        console.warn(f"The weights will not be bit-identical to those of {shown(folder)}: {changed}.")
+    state = load_state(folder / STATE)[1] if (folder / STATE).is_file() else {}
+    for epoch, names in state.get("changes", []):
+        console.warn(
+            f"From epoch {epoch} on, {shown(folder)} had other settings ({', '.join(names)}); the new run has these "
+            "from its beginning, so its weights will differ."
+        )
+
+    def require(session: Session) -> None:
+        fix = f"Restore the corpus, or train on what it is now with --config {shown(folder / CONFIG)}."
+        if meta.data_hash and meta.data_hash != session.data.corpus.hash:
+            raise DataError("The annotations have changed since the run was trained.", config.data.data_dir, fix)
+        session.require_same_clips(known, fix)
+
+    return train(config, console, dry_run, require=require)
+
+
+def merge_sections(first: dict[str, dict[str, Any]], others: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Settings by section, those of `others` over those of `first`."""
+    return {name: {**first.get(name, {}), **others.get(name, {})} for name in {**first, **others}}
+
+
 State = tuple[dict[str, torch.Tensor], dict[str, Any]]  # what `load_state` gives
 
 
-def require_work(config: Config, before: Config, progress: dict[str, Any], overrides: dict[str, Any]) -> None:
-    """UsageError where settings of a run have changed and no epoch is left that would see them.
-
-    Args:
-        config: with what was changed.
-        before: without.
-        progress: of the run.
-        overrides: what was changed. Where the data are is no such setting.
-    """
-    optim, ended = config.optim, progress["epoch"] > config.optim.epochs
-    tired = optim.patience and not progress["step"] and progress["epochs_since_best"] >= optim.patience
-    if not ended and not tired:
-        return
-    changed = [
-        option_of(f"{section}.{key}").flags[0]
+def changed_by(overrides: dict[str, dict[str, Any]], config: Config, before: Config) -> list[str]:
+    """Names of the settings, other than where the data are, that `overrides` made others than they were `before`."""
+    return [
+        f"{section}.{key}"
         for section, values in overrides.items()
         for key in values
         if section != "data" and getattr(getattr(config, section), key) != getattr(getattr(before, section), key)
     ]
-    if changed:
-        done = progress["epoch"] - 1
-        fix = f"Continue it with --epochs N beyond {done}, or start a new run."
-        if tired and not ended:
-            fix = f"Continue it with --patience N beyond {progress['epochs_since_best']}, or start a new run."
-        what = f"The run is complete ({done} epochs): no epoch would see the new settings."
-        raise UsageError(what, ", ".join(changed), fix)
+
+
+def require_work(optim: OptimConfig, progress: dict[str, Any], changed: list[str]) -> None:
+    """UsageError where settings of a run have changed and no epoch is left that would see them.
+
+    Args:
+        optim: with what was changed.
+        progress: of the run.
+        changed: flags of what was changed.
+    """
+    ended, done = progress["epoch"] > optim.epochs, progress["epoch"] - 1
+    tired = optim.patience and not progress["step"] and progress["epochs_since_best"] >= optim.patience
+    if not changed or not (ended or tired):
+        return
+    fix = f"Continue it with --epochs N beyond {done}, or start a new run."
+    if not ended:
+        fix = f"Continue it with --patience N beyond {progress['epochs_since_best']}, or start a new run."
+    what = f"The run is complete ({done} epochs): no epoch would see the new settings."
+    raise UsageError(what, ", ".join(changed), fix)
 
 
 def tell_schedule(optim: OptimConfig, progress: Progress, console: Console) -> None:
@@ -463,6 +522,24 @@ def with_every_option(config: Config) -> Config:
     return replace(config, model=replace(config.model, options=options))
 
 
+Known = dict[str, tuple[int, int, str]]  # id of a clip -> size and time of its file, hash of its values
+DATA = "data.json"  # in the folder of a run: the clips that it was begun with
+
+
+def known_clips(folder: Path) -> Known:
+    """The clips that a run was begun with; none where it does not say.
+
+    Raises:
+        CheckpointError: its file is damaged.
+    """
+    try:
+        text = (folder / DATA).read_text(encoding="utf-8") if (folder / DATA).is_file() else "{}"
+        return {name: (int(size), int(changed), hashed) for name, (size, changed, hashed) in json.loads(text).items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        fix = "Remove the file; changed feature files are then not noticed."
+        raise CheckpointError("The list of the clips of the run cannot be read.", folder / DATA, fix) from error
+
+
 class Session:
     """A model with its data, on the way through a run."""
 
@@ -484,6 +561,8 @@ class Session:
             self.audit = load_teacher(config, data, self.clips, self.dev, device_of(model), console)
         teacher = self.audit.teacher if self.audit else None
         self.log: list[str] = []  # lines of the log, which the training state carries
+        self.known: Known = {}  # the clips that have been read
+        self.changes: list[tuple[int, list[str]]] = []  # epochs from which on settings were others, and which
         meta = Meta(config, data.vocabulary, data.layout, rate=data.rate)
         self.trainer = Trainer(model, self.batches, self.dev, meta, teacher)
 
@@ -512,12 +591,31 @@ class Session:
         clips = self.clips
         if only_first:
             clips = Clips(clips.utterances[:only_first], clips.layout, **self.config.data.preparation, to=clips.to)
+        extreme: list[str] = []
         with self.console.progress("reading the statistics of train", len(clips)) as task:
+
+            def seen(index: int, x: np.ndarray, odd: int) -> None:
+                self._know(clips, index, x)
+                if odd:
+                    extreme.append(clips.utterances[index].id)
+                task.advance()
+
             frontend = self.model.frontend
             device = self.trainer.device
-            statistics = feature_statistics(clips, frontend.cpu(), task.advance)
+            statistics = feature_statistics(clips, frontend.cpu(), seen)
             frontend.to(device).set_statistics(*(item.to(device) for item in statistics))
         warn_empty(clips, "training", self.console)
+        if extreme:
+            self.console.warn(
+                f"{len(extreme)} of {len(clips)} training clips have values beyond all proportion, which mean and "
+                f"deviation leave out: {first_five(extreme)}. Look at them with slr check data; --exclude FILE leaves "
+                "the clips out."
+            )
+
+    def _know(self, clips: Clips, index: int, x: np.ndarray) -> None:
+        """Remember by what a changed clip would be recognised."""
+        item = clips.utterances[index]
+        self.known[item.id] = (*stamp(item.file), digest(x))
 
     def dry_run(self) -> TrainResult:
         """One training step, one evaluated batch; proves that everything fits together and in memory."""
@@ -529,6 +627,32 @@ class Session:
         self.console.result(f"dry run: {len(hypotheses)} dev clips decoded, nothing written")
         numbers = {"loss": step.loss, "grad_norm": step.grad_norm, "frames": step.frames, "decoded": len(hypotheses)}
         return TrainResult(None, None, numbers, 0)
+
+    def require_same_clips(self, known: Known, fix: str) -> None:
+        """DataError where clips of train or dev are no longer those of a run.
+
+        A file of the same size and time is taken for the same; of any other the values are read and compared.
+
+        Args:
+            known: the clips of the run; what it lacks is not compared.
+            fix: what to do where some have changed.
+        """
+        places = [(clips, index) for clips in (self.clips, self.dev) for index in range(len(clips))]
+        changed = []
+        with self.console.progress("comparing the clips", len(places)) as task:
+            for clips, index in places:
+                item = clips.utterances[index]
+                before = known.get(item.id)
+                if before and before[:2] == stamp(item.file):
+                    self.known[item.id] = before
+                else:
+                    self._know(clips, index, clips[index])
+                if before and self.known[item.id][2] != before[2]:
+                    changed.append(item.id)
+                task.advance()
+        if changed:
+            what = f"{len(changed)} of {len(places)} clips of train and dev have changed since the run began."
+            raise DataError(what, first_five(changed), fix)
 
     def follow(self) -> TrainResult:
         """What every process but the first does: the same steps, and nothing written.
@@ -548,6 +672,7 @@ class Session:
         """Train to the end, writing as it goes."""
         self.console.note(f"run: {shown(folder)}")
         self._read_dev()
+        atomic_write_text(folder / DATA, json.dumps(self.known) + "\n")
         if self.audit:
             atomic_write_text(folder / TEACHER, json.dumps(self.audit.facts, indent=2) + "\n")
         optim, progress = self.config.optim, self.trainer.progress
@@ -610,7 +735,7 @@ class Session:
         """Read every dev clip once, so that a damaged one ends the run before its first epoch and not after it."""
         with self.console.progress("reading dev", len(self.dev)) as task:
             for index in range(len(self.dev)):
-                _ = self.dev[index]
+                self._know(self.dev, index, self.dev[index])
                 task.advance()
         warn_empty(self.dev, "dev", self.console)
 
@@ -626,7 +751,7 @@ class Session:
         if (folder / CONFIG).read_text(encoding="utf-8") != config:
             atomic_write_text(folder / CONFIG, config)
         tensors, values = self.trainer.state()
-        save_state(folder / STATE, tensors, {**values, "log": self.log})
+        save_state(folder / STATE, tensors, {**values, "log": self.log, "changes": self.changes})
 
     def restore(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
         """Go on where the state was written; it holds the weights too, so that they are of the same moment."""
@@ -636,6 +761,7 @@ class Session:
             fix = "Start a new run, or put back the files that belong together."
             raise CheckpointError(f"{STATE} and {LAST} do not belong to the same model.", "--resume", fix) from error
         self.log[:] = values.get("log", [])
+        self.changes[:] = values.get("changes", [])
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         data = self.data

@@ -156,6 +156,12 @@ def infinite_value(corpus):
     features(corpus, "d2", x)
 
 
+def absurd_value(corpus):
+    x = clip()
+    x[3, 4] = 1e30
+    features(corpus, "d2", x)
+
+
 def nothing_seen(corpus):
     features(corpus, "t4", np.full_like(clip(), np.nan))
 
@@ -398,6 +404,7 @@ FAULTS = {
     half_precision: ("SLR-D04", W),
     whole_numbers: ("SLR-D04", W),
     infinite_value: ("SLR-D06", E),
+    absurd_value: ("SLR-D06", W),
     points_mostly_missing: ("SLR-D08", W),
     nothing_seen: ("SLR-D08", E),
     frames_mostly_blind: ("SLR-D08", W),

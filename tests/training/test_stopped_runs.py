@@ -219,3 +219,103 @@ def test_the_configuration_changes_with_the_first_epoch_that_saw_it_and_each_epo
     rates = [line["lr"] for line in metrics(copy)]
     assert rates[2] < 4e-4 < 1e-3 < rates[3]  # the schedule of three epochs had ended; that of five has not
     assert "schedule" in told and f"{rates[2]:.1e}" in told
+
+
+# Data that change
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A corpus of its own, and a run on it."""
+    corpus = write_corpus(tmp_path / "corpus")
+    run = tmp_path / "run"
+    assert slr("train", "--data-dir", corpus, "--epochs", 1, "-o", run, *TINY).exit_code == 0
+    return corpus, run
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_a_feature_file_that_has_changed_is_named_where_a_run_goes_on(own, split):
+    corpus, run = own
+    clip = corpus / "features" / split / f"{split}3.npy"
+    x = np.load(clip)
+    before = clip.read_bytes()
+    np.save(clip, np.roll(x, 1, axis=0))  # of the same size
+    result = slr("train", "--resume", run, "--epochs", 2)
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 1 and "1 of 30 clips of train and dev have changed" in said and f"{split}3" in said
+    assert len(metrics(run)) == 1
+    clip.write_bytes(before)  # at another time, and the same
+    resumed(run, "--epochs", 2)
+    np.save(clip, np.roll(x, 1, axis=0))
+    assert slr("train", "--resume", run, "--epochs", 3).exit_code == 1
+    (run / "data.json").unlink()  # as the message says
+    resumed(run, "--epochs", 3)
+    assert len(metrics(run)) == 3
+
+
+def test_one_absurd_value_kills_no_column_and_is_named(tmp_path):
+    from slrcli.checkpoints.checkpoint import load_checkpoint
+
+    corpus = write_corpus(tmp_path / "corpus")
+    clip = corpus / "features" / "train" / "train5.npy"
+    x = np.load(clip)
+    x[7, 1] = 1e30
+    np.save(clip, x)
+    result = slr("train", "--data-dir", corpus, "--epochs", 1, "-o", tmp_path / "run", *TINY)
+    assert result.exit_code == 0 and "1 of 24 training clips have values beyond all proportion" in result.stderr
+    assert "train5" in result.stderr
+    model, _ = load_checkpoint(tmp_path / "run" / "last.safetensors")
+    assert float(model.frontend.std.min()) > 0.01 and float(model.frontend.std.max()) < 10
+    checked = slr("check", "data", "--data-dir", corpus, "--only", "SLR-D06")
+    assert "beyond all proportion" in checked.stdout and "train5" in checked.stdout
+
+
+# Once more from the beginning
+
+
+def test_a_run_trained_again_from_its_folder_has_the_same_weights(whole, copy, tmp_path):
+    again = tmp_path / "again"
+    result = slr("train", "--from-run", copy, "-o", again)
+    assert result.exit_code == 0, result.output
+    assert "Warning" not in result.stderr
+    assert_same_weights(again, whole)
+    assert metrics(again) == metrics(whole)
+    settings = [read_toml(run / "config.toml") for run in (again, whole)]
+    for found in settings:
+        found["run"].pop("output_dir")
+    assert settings[0] == settings[1]
+
+
+def test_a_run_is_not_trained_again_on_other_data(own, tmp_path):
+    corpus, run = own
+    clip = corpus / "features" / "train" / "train3.npy"
+    before = np.load(clip)
+    np.save(clip, np.roll(before, 1, axis=0))
+    result = slr("train", "--from-run", run, "-o", tmp_path / "again")
+    assert result.exit_code == 1 and "train3" in result.stderr and not (tmp_path / "again").exists()
+    np.save(clip, before)
+    table = corpus / "annotations" / "train.corpus.csv"
+    table.write_text(table.read_text().replace("STOP", "LEFT", 1))
+    result = slr("train", "--from-run", run, "-o", tmp_path / "again")
+    assert result.exit_code == 1 and "annotations have changed" in result.stderr
+    assert not (tmp_path / "again").exists()
+
+
+def test_what_makes_a_repeated_run_differ_is_said(copy, tmp_path, monkeypatch):
+    from slrcli.training import run as training
+
+    resumed(copy, "--epochs", 4, "--lr", "1e-3")
+    now = training.versions()
+    monkeypatch.setattr(training, "versions", lambda: {**now, "torch": "9.9"})
+    result = slr("train", "--from-run", copy, "--dry-run")
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 0 and "torch 9.9, before" in said
+    assert "From epoch 4 on" in said and "optim.lr" in said and "optim.epochs" in said
+
+
+@pytest.mark.parametrize(
+    "flags", [["--lr", "1e-3"], ["--seed", "7"], ["--arch", "tcn"], ["--resume", "x"], ["--epochs", 9]]
+)
+def test_a_repeated_run_takes_no_other_settings(copy, flags):
+    result = slr("train", "--from-run", copy, *flags)
+    assert result.exit_code == 2 and flags[0] in result.stderr

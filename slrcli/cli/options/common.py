@@ -180,6 +180,7 @@ PANELS = {
     "json": LAST_PANEL,
     "train.lookahead": "Model",
     "train.resume": "Run",
+    "train.from_run": "Run",
     "train.dry_run": "Run",
     "train.folds": "Several runs",
     "train.fold_splits": "Several runs",

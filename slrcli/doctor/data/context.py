@@ -17,8 +17,9 @@ from slrcli.doctor.context import Context
 from slrcli.doctor.data.distributions import distributions
 from slrcli.doctor.data.slots import HandSlots, hand_slots
 from slrcli.errors import DataError, SlrError
+from slrcli.features.clip import digest
 from slrcli.features.layout import Layout
-from slrcli.features.measure import Facts, digest
+from slrcli.features.measure import Facts
 from slrcli.features.readers import read_features
 from slrcli.glosses.vocabulary import Vocabulary
 

@@ -8,6 +8,7 @@ from slrcli.doctor.context import Checks, error, many, note, some, warning
 from slrcli.doctor.data.context import DataContext
 from slrcli.errors import DataError
 from slrcli.features.layout import guess_layout
+from slrcli.features.measure import BEYOND
 from slrcli.features.order import told_order
 from slrcli.features.readers import SUFFIXES, TEXTS, clips_below
 from slrcli.features.store import store_of
@@ -97,9 +98,13 @@ def _order(context: DataContext) -> Iterator[Finding]:
         yield error(told.what, context.known_layout.name, told.fix)
 
 
-@FILE_CHECKS.add("SLR-D06", "no value is infinite")
+@FILE_CHECKS.add("SLR-D06", "no value is infinite or beyond all proportion")
 def infinite(context: DataContext) -> Iterator[Finding]:
-    """Infinity is no way to say that a point is missing, and means that something was divided by zero."""
+    """Infinity is no way to say that a point is missing, and means that something was divided by zero.
+
+    A finite value that is thousands of times as large as all others is as wrong, and would be all that is left of its
+    column.
+    """
     bad = [(item, facts) for item, facts in context.read_fully if facts.infinite]
     if bad:
         total = sum(facts.infinite for _, facts in bad)
@@ -107,6 +112,15 @@ def infinite(context: DataContext) -> Iterator[Finding]:
             f"{many(total, 'value')} in {many(len(bad), 'clip')} are infinite",
             ids([item for item, _ in bad]),
             "look for a division by zero in the extraction; write NaN where a point is missing",
+        )
+    odd = [(item, facts) for item, facts in context.read_fully if facts.extreme]
+    if odd:
+        total = sum(facts.extreme for _, facts in odd)
+        yield warning(
+            f"{many(total, 'value')} in {many(len(odd), 'clip')} are beyond all proportion (more than {BEYOND:,.0f} "
+            "times as large as nearly all others)",
+            ids([item for item, _ in odd]),
+            "look at these clips with slr show; write NaN where a point is missing, or leave them out with --exclude",
         )
 
 
