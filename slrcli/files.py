@@ -288,3 +288,23 @@ def _lock(file: int) -> None:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# Caches
+
+COMPILER_CACHE = "TORCHINDUCTOR_CACHE_DIR"  # in the environment: where torch's compiler keeps what it makes
+
+
+def keep_caches_private() -> None:
+    """Let torch keep its compiled code in a folder that only the user may enter, unless the environment names one.
+
+    Its own choice is a folder of a predictable name among everybody's temporary files. Where there is no place for
+    caches it stays.
+    """
+    if COMPILER_CACHE in os.environ:
+        return
+    with suppress(OSError, RuntimeError):  # no home, or none that can be written to
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slr"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)  # fails where it is somebody else's
+        os.environ[COMPILER_CACHE] = str(folder / "inductor")

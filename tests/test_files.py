@@ -119,3 +119,16 @@ def test_another_error_is_not_taken_for_a_want_of_memory(error, capsys):
     from slrcli.errors import out_of_memory
 
     assert out_of_memory(error) is None
+
+
+def test_compiled_code_lies_where_only_its_user_may_look(tmp_path, monkeypatch):
+    from slrcli.files import COMPILER_CACHE, keep_caches_private
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv(COMPILER_CACHE, "mine")
+    keep_caches_private()
+    assert os.environ[COMPILER_CACHE] == "mine" and not any(tmp_path.iterdir())
+    monkeypatch.delenv(COMPILER_CACHE)
+    keep_caches_private()
+    assert Path(os.environ[COMPILER_CACHE]).parent == tmp_path / "slr"
+    assert (tmp_path / "slr").stat().st_mode & 0o777 == 0o700

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from slrcli import __version__
-from slrcli.errors import DependencyError, SlrError, reason_of, with_extra
+from slrcli.errors import DependencyError, SlrError, out_of_memory, reason_of, with_extra
 from slrcli.features.clip import padded
 from slrcli.files import temporary_folder
 from slrcli.models.base import Output, SignModel
@@ -76,6 +76,8 @@ def export(recogniser: Recogniser, checkpoint: str) -> Graph:
     try:
         proto = _folded(_traced(recogniser.model, recogniser.meta.layout.width))
     except Exception as error:  # of many kinds, all of them the exporter's
+        if advice := out_of_memory(error):
+            raise advice from error
         what = f"The network cannot be exported: {reason_of(error)}."
         fix = "Use an architecture of slr, or avoid Python numbers that are computed from tensor sizes in your own."
         raise SlrError(what, recogniser.meta.config.model.arch, fix) from error
