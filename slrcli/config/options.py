@@ -323,6 +323,10 @@ OPTIONS: dict[str, Option] = {
     "check.signer_independent": _switch(
         "--signer-independent", "Require that no signer of train is in another split."
     ),
+    "check.flagged": Option(
+        ("--flagged",), "Write the clips that warnings and errors name, each with the reason, to this file, which "
+        "--exclude takes.", metavar="FILE",
+    ),
     "check.lr": Option(("--lr", "--learning-rate"), "Constant learning rate.", shown=f"{OptimConfig().lr:g}"),
     "check.output_dir": Option(("--output-dir", "-o"), "Folder of the runs.", shown="./runs"),
     "check.markdown": _switch("--markdown", "Print a Markdown table for a bug report."),
