@@ -13,7 +13,6 @@ import numpy as np
 from slrcli.config import Config, Facts, check_bounds, choices, resolve, sections_of
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance, told
-from slrcli.corpus.facts import recorded_rates
 from slrcli.corpus.opening import choose_layout, open_data, require_distinct, with_dev
 from slrcli.corpus.utterances import against_train
 from slrcli.ctc.paths import minimum_frames
@@ -119,7 +118,7 @@ def tell_order(layout: Layout, train: Sequence[Utterance], console: Console) -> 
 
 def training_rate(config: Config, train: Sequence[Utterance]) -> float:
     """Frames per second at which clips are read: as the corpus says, else the median of what its files say; else 0."""
-    return config.data.fps or usual_rate(recorded_rates([item.file for item in train if item.features]).values())
+    return config.data.fps or usual_rate(frame_rate(item.file) for item in train if item.features)
 
 
 def frames_of(item: Utterance, layout: Layout | None, rate: float) -> int:
