@@ -10,6 +10,7 @@ left as it is.
 import json
 import re
 from collections.abc import Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 from slrcli.errors import DataError
@@ -61,6 +62,35 @@ def split_cells(cells: Sequence[str], where: Sequence[str] = ()) -> Cells:
     glosses = [items if items is not None else next(split) for items in lists]
     listed = bare is not None or any(items is not None for items in lists)
     return Cells(glosses, LISTS if listed else mark)
+
+
+def split_columns(columns: Sequence[Sequence[str]], where: Sequence[Sequence[str]] = ()) -> list[Cells]:
+    """The glosses of the columns of several tables that belong together: one mark separates in all of them.
+
+    A few cells alone may not tell. Where the columns do not agree, one whose own mark is beyond doubt, with a blank
+    beside it everywhere, is taken apart by itself.
+
+    Args:
+        columns: the cells of each column, without the header.
+        where: the place of each cell, for messages.
+
+    Raises:
+        DataError: like `split_cells`.
+    """
+    glosses, separator = split_cells(list(chain(*columns)), list(chain(*where)))
+    if not separator:
+        return [_beyond_doubt(column) for column in columns]
+    rest = iter(glosses)
+    return [Cells(list(islice(rest, len(column))), separator) for column in columns]
+
+
+def _beyond_doubt(cells: Sequence[str]) -> Cells:
+    """The glosses of a column, at a mark only if it has a blank beside it everywhere."""
+    found = split_cells(cells)
+    sure = found.separator == LISTS or not any(
+        re.search(rf"\S{re.escape(found.separator)}\S", cell) for cell in cells if found.separator
+    )
+    return found if sure else Cells([tuple(cell.split()) for cell in cells], "")
 
 
 def separated_text(separator: str) -> str:

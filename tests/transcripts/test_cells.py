@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from slrcli.errors import DataError
 from slrcli.transcripts import read_lines, read_transcripts
-from slrcli.transcripts.cells import gloss_cells, one_cell, split_cells
+from slrcli.transcripts.cells import gloss_cells, one_cell, split_cells, split_columns
 
 SENTENCES = [("C", "C", "B"), ("C",), ("GRÜSSEN", "IX-1"), ()]
 
@@ -105,3 +105,29 @@ def test_transcripts_and_lines_hold_the_same_glosses(tmp_path, cell):
 def test_what_is_written_is_read_as_it_was(glosses):
     sentences = [glosses, ("X,Y",)]
     assert split_cells(gloss_cells(sentences)).glosses == sentences
+
+
+@pytest.mark.parametrize(
+    ("train", "dev", "read"),
+    [
+        (["A,B,C", "B,C", "C"], ["A,B", "C", "B"], [["A", "B"], ["C"], ["B"]]),  # a third of dev's cells has a mark
+        (["A;B;C", "B;C;A", "C"], ["A;B", "B;C"], [["A", "B"], ["B", "C"]]),  # nowhere three parts
+        (["A|B", "B|A", "C|A"], ["A", "B", "C", "A|B"], [["A"], ["B"], ["C"], ["A", "B"]]),
+        (["A,1 B", "B C,1", "C"], ["A,1", "B,C"], [["A,1"], ["B,C"]]),  # marks within the glosses of train
+        (["A B", "B A C"], ["A, B", "C"], [["A", "B"], ["C"]]),  # written by two people, and plain to see
+        (["A, B", "B, C"], ["A B", "C A"], [["A", "B"], ["C", "A"]]),
+        (["['A', 'B']", "['C']"], ["A,B,C", "C,B"], [["A", "B", "C"], ["C", "B"]]),
+        (["A B", "C"], ["['A', 'B']", "C"], [["A", "B"], ["C"]]),
+        (["A B", "C"], [], []),
+    ],
+)
+def test_tables_that_belong_together_are_taken_apart_in_one_way(train, dev, read):
+    for swapped in (False, True):
+        columns = [dev, train] if swapped else [train, dev]
+        found = split_columns(columns)[0 if swapped else 1]
+        assert [list(glosses) for glosses in found.glosses] == read
+
+
+def test_a_table_alone_is_read_as_before():
+    cells = ["A,B", "C,A,B", "B"]
+    assert split_columns([cells]) == [split_cells(cells)]
