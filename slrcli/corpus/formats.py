@@ -677,6 +677,9 @@ def _where_else(root: Path) -> str:
                     return (
                         f"{folder} looks like {'a corpus' if name == 'table' else name}: use --data-dir {folder}{named}"
                     )
+    held = [name for name in _names(root) if is_bundle(root / name)]
+    if held:
+        return f"Where these files hold the glosses, make tables of them: slr corpus {' '.join(held[:3])} --out DIR."
     others = "Name the table with --annotations FILE, and its columns in corpus.toml or with slr corpus --column."
     simplest = "The simplest table is annotations.csv with the columns id and glosses."
     return f"{simplest} Known formats: {', '.join(FORMATS)}. {others}"
