@@ -58,7 +58,8 @@ def corpus(
 
     Of ELAN files and subtitles, the features of each recording are cut into utterances, which are written with their
     tables as a new corpus. A recording is the feature file that is named as its annotations, or as the video that these
-    name. Each --tier of glosses is a hand of a signer; a sign that both hands make at once counts once.
+    name; without one, landmarks are extracted from the video (requires the extra 'video'). Each --tier of glosses is a
+    hand of a signer; a sign that both hands make at once counts once.
 
     Of pickles that hold the glosses of their clips, such as those of MSKA, TwoStreamNetwork and slt, tables are written
     that refer to the clips where they are. The names of the files say the splits.
@@ -79,6 +80,7 @@ def corpus(
             console, sources, needed(out, sources),
             tiers=tuple(tier or ()), sentences=tuple(sentences or ()), pause=pause, features=features,
             layout="" if layout in (None, "auto") else layout, fps=fps,
+            jobs=jobs,
         )  # fmt: skip
     if tier or sentences or pause is not None:
         raise UsageError(
