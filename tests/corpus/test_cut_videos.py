@@ -117,7 +117,11 @@ def test_the_time_origin_of_the_video_is_heeded(scripted, tmp_path):
 def test_frames_are_cut_at_their_own_times_where_the_rate_is_uneven(scripted, tmp_path):
     times = [number / 25 if number < 20 else 0.8 + (number - 20) / 50 for number in range(FRAMES)]
     video(tmp_path / "rec.mp4", times)
-    assert cut(eaf(tmp_path / "rec.eaf", []), tmp_path / "out", *PARTED) == [BOTH[0], (("NAME",), list(range(40, 50)))]
+    file = eaf(tmp_path / "rec.eaf", [], [(400, 600, "HELLO"), (1000, 1200, "NAME")])
+    assert cut(file, tmp_path / "out", *PARTED) == [
+        (("HELLO",), list(range(10, 15))),
+        (("NAME",), list(range(30, 40))),
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".srt", ".vtt"])
