@@ -192,10 +192,12 @@ def _extracted(console: Console, parts: Sequence[_Part], options: CutOptions, fo
     layout = load_layout(options.layout or settings.layout)
     Columns.of(layout)
     found = landmarks_of(console, videos, layout, settings, options.jobs, folder)
-    for outcome in found.values():
+    files = {}
+    for video, outcome in found.items():
         if isinstance(outcome, SlrError):
             raise outcome
-    return [replace(part, features=found.get(part.features, part.features)) for part in parts]
+        files[video] = outcome
+    return [replace(part, features=files.get(part.features, part.features)) for part in parts]
 
 
 # The recording of a signer.
