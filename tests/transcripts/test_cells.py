@@ -49,6 +49,20 @@ def array(glosses):
         "\u00a0".join,
         "\n".join,
         lambda glosses: "".join(f"{gloss}, " for gloss in glosses),
+        lambda glosses: str([[gloss] for gloss in glosses]),
+        lambda glosses: json.dumps([list(glosses)]),
+        lambda glosses: json.dumps([{"gloss": gloss, "start": 3} for gloss in glosses]),
+        lambda glosses: str([{"begin": 0.5, "Gloss": gloss} for gloss in glosses]),
+        lambda glosses: json.dumps({"glosses": list(glosses)}),
+        lambda glosses: json.dumps({"gloss": " ".join(glosses)}),
+        lambda glosses: f"Index({list(glosses)}, dtype='object')",
+        lambda glosses: f"deque({list(glosses)})",
+        " -> ".join,
+        " → ".join,
+        " - ".join,
+        " + ".join,
+        lambda glosses: " ".join(f'"{gloss}"' for gloss in glosses),
+        lambda glosses: ", ".join(f"'{gloss}'" for gloss in glosses),
     ],
 )
 def test_lists_and_marks_are_taken_apart(write):
@@ -69,6 +83,12 @@ def test_lists_and_marks_are_taken_apart(write):
         [",", "A"],
         ["['A'", "B']"],
         ["['A' B]", "C D"],
+        ["A - B", "C D"],
+        ["A - B"],  # one cell alone says too little
+        ["- A", "B - C"],
+        ['"A" B', '"C"'],
+        ["[[1, 2]]", "{ A / B }"],
+        ["f(['A']", "{'A'"],
     ],
 )
 def test_what_may_belong_to_a_gloss_is_left(cells):
@@ -80,6 +100,21 @@ def test_an_item_of_a_list_that_is_no_single_gloss_is_refused_where_it_stands(tm
     path.write_text("id,glosses\na,\"['A']\"\nb,\"['A', 'B C']\"\n")
     with pytest.raises(DataError, match=r"The gloss 'B C'.*line 3"):
         read_transcripts(path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("{'A', 'B'}", "a set, whose glosses have no order"),
+        ('[{"sign": "A"}]', "objects without a gloss: sign"),
+        ("[['A', 'B C']]", "'B C' is empty or holds white space"),
+        ("{}", "objects without a gloss: empty ones"),
+    ],
+)
+def test_what_looks_like_glosses_and_cannot_be_told_is_refused_where_it_stands(cell, said):
+    with pytest.raises(DataError, match=said) as caught:
+        split_cells(["A", cell], ["t.csv, line 2", "t.csv, line 3"])
+    assert caught.value.where == "t.csv, line 3"
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Zs", "Zl", "Zp", "Cc"]), min_size=1), min_size=1))
