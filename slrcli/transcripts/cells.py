@@ -1,11 +1,11 @@
 """The glosses in the cells of one column, however they are separated.
 
 Usually blanks separate glosses. Other programs write lists, `['A', 'B']` or `["A", "B"]`, nested ones, objects with a
-gloss, `[{"gloss": "A", "start": 3}]`, or put commas, semicolons or bars between glosses, or quotes around each. A list with
-quotes shows itself and is read by itself. A mark could belong to a gloss, so that it separates only if the whole column
-agrees: nowhere are two glosses separated by blanks alone, and either every mark has a blank beside it, or at least half
-of the distinct cells hold one (a semicolon: two in one of them); any other mark stands alone, as `->` does, between all
-glosses. Everything else is left as it is.
+gloss, `[{"gloss": "A", "start": 3}]`, or put commas, semicolons or bars between glosses, or quotes around each. A list
+with quotes shows itself and is read by itself. A mark could belong to a gloss, so that it separates only if the whole
+column agrees: nowhere are two glosses separated by blanks alone, and either every mark has a blank beside it, or at
+least half of the distinct cells hold one (a semicolon: two in one of them); any other mark stands alone, as `->` does,
+between all glosses. Everything else is left as it is.
 """
 
 import ast
