@@ -51,6 +51,9 @@ def train(
     dropout: Annotated[float | None, option("model.dropout")],
     lookahead: Annotated[int | None, option("train.lookahead")],
     teacher: Annotated[str | None, option("distill.teacher")],
+    init: Annotated[str | None, option("start.init")],
+    init_partial: Annotated[bool | None, option("start.partial")],
+    freeze: Annotated[list[str] | None, option("start.freeze")],
     lr: Annotated[float | None, option("optim.lr")],
     epochs: Annotated[int | None, option("optim.epochs")],
     batch_size: Annotated[int | None, option("optim.batch_size")],
@@ -86,6 +89,7 @@ def train(
         slr train --data-dir DIR --set augment.point_drop=0.1
         slr train --data-dir DIR --arch streaming --lookahead 8
         slr train --data-dir DIR --teacher runs/large
+        slr train --data-dir DIR --init runs/large
         slr train --data-dir DIR --epochs 30 --folds signer --jobs 2
         slr train --resume runs/latest
         torchrun --nproc-per-node 2 -m slrcli train --data-dir DIR
@@ -94,6 +98,7 @@ def train(
         **{f"data__{name}": value for name, value in corpus.items()},
         data__vocab=vocab, data__normaliser=normaliser, data__max_frames=max_frames,
         model__arch=arch, model__dropout=dropout, distill__teacher=teacher,
+        start__init=init, start__partial=init_partial, start__freeze=freeze or None,
         optim__lr=lr, optim__epochs=epochs, optim__batch_size=batch_size, optim__weight_decay=weight_decay,
         optim__warmup_epochs=warmup_epochs, optim__patience=patience,
         run__output_dir=output_dir, run__seed=seed, run__device=device, run__precision=precision,
@@ -103,7 +108,8 @@ def train(
     if resume is not None:
         fixed = {"--lookahead": lookahead, "--preset": preset, "--config": config, "--set": settings, "--arch": arch,
                  "--output-dir": output_dir, "--dropout": dropout, "--vocab": vocab, "--layout": corpus["layout"],
-                 "--normaliser": normaliser, "--teacher": teacher, "--dry-run": dry_run, **runs}  # fmt: skip
+                 "--normaliser": normaliser, "--teacher": teacher, "--init": init,
+                 "--init-partial": init_partial, "--freeze": freeze, "--dry-run": dry_run, **runs}  # fmt: skip
         _refuse_with_resume(fixed)
         return _go_on(console, resume, chosen, jobs, as_json)
     _check_runs(runs, jobs)

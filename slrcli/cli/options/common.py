@@ -167,6 +167,7 @@ PANELS = {
     "distill": "Model",
     "optim": "Optimisation",
     "augment": "Augmentation",
+    "start": "Model",
     "run": "Run",
     "config": "Run",
     "preset": "Model",
