@@ -25,6 +25,7 @@ from slrcli.listening import Listening, Progress
 from slrcli.recognition.model import Model, Stream
 from slrcli.scoring.scored import Scored, Transcripts, score_sides
 from slrcli.training.watch.history import RunHistory as History
+from slrcli.training.watch.runs import Runs, find_runs
 
 if TYPE_CHECKING:
     import pandas
@@ -40,12 +41,14 @@ __all__ = [
     "Model",
     "OpenCorpus",
     "Run",
+    "Runs",
     "Scored",
     "SlrError",
     "Stream",
     "check_data",
     "check_model",
     "evaluate",
+    "list_runs",
     "load",
     "open_run",
     "read_corpus",
@@ -171,6 +174,18 @@ def open_run(folder: str | Path = "runs/latest") -> Run:
     if not (found / CONFIG).is_file():
         raise CheckpointError("The folder contains no run.", folder, f"Name a folder that contains {CONFIG}.")
     return Run(found)
+
+
+def list_runs(folder: str | Path = "runs", order: str = "wer") -> Runs:
+    """The runs at or below a folder, as `slr runs` lists them; `to_frame()` of the result is a row per run.
+
+    Args:
+        order: what they are sorted by: "wer", "name" or "time".
+
+    Raises:
+        SlrError: there is no run.
+    """
+    return find_runs(Path(folder), order)
 
 
 def train(
