@@ -32,6 +32,7 @@ from slrcli.cli.options.several import (
 from slrcli.config import Config, read_toml, resolve
 from slrcli.console import Console
 from slrcli.errors import UsageError
+from slrcli.models.trust import allow, is_own
 from slrcli.parallel.memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -105,12 +106,14 @@ def train(
         run__gradient_checkpointing=gradient_checkpointing,
     )  # fmt: skip
     runs = {"--folds": folds, "--fold-splits": fold_splits, "--seeds": seeds, "--score-split": score_split}
+    allow(arch)
     if resume is not None:
-        fixed = {"--lookahead": lookahead, "--preset": preset, "--config": config, "--set": settings, "--arch": arch,
+        fixed = {"--lookahead": lookahead, "--preset": preset, "--config": config, "--set": settings,
                  "--output-dir": output_dir, "--dropout": dropout, "--vocab": vocab, "--layout": corpus["layout"],
                  "--normaliser": normaliser, "--teacher": teacher, "--init": init,
                  "--init-partial": init_partial, "--freeze": freeze, "--dry-run": dry_run, **runs}  # fmt: skip
-        _refuse_with_resume(fixed)
+        _refuse_with_resume({**fixed, "--arch": None if arch and is_own(arch) else arch})
+        chosen.pop("model", None)
         return _go_on(console, resume, chosen, jobs, as_json)
     _check_runs(runs, jobs)
     settled = _settled(console, chosen, preset, config, settings or [], lookahead)

@@ -90,6 +90,11 @@ OPTIONS: dict[str, Option] = {
         "Any other setting, such as optim.schedule=linear (see examples/settings.md). Repeatable.",
         metavar="KEY=VALUE",
     ),
+    "own": Option(
+        ("--arch",),
+        "Network of your own that a checkpoint is of: its code runs only if it is named.",
+        metavar="PACKAGE:FACTORY",
+    ),
     "model": Option(("--model", "-m"), "Checkpoint, run or exported model.", shown="the newest run"),
     "decoder": Option(
         ("--decoder",),

@@ -26,6 +26,7 @@ from slrcli.files import atomic_write_text
 from slrcli.findings import Level
 from slrcli.models.base import SignModel, device_of
 from slrcli.models.registry import build_model, read_options
+from slrcli.models.trust import allow
 from slrcli.parallel import distributed
 from slrcli.report.text.epochs import HEAD, epoch_line
 from slrcli.training.batches import TrainBatches, feature_statistics
@@ -210,6 +211,7 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
 
     def begin() -> tuple[Config, TrainingData, SignModel, Past]:
         check_bounds(config)
+        allow(config.model.arch)
         settled = with_every_option(with_absolute_paths(config))
         if config.distill.teacher:
             settled = without_pace(settled, console)
