@@ -23,7 +23,16 @@ from slrcli.features.clip import padded
 from slrcli.files import temporary_folder
 from slrcli.models.base import Output, SignModel
 from slrcli.recognition.from_checkpoint import Recogniser
-from slrcli.recognition.from_onnx import ERRORS_ONLY, INPUTS, LOCAL, OUTPUTS, PROVIDERS, ExportedRecogniser, properties
+from slrcli.recognition.from_onnx import (
+    ERRORS_ONLY,
+    INPUTS,
+    LOCAL,
+    OUTPUTS,
+    PROVIDERS,
+    ExportedRecogniser,
+    load_runtime,
+    properties,
+)
 from slrcli.recognition.lstm_operator import translations, with_operators
 
 TRACED = (2, 37)  # clips and frames of the batch that is traced; no size of it stays in the graph
@@ -88,12 +97,13 @@ def export(recogniser: Recogniser, checkpoint: str) -> Graph:
 def quantised(recogniser: Recogniser, graph: Graph, checkpoint: str) -> Graph:
     """The same with the weights of linear layers and LSTMs as 8-bit integers (onnxruntime's dynamic quantisation)."""
     onnx = _need()
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
+    quantization = load_runtime("onnxruntime.quantization")
     with temporary_folder() as folder, _hushed():
         before, after = folder / "before.onnx", folder / "after.onnx"
         before.write_bytes(graph.data)
-        quantize_dynamic(before, after, op_types_to_quantize=list(QUANTISED), weight_type=QuantType.QInt8)
+        quantization.quantize_dynamic(
+            before, after, op_types_to_quantize=list(QUANTISED), weight_type=quantization.QuantType.QInt8
+        )
         proto = onnx.load(after)
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, _properties(recogniser, checkpoint, "int8"))
@@ -129,15 +139,15 @@ SIZES = {
 def _folded(proto):
     """The same with all computed that depends on weights alone: smaller, quicker to load, and open to quantisation."""
     import onnx
-    import onnxruntime
 
+    runtime = load_runtime()
     with temporary_folder() as folder:
         path = folder / "folded.onnx"
-        options = onnxruntime.SessionOptions()
+        options = runtime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # standard operators
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # standard operators
         options.optimized_model_filepath = str(path)
-        onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=PROVIDERS)
+        runtime.InferenceSession(proto.SerializeToString(), options, providers=PROVIDERS)
         folded = onnx.load(path)
     used = {node.domain for node in folded.graph.node}
     sets = [item for item in folded.opset_import if item.domain in used]  # onnxruntime names all that it knows
@@ -211,8 +221,8 @@ def _hushed() -> Iterator[None]:
 def _need():
     """The library onnx; DependencyError unless all of the extra `export` is installed."""
     try:
+        load_runtime()  # before what may load it in its own way
         import onnx
-        import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         what = f"Exporting needs the library {error.name}, which is not installed."
