@@ -9,6 +9,17 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
+MOST_LETTERS = 2000  # of what an error says: data may hold an id of a hundred thousand
+
+
+def shortened(text: str, most: int = MOST_LETTERS) -> str:
+    """`text` with at most `most` letters: of a longer one, its beginning and its end with `...` between them."""
+    if len(text) <= most:
+        return text
+    end = (most - 5) // 3
+    return f"{text[: most - 5 - end]} ... {text[len(text) - end :]}"
+
+
 class SlrError(Exception):
     """A failure that the user can understand and mend; shown without a traceback.
 
@@ -16,15 +27,15 @@ class SlrError(Exception):
         what: what is wrong, one sentence.
         where: the file, line, id or option it concerns, kept as a text; may be empty.
         fix: what to do about it; may be empty.
+
+    Of long texts, which only data can be the cause of, the beginning and the end are kept.
     """
 
     exit_code = EXIT_FAILURE
 
     def __init__(self, what: str, where: str | Path = "", fix: str = ""):
-        super().__init__(what)
-        self.what = what
-        self.where = str(where)
-        self.fix = fix
+        self.what, self.where, self.fix = shortened(what), shortened(str(where)), shortened(fix)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return " | ".join(part for part in (self.what, self.where, self.fix) if part)

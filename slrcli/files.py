@@ -1,13 +1,15 @@
-"""Atomic writing of files: a reader finds either the old file or the complete new one."""
+"""Files: written whole or not at all, and named by data only below the folder that they belong to."""
 
 import hashlib
 import os
+import re
 import secrets
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from slrcli.errors import SlrError
+from slrcli.errors import DataError, SlrError, shortened
 
 
 def require_place(path: str | Path) -> None:
@@ -66,6 +68,77 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         if temporary != target:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+# Names that Windows keeps for devices, whatever follows a dot.
+_DEVICE = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(\..*)?", re.IGNORECASE | re.DOTALL
+)
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+MOST_LETTERS = 60  # of a folder that is named after data
+RENAME_FILE = "Rename it, with letters, digits, '-', '_' and '.' only."
+
+
+def stays_below(name: str) -> bool:
+    """Whether a name from data leads to a place below its folder: no step upwards, not absolute, nothing invisible."""
+    steps = any(part in ("", ".", "..") for part in name.split("/"))
+    return not steps and "\\" not in name and ":" not in name[:2] and name.replace("\u3000", "").isprintable()
+
+
+def below(folder: str | Path, name: str, suffix: str = "", where: str | Path = "") -> Path:
+    """The file or folder below `folder` that data name: every such name becomes a path here and nowhere else.
+
+    Args:
+        folder: what the path must not leave.
+        name: an id, a split, a signer or the member of an archive, perhaps with folders (`/`).
+        suffix: what the name of the file ends with, such as `.npy`.
+        where: the file or line that has the name, for the error.
+
+    Raises:
+        DataError: the name leads elsewhere, or no file or folder can be called so on some system (`CON`, `a.`).
+    """
+    *folders, last = f"{name}{suffix}".split("/")
+    if not stays_below(name) or any(_DEVICE.fullmatch(part) or part[-1] in ". " for part in (*folders, last)):
+        raise DataError(f"The name {shortened(name, 80)!r} cannot be a file name.", where, RENAME_FILE)
+    return Path(folder, *folders, last)
+
+
+def require_apart(folder: str | Path, names: Iterable[str]) -> None:
+    """Raise a DataError for two names from data that are one file in `folder`, where case does not matter."""
+    if not folds_case(Path(folder)):
+        return
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            what = f"{shortened(other, 80)!r} and {shortened(name, 80)!r} are one file in this folder."
+            raise DataError(what, str(folder), "Rename one of them, or write to another disk.")
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether a file system takes `a` and `A` for one name, as those of Windows and macOS do."""
+    absolute = folder.absolute()
+    for place in (absolute, *absolute.parents):
+        other = place.with_name(place.name.swapcase()) if place.name else place
+        if other != place and place.exists():
+            return other.exists() and place.samefile(other)
+    return False
+
+
+def folder_names(names: Sequence[str]) -> list[str]:
+    """Distinct folder names that are valid on every system: `Ann/1` and `ann?1` become `Ann_1` and `ann_1-2`."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        plain = _UNSAFE.sub("_", name).strip(".")[:MOST_LETTERS].rstrip(".") or "_"
+        plain = f"_{plain}" if _DEVICE.fullmatch(plain) else plain
+        chosen, number = plain, 1
+        while chosen.lower() in taken:
+            number += 1
+            chosen = f"{plain}-{number}"
+        taken.add(chosen.lower())
+        found.append(chosen)
+    return found
 
 
 def file_hash(path: Path) -> str:

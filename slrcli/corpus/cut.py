@@ -28,7 +28,7 @@ from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers import read_recording
 from slrcli.features.recording import Recording, fit, same_columns
 from slrcli.features.writers import write_recording
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, below
 
 SPLIT = "train"
 EDGE = 1e-6  # seconds, for times that were rounded
@@ -245,7 +245,7 @@ def _write(console: Console, parts: Sequence[_Part], options: CutOptions, result
                     result.beyond += 1
                     continue
                 values = np.ascontiguousarray(recording.values[frames])
-                write_recording(place / "features" / f"{id}.npz", _cut(recording, values, fps))
+                write_recording(below(place / "features", id, ".npz"), _cut(recording, values, fps))
                 entries.append((id, id, part.signer, cut.glosses))
                 result.frames += len(values)
                 task.advance()

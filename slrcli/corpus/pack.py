@@ -28,8 +28,9 @@ from slrcli.corpus.write import copy_annotations
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.readers import holder_of
 from slrcli.features.store import SUFFIX, Clip, Store, StoreWriter, is_store, open_store, store_of
-from slrcli.features.store.form import DIGEST_BYTES, FLOAT16, KINDS, is_plain
+from slrcli.features.store.form import DIGEST_BYTES, FLOAT16, KINDS
 from slrcli.features.store.packing import Packing, pack_files
+from slrcli.files import below
 from slrcli.parallel.workers import Workers, usable_cores
 
 CHUNK = 8  # clips that a process takes at a time
@@ -148,9 +149,7 @@ class Way:
 
 def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result: Packed, way: Way) -> None:
     """Pack one split into its store, or note what stands in the way."""
-    if not is_plain(name) or "/" in name:
-        raise DataError(f"The split {name!r} cannot be a file name.", fix="Rename it in the tables.")
-    path = result.root / "features" / f"{name}{SUFFIX}"
+    path = below(result.root / "features", name, SUFFIX)
     sources, failed = _sources(items)
     settings = json.dumps([packing.layout.to_dict(), packing.brought, packing.dtype, packing.tolerance]).encode()
     made_from = _fingerprint(settings, sources)

@@ -19,7 +19,6 @@ from slrcli.corpus.folds import (
     TABLE,
     UTTERANCE,
     Fold,
-    folder_names,
     leave_one_signer_out,
     read_kind,
     sentence_folds,
@@ -27,6 +26,7 @@ from slrcli.corpus.folds import (
 )
 from slrcli.corpus.opening import open_data, require_distinct
 from slrcli.errors import CheckpointError, DataError, UsageError
+from slrcli.files import folder_names
 from slrcli.glosses import get_normaliser
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.training.loss.teach import require_untaught, stored_folder
