@@ -1,5 +1,6 @@
 """Files: written whole or not at all, and named by data only below the folder that they belong to."""
 
+import errno
 import hashlib
 import os
 import re
@@ -49,6 +50,72 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises:
         SlrError: the file cannot be written (invalid place, no permission, disk full).
     """
+    with written(path), _replaced(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def written(path: str | Path) -> Iterator[None]:
+    """Report what keeps a file or a folder from being written in the user's terms, whichever library raises it.
+
+    Raises:
+        SlrError: see `unwritable`, or another error of the system.
+    """
+    try:
+        yield
+    except SlrError:
+        raise
+    except Exception as error:
+        if told := unwritable(error, path):
+            raise told from error
+        if not isinstance(error, OSError):
+            raise
+        what = f"The file cannot be written: {error.strerror or error}."
+        raise SlrError(what, str(path), "Check the folder, its permissions and its free space.") from error
+
+
+_DISK = {
+    errno.ENOSPC: "There is no space left on the disk.",
+    errno.EDQUOT: "There is no space left: the disk quota is used up.",
+    errno.EFBIG: "There is no space for a file of this size.",
+    errno.EROFS: "The disk is read-only.",
+}
+MOST_CAUSES = 20
+# What numpy and pyarrow say, and safetensors with the number alone, without an errno.
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+_NUMBER = re.compile(r"os error (\d+)|\[errno (\d+)\]", re.IGNORECASE)
+
+
+def unwritable(error: BaseException, path: str | Path = "") -> SlrError | None:
+    """What the disk has to do with an error: it is full, a quota or a limit is reached, or it is read-only.
+
+    Libraries wrap such errors in others: causes and texts are looked at, too. None: nothing.
+    """
+    cause: BaseException | None = error
+    for _ in range(MOST_CAUSES):  # one may be its own cause
+        if cause is None:
+            break
+        if (number := _errno(cause)) in _DISK:
+            where = path or getattr(cause, "filename", None) or ""
+            return SlrError(_DISK[number], str(where), "Make space, or write to another disk; what is whole is kept.")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return None
+
+
+def _errno(error: BaseException) -> int:
+    """The system's number of an error; 0 where there is none."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    text = str(error)
+    if isinstance(error, OSError) and _SHORT_WRITE.search(text):
+        return errno.ENOSPC
+    number = _NUMBER.search(text)
+    return int(number[1] or number[2]) if number else 0
+
+
+@contextmanager
+def _replaced(path: str | Path) -> Iterator[Path]:
+    """The temporary file of `atomic_file`."""
     target = _resolved(path)
     temporary = target if _is_special(target) else target.with_name(f".slr-{secrets.token_hex(6)}.tmp")
     try:
@@ -59,11 +126,6 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
             _flush(temporary)
             os.replace(temporary, target)
             flush_folder(target.parent)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SlrError(
-            f"The file cannot be written: {reason}.", str(path), "Check the folder, its permissions and its free space."
-        ) from error
     finally:
         if temporary != target:
             with suppress(OSError):

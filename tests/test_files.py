@@ -1,12 +1,17 @@
 """Files: what data may be called, and what becomes of those that cannot be written."""
 
+import errno
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from slrcli import files
-from slrcli.errors import DataError
-from slrcli.files import below, require_apart
+from slrcli.errors import DataError, SlrError
+from slrcli.files import atomic_file, atomic_write_text, below, require_apart, unwritable, written
 
 OUTSIDE = ["", ".", "..", "/x", "../x", "a/../b", "a//b", "a/", "./a", "a\\b", "C:x", "a\x1b", "\u202ea", "a\0", "a\nb"]
 RESERVED = ["con", "CON", "nul.tar", "COM1", "lpt9.x", "com\u00b9", "aux /b", "a/prn", "conin$", "a./b", "a /b"]
@@ -46,3 +51,93 @@ def test_names_that_differ_in_case_alone_are_two_files_or_an_error(tmp_path, mon
     for pair in (["clip", "Clip"], ["stra\u00dfe", "STRASSE"], ["\u00e9", "e\u0301"]):
         with pytest.raises(DataError, match="one file"):
             require_apart(tmp_path, pair)
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """A system in which no file grows beyond `size` bytes, as on a disk that is full at a place we choose."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+VALUES = np.zeros((100, 100), np.float32)
+
+
+def by_safetensors(path):
+    from safetensors.torch import save_file
+    from torch import zeros
+
+    save_file({"x": zeros(100, 100)}, path)
+
+
+def by_parquet(path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"x": np.random.default_rng(0).random(10_000)}), path)
+
+
+def by_numpy(path):
+    with open(path, "wb") as file:
+        np.save(file, VALUES)
+
+
+def by_zip(path):
+    with open(path, "wb") as file:
+        np.savez(file, x=VALUES)
+
+
+def by_python(path):
+    path.write_bytes(bytes(40_000))
+
+
+WRITERS = [by_safetensors, by_parquet, by_numpy, by_zip, by_python]
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+@pytest.mark.parametrize("size", [0, 4096, 10_000])
+def test_a_full_disk_is_called_one_and_leaves_what_was_there(tmp_path, write, size):
+    path = tmp_path / "a.bin"
+    path.write_text("the last good one")
+    write(tmp_path / "warm")  # the libraries are loaded, and can write this
+    (tmp_path / "warm").unlink()
+    with room_for(size), pytest.raises(SlrError, match="no space") as caught, atomic_file(path) as temporary:
+        write(temporary)
+    assert str(path) in caught.value.where and caught.value.fix
+    assert path.read_text() == "the last good one" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
+def test_what_a_disk_refuses_is_found_in_errors_of_any_library(number):
+    errors = [OSError(number, "x"), RuntimeError(f"Error while serializing: I/O error: x (os error {number})")]
+    errors += [OSError(f"[Errno {number}] Error writing bytes to file. Detail: [errno {number}] x")]
+    for error in [*errors, *map(caused, errors)]:
+        assert unwritable(error, "a.npy").where == "a.npy"
+
+
+def caused(error: Exception) -> Exception:
+    """Another error that was raised because of this one."""
+    try:
+        raise RuntimeError("the writer was closed") from error
+    except RuntimeError as found:
+        return found
+
+
+def test_other_errors_are_not_blamed_on_the_disk(tmp_path):
+    for error in (
+        ValueError("x"),
+        OSError(errno.EACCES, "x"),
+        RuntimeError("os error 2"),
+        io.UnsupportedOperation("x"),
+    ):
+        assert unwritable(error) is None
+    with pytest.raises(ZeroDivisionError), written(tmp_path):
+        raise ZeroDivisionError
+    (tmp_path / "file").touch()
+    with pytest.raises(SlrError, match="cannot be written"):
+        atomic_write_text(tmp_path / "file" / "below", "x")

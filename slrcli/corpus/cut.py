@@ -28,7 +28,7 @@ from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers import read_recording
 from slrcli.features.recording import Recording, fit, same_columns
 from slrcli.features.writers import write_recording
-from slrcli.files import atomic_write_text, below
+from slrcli.files import atomic_write_text, below, written
 
 SPLIT = "train"
 EDGE = 1e-6  # seconds, for times that were rounded
@@ -116,14 +116,20 @@ def cut_corpus(console: Console, files: Sequence[Path], options: CutOptions) -> 
         raise DataError(f"Two files have the name {twice[0]}.", parts[0].annotations, "Rename one.")
     if not any(part.cuts for part in parts):
         raise DataError("The annotations hold no utterance.", files[0], f"See the notes: {_said(result.counts)}")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with written(options.out):
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        _appear(console, parts, options, result)
+    result.notes[:0] = _notes(result)
+    return result
+
+
+def _appear(console: Console, parts: Sequence[_Part], options: CutOptions, result: CutCorpus) -> None:
+    """Write the corpus beside its place, and move it there once it is whole."""
     with tempfile.TemporaryDirectory(dir=options.out.parent, prefix=".slr-") as place:
         _write(console, parts, options, result, Path(place))
         options.out.mkdir(exist_ok=True)
         for path in sorted(Path(place).iterdir()):
             shutil.move(path, options.out / path.name)
-    result.notes[:0] = _notes(result)
-    return result
 
 
 def _parts(file: Path, options: CutOptions, result: CutCorpus) -> list[_Part]:

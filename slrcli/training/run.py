@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -126,7 +126,8 @@ class Record:
     def __exit__(self, *_: object) -> None:
         for file in (self._log, self._metrics, self._board):
             if file is not None:
-                file.close()
+                with suppress(OSError):  # of a full disk, which was said when the line was written
+                    file.close()
 
     def epoch(self, event: EpochEnd, metrics: dict[str, Any]) -> None:
         """Write an epoch's `metrics` and show them."""

@@ -31,7 +31,7 @@ from slrcli.corpus.write import write_table
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, guess_layout, load_layout
 from slrcli.features.motion import FEWEST, active, clean, join
-from slrcli.files import atomic_write_text, below
+from slrcli.files import atomic_write_text, below, written
 
 WHAT = (
     "Sentences composed of clips of single signs, with computed transitions. Nobody signed them: error rates on them "
@@ -256,14 +256,11 @@ def _appearing(out: Path) -> Iterator[Path]:
     """A folder that takes the place of `out` when the block is done, and is removed if it raises."""
     place = out.with_name(f".{out.name}-{secrets.token_hex(4)}.tmp")
     try:
-        place.mkdir(parents=True)
-        yield place
-        if out.is_dir():
-            out.rmdir()  # it is empty
-        place.rename(out)
-    except OSError as error:
-        raise DataError(
-            f"The corpus cannot be written: {error.strerror}.", out, "Check the folder and the free space."
-        ) from error
+        with written(out):
+            place.mkdir(parents=True)
+            yield place
+            if out.is_dir():
+                out.rmdir()  # it is empty
+            place.rename(out)
     finally:
         shutil.rmtree(place, ignore_errors=True)

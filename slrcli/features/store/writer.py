@@ -35,7 +35,7 @@ from slrcli.features.store.form import (  # fmt: skip
     hash_of,
     parts,
 )
-from slrcli.files import flush_folder, stays_below
+from slrcli.files import flush_folder, stays_below, unwritable
 
 PART, JOURNAL = ".part", ".journal"
 FLUSH_BYTES, FLUSH_SECONDS = 64 << 20, 2.0  # of clips before the journal speaks of them: what being stopped may cost
@@ -281,6 +281,8 @@ def _refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if told := unwritable(error, path):
+            raise told from error
         what = f"The packed store cannot be written: {error.strerror or error}."
         fix = "Check the folder, its permissions and its free space; the same command continues where it stopped."
         raise SlrError(what, str(path), fix) from error
