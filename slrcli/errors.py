@@ -1,6 +1,7 @@
 """What a user can do wrong, said so that a user can put it right, and the exit codes of the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 EXIT_OK = 0
@@ -74,6 +75,58 @@ class CheckpointError(SlrError):
 
 class DependencyError(SlrError):
     """An optional library that the request needs and that is not installed."""
+
+
+# What Python and the libraries that read files raise where one is not what it claims to be: built-in errors, and those
+# that modules of this name have of their own.
+_DAMAGE = (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, RuntimeError, SyntaxError, TypeError,
+           ValueError)  # fmt: skip
+_READERS = ("binascii", "lzma", "pyarrow", "safetensors", "struct", "tokenize", "xml", "zipfile", "zlib")
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error is of those that a damaged file causes, in whichever library reads it."""
+    home = type(error).__module__.partition(".")[0].removeprefix("_")
+    return isinstance(error, _DAMAGE) or home in _READERS
+
+
+def damage_of(error: BaseException) -> str:
+    """What is wrong with a file in the words of the error that it caused, for the end of a sentence; never long."""
+    if isinstance(error, KeyError):
+        return f"{shortened(str(error), 80)} is missing"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return shortened(reason_of(error, lines=2), 200)
+
+
+@contextmanager
+def understood(
+    what: str, where: str | Path, fix: str = "", kind: type[SlrError] = DataError, system: bool = True
+) -> Iterator[None]:
+    """Read a file whose content may be anything: what goes wrong becomes an error that names it.
+
+    Args:
+        what: the beginning of the sentence, such as `The plan of the runs cannot be read`.
+        where: the file.
+        fix: what to do.
+        kind: of the error.
+        system: whether errors of the system (a file that is not there) are meant, too.
+
+    Raises:
+        SlrError: of that kind.
+    """
+    try:
+        yield
+    except SlrError:
+        raise
+    except OSError as error:
+        if not system:
+            raise
+        raise kind(f"{what}: {error.strerror or error}.", where, fix) from error
+    except Exception as error:
+        if not is_damage(error):
+            raise
+        raise kind(f"{what}: {damage_of(error)}.", where, fix) from error
 
 
 def with_extra(name: str) -> str:

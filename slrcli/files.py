@@ -2,13 +2,16 @@
 
 import errno
 import hashlib
+import json
 import os
 import re
 import secrets
+import stat
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from slrcli.errors import DataError, SlrError, shortened
 
@@ -201,6 +204,60 @@ def folder_names(names: Sequence[str]) -> list[str]:
         taken.add(chosen.lower())
         found.append(chosen)
     return found
+
+
+MOST_BYTES = 1 << 30  # of a file that is read at once
+
+
+def open_regular(path: str | Path, pipes: bool = False) -> BinaryIO:
+    """Open a file to be read. A pipe nobody writes to would wait for ever, and a device may never end.
+
+    Args:
+        path: of the file.
+        pipes: whether pipes are meant, too, as a shell makes them of `<(...)`.
+
+    Raises:
+        OSError: the file cannot be opened, or is not a file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    flags |= 0 if pipes else getattr(os, "O_NONBLOCK", 0)  # which does not wait for a writer
+    descriptor = os.open(path, flags)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode) and not (pipes and stat.S_ISFIFO(mode)):
+            raise OSError(errno.EINVAL, "It is a pipe or a device, not a file", str(path))
+        if hasattr(os, "set_blocking"):
+            os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: str | Path, most: int = MOST_BYTES, pipes: bool = False) -> bytes:
+    """The content of a file, see `open_regular`.
+
+    Raises:
+        OSError: the file cannot be read, or has more than `most` bytes.
+    """
+    with open_regular(path, pipes) as file:
+        if (size := os.fstat(file.fileno()).st_size) <= most:
+            data = file.read(size + 1 if size else most + 1)
+            data += file.read(most + 1 - len(data)) if len(data) > size else b""  # it grows, or does not tell its size
+            if len(data) <= most:
+                return data
+    raise OSError(errno.EINVAL, f"It has more than {most >> 20:,} MB", str(path))
+
+
+def read_json(path: str | Path) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        OSError, ValueError, RecursionError: the file cannot be read, is no JSON, or is nested too deeply.
+    """
+    return json.loads(read_bytes(path).decode("utf-8-sig"))
 
 
 def file_hash(path: Path) -> str:

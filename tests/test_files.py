@@ -2,16 +2,18 @@
 
 import errno
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
 from slrcli import files
 from slrcli.errors import DataError, SlrError
-from slrcli.files import atomic_file, atomic_write_text, below, require_apart, unwritable, written
+from slrcli.files import atomic_file, atomic_write_text, below, read_bytes, require_apart, unwritable, written
 
 OUTSIDE = ["", ".", "..", "/x", "../x", "a/../b", "a//b", "a/", "./a", "a\\b", "C:x", "a\x1b", "\u202ea", "a\0", "a\nb"]
 RESERVED = ["con", "CON", "nul.tar", "COM1", "lpt9.x", "com\u00b9", "aux /b", "a/prn", "conin$", "a./b", "a /b"]
@@ -141,3 +143,37 @@ def test_other_errors_are_not_blamed_on_the_disk(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SlrError, match="cannot be written"):
         atomic_write_text(tmp_path / "file" / "below", "x")
+
+
+def test_pipes_and_devices_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", "/dev/zero", "/dev/null", tmp_path):
+        with pytest.raises(OSError, match=r"pipe or a device|directory"):
+            read_bytes(place)
+    (tmp_path / "link").symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="device"):
+        read_bytes(tmp_path / "link")
+
+
+def test_a_pipe_is_read_to_its_end_where_it_is_meant(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    data = os.urandom(200_000)
+    writer = Thread(target=(tmp_path / "pipe").write_bytes, args=(data,))
+    writer.start()
+    found = read_bytes(tmp_path / "pipe", pipes=True)
+    writer.join()
+    assert found == data
+
+
+def test_files_are_read_up_to_a_size(tmp_path):
+    path = tmp_path / "a"
+    for size in (0, 1, 100):
+        path.write_bytes(bytes(size))
+        assert read_bytes(path, 100) == bytes(size)
+    path.write_bytes(bytes(101))
+    with pytest.raises(OSError, match="more than"):
+        read_bytes(path, 100)
+    with open(path, "wb") as file:
+        file.truncate(1 << 40)  # takes no room
+    with pytest.raises(OSError, match="more than 1,024 MB"):
+        read_bytes(path)

@@ -33,7 +33,7 @@ from slrcli.errors import SHOWN_IDS, DataError, SlrError, UsageError, shortened
 from slrcli.features.layout import load_layout
 from slrcli.features.readers import is_bundle
 from slrcli.features.store import store_of
-from slrcli.files import RENAME_FILE, atomic_write_text, below, stays_below
+from slrcli.files import RENAME_FILE, atomic_write_text, below, open_regular, read_bytes, stays_below
 from slrcli.glosses import get_normaliser
 from slrcli.transcripts.cells import separated_text, split_cells
 from slrcli.transcripts.delimited import (
@@ -268,7 +268,7 @@ def inspect_table(table: Path) -> TableFacts:
         DataError: the file cannot be opened.
     """
     try:
-        data = table.read_bytes()
+        data = read_bytes(table)
     except OSError as error:
         raise DataError(
             f"The table cannot be read: {error.strerror}.", table, "Check its name and permissions."
@@ -338,7 +338,7 @@ def has_columns(table: Path, named: Mapping[str, str] | None = None) -> bool:
 
 def _lacking(table: Path, named: Mapping[str, str] | None = None) -> str:
     """Why a file is no annotation table, in words after its name; "" if its header names ids and glosses."""
-    with table.open("rb") as file:
+    with open_regular(table) as file:
         start = decoded(file.read(HEADER_BYTES), "replace")
     mark = separator(start)
     lines = (line for line in start.split("\n") if line.strip() and not line.lower().strip('"').startswith("sep="))

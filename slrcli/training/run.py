@@ -20,7 +20,7 @@ from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_t
 from slrcli.console import Console, Task, finite
 from slrcli.corpus.clips import Clips, note_rates, warn_empty
 from slrcli.corpus.utterances import sentence_hashes
-from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError
+from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError, understood
 from slrcli.files import atomic_write_text
 from slrcli.findings import Level
 from slrcli.models.base import SignModel, device_of
@@ -111,8 +111,9 @@ class Record:
     def __enter__(self) -> "Record":
         metrics = self._folder / "metrics.jsonl"
         if metrics.is_file():  # epochs that were written down but not saved will come again
-            lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if json.loads(line)["epoch"] < self._epoch]
+            with understood("The numbers of the epochs cannot be read", metrics, UNREADABLE, CheckpointError):
+                lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+                kept = [line for line in lines if json.loads(line)["epoch"] < self._epoch]
             atomic_write_text(metrics, "".join(kept))
         self._log: TextIO = open(self._folder / "training.log", "a", encoding="utf-8")
         self._metrics: TextIO = open(self._folder / "metrics.jsonl", "a", encoding="utf-8")
@@ -167,6 +168,7 @@ def numbers_of(event: EpochEnd) -> dict[str, Any]:
     return finite({**asdict(event.numbers), **event.terms, **rates})
 
 
+UNREADABLE = "Put back the file as the run wrote it, or start a new run."
 TEACHER = "teacher.json"
 WEIGHTS = "model."  # before the names of the weights in the training state
 
@@ -484,7 +486,8 @@ class Session:
         except RuntimeError as error:
             fix = "Start a new run, or put back the files that belong together."
             raise CheckpointError(f"{STATE} and {LAST} do not belong to the same model.", "--resume", fix) from error
-        self.trainer.restore(tensors, values)
+        with understood(f"{STATE} is damaged", "--resume", UNREADABLE, CheckpointError):
+            self.trainer.restore(tensors, values)
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         data = self.data

@@ -10,7 +10,6 @@ Clips that cannot be used are left out, with the reason.
 
 import hashlib
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from slrcli.corpus import NoTableError, open_corpus, split_name
-from slrcli.errors import DataError, UsageError
+from slrcli.errors import DataError, UsageError, understood
 from slrcli.features.layout import Layout
 from slrcli.features.readers import SUFFIXES, read_features
+from slrcli.files import open_regular
 
 GLOSS_KEYS = ("gloss", "sign", "label")
 SIGNER_KEYS = ("signer", "speaker", "subject", "session")
@@ -117,11 +117,12 @@ def _gloss(name: str) -> str:
 
 
 def _pack(path: Path) -> Collection:
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as pack:
-            found = {key: pack[key] for key in pack.files if key in {"x", "length", *_KEYS}}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"The pack cannot be read: {error}.", path, "Write it with numpy.savez.") from error
+    with (
+        understood("The pack cannot be read", path, "Write it with numpy.savez."),
+        open_regular(path) as stream,
+        np.load(stream, allow_pickle=False) as pack,
+    ):
+        found = {key: np.asarray(pack[key]) for key in pack.files if key in {"x", "length", *_KEYS}}
     glosses, signers, splits = (_first(found, keys) for keys in (GLOSS_KEYS, SIGNER_KEYS, SPLIT_KEYS))
     x, length = found.get("x"), found.get("length")
     if x is None or length is None or glosses is None:

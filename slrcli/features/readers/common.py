@@ -4,7 +4,6 @@ import importlib
 import json
 import os
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,24 +12,28 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from slrcli.errors import SHOWN_IDS, DataError, DependencyError, UsageError, first_five, with_extra
+from slrcli.errors import (
+    SHOWN_IDS,
+    DataError,
+    DependencyError,
+    SlrError,
+    UsageError,
+    damage_of,
+    first_five,
+    is_damage,
+    with_extra,
+)
 from slrcli.features.layout import Layout, layouts_of_width, list_layouts, load_layout
 from slrcli.features.recording import Recording
 
 MAX_BYTES = 2 << 30  # of one clip's numbers: an hour at 30 frames a second with 5,000 columns
 MAX_TEXT = 256 << 20  # of a text file, which grows tenfold when it is read
-MAX_REASON = 200  # letters
 SAMPLED = 1024  # bytes at either end and in the middle of an array
 AGAIN = "Extract it again."
 
 FRAME_FILE = re.compile(r"(?:^|.*\D)(\d+)_keypoints\.json")  # a frame of OpenPose
 
 Sample = tuple[bytes, bytes]  # bytes of the numbers of a file, the first of them and later ones
-
-# What numpy, zipfile, struct, pyarrow and safetensors raise on files that are not what they claim to be.
-_DAMAGE = (ValueError, TypeError, OverflowError, EOFError, SyntaxError, KeyError, IndexError, AttributeError,
-           RuntimeError, ZeroDivisionError, zipfile.BadZipFile)  # fmt: skip
-_FOREIGN = ("zlib", "struct", "lzma", "safetensors", "pyarrow")  # whose errors are not built in
 
 
 def holds_frames(names: Iterable[str]) -> bool:
@@ -46,6 +49,8 @@ def plainly(path: Path) -> Iterator[None]:
             yield
     except DependencyError as error:
         raise DependencyError(error.what, path, error.fix) from error
+    except SlrError:
+        raise
     except FileNotFoundError as error:
         raise DataError("There is no such feature file.", path) from error
     except OSError as error:
@@ -54,10 +59,8 @@ def plainly(path: Path) -> Iterator[None]:
         raise DataError("The feature file does not fit in memory.", path, "Cut the clip into shorter clips.") from error
     except RecursionError as error:
         raise DataError("The file is nested deeper than any feature file.", path, AGAIN) from error
-    except _DAMAGE as error:
-        raise _damaged(error, path) from error
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in _FOREIGN:
+        if not is_damage(error):
             raise
         raise _damaged(error, path) from error
 
@@ -66,9 +69,7 @@ def _damaged(error: Exception, path: Path) -> DataError:
     """What a library said about a file, which may have quoted it at length."""
     if path.is_file() and not path.stat().st_size:
         return DataError("The feature file is empty.", path, AGAIN)
-    reason = str(error)
-    reason = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 3]}..."
-    return DataError(f"The feature file is damaged or cut short: {reason}.", path, AGAIN)
+    return DataError(f"The feature file is damaged or cut short: {damage_of(error)}.", path, AGAIN)
 
 
 def check_extent(frames: int, columns: int, path: Path, itemsize: int = 4) -> None:

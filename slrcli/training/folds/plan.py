@@ -1,6 +1,5 @@
 """What is to be trained where several runs belong together: every fold with every seed, as `folds.json` has it."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,14 +24,15 @@ from slrcli.corpus.folds import (
     utterance_folds,
 )
 from slrcli.corpus.opening import open_data, require_distinct
-from slrcli.errors import CheckpointError, DataError, UsageError
-from slrcli.files import folder_names
+from slrcli.errors import CheckpointError, DataError, UsageError, understood
+from slrcli.files import folder_names, read_json
 from slrcli.glosses import get_normaliser
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.training.loss.teach import require_untaught, stored_folder
 
 FORMAT = "slr-folds-1"
 ANNOTATIONS = "annotations"
+AGAIN = "Start again in a new folder."
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,13 @@ class Part:
     name: str = ""
     learnt: int = 0
     held_out: int = 0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Part":
+        """The opposite of `asdict`; KeyError, TypeError or ValueError for values that are no part."""
+        if not isinstance(values["name"], str):
+            raise TypeError(f"a fold is called {values['name']!r}")
+        return cls(values["name"], int(values["learnt"]), int(values["held_out"]))
 
 
 @dataclass(frozen=True)
@@ -126,22 +133,19 @@ class Plan:
         Raises:
             CheckpointError: the values are no plan.
         """
-        try:
+        with understood("The file is not a plan of several runs", where, AGAIN, CheckpointError):
             if values["format"] != FORMAT:
-                raise ValueError(f"format {values['format']}")
+                raise ValueError(f"its format is {values['format']}")
             return cls(
                 str(values["folds"]),
                 tuple(map(str, values["splits"])),
                 str(values["score_split"]),
-                tuple(Part(**item) for item in values["parts"]),
+                tuple(Part.from_dict(item) for item in values["parts"]),
                 tuple(map(int, values["seeds"])),
                 int(values["threads"]),
                 Config.from_dict(values["config"], where),
                 str(values["data_hash"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            fix = "Start again in a new folder."
-            raise CheckpointError("The file is not a plan of several runs.", where, fix) from error
 
 
 def read_plan(folder: Path) -> Plan:
@@ -151,11 +155,8 @@ def read_plan(folder: Path) -> Plan:
         CheckpointError: damaged.
     """
     path = folder / PLAN
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        fix = "Start again in a new folder."
-        raise CheckpointError("The plan of the runs cannot be read.", str(path), fix) from error
+    with understood("The plan of the runs cannot be read", path, AGAIN, CheckpointError):
+        values = read_json(path)
     return Plan.from_dict(values, str(path))
 
 
