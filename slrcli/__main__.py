@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 
 from slrcli.parallel.memory import expect_many_objects
 
@@ -14,6 +15,9 @@ from slrcli.errors import EXIT_FAILURE  # noqa: E402
 def main() -> None:
     """Run the command line."""
     _open_streams()
+    if not sys.warnoptions:  # what libraries warn of is meant for us, and no user can mend it
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")  # in the processes that work for this one
     code: int | str | None = 0
     try:
         app()

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from slrcli.errors import shortened
+
 
 class Level(StrEnum):
     """How bad it is. Only `ERROR` makes a check fail; `NOTE` is a measurement worth knowing."""
@@ -44,6 +46,10 @@ class Finding:
     what: str
     where: str = ""
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("what", "fix", *(() if isinstance(self.where, Names) else ("where",))):
+            object.__setattr__(self, name, shortened(str(getattr(self, name))))
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as a plain dictionary, for `--json`; `items` has all clips that `where` only counts."""

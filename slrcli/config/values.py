@@ -151,7 +151,10 @@ def merge_section(part: Any, values: Mapping[str, Any], where: str) -> Any:
             changed[key] = joined(getattr(part, key), value)
         else:
             changed[key] = coerce(value, wanted, f"{where} {key}")
-    return replace(part, **changed)
+    try:
+        return replace(part, **changed)
+    except ValueError as error:  # of a section that checks itself
+        raise UsageError(f"{error}.", where) from error
 
 
 def joined(table: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,6 +210,29 @@ def check_section(part: Any, prefix: str) -> None:
         if choices and value not in choices:
             what = f"There is no {item.name.replace('_', ' ')} '{value}'."
             raise UsageError(what, f"{prefix}{item.name}", nearest(str(value), choices))
+
+
+MOST_DEEP = 200  # layers, members and other parts of a network that stand one behind or beside the other
+MOST_WIDE = 65_536  # channels, and whatever else is counted
+DEEP = ("layers", "lstm_layers", "members", "inner", "dilations")
+
+
+def check_sizes(options: Any, where: str) -> None:
+    """UsageError for options of an architecture that ask for a network no machine can hold.
+
+    Args:
+        options: a dataclass, which may hold others.
+        where: whose they are.
+    """
+    for item in fields(options):
+        value = getattr(options, item.name)
+        if is_dataclass(value):
+            check_sizes(value, f"{where}, {item.name}")
+            continue
+        most = MOST_DEEP if item.name in DEEP else MOST_WIDE
+        numbers = value if isinstance(value, tuple) else (value,)
+        if len(numbers) > most or any(isinstance(number, int | float) and abs(number) > most for number in numbers):
+            raise UsageError(f"{item.name} is larger than {most:,}.", where, "Choose a smaller network.")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

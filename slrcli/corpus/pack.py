@@ -33,6 +33,7 @@ from slrcli.features.store.packing import Packing, pack_files
 from slrcli.files import below
 from slrcli.parallel.workers import Workers, usable_cores
 
+LATEST = 2**63 - 1  # nanoseconds
 CHUNK = 8  # clips that a process takes at a time
 PLAIN = (".npy",)  # read faster than they could be handed from process to process
 _Source = tuple[Path, tuple[int, int]]  # feature file, its size and time of change
@@ -205,7 +206,7 @@ def _stamp(path: Path) -> tuple[int, int]:
         facts = os.stat(holder_of(path) or path)
     except OSError:
         return 0, 0  # an error where it is read
-    return facts.st_size, facts.st_mtime_ns
+    return facts.st_size, min(facts.st_mtime_ns, LATEST)  # a store has 64 bits for it, which end in 2262
 
 
 def _fingerprint(settings: bytes, sources: dict[str, _Source]) -> bytes:
