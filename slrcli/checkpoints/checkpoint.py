@@ -4,6 +4,8 @@ Weights and buffers are the tensors; everything else stands as JSON in the file'
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ from slrcli.checkpoints.meta import Meta
 from slrcli.errors import CheckpointError, SlrError, damage_of, is_damage, understood
 from slrcli.files import atomic_file, open_regular
 from slrcli.models.base import SignModel
-from slrcli.models.registry import build_model
+from slrcli.models.registry import ARCHITECTURES, build_model
+from slrcli.models.trust import require_allowed
 
 FORMAT = "slr-checkpoint-1"
 STATE_FORMAT = "slr-training-state-1"
@@ -42,9 +45,12 @@ def amend_checkpoint(path: Path, **values: Any) -> None:
 
 
 def empty_model(meta: Meta) -> SignModel:
-    """The model that a checkpoint is of, without weights: names and shapes alone (torch's device `meta`)."""
+    """The model that a checkpoint is of, without weights: names and shapes alone (torch's device `meta`).
+
+    A user-defined one is made with weights: it may hold tensors that no checkpoint has.
+    """
     chosen = meta.config.model
-    with torch.device("meta"):
+    with torch.device("meta") if chosen.arch in ARCHITECTURES else nullcontext():
         return build_model(
             chosen.arch, meta.layout, len(meta.vocabulary.tokens), dropout=chosen.dropout, options=chosen.options
         )
@@ -66,16 +72,25 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Sig
         CheckpointError: not a checkpoint, damaged, incomplete, or of another architecture than it says.
     """
     tensors, values = read_checkpoint(path)
-    try:
+    with _consistent(path):
         meta = Meta.from_dict(values, str(path))
+    require_allowed(meta.config.model.arch, str(path))
+    with _consistent(path):
         model = empty_model(meta)
         model.load_state_dict(tensors, assign=True)
+    return model.to(device).eval(), meta
+
+
+@contextmanager
+def _consistent(path: Path) -> Iterator[None]:
+    """Turn what contents that do not fit together cause into a CheckpointError."""
+    try:
+        yield
     except Exception as error:
         if not isinstance(error, SlrError) and not is_damage(error):
             raise
         what = f"The checkpoint is inconsistent: {damage_of(error)}."  # torch names the fault in the second line
         raise CheckpointError(what, str(path), _REMEDY) from error
-    return model.to(device).eval(), meta
 
 
 def save_state(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
