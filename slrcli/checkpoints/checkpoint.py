@@ -77,6 +77,9 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Sig
     require_allowed(meta.config.model.arch, str(path))
     with _consistent(path):
         model = empty_model(meta)
+        own = model.state_dict()
+        if other := [name for name, tensor in tensors.items() if name in own and tensor.dtype != own[name].dtype]:
+            raise TypeError(f"{other[0]} is stored as {tensors[other[0]].dtype}")
         model.load_state_dict(tensors, assign=True)
     return model.to(device).eval(), meta
 
