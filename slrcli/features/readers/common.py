@@ -83,6 +83,23 @@ def check_extent(frames: int, columns: int, path: Path, itemsize: int = 4) -> No
     check_size(frames * columns, path, itemsize)
 
 
+MAX_FRAMES = 1 << 20
+FEW_FRAMES, SPARSE = 10_000, 100  # of a clip most of whose frames are not there, a hundredth is enough
+
+
+def check_range(numbers: str, first: int, last: int, present: int, path: Path, fix: str = AGAIN) -> None:
+    """Raise a DataError for numbers of frames that leave nearly everything out: memory is taken for those, too.
+
+    Args:
+        numbers: what they are, for people: `The frame numbers range`.
+        first, last: the smallest and the largest number.
+        present: how many frames there are.
+    """
+    frames = last - first + 1
+    if frames > MAX_FRAMES or frames > FEW_FRAMES + SPARSE * present:
+        raise DataError(f"{numbers} from {first} to {last}, and there are {present:,} frames.", path, fix)
+
+
 def check_size(numbers: int, path: Path, itemsize: int = 4) -> None:
     """Raise a DataError for more values than a clip can have."""
     if numbers * max(itemsize, 4) > MAX_BYTES:
