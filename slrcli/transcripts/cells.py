@@ -217,8 +217,8 @@ def _alone(cells: set[str]) -> str:
     mark = several[0][1] if len(several) > 1 else ""
     if not mark or any(character.isalnum() or character == "_" for character in mark):
         return ""
-    words = [cell.split() for cell in cells]
-    agreed = all(set(row[1::2]) <= {mark} and mark not in row[::2] and len(row) % 2 for row in words if row)
+    rows = [cell.split() for cell in cells]
+    agreed = all(set(row[1::2]) <= {mark} and mark not in row[::2] and len(row) % 2 for row in rows if row)
     return f" {mark} " if agreed else ""
 
 
