@@ -266,3 +266,11 @@ def test_one_damaged_clip_stops_no_others(tmp_path, error):
     result = slr("convert", place, tmp_path / "out", "--to", "csv")
     assert result.exit_code == 1 and "1 of 2 clips could not be converted" in result.stderr
     assert (tmp_path / "out" / "z.csv").exists() and "damaged or cut short" in result.stderr
+
+
+def test_a_pack_that_announces_more_than_it_holds_takes_no_memory(tmp_path):
+    numbers, names = saved(np.array([5])), saved(np.array(["A"]))
+    members = {"x.npy": announced("(1000000000, 60)"), "length.npy": numbers, "gloss.npy": names}
+    (tmp_path / "pack.npz").write_bytes(archive(members))
+    result = slr("compose", tmp_path / "pack.npz", "--out", tmp_path / "out")
+    assert result.exit_code == 1 and "announces 240,000,000,000 bytes" in " ".join(result.stderr.split())
