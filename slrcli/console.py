@@ -70,6 +70,17 @@ def visible(text: object, keep: str = "\n\t") -> str:
     )
 
 
+def inert(text: str) -> str:
+    """JSON in which all that would steer a terminal or not be seen stands as `\\u001b`; it reads as it did before."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(char if char == "\n" or char in LETTERS or char.isprintable() else _unit(char) for char in text)
+
+
+def _unit(char: str) -> str:
+    return json.dumps(char)[1:-1]
+
+
 def wrapped(text: str, width: int, hang: int = 0) -> str:
     """`text` in lines of at most `width` cells, broken between words.
 
@@ -160,6 +171,50 @@ class Task:
             self._progress.start()
 
 
+class Unheard:
+    """A stream whose reader may be gone for good (a full disk, a terminal that was closed): what is said there is lost,
+    and whoever speaks goes on. A closed pipe alone is an error, as it is the wish of somebody at its other end."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or lose, a text."""
+        with _lost():
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what waits, if that is possible."""
+        with _lost():
+            self._stream.flush()
+
+
+@contextmanager
+def _lost() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError:
+        return
+
+
+@contextmanager
+def _delivered() -> Iterator[None]:
+    """Say plainly that a result could not be written; a closed pipe is left to whoever runs the command."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        what = f"The output cannot be written: {error.strerror or error}."
+        raise SlrError(what, "stdout", "Check where it is written to.") from error
+
+
 class Console:
     """What a command says, and where it says it.
 
@@ -170,8 +225,8 @@ class Console:
 
     def __init__(self, quiet: bool = False, as_json: bool = False):
         self.quiet, self.as_json, self._name = quiet, as_json, ""
-        self._out = self._make(sys.stdout)
-        self._err = self._make(sys.stderr)
+        self._out = self._make(sys.stdout or io.StringIO())  # None: closed by whoever started the program
+        self._err = self._make(Unheard(sys.stderr or io.StringIO()))
         self._bar: Bar | None = None
 
     @staticmethod
@@ -226,9 +281,11 @@ class Console:
         if isinstance(item, str):
             text = visible(item)
             line = wrapped(text, self._out.width) if self._out.is_terminal else text
-            self._out.file.write(line + "\n")  # not through rich, which would turn tabs into spaces
+            with _delivered():
+                self._out.file.write(line + "\n")  # not through rich, which would turn tabs into spaces
         else:
-            self._out.print(item)
+            with _delivered():
+                self._out.print(item)
         if self._bar:
             self.flush()  # before the bar is drawn again
 
@@ -243,19 +300,23 @@ class Console:
 
     def flush(self) -> None:
         """Hand on what was said so far: a result of a running stream is wanted at once, in a pipe too."""
-        self._out.file.flush()
+        with _delivered():
+            self._out.file.flush()
 
     def json(self, value: Any) -> None:
         """The whole result as one JSON document. NaN and infinity, which JSON lacks, become null."""
-        self._clear()
-        ascii_only = not self._writes_utf8
-        self._out.file.write(json.dumps(finite(value), ensure_ascii=ascii_only, indent=2, default=str) + "\n")
+        self._write_json(value, indent=2)
 
     def json_line(self, value: Any) -> None:
         """One of many results as JSON on a line of its own, handed on at once."""
-        self._clear()
-        self._out.file.write(json.dumps(finite(value), ensure_ascii=not self._writes_utf8, default=str) + "\n")
+        self._write_json(value)
         self.flush()
+
+    def _write_json(self, value: Any, indent: int | None = None) -> None:
+        self._clear()
+        text = json.dumps(finite(value), ensure_ascii=not self._writes_utf8, indent=indent, default=str)
+        with _delivered():
+            self._out.file.write(inert(text) + "\n")
 
     def note(self, item: str | RenderableType = "", style: str = "") -> None:
         """Something worth knowing that is not the result, to stderr; silent with `quiet`."""

@@ -12,6 +12,17 @@ SIGNALLED = 128  # and the number of the signal that ended the program
 EXIT_INTERRUPTED = SIGNALLED + signal.SIGINT
 
 
+MOST_LETTERS = 2000  # of what an error says: data may hold an id of a hundred thousand
+
+
+def shortened(text: str, most: int = MOST_LETTERS) -> str:
+    """`text` with at most `most` letters: of a longer one, its beginning and its end with `...` between them."""
+    if len(text) <= most:
+        return text
+    end = (most - 5) // 3
+    return f"{text[: most - 5 - end]} ... {text[len(text) - end :]}"
+
+
 class SlrError(Exception):
     """A failure that the user can understand and mend; shown without a traceback.
 
@@ -19,15 +30,15 @@ class SlrError(Exception):
         what: what is wrong, one sentence.
         where: the file, line, id or option it concerns, kept as a text; may be empty.
         fix: what to do about it; may be empty.
+
+    Of long texts, which only data can be the cause of, the beginning and the end are kept.
     """
 
     exit_code = EXIT_FAILURE
 
     def __init__(self, what: str, where: str | Path = "", fix: str = ""):
-        super().__init__(what)
-        self.what = what
-        self.where = str(where)
-        self.fix = fix
+        self.what, self.where, self.fix = shortened(what), shortened(str(where)), shortened(fix)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return " | ".join(part for part in (self.what, self.where, self.fix) if part)
@@ -66,6 +77,58 @@ class CheckpointError(SlrError):
 
 class DependencyError(SlrError):
     """An optional library that the request needs and that is not installed."""
+
+
+# What Python and the libraries that read files raise where one is not what it claims to be: built-in errors, and those
+# that modules of this name have of their own.
+_DAMAGE = (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, RuntimeError, SyntaxError, TypeError,
+           ValueError)  # fmt: skip
+_READERS = ("binascii", "lzma", "pyarrow", "safetensors", "struct", "tokenize", "xml", "zipfile", "zlib")
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error is of those that a damaged file causes, in whichever library reads it."""
+    home = type(error).__module__.partition(".")[0].removeprefix("_")
+    return isinstance(error, _DAMAGE) or home in _READERS
+
+
+def damage_of(error: BaseException) -> str:
+    """What is wrong with a file in the words of the error that it caused, for the end of a sentence; never long."""
+    if isinstance(error, KeyError):
+        return f"{shortened(str(error), 80)} is missing"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return shortened(reason_of(error, lines=2), 200)
+
+
+@contextmanager
+def understood(
+    what: str, where: str | Path, fix: str = "", kind: type[SlrError] = DataError, system: bool = True
+) -> Iterator[None]:
+    """Read a file whose content may be anything: what goes wrong becomes an error that names it.
+
+    Args:
+        what: the beginning of the sentence, such as `The plan of the runs cannot be read`.
+        where: the file.
+        fix: what to do.
+        kind: of the error.
+        system: whether errors of the system (a file that is not there) are meant, too.
+
+    Raises:
+        SlrError: of that kind.
+    """
+    try:
+        yield
+    except SlrError:
+        raise
+    except OSError as error:
+        if not system:
+            raise
+        raise kind(f"{what}: {error.strerror or error}.", where, fix) from error
+    except Exception as error:
+        if not is_damage(error):
+            raise
+        raise kind(f"{what}: {damage_of(error)}.", where, fix) from error
 
 
 def with_extra(name: str) -> str:

@@ -1,25 +1,30 @@
-"""Atomic writing of files, temporary names that are swept up after a crash, and folders held by one process.
+"""Atomic writing of files, names that data give to files, temporary names and locks.
 
 A reader finds either the old file or the complete new one. What a killed process leaves under a temporary name is
-removed by the next one that writes into the same folder.
+removed by the next one that writes into the same folder. Names from data lead nowhere but below their folder.
 """
 
+import errno
 import hashlib
+import json
 import os
 import platform
 import re
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
-from slrcli.errors import SlrError
+from slrcli.errors import DataError, SlrError, shortened
 
 
 def require_place(path: str | Path) -> None:
@@ -70,6 +75,72 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises:
         SlrError: the file cannot be written (invalid place, no permission, disk full).
     """
+    with written(path), _replaced(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def written(path: str | Path) -> Iterator[None]:
+    """Report what keeps a file or a folder from being written in the user's terms, whichever library raises it.
+
+    Raises:
+        SlrError: see `unwritable`, or another error of the system.
+    """
+    try:
+        yield
+    except SlrError:
+        raise
+    except Exception as error:
+        if told := unwritable(error, path):
+            raise told from error
+        if not isinstance(error, OSError):
+            raise
+        what = f"The file cannot be written: {error.strerror or error}."
+        raise SlrError(what, str(path), "Check the folder, its permissions and its free space.") from error
+
+
+_DISK = {
+    errno.ENOSPC: "There is no space left on the disk.",
+    errno.EDQUOT: "There is no space left: the disk quota is used up.",
+    errno.EFBIG: "There is no space for a file of this size.",
+    errno.EROFS: "The disk is read-only.",
+}
+MOST_CAUSES = 20
+# What numpy and pyarrow say, and safetensors with the number alone, without an errno.
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+_NUMBER = re.compile(r"os error (\d+)|\[errno (\d+)\]", re.IGNORECASE)
+
+
+def unwritable(error: BaseException, path: str | Path = "") -> SlrError | None:
+    """What the disk has to do with an error: it is full, a quota or a limit is reached, or it is read-only.
+
+    Libraries wrap such errors in others: causes and texts are looked at, too. None: nothing.
+    """
+    cause: BaseException | None = error
+    for _ in range(MOST_CAUSES):  # one may be its own cause
+        if cause is None:
+            break
+        if (number := _errno(cause)) in _DISK:
+            where = path or getattr(cause, "filename", None) or ""
+            return SlrError(_DISK[number], str(where), "Make space, or write to another disk; what is whole is kept.")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return None
+
+
+def _errno(error: BaseException) -> int:
+    """The system's number of an error; 0 where there is none."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    text = str(error)
+    if isinstance(error, OSError) and _SHORT_WRITE.search(text):
+        return errno.ENOSPC
+    number = _NUMBER.search(text)
+    return int(number[1] or number[2]) if number else 0
+
+
+@contextmanager
+def _replaced(path: str | Path) -> Iterator[Path]:
+    """The temporary file of `atomic_file`."""
     target = _resolved(path)
     temporary = target if _is_special(target) else target.with_name(temporary_name())
     try:
@@ -81,16 +152,136 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
             _flush(temporary)
             os.replace(temporary, target)
             flush_folder(target.parent)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SlrError(
-            f"The file cannot be written: {reason}.", str(path), "Check the folder, its permissions and its free space."
-        ) from error
     finally:
         if temporary != target:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             _ours.discard(temporary.name)
+
+
+# Names that Windows keeps for devices, whatever follows a dot.
+_DEVICE = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(\..*)?", re.IGNORECASE | re.DOTALL
+)
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+MOST_LETTERS = 60  # of a folder that is named after data
+RENAME_FILE = "Rename it, with letters, digits, '-', '_' and '.' only."
+
+
+def stays_below(name: str) -> bool:
+    """Whether a name from data leads to a place below its folder: no step upwards, not absolute, nothing invisible."""
+    steps = any(part in ("", ".", "..") for part in name.split("/"))
+    return not steps and "\\" not in name and ":" not in name[:2] and name.replace("\u3000", "").isprintable()
+
+
+def below(folder: str | Path, name: str, suffix: str = "", where: str | Path = "") -> Path:
+    """The file or folder below `folder` that data name: every such name becomes a path here and nowhere else.
+
+    Args:
+        folder: what the path must not leave.
+        name: an id, a split, a signer or the member of an archive, perhaps with folders (`/`).
+        suffix: what the name of the file ends with, such as `.npy`.
+        where: the file or line that has the name, for the error.
+
+    Raises:
+        DataError: the name leads elsewhere, or no file or folder can be called so on some system (`CON`, `a.`).
+    """
+    *folders, last = f"{name}{suffix}".split("/")
+    if not stays_below(name) or any(_DEVICE.fullmatch(part) or part[-1] in ". " for part in (*folders, last)):
+        raise DataError(f"The name {shortened(name, 80)!r} cannot be a file name.", where, RENAME_FILE)
+    return Path(folder, *folders, last)
+
+
+def require_apart(folder: str | Path, names: Iterable[str]) -> None:
+    """Raise a DataError for two names from data that are one file in `folder`, where case does not matter."""
+    if not folds_case(Path(folder)):
+        return
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            what = f"{shortened(other, 80)!r} and {shortened(name, 80)!r} are one file in this folder."
+            raise DataError(what, str(folder), "Rename one of them, or write to another disk.")
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether a file system takes `a` and `A` for one name, as those of Windows and macOS do."""
+    absolute = folder.absolute()
+    for place in (absolute, *absolute.parents):
+        other = place.with_name(place.name.swapcase()) if place.name else place
+        if other != place and place.exists():
+            return other.exists() and place.samefile(other)
+    return False
+
+
+def folder_names(names: Sequence[str]) -> list[str]:
+    """Distinct folder names that are valid on every system: `Ann/1` and `ann?1` become `Ann_1` and `ann_1-2`."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        plain = _UNSAFE.sub("_", name).strip(".")[:MOST_LETTERS].rstrip(".") or "_"
+        plain = f"_{plain}" if _DEVICE.fullmatch(plain) else plain
+        chosen, number = plain, 1
+        while chosen.lower() in taken:
+            number += 1
+            chosen = f"{plain}-{number}"
+        taken.add(chosen.lower())
+        found.append(chosen)
+    return found
+
+
+MOST_BYTES = 1 << 30  # of a file that is read at once
+
+
+def open_regular(path: str | Path, pipes: bool = False) -> BinaryIO:
+    """Open a file to be read. A pipe nobody writes to would wait for ever, and a device may never end.
+
+    Args:
+        path: of the file.
+        pipes: whether pipes are meant, too, as a shell makes them of `<(...)`.
+
+    Raises:
+        OSError: the file cannot be opened, or is not a file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    flags |= 0 if pipes else getattr(os, "O_NONBLOCK", 0)  # which does not wait for a writer
+    descriptor = os.open(path, flags)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode) and not (pipes and stat.S_ISFIFO(mode)):
+            raise OSError(errno.EINVAL, "It is a pipe or a device, not a file", str(path))
+        if hasattr(os, "set_blocking"):
+            os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: str | Path, most: int = MOST_BYTES, pipes: bool = False) -> bytes:
+    """The content of a file, see `open_regular`.
+
+    Raises:
+        OSError: the file cannot be read, or has more than `most` bytes.
+    """
+    with open_regular(path, pipes) as file:
+        if (size := os.fstat(file.fileno()).st_size) <= most:
+            data = file.read(size + 1 if size else most + 1)
+            data += file.read(most + 1 - len(data)) if len(data) > size else b""  # it grows, or does not tell its size
+            if len(data) <= most:
+                return data
+    raise OSError(errno.EINVAL, f"It has more than {most >> 20:,} MB", str(path))
+
+
+def read_json(path: str | Path) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        OSError, ValueError, RecursionError: the file cannot be read, is no JSON, or is nested too deeply.
+    """
+    return json.loads(read_bytes(path).decode("utf-8-sig"))
 
 
 def file_hash(path: Path) -> str:

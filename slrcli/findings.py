@@ -6,6 +6,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from slrcli.errors import shortened
+
 
 class Level(StrEnum):
     """How bad it is. Only `ERROR` makes a check fail; `NOTE` is a measurement worth knowing."""
@@ -52,6 +54,10 @@ class Finding:
     what: str
     where: str = ""
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("what", "fix", *(() if isinstance(self.where, Names) else ("where",))):
+            object.__setattr__(self, name, shortened(str(getattr(self, name))))
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as a plain dictionary, for `--json`; `items` has all clips that `where` only counts."""

@@ -10,7 +10,7 @@ from rich.color import Color
 from rich.style import Style
 from support.terminal import on_terminal
 
-from slrcli.console import STYLES, THEME, Console, tally, visible, wrapped
+from slrcli.console import LETTERS, STYLES, THEME, Console, inert, tally, visible, wrapped
 from slrcli.errors import DataError
 from slrcli.findings import Finding, Level
 
@@ -92,7 +92,7 @@ def test_square_brackets_in_front_of_a_progress_bar_are_no_markup(monkeypatch, c
 LONG_PATH = "/data/" + "/".join(f"folder{number}" for number in range(14)) + "/clip.npy"  # longer than a line
 RESULTS_WHILE_IT_WORKS = """
 import sys, time
-from slrcli.console import STYLES, THEME, Console, tally, visible, wrapped
+from slrcli.console import LETTERS, STYLES, THEME, Console, inert, tally, visible, wrapped
 console = Console()
 with console.progress("converting", 3) as task:
     for number in range(3):
@@ -124,7 +124,7 @@ def test_results_that_are_piped_are_whole_while_the_bar_stays_on_the_terminal(tm
 
 
 SENTENCES = f"""
-from slrcli.console import STYLES, THEME, Console, tally, visible, wrapped
+from slrcli.console import LETTERS, STYLES, THEME, Console, inert, tally, visible, wrapped
 from slrcli.errors import DataError
 from slrcli.findings import Finding, Level
 text = "The synthetic corpus says that the tool works, and nothing at all of how it does on real signing. " * 3
@@ -218,3 +218,19 @@ def test_colours_can_be_read_on_a_dark_and_on_a_light_terminal(style):
     assert colour is not None and colour.triplet is not None
     light = luminance(Color.parse(colour.name).get_truecolor())
     assert (light + 0.05) / 0.05 >= 3.5 and 1.05 / (light + 0.05) >= 3.5
+
+
+@given(st.text())
+def test_json_shows_nothing_that_acts_and_reads_as_before(text):
+    shown = inert(json.dumps({text: [text]}, ensure_ascii=False, indent=2))
+    assert json.loads(shown) == {text: [text]}
+    assert all(char in "\n" + LETTERS or char.isprintable() for char in shown)
+
+
+@pytest.mark.parametrize("char", ["\x9b", "\u202e", "\x7f", "\u2066", "\ufeff", "\u2028", "\xad", "\U000e0001"])
+def test_json_of_a_console_escapes_what_a_terminal_would_act_on(capsys, char):
+    console = Console(as_json=True)
+    console.json({"gloss": f"A{char}B"})
+    console.json_line([f"A{char}B"])
+    out = capsys.readouterr().out
+    assert char not in out and "\\u" in out and json.loads(out.splitlines()[-1]) == [f"A{char}B"]

@@ -1,15 +1,36 @@
-"""Places that cannot be written to, temporary names that are swept, folders that one process holds."""
+"""Places that cannot be written to, temporary names that are swept, folders that one process holds; what data may be
+called, and what becomes of files that cannot be written or read."""
 
+import errno
+import io
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
+import numpy as np
 import pytest
 
-from slrcli.errors import SlrError
-from slrcli.files import atomic_write_text, held, require_place, sweep, temporary_folder, temporary_name
+from slrcli import files
+from slrcli.errors import DataError, SlrError
+from slrcli.files import (
+    atomic_file,
+    atomic_write_text,
+    below,
+    held,
+    read_bytes,
+    require_apart,
+    require_place,
+    sweep,
+    temporary_folder,
+    temporary_name,
+    unwritable,
+    written,
+)  # fmt: skip
 
 NOWHERE = Path("/proc")  # where permissions allow a file to root, and the file system does not
 
@@ -132,3 +153,167 @@ def test_compiled_code_lies_where_only_its_user_may_look(tmp_path, monkeypatch):
     keep_caches_private()
     assert Path(os.environ[COMPILER_CACHE]).parent == tmp_path / "slr"
     assert (tmp_path / "slr").stat().st_mode & 0o777 == 0o700
+
+
+OUTSIDE = ["", ".", "..", "/x", "../x", "a/../b", "a//b", "a/", "./a", "a\\b", "C:x", "a\x1b", "\u202ea", "a\0", "a\nb"]
+RESERVED = ["con", "CON", "nul.tar", "COM1", "lpt9.x", "com\u00b9", "aux /b", "a/prn", "conin$", "a./b", "a /b"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE + RESERVED)
+def test_names_that_lead_elsewhere_or_are_devices_somewhere_become_no_path(tmp_path, name):
+    with pytest.raises(DataError, match="cannot be a file name") as caught:
+        below(tmp_path, name, ".npy", "table.csv, line 3")
+    assert caught.value.where == "table.csv, line 3" and caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "a/b", "..a", "a.b", "con-1", "console", "Ä b", "\u4eca\u3000\u65e5", "<b>", "-rf", "COM10", "Oh."]
+)
+def test_other_names_are_paths_below_the_folder(tmp_path, name):
+    path = below(tmp_path, name, ".npy")
+    assert path == Path(f"{tmp_path}/{name}.npy") and path.resolve().is_relative_to(tmp_path.resolve())
+
+
+def test_a_name_without_suffix_must_not_end_with_what_windows_drops(tmp_path):
+    for name in ("a.", "a "):
+        with pytest.raises(DataError):
+            below(tmp_path, name)
+
+
+def test_a_long_name_is_quoted_in_part(tmp_path):
+    with pytest.raises(DataError) as caught:
+        below(tmp_path, "../" + "x" * 100_000)
+    assert len(str(caught.value)) < 400
+
+
+def test_names_that_differ_in_case_alone_are_two_files_or_an_error(tmp_path, monkeypatch):
+    require_apart(tmp_path / "not" / "there", ["a", "A", "a"])  # of a disk that knows case, as this one does
+    monkeypatch.setattr(files, "folds_case", lambda folder: True)
+    require_apart(tmp_path, ["a", "b", "a"])
+    for pair in (["clip", "Clip"], ["stra\u00dfe", "STRASSE"], ["\u00e9", "e\u0301"]):
+        with pytest.raises(DataError, match="one file"):
+            require_apart(tmp_path, pair)
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """A system in which no file grows beyond `size` bytes, as on a disk that is full at a place we choose."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+VALUES = np.zeros((100, 100), np.float32)
+
+
+def by_safetensors(path):
+    from safetensors.torch import save_file
+    from torch import zeros
+
+    save_file({"x": zeros(100, 100)}, path)
+
+
+def by_parquet(path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"x": np.random.default_rng(0).random(10_000)}), path)
+
+
+def by_numpy(path):
+    with open(path, "wb") as file:
+        np.save(file, VALUES)
+
+
+def by_zip(path):
+    with open(path, "wb") as file:
+        np.savez(file, x=VALUES)
+
+
+def by_python(path):
+    path.write_bytes(bytes(40_000))
+
+
+WRITERS = [by_safetensors, by_parquet, by_numpy, by_zip, by_python]
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+@pytest.mark.parametrize("size", [0, 4096, 10_000])
+def test_a_full_disk_is_called_one_and_leaves_what_was_there(tmp_path, write, size):
+    path = tmp_path / "a.bin"
+    path.write_text("the last good one")
+    write(tmp_path / "warm")  # the libraries are loaded, and can write this
+    (tmp_path / "warm").unlink()
+    with room_for(size), pytest.raises(SlrError, match="no space") as caught, atomic_file(path) as temporary:
+        write(temporary)
+    assert str(path) in caught.value.where and caught.value.fix
+    assert path.read_text() == "the last good one" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
+def test_what_a_disk_refuses_is_found_in_errors_of_any_library(number):
+    errors = [OSError(number, "x"), RuntimeError(f"Error while serializing: I/O error: x (os error {number})")]
+    errors += [OSError(f"[Errno {number}] Error writing bytes to file. Detail: [errno {number}] x")]
+    for error in [*errors, *map(caused, errors)]:
+        assert unwritable(error, "a.npy").where == "a.npy"
+
+
+def caused(error: Exception) -> Exception:
+    """Another error that was raised because of this one."""
+    try:
+        raise RuntimeError("the writer was closed") from error
+    except RuntimeError as found:
+        return found
+
+
+def test_other_errors_are_not_blamed_on_the_disk(tmp_path):
+    for error in (
+        ValueError("x"),
+        OSError(errno.EACCES, "x"),
+        RuntimeError("os error 2"),
+        io.UnsupportedOperation("x"),
+    ):
+        assert unwritable(error) is None
+    with pytest.raises(ZeroDivisionError), written(tmp_path):
+        raise ZeroDivisionError
+    (tmp_path / "file").touch()
+    with pytest.raises(SlrError, match="cannot be written"):
+        atomic_write_text(tmp_path / "file" / "below", "x")
+
+
+def test_pipes_and_devices_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", "/dev/zero", "/dev/null", tmp_path):
+        with pytest.raises(OSError, match=r"pipe or a device|directory"):
+            read_bytes(place)
+    (tmp_path / "link").symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="device"):
+        read_bytes(tmp_path / "link")
+
+
+def test_a_pipe_is_read_to_its_end_where_it_is_meant(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    data = os.urandom(200_000)
+    writer = Thread(target=(tmp_path / "pipe").write_bytes, args=(data,))
+    writer.start()
+    found = read_bytes(tmp_path / "pipe", pipes=True)
+    writer.join()
+    assert found == data
+
+
+def test_files_are_read_up_to_a_size(tmp_path):
+    path = tmp_path / "a"
+    for size in (0, 1, 100):
+        path.write_bytes(bytes(size))
+        assert read_bytes(path, 100) == bytes(size)
+    path.write_bytes(bytes(101))
+    with pytest.raises(OSError, match="more than"):
+        read_bytes(path, 100)
+    with open(path, "wb") as file:
+        file.truncate(1 << 40)  # takes no room
+    with pytest.raises(OSError, match="more than 1,024 MB"):
+        read_bytes(path)

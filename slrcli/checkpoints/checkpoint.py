@@ -4,19 +4,19 @@ Weights and buffers are the tensors; everything else stands as JSON in the file'
 """
 
 import json
-import struct
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from slrcli.checkpoints.meta import Meta
-from slrcli.errors import CheckpointError, SlrError, reason_of
-from slrcli.files import atomic_file
+from slrcli.errors import CheckpointError, SlrError, damage_of, is_damage, understood
+from slrcli.files import atomic_file, open_regular
 from slrcli.models.base import SignModel
 from slrcli.models.registry import ARCHITECTURES, build_model
 from slrcli.models.trust import require_allowed
@@ -72,21 +72,28 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Sig
         CheckpointError: not a checkpoint, damaged, incomplete, or of another architecture than it says.
     """
     tensors, values = read_checkpoint(path)
-    try:
+    with _consistent(path):
         meta = Meta.from_dict(values, str(path))
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
-        raise _inconsistent(path, reason_of(error)) from error
     require_allowed(meta.config.model.arch, str(path))
-    try:
+    with _consistent(path):
         model = empty_model(meta)
+        own = model.state_dict()
+        if other := [name for name, tensor in tensors.items() if name in own and tensor.dtype != own[name].dtype]:
+            raise TypeError(f"{other[0]} is stored as {tensors[other[0]].dtype}")
         model.load_state_dict(tensors, assign=True)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
-        raise _inconsistent(path, reason_of(error, lines=2)) from error  # torch names the fault in the second
     return model.to(device).eval(), meta
 
 
-def _inconsistent(path: Path, reason: str) -> CheckpointError:
-    return CheckpointError(f"The checkpoint is inconsistent: {reason}.", str(path), _REMEDY)
+@contextmanager
+def _consistent(path: Path) -> Iterator[None]:
+    """Turn what contents that do not fit together cause into a CheckpointError."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, SlrError) and not is_damage(error):
+            raise
+        what = f"The checkpoint is inconsistent: {damage_of(error)}."  # torch names the fault in the second line
+        raise CheckpointError(what, str(path), _REMEDY) from error
 
 
 def save_state(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -109,17 +116,18 @@ def _write(path: Path, tensors: dict[str, Tensor], kind: str, values: dict[str, 
 
 def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
+        open_regular(path).close()
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except FileNotFoundError as error:
         fix = "Name a .safetensors file or a run."
         raise CheckpointError("There is no such checkpoint.", str(path), fix) from error
-    except (SafetensorError, OSError, struct.error) as error:
-        raise CheckpointError(f"The checkpoint cannot be read: {reason_of(error)}.", str(path), _REMEDY) from error
+    except Exception as error:
+        if not isinstance(error, OSError) and not is_damage(error):
+            raise
+        raise CheckpointError(f"The checkpoint cannot be read: {damage_of(error)}.", str(path), _REMEDY) from error
     if metadata.get("format") != kind:
         raise CheckpointError("The file is not of the expected kind.", f"{path} (expected {kind})", _REMEDY)
-    try:
-        return tensors, json.loads(metadata["slr"])
-    except (KeyError, json.JSONDecodeError) as error:
-        raise CheckpointError("The checkpoint's metadata are damaged.", str(path), _REMEDY) from error
+    with understood("The checkpoint's metadata are damaged", path, _REMEDY, CheckpointError):
+        return tensors, dict(json.loads(metadata["slr"]))

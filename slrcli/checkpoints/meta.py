@@ -94,17 +94,24 @@ class Meta:
             Config.from_dict(values["config"], where, trained=True),
             Vocabulary.from_dict(values["vocabulary"], where),
             Layout.from_dict(values["layout"], where),
-            values["metrics"],
-            values["data_hash"],
-            values["versions"],
-            tuple(values.get("utterances", ())),
-            tuple(values.get("sentences", ())),
+            _typed(values, "metrics", dict),
+            _typed(values, "data_hash", str),
+            _typed(values, "versions", dict),
+            tuple(map(str, values.get("utterances", ()))),
+            tuple(map(str, values.get("sentences", ()))),
             merge_section(DecodeConfig(), values.get("decode", {}), where),
             merge_section(DecodeConfig(), values["tuned"], where) if "tuned" in values else None,
             Calibration.from_dict(values["calibration"]) if "calibration" in values else None,
             float(values.get("rate", 0.0)),
             tuple(values.get("ancestry", ())),
         )
+
+
+def _typed(values: dict[str, Any], key: str, kind: type) -> Any:
+    """A value by its name; KeyError where it is missing, TypeError where it is something else."""
+    if not isinstance(values[key], kind):
+        raise TypeError(f"{key} is {type(values[key]).__name__}, not {kind.__name__}")
+    return values[key]
 
 
 def decoder_values(options: DecodeConfig) -> dict[str, Any]:

@@ -75,9 +75,10 @@ def newest_run() -> Path | None:
     latest = RUNS / LATEST
     if latest.is_dir():
         return latest.resolve()
-    if latest.is_file():
-        folder = Path(latest.read_text(encoding="utf-8").strip())
-        return folder if folder.is_dir() else None
+    with suppress(OSError, ValueError):  # a text that is no path
+        if latest.is_file():
+            folder = Path(latest.read_text(encoding="utf-8").strip())
+            return folder if folder.is_dir() else None
     return None
 
 

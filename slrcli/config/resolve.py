@@ -156,7 +156,9 @@ def resolve(
     sources += [(overrides, "command line"), (read_assignments(assignments), "--set")]
     arch = DEFAULT_ARCH
     for values, _ in sources:
-        arch = values.get("model", {}).get("arch", arch)
+        model = values.get("model")
+        named = model.get("arch") if isinstance(model, Mapping) else None
+        arch = named if isinstance(named, str) else arch  # what is of another type is refused below
     if not preset:
         sources.insert(0, (ARCH_SETTINGS.get(arch, {}), f"settings of {arch}"))
     config = merge(Config(), base or {}, "settings of the command")

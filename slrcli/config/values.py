@@ -13,6 +13,7 @@ from types import UnionType
 from typing import Any, NamedTuple, get_args, get_origin
 
 from slrcli.errors import UsageError
+from slrcli.files import read_bytes
 
 
 class Retired(NamedTuple):
@@ -150,7 +151,10 @@ def merge_section(part: Any, values: Mapping[str, Any], where: str) -> Any:
             changed[key] = joined(getattr(part, key), value)
         else:
             changed[key] = coerce(value, wanted, f"{where} {key}")
-    return replace(part, **changed)
+    try:
+        return replace(part, **changed)
+    except ValueError as error:  # of a section that checks itself
+        raise UsageError(f"{error}.", where) from error
 
 
 def joined(table: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,6 +171,10 @@ def changed_settings(part: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != getattr(plain, name)}
 
 
+TOO_LARGE = 1 << 63  # of whole numbers
+MOST_TOML = 64 << 20  # bytes
+
+
 def coerce(value: Any, wanted: Any, where: str) -> Any:
     """`value` as the type `wanted`; whole numbers pass as float, lists as tuple, nothing else is bent."""
     origin = get_origin(wanted)
@@ -180,10 +188,14 @@ def coerce(value: Any, wanted: Any, where: str) -> Any:
     if origin is UnionType:
         return value if value is None else coerce(value, get_args(wanted)[0], where)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) >= TOO_LARGE:
+            raise UsageError("The number is too large.", where)
         return float(value)
     plain = origin or wanted
     if not isinstance(value, plain) or (plain is not bool and isinstance(value, bool)):
         raise UsageError(f"Expected {plain.__name__}, got {value!r}.", where)
+    if plain is int and abs(value) >= TOO_LARGE:
+        raise UsageError("The number is too large.", where)
     return value
 
 
@@ -198,6 +210,29 @@ def check_section(part: Any, prefix: str) -> None:
         if choices and value not in choices:
             what = f"There is no {item.name.replace('_', ' ')} '{value}'."
             raise UsageError(what, f"{prefix}{item.name}", nearest(str(value), choices))
+
+
+MOST_DEEP = 200  # layers, members and other parts of a network that stand one behind or beside the other
+MOST_WIDE = 65_536  # channels, and whatever else is counted
+DEEP = ("layers", "lstm_layers", "members", "inner", "dilations")
+
+
+def check_sizes(options: Any, where: str) -> None:
+    """UsageError for options of an architecture that ask for a network no machine can hold.
+
+    Args:
+        options: a dataclass, which may hold others.
+        where: whose they are.
+    """
+    for item in fields(options):
+        value = getattr(options, item.name)
+        if is_dataclass(value):
+            check_sizes(value, f"{where}, {item.name}")
+            continue
+        most = MOST_DEEP if item.name in DEEP else MOST_WIDE
+        numbers = value if isinstance(value, tuple) else (value,)
+        if len(numbers) > most or any(isinstance(number, int | float) and abs(number) > most for number in numbers):
+            raise UsageError(f"{item.name} is larger than {most:,}.", where, "Choose a smaller network.")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -237,12 +272,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         UsageError: the file is missing or is not TOML; the message carries line and column.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_bytes(path, MOST_TOML).decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"The configuration file cannot be read: {error.strerror}.", str(path)) from error
     except RecursionError as error:
         raise UsageError("The configuration file is nested too deeply.", str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # also of a number with thousands of digits
         raise UsageError(f"The configuration file is not TOML: {error}.", str(path)) from error
 
 
@@ -261,7 +296,7 @@ def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"'{text}' is not an assignment.", "--set", fix)
         try:
             parsed = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             parsed = value.strip()
         values[name.strip()] = parsed
     return sections_of(values)
@@ -275,5 +310,7 @@ def sections_of(values: Mapping[str, Any]) -> dict[str, Any]:
         table = sections
         for part in tables:
             table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise UsageError(f"'{part}' is a setting and not a section.", name, "Give one of the two.")
         table[key] = value
     return sections

@@ -29,7 +29,7 @@ from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers import read_recording
 from slrcli.features.recording import Recording, fit, same_columns
 from slrcli.features.writers import write_recording
-from slrcli.files import atomic_write_text, temporary_folder
+from slrcli.files import atomic_write_text, below, temporary_folder, written
 from slrcli.glosses.variants import composed
 from slrcli.video.sources import is_video
 
@@ -121,15 +121,21 @@ def cut_corpus(console: Console, files: Sequence[Path], options: CutOptions) -> 
         raise DataError(f"Two files have the name {twice[0]}.", parts[0].annotations, "Rename one.")
     if not any(part.cuts for part in parts):
         raise DataError("The annotations hold no utterance.", files[0], f"See the notes: {_said(result.counts)}")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with written(options.out):
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        _appear(console, parts, options, result)
+    result.notes[:0] = _notes(result)
+    return result
+
+
+def _appear(console: Console, parts: Sequence[_Part], options: CutOptions, result: CutCorpus) -> None:
+    """Write the corpus beside its place, and move it there once it is whole."""
     with temporary_folder(options.out.parent) as place, temporary_folder() as landmarks:
         parts = _extracted(console, parts, options, landmarks)
         _write(console, parts, options, result, place)
         options.out.mkdir(exist_ok=True)
         for path in sorted(place.iterdir()):
             shutil.move(path, options.out / path.name)
-    result.notes[:0] = _notes(result)
-    return result
 
 
 def _parts(file: Path, options: CutOptions, result: CutCorpus) -> list[_Part]:
@@ -283,7 +289,7 @@ def _write(console: Console, parts: Sequence[_Part], options: CutOptions, result
                     result.beyond += 1
                     continue
                 values = np.ascontiguousarray(recording.values[frames])
-                write_recording(place / "features" / f"{id}.npz", _cut(recording, values, fps))
+                write_recording(below(place / "features", id, ".npz"), _cut(recording, values, fps))
                 entries.append((id, id, part.signer, cut.glosses))
                 result.frames += len(values)
                 task.advance()

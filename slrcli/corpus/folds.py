@@ -9,7 +9,6 @@ import csv
 import hashlib
 import io
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,13 @@ from pathlib import Path
 from slrcli.corpus.formats import open_corpus, settings_for
 from slrcli.corpus.utterances import Corpus, Utterance
 from slrcli.errors import DataError, UsageError, first_five
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, folder_names
 from slrcli.transcripts.cells import gloss_cells
 
 SIGNER = "signer"
 SENTENCE = "sentence"
 UTTERANCE = "utterance"
 TABLE = "table"  # format of the tables that are written
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -138,21 +136,6 @@ def _fold(name: str, utterances: Sequence[Utterance], out: Sequence[bool]) -> Fo
         tuple(item for item, held in zip(utterances, out, strict=True) if not held),
         tuple(item for item, held in zip(utterances, out, strict=True) if held),
     )
-
-
-def folder_names(names: Sequence[str]) -> list[str]:
-    """Distinct folder names that are valid on every system: `Ann/1` and `ann?1` become `Ann_1` and `ann_1-2`."""
-    taken: set[str] = set()
-    found = []
-    for name in names:
-        plain = _UNSAFE.sub("_", name).strip(".")[:60] or "_"
-        chosen, number = plain, 1
-        while chosen.lower() in taken:
-            number += 1
-            chosen = f"{plain}-{number}"
-        taken.add(chosen.lower())
-        found.append(chosen)
-    return found
 
 
 def write_folds(

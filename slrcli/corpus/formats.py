@@ -30,11 +30,11 @@ from typing import Any
 from slrcli.config import nearest, read_toml
 from slrcli.corpus.finder import Finder
 from slrcli.corpus.utterances import CANONICAL, SPLITS, Corpus, Utterance, ordered, split_name
-from slrcli.errors import SHOWN_IDS, DataError, SlrError, UsageError
+from slrcli.errors import SHOWN_IDS, DataError, SlrError, UsageError, shortened
 from slrcli.features.layout import load_layout
 from slrcli.features.readers import is_bundle
 from slrcli.features.store import store_of
-from slrcli.files import atomic_write_text
+from slrcli.files import RENAME_FILE, atomic_write_text, below, open_regular, read_bytes, stays_below
 from slrcli.glosses import get_normaliser
 from slrcli.transcripts.cells import separated_text, split_columns
 from slrcli.transcripts.delimited import (
@@ -255,8 +255,8 @@ def read_rows(
         id = cells[id_column].strip()
         check_id(id, f"{table}, line {number}")
         own = split or ("train" if split_column is None else split_name(cells[split_column]))
-        if not own:
-            raise DataError("The row names no split.", f"{table}, line {number}", "Write train, dev or test.")
+        if own not in SPLITS:
+            check_split(own, f"{table}, line {number}")
         signer = "" if signer_column is None else cells[signer_column].strip()
         path = "" if path_column is None else cells[path_column].strip()
         cell = "" if gloss_column is None else cells[gloss_column]
@@ -298,7 +298,7 @@ def inspect_table(table: Path) -> TableFacts:
         DataError: the file cannot be opened.
     """
     try:
-        data = table.read_bytes()
+        data = read_bytes(table)
     except OSError as error:
         raise DataError(
             f"The table cannot be read: {error.strerror}.", table, "Check its name and permissions."
@@ -354,7 +354,11 @@ def read_splits(table: Path) -> dict[str, str]:
     """
     names, lines = open_table(read_text(table), table)
     id_column, split_column = (need_column(names, wanted, table, RENAME) for wanted in (ID_COLUMNS, SPLIT_COLUMNS))
-    return {cells[id_column].strip(): split_name(cells[split_column]) for _, cells in lines}
+    found = {}
+    for number, cells in lines:
+        own = found[cells[id_column].strip()] = split_name(cells[split_column])
+        check_split(own, f"{table}, line {number}")
+    return found
 
 
 def has_columns(table: Path, named: Mapping[str, str] | None = None) -> bool:
@@ -364,7 +368,7 @@ def has_columns(table: Path, named: Mapping[str, str] | None = None) -> bool:
 
 def _lacking(table: Path, named: Mapping[str, str] | None = None) -> str:
     """Why a file is no annotation table, in words after its name; "" if its header names ids and glosses."""
-    with table.open("rb") as file:
+    with open_regular(table) as file:
         start = decoded(file.read(HEADER_BYTES), "replace")
     mark = separator(start)
     lines = (line for line in start.split("\n") if line.strip() and not line.lower().strip('"').startswith("sep="))
@@ -380,18 +384,27 @@ def check_id(id: str, where: str) -> None:
     Raises:
         DataError: it is empty, absolute, climbs (`..`), or holds a backslash or a control character.
     """
-    parts = id.split("/")
     if not id:
         raise DataError("An utterance has no id.", where, "Give every row an id.")
-    if (
-        any(part in ("", ".", "..") for part in parts)
-        or "\\" in id
-        or not id.replace("\u3000", "").isprintable()
-        or id[1:2] == ":"
-    ):
-        raise DataError(
-            f"The id {id!r} cannot be a file name.", where, "Rename it, with letters, digits, '-', '_' and '.' only."
-        )
+    if not stays_below(id):
+        raise DataError(f"The id {shortened(id, 200)!r} cannot be a file name.", where, RENAME_FILE)
+
+
+MOST_LETTERS = 60  # of the name of a split, which tables and folders are named after
+
+
+def check_split(name: str, where: str) -> None:
+    """Refuse a name of a split that no file could have.
+
+    Raises:
+        DataError: it is empty, longer than `MOST_LETTERS`, a path, or no name of a file on some system.
+    """
+    if not name:
+        raise DataError("The row names no split.", where, "Write train, dev or test.")
+    if "/" in name or len(name) > MOST_LETTERS:
+        what = f"The split {shortened(name, 80)!r} cannot be a file name."
+        raise DataError(what, where, "Write train, dev or test, or another short name.")
+    below("", name, where=where)
 
 
 _SPLIT = f"(?P<split>{'|'.join(CANONICAL)})"

@@ -28,10 +28,12 @@ from slrcli.corpus.write import copy_annotations
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.readers import holder_of
 from slrcli.features.store import SUFFIX, Clip, Store, StoreWriter, is_store, open_store, store_of
-from slrcli.features.store.form import DIGEST_BYTES, FLOAT16, KINDS, is_plain
+from slrcli.features.store.form import DIGEST_BYTES, FLOAT16, KINDS
 from slrcli.features.store.packing import Packing, pack_files
+from slrcli.files import below
 from slrcli.parallel.workers import Workers, usable_cores
 
+LATEST = 2**63 - 1  # nanoseconds
 CHUNK = 8  # clips that a process takes at a time
 PLAIN = (".npy",)  # read faster than they could be handed from process to process
 _Source = tuple[Path, tuple[int, int]]  # feature file, its size and time of change
@@ -148,9 +150,7 @@ class Way:
 
 def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result: Packed, way: Way) -> None:
     """Pack one split into its store, or note what stands in the way."""
-    if not is_plain(name) or "/" in name:
-        raise DataError(f"The split {name!r} cannot be a file name.", fix="Rename it in the tables.")
-    path = result.root / "features" / f"{name}{SUFFIX}"
+    path = below(result.root / "features", name, SUFFIX)
     sources, failed = _sources(items)
     settings = json.dumps([packing.layout.to_dict(), packing.brought, packing.dtype, packing.tolerance]).encode()
     made_from = _fingerprint(settings, sources)
@@ -206,7 +206,7 @@ def _stamp(path: Path) -> tuple[int, int]:
         facts = os.stat(holder_of(path) or path)
     except OSError:
         return 0, 0  # an error where it is read
-    return facts.st_size, facts.st_mtime_ns
+    return facts.st_size, min(facts.st_mtime_ns, LATEST)  # a store has 64 bits for it, which end in 2262
 
 
 def _fingerprint(settings: bytes, sources: dict[str, _Source]) -> bytes:

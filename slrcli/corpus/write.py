@@ -1,19 +1,22 @@
-"""Writes annotation tables in the Phoenix-2014 format, which refer to the features where they are."""
+"""Writes annotation tables, which refer to the features where they are, in the Phoenix-2014 format if it will do."""
 
+import csv
+import io
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from slrcli.corpus.formats import annotation_files, check_id, told, write_settings
-from slrcli.corpus.utterances import Corpus, Utterance
-from slrcli.errors import DataError
+from slrcli.corpus.formats import annotation_files, check_id, check_split, told, write_settings
+from slrcli.corpus.utterances import SPLITS, Corpus, Utterance
+from slrcli.errors import DataError, shortened
 from slrcli.features.readers import holder_of
-from slrcli.files import atomic_write_bytes, atomic_write_text
+from slrcli.files import atomic_write_bytes, atomic_write_text, below
 from slrcli.transcripts.cells import gloss_cells
 
 HEADER = "id|folder|signer|annotation"
+ALL = "all.csv"  # one table of all splits
 Entry = tuple[str, str, str, Sequence[str]]  # id, path of the features, signer, glosses
 
 
@@ -21,12 +24,15 @@ def write_table(out: Path, split: str, entries: Iterable[Entry]) -> Path:
     """Write `annotations/{split}.corpus.csv` below `out`.
 
     Raises:
-        DataError: the table cannot hold an id, a signer or a gloss.
+        DataError: the table cannot hold an id, a signer or a gloss, or the format knows no such split.
     """
+    if split not in SPLITS:
+        what = f"The split {shortened(split, 80)!r} is none of {', '.join(SPLITS)}."
+        raise DataError(what, out, "Rename it in the tables, or let slr make new splits with --split-by.")
     entries = list(entries)
     texts = gloss_cells([glosses for *_, glosses in entries])
     rows = [HEADER, *(_row(entry, text) for entry, text in zip(entries, texts, strict=True))]
-    table = out / "annotations" / f"{split}.corpus.csv"
+    table = below(out / "annotations", split, ".corpus.csv")
     atomic_write_text(table, "\n".join(rows) + "\n")
     return table
 
@@ -58,12 +64,32 @@ def write_division(out: Path, corpus: Corpus, splits: Mapping[str, Sequence[Utte
     """
     require_room(out)
     base = _base(corpus)  # None: nothing is known of features, which are looked for below `out` then
-    tables = [
-        write_table(out, split, ((item.id, _reference(item, base), item.signer, item.glosses) for item in utterances))
+    entries = {
+        split: [(item.id, _reference(item, base), item.signer, item.glosses) for item in utterances]
         for split, utterances in splits.items()
-    ]
-    write_settings(out, format="phoenix2014", **({"features": str(base)} if base else {}), **_carried(corpus.root))
+    }
+    if set(splits) <= set(SPLITS):
+        format, tables = "phoenix2014", [write_table(out, split, rows) for split, rows in entries.items()]
+    else:  # whose files are found by the names of their splits, which are three
+        format, tables = "table", [_write_all(out, entries)]
+    write_settings(out, format=format, **({"features": str(base)} if base else {}), **_carried(corpus.root))
     return tables
+
+
+def _write_all(out: Path, entries: Mapping[str, Sequence[Entry]]) -> Path:
+    """Write one table of all splits, whatever their names, which a column holds."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("id", "path", "signer", "split", "glosses"))
+    texts = iter(gloss_cells([glosses for rows in entries.values() for *_, glosses in rows]))
+    for split, rows in entries.items():
+        check_split(split, str(out))
+        for id, path, signer, _ in rows:
+            check_id(id, id)
+            writer.writerow((id, path, signer, split, next(texts)))
+    table = out / "annotations" / ALL
+    atomic_write_text(table, text.getvalue())
+    return table
 
 
 def copy_annotations(out: Path, corpus: Corpus, start: Path, columns: Mapping[str, str]) -> list[Path]:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from slrcli.decoding.hypothesis import Hypothesis
-from slrcli.errors import DataError
-from slrcli.files import atomic_write_text, file_hash
+from slrcli.errors import DataError, understood
+from slrcli.files import atomic_write_text, file_hash, read_json
 
 SUFFIX = ".calibration.json"  # beside the file that it belongs to
 WEIGHTS = ".safetensors"  # a checkpoint, whose head may be rewritten while the weights stay
@@ -145,14 +145,12 @@ def load_calibration(checkpoint: Path, decoder: str) -> Calibration | None:
     path = checkpoint.with_suffix(SUFFIX)
     if not path.is_file():
         return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+    fix = "Remove it, or write it again with slr eval --calibrate."
+    with understood("The calibration is damaged", path, fix):
+        values = read_json(path)
         if values["kind"] != KIND or values["version"] != 1:
             raise ValueError("not a calibration of this version")
         found = Calibration.from_dict(values)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        fix = "Remove it, or write it again with slr eval --calibrate."
-        raise DataError(f"The calibration is damaged: {type(error).__name__}: {error}.", path, fix) from error
     mine = found.decoder == decoder and found.checkpoint in (weights_hash(checkpoint), file_hash(checkpoint))
     return found if mine else None
 

@@ -18,10 +18,10 @@ from slrcli.features.readers import IN_FOLDER, PEOPLE, SUFFIXES, clips_below, ho
 from slrcli.features.readers.people import nobody
 from slrcli.features.recording import Recording, Size, fit, zeros_to_nan
 from slrcli.features.writers import WRITERS, write_recording
+from slrcli.files import below
 
 KIND = "npz"  # what is written into folders: as small as .npy, and it says what the columns mean
 TO_FOLDER = "Name a folder as the target; --to gives the file type."
-SAFE_ID = re.compile(r"\w[\w.,@+ -]{0,199}")
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,10 @@ def _target(path: Path, clip: str, place: Path, into: bool, kind: str) -> Path:
         UsageError: several clips cannot go into one file.
     """
     if clip:
-        if not all(SAFE_ID.fullmatch(part) for part in clip.split("/")):
-            raise DataError(f"The id of a clip cannot be a file name: {clip[:80]!r}.", path)
         folder = place.with_suffix("") if into else place
         if not into and place.suffix in WRITERS and not place.is_dir():
             raise UsageError("The file holds several clips.", path, TO_FOLDER)
-        return folder / f"{clip}.{kind}"
+        return below(folder, clip, f".{kind}", path)
     suffix = place.suffix.lower()
     if not into and suffix in SUFFIXES and suffix not in WRITERS and not place.is_dir():
         raise UsageError(

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.lib import format as npy
 
-from slrcli.errors import DataError
+from slrcli.errors import DataError, damage_of, is_damage
 
 MAGIC = b"\x93NUMPY"
 HEADER_MOST = 1 << 16  # bytes; that of an array of numbers has 128
@@ -128,10 +128,12 @@ class NpyRows:
             version = npy.read_magic(file)
             read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, fortran, kind = read(file)
-        except ValueError as error:
-            if len(self._header) < HEADER_MOST and "EOF" in str(error):
+        except Exception as error:
+            if isinstance(error, ValueError) and len(self._header) < HEADER_MOST and "EOF" in str(error):
                 return b""
-            raise DataError(f"The header of the array cannot be read: {error}.", self._name) from error
+            if not is_damage(error):
+                raise
+            raise DataError(f"The header of the array cannot be read: {damage_of(error)}.", self._name) from error
         if len(shape) != 2 or shape[1] != self._width or fortran or kind.kind != "f":
             what = f"The array is {kind.name} {list(shape)}{' in column-major order' if fortran else ''}."
             raise DataError(what, self._name, f"Send frames as rows of {self._width} floating-point numbers.")

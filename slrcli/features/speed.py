@@ -29,7 +29,8 @@ def speed(x: np.ndarray, layout: Layout, groups: Sequence[Group] = ()) -> np.nda
 
 def _steps(x: np.ndarray, group: Group, layout: Layout) -> np.ndarray:
     """Distances from frame to frame `[T - 1, points]` of one group."""
-    own = x[:, group.start : group.stop].reshape(len(x), len(group.points), len(group.coordinates))
+    own = x[:, group.start : group.stop].astype(np.float64)  # the square of a float32 may be too large for one
+    own = own.reshape(len(x), len(group.points), len(group.coordinates))
     if not group.spatial:
         seen = ~np.isnan(own)
         count = np.maximum(seen.sum(axis=0), 1)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from slrcli.errors import DataError
+from slrcli.files import read_bytes
 from slrcli.pickles import Refused, load
 
 GLOSS_DICT_BYTES = 64_000_000  # far beyond any; a pickle can ask for memory as well
@@ -23,9 +24,7 @@ def read_gloss_dict(path: str | Path) -> dict[str, tuple[int, int]]:
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
-        if len(data) > GLOSS_DICT_BYTES:
-            raise ValueError(f"it has {len(data)} bytes, too many for a table of glosses")
+        data = read_bytes(path, GLOSS_DICT_BYTES)
         stream = io.BytesIO(data)
         version = npy.read_magic(stream)
         shape, _, dtype = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version](stream)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from slrcli.errors import DataError, UsageError
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, read_json
 from slrcli.glosses import get_normaliser
 from slrcli.glosses.gloss_dict import read_gloss_dict
 
@@ -277,7 +277,7 @@ class Vocabulary:
             DataError: the file is missing, is not JSON, or is not a valid vocabulary.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+            values = read_json(path)
         except OSError as error:
             raise DataError(
                 f"The vocabulary cannot be read: {error.strerror}.", str(path), "Check the name."

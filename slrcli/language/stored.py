@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 from slrcli.errors import DataError
+from slrcli.files import read_bytes
 
 MARK = "data:text/x-arpa;zlib;base64,"
 MOST = 8 << 20  # characters; a checkpoint's header, where they stand, is read whole each time it is opened
@@ -40,7 +41,7 @@ def model_bytes(model: str | Path) -> bytes:
         DataError: the text is damaged, or a compressed file holds more than `MOST_BYTES`.
     """
     if not is_stored(model):
-        data = Path(model).read_bytes()
+        data = read_bytes(model)
         return _unpacked(data, model) if data.startswith(GZIP) else data
     try:
         return zlib.decompress(base64.b64decode(str(model)[len(MARK) :], validate=True))

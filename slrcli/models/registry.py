@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from slrcli.config import merge_section, nearest, renamed
+from slrcli.config import check_sizes, merge_section, nearest, renamed
 from slrcli.errors import UsageError
 from slrcli.features.layout import Layout
 from slrcli.models.base import SignModel
@@ -100,6 +100,7 @@ def read_options(arch: str, options: Mapping[str, Any] | None = None) -> Any:
     Raises:
         UsageError: an unknown architecture or option, or an invalid value.
     """
-    return merge_section(
-        find_architecture(arch).options(), renamed("model.options", options or {}), f"options of {arch}"
-    )
+    where = f"options of {arch}"
+    chosen = merge_section(find_architecture(arch).options(), renamed("model.options", options or {}), where)
+    check_sizes(chosen, where)
+    return chosen

@@ -17,7 +17,16 @@ from typing import Any
 import numpy as np
 
 from slrcli.checkpoints.meta import Meta
-from slrcli.errors import CheckpointError, DependencyError, SlrError, UsageError, reason_of, with_extra
+from slrcli.errors import (
+    CheckpointError,
+    DependencyError,
+    SlrError,
+    UsageError,
+    damage_of,
+    is_damage,
+    reason_of,
+    with_extra,
+)
 from slrcli.parallel.workers import usable_cores
 from slrcli.recognition.recogniser import ClipRecogniser
 
@@ -100,8 +109,10 @@ class ExportedRecogniser(ClipRecogniser):
             recogniser = cls(session, Meta.from_dict(values, str(path)), known)
             recogniser._check_fit()
             return recogniser
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SlrError) as error:
-            what = f"The metadata of the model are damaged: {reason_of(error)}."
+        except Exception as error:
+            if not isinstance(error, SlrError) and not is_damage(error):
+                raise
+            what = f"The metadata of the model are damaged: {damage_of(error)}."
             raise CheckpointError(what, str(path), REMEDY) from error
 
     def log_probs(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from slrcli.errors import (
     ending_signals,
     first_five,
     memory_advice,
+    understood,
 )
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.features.clip import digest
@@ -163,7 +164,8 @@ class Record:
     def __exit__(self, *_: object) -> None:
         for file in (self._log, self._metrics, self._board):
             if file is not None:
-                file.close()
+                with suppress(OSError):  # of a full disk, which was said when the line was written
+                    file.close()
 
     def epoch(self, event: EpochEnd, metrics: dict[str, Any], save: Callable[[], None] = lambda: None) -> None:
         """Write an epoch's `metrics` and show them.
@@ -226,6 +228,7 @@ SKIPS_TOLD = 3  # per epoch, one by one
 KEPT = {"best": "the epoch with the lowest WER on dev", "last": "the last epoch"}
 
 
+UNREADABLE = "Put back the file as the run wrote it, or start a new run."
 TEACHER = "teacher.json"
 
 
@@ -785,13 +788,15 @@ class Session:
 
     def restore(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
         """Go on where the state was written; it holds the weights too, so that they are of the same moment."""
-        try:
-            self.trainer.restore(tensors, values)
-        except RuntimeError as error:
-            fix = "Start a new run, or put back the files that belong together."
-            raise CheckpointError(f"{STATE} and {LAST} do not belong to the same model.", "--resume", fix) from error
-        self.log[:] = values.get("log", [])
-        self.changes[:] = values.get("changes", [])
+        with understood(f"{STATE} is damaged", "--resume", UNREADABLE, CheckpointError):
+            try:
+                self.trainer.restore(tensors, values)
+            except RuntimeError as error:
+                fix = "Start a new run, or put back the files that belong together."
+                what = f"{STATE} and {LAST} do not belong to the same model."
+                raise CheckpointError(what, "--resume", fix) from error
+            self.log[:] = map(str, values.get("log", []))
+            self.changes[:] = [(int(epoch), list(map(str, told))) for epoch, told in values.get("changes", [])]
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         data = self.data

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from slrcli.errors import DataError
+from slrcli.files import read_bytes
 
 SEPARATORS = "|\t,;"  # in this order
 _NAMED = re.compile(r'\A\n*"?sep=(?P<mark>[^\w\s"]|\t)"?[,;\t|]*(?:\n|\Z)', re.IGNORECASE)
@@ -28,14 +29,16 @@ _UNITS = 4  # characters of ASCII at the beginning of a file by which UTF-16 is 
 Lines = Iterator[tuple[int, list[str]]]  # line number, counted from 1, and cells
 
 
-def read_text(path: str | Path) -> str:
+def read_text(path: str | Path, pipes: bool = False) -> str:
     """The text of a file in UTF-8 or UTF-16, with line feeds as line endings and without a byte order mark.
+
+    With `pipes`, what a pipe brings is such a text, too.
 
     Raises:
         DataError: the file cannot be read, or is in another encoding; names the line.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_bytes(path, pipes=pipes)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"The file cannot be read: {reason}.", str(path), "Check its name and permissions.") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from slrcli.config import nearest
 from slrcli.errors import UsageError
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, below, require_apart
 from slrcli.transcripts.clip import TimedClip
 from slrcli.transcripts.elan import need_pympi
 from slrcli.transcripts.formats import FORMATS, check_ids, text_of
@@ -36,7 +36,7 @@ class OutputPlan:
         if self._folder is not None:
             texts = {name: text_of(name, [clip]) for name in self.formats if not FORMATS[name].many}
             for name, content in texts.items():
-                self._write(self._folder / f"{clip.id}.{name}", content)
+                self._write(below(self._folder, clip.id, f".{name}"), content)
         self._clips.append(clip)
 
     def finish(self) -> str:
@@ -86,6 +86,10 @@ def plan_outputs(formats: Sequence[str], out: Path | None, ids: Sequence[str]) -
             raise UsageError(what, where, "Name a folder with --out.")
     for name in chosen:
         check_ids(name, ids)
+        if into and out is not None and not FORMATS[name].many:
+            for id in ids:
+                below(out, id, f".{name}")
+            require_apart(out, ids)
     if "eaf" in chosen:
         need_pympi()
     return OutputPlan(chosen, out, into)

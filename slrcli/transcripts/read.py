@@ -24,7 +24,7 @@ def read_lines(path: str | Path, format: str = "auto") -> dict[str, list[str]]:
         DataError, UsageError: as `read_segments`.
     """
     if format_of(path, format) == "txt":
-        lines = read_text(path).removesuffix("\n").split("\n")
+        lines = read_text(path, pipes=True).removesuffix("\n").split("\n")
         return {str(number): line.split() for number, line in enumerate(lines, 1)}
     return {str(number): list(one.glosses) for number, one in enumerate(read_segments(path, format), 1)}
 
@@ -64,7 +64,7 @@ def read_segments(path: str | Path, format: str = "auto") -> list[Segment]:
 
 
 def _inside(path: str | Path, format: str) -> Iterator[Segment]:
-    yield from FORMATS[format].read(read_text(path), str(path))
+    yield from FORMATS[format].read(read_text(path, pipes=True), str(path))
 
 
 def _below(folder: Path, format: str) -> Iterator[Segment]:

@@ -3,9 +3,11 @@ file's name is the id."""
 
 import html
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from slrcli.console import visible
 from slrcli.errors import DataError
 from slrcli.transcripts.items import Entry, Segment, rows_of
 
@@ -18,7 +20,7 @@ def read_srt(text: str, path: str) -> Iterator[Segment]:
     """The words of all cues, in the order of the file; tags are not removed, since glosses may look like them."""
     if text.strip() and not any(map(_TIMES.fullmatch, text.split("\n"))):
         raise DataError("The file holds no cue.", path, "Write cues with times such as 00:00:01,040 --> 00:00:01,520.")
-    glosses = tuple(word for line in _cue_lines(text) for word in line.split())
+    glosses = tuple(word for line in _cue_lines(text) for word in _words(line, vtt=False))
     yield Segment(Path(path).stem, glosses, line=1)
 
 
@@ -27,7 +29,7 @@ def read_vtt(text: str, path: str) -> Iterator[Segment]:
     if not text.startswith("WEBVTT"):
         raise DataError("The file does not begin with WEBVTT.", f"{path}, line 1", "Use a WebVTT file.")
     lines = _cue_lines(text)
-    glosses = tuple(word for line in lines for word in html.unescape(_TAG.sub("", line)).split())
+    glosses = tuple(word for line in lines for word in _words(line, vtt=True))
     yield Segment(Path(path).stem, glosses, line=1)
 
 
@@ -37,8 +39,13 @@ def cue_text(lines: Sequence[str], vtt: bool) -> list[str]:
     for line in lines:
         if not line.strip() or "-->" in line:
             break
-        words += (html.unescape(_TAG.sub("", line)) if vtt else line).split()
+        words += _words(line, vtt)
     return words
+
+
+def _words(line: str, vtt: bool) -> list[str]:
+    """The words of a line of text; those of WebVTT without tags and entities."""
+    return [_read(word) for word in (html.unescape(_TAG.sub("", line)) if vtt else line).split()]
 
 
 def _cue_lines(text: str) -> Iterator[str]:
@@ -55,7 +62,7 @@ def write_srt(entries: Sequence[Entry]) -> str:
     """SubRip: number, `00:00:01,040 --> 00:00:01,520`, text, empty line."""
     rows = [row for entry in entries for row in rows_of(entry, "srt")]
     return "".join(
-        f"{number}\n{_clock(row.start, ',')} --> {_clock(row.end, ',')}\n{row.gloss}\n\n"
+        f"{number}\n{_clock(row.start, ',')} --> {_clock(row.end, ',')}\n{_shown(row.gloss)}\n\n"
         for number, row in enumerate(rows, 1)
     )
 
@@ -74,4 +81,23 @@ def _clock(seconds: float, point: str) -> str:
 
 
 def _escaped(gloss: str) -> str:
-    return gloss.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _shown(gloss).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+
+
+def _shown(gloss: str) -> str:
+    """A gloss for a player's screen: what would act there or not be seen stands as `\\x1b`, as `_read` knows."""
+    return visible(_ESCAPE.sub(lambda found: rf"\x5c{found[0][1:]}", gloss), keep="")
+
+
+def _read(line: str) -> str:
+    """The opposite of `_shown`."""
+    return _ESCAPE.sub(_character, line)
+
+
+def _character(found: re.Match[str]) -> str:
+    code = int(found[1] or found[2] or found[3], 16)
+    escaped = code <= sys.maxunicode and (chr(code) == "\\" or visible(chr(code), keep="") == found[0])
+    return chr(code) if escaped else found[0]

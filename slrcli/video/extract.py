@@ -2,7 +2,6 @@
 
 import json
 import time
-import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -14,8 +13,9 @@ import numpy as np
 
 from slrcli.config import ExtractConfig, check_section
 from slrcli.console import Console, Task
-from slrcli.errors import DataError, SlrError
+from slrcli.errors import DataError, SlrError, is_damage
 from slrcli.features.layout import Layout, load_layout
+from slrcli.files import open_regular
 from slrcli.parallel.serving import tell
 from slrcli.parallel.workers import Workers, as_they_end, usable_cores
 from slrcli.video.holistic import Columns
@@ -146,9 +146,11 @@ def _own(target: Path, source: Path) -> bool:
     """Whether a file was extracted from a clip of this name: one that was done when the process was killed, before
     the manifest could tell of it."""
     try:
-        with np.load(target, allow_pickle=False) as archive:
+        with open_regular(target) as file, np.load(file, allow_pickle=False) as archive:
             return json.loads(str(archive["about"]))["source"] == source.name
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile):
+    except Exception as error:
+        if not isinstance(error, OSError) and not is_damage(error):
+            raise
         return False
 
 

@@ -119,3 +119,41 @@ def test_what_was_trained_before_there_was_a_setting_is_used_as_it_was_trained(n
     assert getattr(getattr(Config.from_dict(told, trained=True), section), key) == before
     assert getattr(getattr(Config.from_dict(as_begun(told)), section), key) == before
     assert Config.from_dict(told) == Config()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["model = 3", "[model]\narch = [1]", "[model]\narch = 3", f"[optim]\nlr = 1{'0' * 400}",
+     f"[optim]\nlr = 1{'0' * 5000}",
+     f"[optim]\nepochs = 1{'0' * 30}", "run = 1", "[optim]\nlr = {a = 1}", "a = " + "[" * 5000],
+)  # fmt: skip
+def test_settings_of_any_kind_in_a_file_are_refused_in_words(tmp_path, text):
+    (tmp_path / "own.toml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        resolve({}, "", tmp_path / "own.toml")
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("text", [f"optim.lr={'9' * 5000}", "a=" + "[" * 5000, f"optim.lr=1{'0' * 400}"])
+def test_assignments_of_any_kind_are_refused_in_words(text):
+    with pytest.raises(UsageError):
+        resolve(assignments=[text])
+    with pytest.raises(UsageError, match="not a section"):
+        resolve(assignments=["optim.lr=1", "optim.lr.x=2"])
+
+
+@pytest.mark.parametrize(
+    ("arch", "options"),
+    [("conformer", {"layers": 200_000}), ("conv-bilstm", {"layers": 201}), ("tcn", {"width": 10**9}),
+     ("tcn", {"dilations": [1] * 500}),
+     ("ensemble", {"members": 10**6}), ("tcn", {"frontend": {"turn_frames": 10**9 + 1}}),
+     ("mobilenetv3", {"width": 1e9}), ("mobilenetv3", {"lstm_layers": 10**6})],
+)  # fmt: skip
+def test_networks_that_no_machine_can_hold_are_refused(arch, options):
+    with pytest.raises(UsageError, match="larger than"):
+        read_options(arch, options)
+
+
+def test_a_section_that_checks_itself_is_answered_like_any_other():
+    with pytest.raises(UsageError, match="must be odd"):
+        read_options("tcn", {"frontend": {"turn_frames": 2}})

@@ -15,7 +15,6 @@ from support.calling import slr
 
 from slrcli.corpus import Utterance, open_corpus
 from slrcli.corpus.folds import (
-    folder_names,
     leave_one_signer_out,
     read_kind,
     sentence_folds,
@@ -25,6 +24,7 @@ from slrcli.corpus.folds import (
 )
 from slrcli.corpus.formats import write_settings
 from slrcli.errors import DataError, UsageError
+from slrcli.files import folder_names
 from slrcli.scoring.spread import spread, summarise
 from slrcli.scoring.wer import score
 
@@ -151,6 +151,12 @@ def test_folders_of_folds_stay_inside_and_apart_whatever_signers_are_called(name
     assert len({name.lower() for name in found}) == len(names)
     for name in found:
         assert name.isascii() and name not in ("", ".", "..") and not set(name) & set('/\\:*?"<>|\n')
+
+
+def test_folders_of_folds_are_valid_on_windows():
+    assert folder_names(["con", "LPT1.x", "a.", f"{'x' * 59}.y", "console"]) == [
+        "_con", "_LPT1.x", "a", "x" * 59, "console",
+    ]  # fmt: skip
 
 
 def small_corpus(root: Path) -> Path:

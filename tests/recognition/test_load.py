@@ -9,12 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from support.calling import slr
 from support.noisy_corpus import write_corpus
 
 from slrcli.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from slrcli.checkpoints.meta import Meta
+from slrcli.config import Config
 from slrcli.decoding.calibration import weights_hash
+from slrcli.errors import CheckpointError
+from slrcli.features.layout import load_layout
+from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.language import NgramModel, estimate, write_arpa
+from slrcli.models.registry import build_model
 
 QUICK = ("--batch-size", 4, "--warmup-epochs", 1, "--lr", "2e-3")
 SAID = ("--beam", 6, "--lm-weight", 2, "--insertion-bonus", 0.5)  # so that nothing is left to search
@@ -201,3 +208,16 @@ def test_a_large_language_model_is_referred_to_and_missed_in_plain_words(there, 
         assert "--lm FILE" in text and "Traceback" not in text
     assert same(decoded(moved, "--lm", "lm.arpa"), decoded("tuned"), 0)
     assert same(decoded(moved, "--beam", 0), decoded("plain"), 0)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.int32])
+def test_a_checkpoint_with_tensors_of_another_type_is_inconsistent(tmp_path, kind):
+    layout = load_layout("kinect-20")
+    model = build_model("tcn", layout, 3, options={"width": 8, "first": 8})
+    save_checkpoint(tmp_path / "a.safetensors", model, Meta(Config(), Vocabulary.build([["A", "B"]]), layout))
+    with safe_open(tmp_path / "a.safetensors", framework="pt") as file:
+        tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    name = next(iter(tensors))
+    save_file(tensors | {name: tensors[name].to(kind)}, tmp_path / "b.safetensors", about)
+    with pytest.raises(CheckpointError, match="inconsistent"):
+        load_checkpoint(tmp_path / "b.safetensors")

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from slrcli.checkpoints.meta import Meta
 from slrcli.cli import app
 from slrcli.config import Config
+from slrcli.console import LETTERS
 from slrcli.decoding.alignment import align
 from slrcli.decoding.calibration import Calibration
 from slrcli.decoding.greedy import greedy
@@ -478,3 +479,16 @@ def test_the_last_gloss_of_a_video_ends_when_its_last_frame_is_over():
     hypothesis = Hypothesis((1, 2), ("A", "B"), ((0, 2), (2, 4)), (0.5, 0.5), -1.0)
     told = Decoded(Path("a.mp4"), 4, hypothesis, times=(0.0, 0.04, 0.08, 0.12)).to_dict()["glosses"]
     assert [(item["start_seconds"], item["end_seconds"]) for item in told] == [(0.0, 0.08), (0.08, 0.16)]
+
+
+ACTING = ["\x1b[2JA", "A\x9b31m", "\u202eEVIL\u202c", "\x7f", "\U000e0001A", "\xad"]
+LIKE_ESCAPES = [r"\x1b[2J", r"a\x5cb", r"\u202e", "a\\b", r"\UFFFFFFFF", r"\x41", "x\u200dy"]
+
+
+@pytest.mark.parametrize("gloss", ACTING + LIKE_ESCAPES)
+@pytest.mark.parametrize("form", ["srt", "vtt"])
+def test_subtitles_show_nothing_that_acts_and_are_read_as_they_were(tmp_path, form, gloss):
+    text = written(form, clip(glosses=(gloss, "B")))
+    assert all(char == "\n" or char in LETTERS or char.isprintable() for char in text)
+    (tmp_path / f"a.{form}").write_text(text, encoding="utf-8")
+    assert read_transcripts(tmp_path / f"a.{form}") == {"a": [gloss, "B"]}

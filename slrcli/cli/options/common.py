@@ -16,6 +16,7 @@ from slrcli.config import Config, DataConfig, Option, merge, option_of
 from slrcli.config.names import LAYOUTS, NORMALISERS, PROTOCOLS
 from slrcli.config.options import OPTIONS
 from slrcli.errors import EXIT_FAILURE, SlrError, UsageError, ended_by_signals, memory_advice, signalled
+from slrcli.files import unwritable
 
 
 def _layouts() -> list[str]:
@@ -386,9 +387,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         except Exception as error:
             if debug:
                 raise
-            where = f"{type(error).__name__}: {error}"
-            fix = "Run it again with --debug and report what it prints."
-            console.error(SlrError("An unexpected error occurred, a defect of slr.", where, fix))
+            console.error(unwritable(error) or _defect(error))
             code = EXIT_FAILURE
         raise typer.Exit(code or 0)
 
@@ -398,6 +397,12 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     made.__doc__ = shaped(function.__doc__ or "")
     del made.__wrapped__
     return made
+
+
+def _defect(error: Exception) -> SlrError:
+    """What nobody expected, as an error."""
+    fix = "Run it again with --debug and report what it prints."
+    return SlrError("An unexpected error occurred, a defect of slr.", f"{type(error).__name__}: {error}", fix)
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[dict[str, OptionGroup], list[inspect.Parameter]]:

@@ -8,6 +8,7 @@ from slrcli.corpus import open_corpus
 from slrcli.corpus.compose import Composed, compose_corpus
 from slrcli.corpus.formats import has_columns, read_table
 from slrcli.errors import DataError
+from slrcli.files import read_bytes
 
 
 def compose(
@@ -49,7 +50,7 @@ def read_sentences(path: Path) -> list[tuple[str, ...]]:
     else:
         try:
             table = has_columns(path)
-            text = "" if table else path.read_text(encoding="utf-8-sig")
+            text = "" if table else read_bytes(path).decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"The sentences cannot be read: {error}.", path, "Use UTF-8 text or a table.") from error
         found = [row.utterance.glosses for row in read_table(path, "train")] if table else []

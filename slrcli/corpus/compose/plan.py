@@ -12,7 +12,7 @@ from slrcli.corpus import SPLITS, Utterance
 from slrcli.corpus.compose.clips import UNKNOWN, Clip
 from slrcli.corpus.compose.language import START, BigramModel
 from slrcli.corpus.division import divide
-from slrcli.errors import DataError
+from slrcli.errors import DataError, shortened
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,9 @@ def split_clips(clips: Sequence[Clip], by: str, options: ComposeConfig) -> dict[
         found: dict[str, list[Clip]] = {}
         for clip in clips:
             found.setdefault(clip.split or "train", []).append(clip)
+        if strange := [name for name in found if name not in SPLITS]:
+            what = f"The clips of the split {shortened(strange[0], 80)!r} are in none of {', '.join(SPLITS)}."
+            raise DataError(what, fix="Rename the split, or make new ones with --split-by.")
         return {name: found[name] for name in (*SPLITS, *found) if name in found}
     if by == "signer":
         people = [Utterance(clip.id, (clip.gloss,), signer=clip.signer) for clip in clips]

@@ -30,7 +30,7 @@ from slrcli.corpus.write import write_table
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, guess_layout, load_layout
 from slrcli.features.motion import FEWEST, active, clean, join
-from slrcli.files import atomic_write_text, sweep_once, temporary_name
+from slrcli.files import atomic_write_text, below, sweep_once, temporary_name, written
 
 WHAT = (
     "Sentences composed of clips of single signs, with computed transitions. Nobody signed them: error rates on them "
@@ -213,12 +213,12 @@ def _write_split(
     place: Path, split: str, sentences: Sequence[Sentence], studio: Studio, digest: Any, count: Counter[str]
 ) -> Iterator[int]:
     """Write the sentences of a split and count them; yields how many are done."""
-    folder = place / "features" / split
+    folder = below(place / "features", split)
     folder.mkdir(parents=True)
     lines, signers, types = [], set(), set()
     for number, sentence in enumerate(sentences, 1):
         x, spans = join([studio.frames(clip) for clip in sentence.clips], sentence.gaps, studio.layout)
-        np.save(folder / f"{sentence.id}.npy", x)
+        np.save(below(folder, sentence.id, ".npy"), x)
         digest.update(fingerprint(x).encode())
         played = [
             {"clip": clip.id, "gloss": clip.gloss, "start": start, "stop": stop}
@@ -232,7 +232,7 @@ def _write_split(
     count.update(signers=len(signers), types=len(types))
     rows = [(item.id, f"{item.id}.npy", item.signer, item.glosses) for item in sentences]
     digest.update(write_table(place, split, rows).read_bytes())
-    atomic_write_text(place / "composed" / f"{split}.jsonl", "".join(f"{line}\n" for line in lines))
+    atomic_write_text(below(place / "composed", split, ".jsonl"), "".join(f"{line}\n" for line in lines))
 
 
 def _manifest(result: Composed, source: Path, options: ComposeConfig, studio: Studio) -> str:
@@ -255,15 +255,12 @@ def _appearing(out: Path) -> Iterator[Path]:
     """A folder that takes the place of `out` when the block is done, and is removed if it raises."""
     place = out.with_name(temporary_name())
     try:
-        place.mkdir(parents=True)
-        sweep_once(out.parent)
-        yield place
-        if out.is_dir():
-            out.rmdir()  # it is empty
-        place.rename(out)
-    except OSError as error:
-        raise DataError(
-            f"The corpus cannot be written: {error.strerror}.", out, "Check the folder and the free space."
-        ) from error
+        with written(out):
+            place.mkdir(parents=True)
+            sweep_once(out.parent)
+            yield place
+            if out.is_dir():
+                out.rmdir()  # it is empty
+            place.rename(out)
     finally:
         shutil.rmtree(place, ignore_errors=True)

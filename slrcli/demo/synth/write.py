@@ -12,6 +12,7 @@ from slrcli.demo.synth.motion import sentence_track
 from slrcli.demo.synth.render import render
 from slrcli.demo.synth.signer import Signer, draw_signers
 from slrcli.errors import UsageError
+from slrcli.files import written
 
 SPLITS = ("train", "dev", "test")
 FPS = 25
@@ -86,7 +87,8 @@ def write_corpus(
     glosses = frames = size = 0
     for number, split in enumerate(SPLITS):
         folder = out / "features" / split
-        folder.mkdir(parents=True)
+        with written(folder):
+            folder.mkdir(parents=True)
         rows: list[Entry] = []
         for index in range(options.sentences(split)):
             # A stream of chance for every clip: a clip stays the same when others are added.
@@ -95,7 +97,8 @@ def write_corpus(
             sentence = draw_sentence(signs, options, rng)
             x = render(sentence_track(sentence, signer, rng), signer, rng, options.noise, options.missing)
             identifier = f"{options.name}-{split}-{index + 1:05d}"
-            np.save(folder / f"{identifier}.npy", x)
+            with written(folder / f"{identifier}.npy"):
+                np.save(folder / f"{identifier}.npy", x)
             rows.append((identifier, f"{identifier}.npy", signer.name, [sign.gloss for sign in sentence]))
             glosses, frames, size = glosses + len(sentence), frames + len(x), size + x.nbytes
             if progress:

@@ -126,7 +126,7 @@ def infinite(context: DataContext) -> Iterator[Finding]:
         yield warning(
             f"{many(total, 'value')} in {many(len(odd), 'clip')} are beyond all proportion (more than {BEYOND:,.0f} "
             "times as large as nearly all others)",
-            ids([item for item, _ in odd]),
+            ids([item for item, _ in odd], "values beyond all proportion"),
             "look at these clips with slr show; write NaN where a point is missing, or leave them out with --exclude",
         )
 

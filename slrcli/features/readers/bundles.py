@@ -41,7 +41,7 @@ from slrcli.features.readers.common import (
     recording,
 )
 from slrcli.features.recording import Recording
-from slrcli.features.store.form import is_plain
+from slrcli.files import stays_below
 from slrcli.pickles import Array, Refused, load
 
 PICKLES = (".pkl", ".pickle")
@@ -250,7 +250,7 @@ def _members(path: Path) -> dict[str, Member]:
     if not found:
         raise DataError("The file holds no clip.", path, "Name a file of feature arrays.")
     for name in found:
-        if name and not is_plain(name):
+        if name and not stays_below(name):
             raise DataError(f"The id of a clip cannot be a file name: {name[:80]!r}.", path, "Rename it.")
     return found
 

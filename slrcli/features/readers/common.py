@@ -4,7 +4,6 @@ import importlib
 import json
 import os
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,24 +12,28 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from slrcli.errors import SHOWN_IDS, DataError, DependencyError, UsageError, first_five, with_extra
+from slrcli.errors import (
+    SHOWN_IDS,
+    DataError,
+    DependencyError,
+    SlrError,
+    UsageError,
+    damage_of,
+    first_five,
+    is_damage,
+    with_extra,
+)
 from slrcli.features.layout import Layout, layouts_of_width, list_layouts, load_layout
 from slrcli.features.recording import Recording
 
 MAX_BYTES = 2 << 30  # of one clip's numbers: an hour at 30 frames a second with 5,000 columns
 MAX_TEXT = 256 << 20  # of a text file, which grows tenfold when it is read
-MAX_REASON = 200  # letters
 SAMPLED = 1024  # bytes at either end and in the middle of an array
 AGAIN = "Extract it again."
 
 FRAME_FILE = re.compile(r"(?:^|.*\D)(\d+)_keypoints\.json")  # a frame of OpenPose
 
 Sample = tuple[bytes, bytes]  # bytes of the numbers of a file, the first of them and later ones
-
-# What numpy, zipfile, struct, pyarrow and safetensors raise on files that are not what they claim to be.
-_DAMAGE = (ValueError, TypeError, OverflowError, EOFError, SyntaxError, KeyError, IndexError, AttributeError,
-           RuntimeError, ZeroDivisionError, zipfile.BadZipFile)  # fmt: skip
-_FOREIGN = ("zlib", "struct", "lzma", "safetensors", "pyarrow")  # whose errors are not built in
 
 
 def holds_frames(names: Iterable[str]) -> bool:
@@ -46,6 +49,8 @@ def plainly(path: Path) -> Iterator[None]:
             yield
     except DependencyError as error:
         raise DependencyError(error.what, path, error.fix) from error
+    except SlrError:
+        raise
     except FileNotFoundError as error:
         raise DataError("There is no such feature file.", path) from error
     except OSError as error:
@@ -54,10 +59,8 @@ def plainly(path: Path) -> Iterator[None]:
         raise DataError("The feature file does not fit in memory.", path, "Cut the clip into shorter clips.") from error
     except RecursionError as error:
         raise DataError("The file is nested deeper than any feature file.", path, AGAIN) from error
-    except _DAMAGE as error:
-        raise _damaged(error, path) from error
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in _FOREIGN:
+        if not is_damage(error):
             raise
         raise _damaged(error, path) from error
 
@@ -66,9 +69,7 @@ def _damaged(error: Exception, path: Path) -> DataError:
     """What a library said about a file, which may have quoted it at length."""
     if path.is_file() and not path.stat().st_size:
         return DataError("The feature file is empty.", path, AGAIN)
-    reason = str(error)
-    reason = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 3]}..."
-    return DataError(f"The feature file is damaged or cut short: {reason}.", path, AGAIN)
+    return DataError(f"The feature file is damaged or cut short: {damage_of(error)}.", path, AGAIN)
 
 
 def check_extent(frames: int, columns: int, path: Path, itemsize: int = 4) -> None:
@@ -80,6 +81,23 @@ def check_extent(frames: int, columns: int, path: Path, itemsize: int = 4) -> No
         what = f"The file is empty: {frames} frames of {columns} columns."
         raise DataError(what, path, "Extract the clip again, or leave it out.")
     check_size(frames * columns, path, itemsize)
+
+
+MAX_FRAMES = 1 << 20
+FEW_FRAMES, SPARSE = 10_000, 100  # of a clip most of whose frames are not there, a hundredth is enough
+
+
+def check_range(numbers: str, first: int, last: int, present: int, path: Path, fix: str = AGAIN) -> None:
+    """Raise a DataError for numbers of frames that leave nearly everything out: memory is taken for those, too.
+
+    Args:
+        numbers: what they are, for people: `The frame numbers range`.
+        first, last: the smallest and the largest number.
+        present: how many frames there are.
+    """
+    frames = last - first + 1
+    if frames > MAX_FRAMES or frames > FEW_FRAMES + SPARSE * present:
+        raise DataError(f"{numbers} from {first} to {last}, and there are {present:,} frames.", path, fix)
 
 
 def check_size(numbers: int, path: Path, itemsize: int = 4) -> None:

@@ -19,14 +19,22 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers.common import AGAIN, FRAME_FILE, Reader, check_extent, holds_frames, plainly, read_json
+from slrcli.features.readers.common import (
+    AGAIN,
+    FRAME_FILE,
+    Reader,
+    check_extent,
+    check_range,
+    holds_frames,
+    plainly,
+    read_json,
+)
 from slrcli.features.readers.people import follow, without_leaps
 from slrcli.features.recording import Recording, Size
 
 OPENPOSE_PARTS = {"pose": "pose", "face": "face", "hand_left": "left_hand", "hand_right": "right_hand"}
 BODY_18 = 18  # the points of OpenPose's older model of the body
 COCO_BODY = 17  # the points of COCO, with which those of COCO-WholeBody begin
-MAX_FRAMES = 1 << 20
 
 
 class OpenPose(Reader):
@@ -45,8 +53,7 @@ class OpenPose(Reader):
                     "The folder holds no *_keypoints.json.", path, "Write the files with openpose --write_json."
                 )
             first, last = min(files), max(files)
-            if last - first >= MAX_FRAMES:
-                raise DataError(f"The files number frames from {first} to {last}.", path, "Keep one clip per folder.")
+            check_range("The files number frames", first, last, len(files), path, "Keep one clip per folder.")
             check_extent(last - first + 1, own.width, path)
         frames: list[list[np.ndarray]] = [[] for _ in range(first, last + 1)]
         for number, file in sorted(files.items()):
@@ -150,8 +157,7 @@ def _mmpose_frames(frames: list, path: Path) -> list[list[np.ndarray]]:
     numbers: list[int] = [number for number in told if type(number) is int]
     if len(set(numbers)) == len(frames):
         first, last = min(numbers), max(numbers)
-        if last - first >= MAX_FRAMES:
-            raise DataError(f"The values of frame_id range from {first} to {last}.", path, AGAIN)
+        check_range("The values of frame_id range", first, last, len(frames), path)
     else:
         first, last, numbers = 0, len(frames) - 1, list(range(len(frames)))
     people: list[list[np.ndarray]] = [[] for _ in range(first, last + 1)]

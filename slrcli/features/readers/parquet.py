@@ -15,14 +15,13 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers.common import AGAIN, Reader, check_extent, check_size, need, plainly
+from slrcli.features.readers.common import AGAIN, Reader, check_extent, check_range, check_size, need, plainly
 from slrcli.features.readers.table import BESIDE, arrange
 from slrcli.features.recording import Recording
 
 EXTRA = "parquet"
 LONG = ("frame", "type", "landmark_index", "x", "y", "z")
 SEQUENCE = "sequence_id"
-MAX_FRAMES = 1 << 20
 BATCH = 2048  # rows that are in memory at once, besides those of one clip
 
 
@@ -125,8 +124,7 @@ def _long(columns: dict[str, np.ndarray], path: Path) -> Recording:
     """One row per point and frame -> `[T, D]` in the layout mediapipe-1629, or 1659 if the face has irises."""
     frames = columns["frame"].astype(np.int64)
     first, last = int(frames.min()), int(frames.max())
-    if last - first >= MAX_FRAMES:
-        raise DataError(f"The frame numbers range from {first} to {last}.", path, AGAIN)
+    check_range("The frame numbers range", first, last, len(np.unique(frames)), path)
     index, kind = columns["landmark_index"].astype(np.int64), columns["type"].astype(str)
     layout = full_layout() if (index >= 468).any() else load_layout("mediapipe-1629")
     check_extent(last - first + 1, layout.width, path)

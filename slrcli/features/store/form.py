@@ -150,13 +150,6 @@ def hash_of(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8"), digest_size=8).digest(), "little")
 
 
-def is_plain(name: str) -> bool:
-    """Whether a name is safe: no step upwards, not absolute, no control characters."""
-    parts = name.split("/")
-    steps = any(part in ("", ".", "..") for part in parts)
-    return not steps and "\\" not in name and ":" not in name[:2] and name.replace("\u3000", "").isprintable()
-
-
 def aligned(place: int) -> int:
     """The next offset at which a part may begin."""
     return -(-place // ALIGN) * ALIGN

@@ -24,10 +24,10 @@ from slrcli.features.store.form import (  # fmt: skip
     check,
     digest_of,
     hash_of,
-    is_plain,
     parts,
     read_header,
 )
+from slrcli.files import stays_below
 
 MOST_OPEN = 64  # stores
 _MARK = SUFFIX + os.sep
@@ -81,7 +81,7 @@ class Store:
             name = self._index.name(row)
         except UnicodeDecodeError:
             name = ""
-        if not is_plain(name):
+        if not stays_below(name):
             raise DataError(f"The packed store is damaged: the name of clip {row:,} is invalid.", self.path, AGAIN)
         return name
 

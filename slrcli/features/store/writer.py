@@ -33,10 +33,9 @@ from slrcli.features.store.form import (  # fmt: skip
     aligned,
     digest_of,
     hash_of,
-    is_plain,
     parts,
 )
-from slrcli.files import flush_folder
+from slrcli.files import flush_folder, stays_below, unwritable
 
 PART, JOURNAL = ".part", ".journal"
 FLUSH_BYTES, FLUSH_SECONDS = 64 << 20, 2.0  # of clips before the journal speaks of them: what being stopped may cost
@@ -129,7 +128,7 @@ class StoreWriter:
         """
         if name in self._entries:
             raise DataError("Two clips have the same name.", name, "Give every utterance a unique id.")
-        if not is_plain(name):
+        if not stays_below(name):
             raise DataError(f"A clip cannot have the name {name!r}.", self.path, "Rename it.")
         values = np.ascontiguousarray(clip.values)
         frames, columns = values.shape
@@ -282,6 +281,8 @@ def _refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if told := unwritable(error, path):
+            raise told from error
         what = f"The packed store cannot be written: {error.strerror or error}."
         fix = "Check the folder, its permissions and its free space; the same command continues where it stopped."
         raise SlrError(what, str(path), fix) from error

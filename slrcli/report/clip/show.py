@@ -11,7 +11,7 @@ from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import Layout, guess_layout, load_layout
 from slrcli.features.readers import own_layout, read_clips
 from slrcli.features.recording import Recording, fit, prepare
-from slrcli.files import atomic_write_bytes
+from slrcli.files import atomic_write_bytes, below
 from slrcli.report.clip import gif as moving
 from slrcli.report.clip import html
 from slrcli.report.clip.skeleton import skeleton, square
@@ -94,7 +94,7 @@ def show(
     """
     wanted = None if layout in ("auto", "generic") else load_layout(layout)
     id, recording = one_clip(file, clip, wanted)
-    out = out or Path(f"{id or (file.name if file.is_dir() else file.stem)}.html")
+    out = out or below("", id or (file.name if file.is_dir() else file.stem), ".html", file)
     if out.suffix.lower() not in PICTURES:
         fix = f"Give a name that ends in {' or '.join(PICTURES)}."
         raise UsageError(f"{out.name} is neither a page nor an animation.", "--out", fix)

@@ -144,7 +144,10 @@ def _hand(group: Group) -> Iterator[tuple[str, str]]:
 
 def _fit(points: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     """Points moved and scaled into the picture, and its width and height."""
+    points = np.where(np.isfinite(points), points, np.nan).astype(np.float64)  # in float32 their sums may overflow
     flat = points.reshape(-1, 2)
+    if np.isnan(flat).all(axis=0).any():
+        return np.full(points.shape, np.nan, np.float32), (1.0, 1.0)
     low = np.nanpercentile(flat, OUTLIERS, axis=0)
     extent = np.maximum(np.nanpercentile(flat, 100 - OUTLIERS, axis=0) - low, 1e-9)
     extent = np.maximum(extent, 0.2 * extent.max())

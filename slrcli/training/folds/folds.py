@@ -16,9 +16,9 @@ from slrcli.config import Config, check_bounds
 from slrcli.console import Console, finite
 from slrcli.corpus import Corpus
 from slrcli.corpus.folds import Fold, write_folds
-from slrcli.errors import EXIT_OK, SIGNALLED, CheckpointError, Ended, SlrError, signalled
+from slrcli.errors import EXIT_OK, SIGNALLED, CheckpointError, Ended, SlrError, signalled, understood
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
-from slrcli.files import atomic_write_text, held, temporary_folder
+from slrcli.files import atomic_write_text, held, read_json, temporary_folder
 from slrcli.parallel.workers import Workers, as_they_end, usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
@@ -325,11 +325,9 @@ def read_outcome(run: Path) -> Outcome | None:
     path = run / RESULT
     if not path.is_file():
         return None
-    try:
-        return Outcome.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        fix = "Remove the file; the run is then scored again."
-        raise CheckpointError("The result of a run cannot be read.", str(path), fix) from error
+    fix = "Remove the file; the run is then scored again."
+    with understood("The result of a run cannot be read", path, fix, CheckpointError):
+        return Outcome.from_dict(read_json(path))
 
 
 def _scored(values: dict[str, Any]) -> Score:

@@ -1,6 +1,5 @@
 """What is to be trained where several runs belong together: every fold with every seed, as `folds.json` has it."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,14 +18,14 @@ from slrcli.corpus.folds import (
     TABLE,
     UTTERANCE,
     Fold,
-    folder_names,
     leave_one_signer_out,
     read_kind,
     sentence_folds,
     utterance_folds,
 )
 from slrcli.corpus.opening import open_data, require_distinct
-from slrcli.errors import CheckpointError, DataError, UsageError
+from slrcli.errors import CheckpointError, DataError, UsageError, understood
+from slrcli.files import folder_names, read_json
 from slrcli.glosses import get_normaliser
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.training.loss.teach import require_untaught, stored_folder
@@ -34,6 +33,7 @@ from slrcli.training.start import Source
 
 FORMAT = "slr-folds-1"
 ANNOTATIONS = "annotations"
+AGAIN = "Start again in a new folder."
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,13 @@ class Part:
     name: str = ""
     learnt: int = 0
     held_out: int = 0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Part":
+        """The opposite of `asdict`; KeyError, TypeError or ValueError for values that are no part."""
+        if not isinstance(values["name"], str):
+            raise TypeError(f"a fold is called {values['name']!r}")
+        return cls(values["name"], int(values["learnt"]), int(values["held_out"]))
 
 
 @dataclass(frozen=True)
@@ -127,22 +134,19 @@ class Plan:
         Raises:
             CheckpointError: the values are no plan.
         """
-        try:
+        with understood("The file is not a plan of several runs", where, AGAIN, CheckpointError):
             if values["format"] != FORMAT:
-                raise ValueError(f"format {values['format']}")
+                raise ValueError(f"its format is {values['format']}")
             return cls(
                 str(values["folds"]),
                 tuple(map(str, values["splits"])),
                 str(values["score_split"]),
-                tuple(Part(**item) for item in values["parts"]),
+                tuple(Part.from_dict(item) for item in values["parts"]),
                 tuple(map(int, values["seeds"])),
                 int(values["threads"]),
                 Config.from_dict(values["config"], where),
                 str(values["data_hash"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            fix = "Start again in a new folder."
-            raise CheckpointError("The file is not a plan of several runs.", where, fix) from error
 
 
 def read_plan(folder: Path) -> Plan:
@@ -152,11 +156,8 @@ def read_plan(folder: Path) -> Plan:
         CheckpointError: damaged.
     """
     path = folder / PLAN
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        fix = "Start again in a new folder."
-        raise CheckpointError("The plan of the runs cannot be read.", str(path), fix) from error
+    with understood("The plan of the runs cannot be read", path, AGAIN, CheckpointError):
+        values = read_json(path)
     return Plan.from_dict(values, str(path))
 
 

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from slrcli.checkpoints.checkpoint import load_checkpoint
 from slrcli.corpus.clips import Batch, Clips
-from slrcli.errors import DataError, reason_of
+from slrcli.errors import DataError, understood
 from slrcli.features.layout import Layout
+from slrcli.files import open_regular
 from slrcli.glosses.vocabulary import BLANK, Vocabulary
 from slrcli.recognition.from_checkpoint import Recogniser
 
@@ -74,11 +75,11 @@ class StoredTeacher:
         return in_order(padded, self._columns), lengths
 
     def _read(self, file: Path) -> Tensor:
-        try:
-            stored = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            what = f"The log-probabilities cannot be read: {reason_of(error)}."
-            raise DataError(what, str(file), "Write them again.") from error
+        with (
+            understood("The log-probabilities cannot be read", file, "Write them again."),
+            open_regular(file) as stream,
+        ):
+            stored = np.load(stream, allow_pickle=False)
         if stored.ndim != 2 or stored.shape[1] != self._classes or not len(stored):
             what = f"The log-probabilities have the shape {list(stored.shape)} instead of [frames, {self._classes}]."
             raise DataError(what, str(file), f"Name the columns in a {VOCABULARY} beside the files.")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slrcli.checkpoints.runs import METRICS
-from slrcli.errors import DataError, reason_of
+from slrcli.errors import understood
+from slrcli.files import read_bytes
 from slrcli.frames import frame_of
 
 if TYPE_CHECKING:
@@ -116,11 +117,9 @@ class RunHistory:
             DataError: they cannot be read.
         """
         path = folder / METRICS
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-            return cls(tuple(json.loads(line) for line in lines))
-        except (OSError, ValueError) as error:
-            raise DataError(f"The numbers of the epochs cannot be read: {reason_of(error)}.", path) from error
+        with understood("The numbers of the epochs cannot be read", path):
+            lines = read_bytes(path).decode().splitlines() if path.is_file() else []
+            return cls(tuple(dict(json.loads(line)) for line in lines))
 
     def to_frame(self) -> "pandas.DataFrame":
         """A row per epoch; NaN where an epoch does not have a number.

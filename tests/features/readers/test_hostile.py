@@ -217,3 +217,60 @@ def test_pipes_and_devices_are_not_opened(tmp_path):
     for read in (read_recording, feature_shape):
         with pytest.raises(DataError, match="neither a file nor a folder"):
             read(tmp_path / "pipe.npz")
+
+
+def far_apart(place: Path, last: int) -> dict[str, Path]:
+    """Clips of two frames, of which the second has the number `last`, in every format that numbers frames."""
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    frames = [{"frame_id": number, "instances": []} for number in (0, last)]
+    (place / "a.json").write_text(json.dumps(frames))
+    rows = {"frame": [0, last], "type": ["pose"] * 2, "landmark_index": [0, 0], "x": [0.5] * 2, "y": [0.5] * 2}
+    pq.write_table(pa.table({**rows, "z": [0.5] * 2}), place / "a.parquet")
+    (place / "frames").mkdir()
+    for number in (0, last):
+        (place / "frames" / f"{number:012}_keypoints.json").write_text('{"people": []}')
+    return {"json": place / "a.json", "parquet": place / "a.parquet", "folder": place / "frames"}
+
+
+@pytest.mark.parametrize("kind", ["json", "parquet", "folder"])
+@pytest.mark.parametrize("last", [20_000, 300_000, 1_000_000])
+def test_frames_that_are_nearly_all_missing_take_no_memory(tmp_path, kind, last):
+    with pytest.raises(DataError, match=f"from 0 to {last}"):
+        read_recording(far_apart(tmp_path, last)[kind])
+
+
+def test_a_clip_may_have_gaps(tmp_path):
+    assert read_recording(far_apart(tmp_path, 500)["parquet"]).values.shape[0] == 501
+
+
+@pytest.mark.parametrize("error", ["lzma", "token"])
+def test_one_damaged_clip_stops_no_others(tmp_path, error):
+    """Errors that libraries keep in modules of their own: of the compression of an archive, of a header's text."""
+    place = tmp_path / "clips"
+    place.mkdir()
+    good = RNG.normal(size=(20, 60)).astype(np.float32)
+    (place / "z.npy").write_bytes(saved(good))
+    if error == "lzma":
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_LZMA) as file:
+            file.writestr("features.npy", saved(good))
+        data = bytearray(stream.getvalue())
+        data[60:200] = bytes(140)
+        (place / "a.npz").write_bytes(data)
+    else:
+        head = b"{'descr': '<f4', 'fortran_order': False, 'shape': ((20, 60), "
+        data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + bytes(99)
+        (place / "a.npy").write_bytes(data)
+    result = slr("convert", place, tmp_path / "out", "--to", "csv")
+    assert result.exit_code == 1 and "1 of 2 clips could not be converted" in result.stderr
+    assert (tmp_path / "out" / "z.csv").exists() and "damaged or cut short" in result.stderr
+
+
+def test_a_pack_that_announces_more_than_it_holds_takes_no_memory(tmp_path):
+    numbers, names = saved(np.array([5])), saved(np.array(["A"]))
+    members = {"x.npy": announced("(1000000000, 60)"), "length.npy": numbers, "gloss.npy": names}
+    (tmp_path / "pack.npz").write_bytes(archive(members))
+    result = slr("compose", tmp_path / "pack.npz", "--out", tmp_path / "out")
+    assert result.exit_code == 1 and "announces 240,000,000,000 bytes" in " ".join(result.stderr.split())

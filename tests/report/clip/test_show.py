@@ -323,3 +323,15 @@ def test_a_damaged_clip_is_named(clip):
     clip.write_bytes(clip.read_bytes()[:300])
     result = slr(clip)
     assert result.exit_code == 1 and "damaged or cut short" in result.stderr and "clip.npy" in result.stderr
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, -1e30])
+def test_numbers_that_no_body_has_are_drawn_or_refused(tmp_path, value):
+    """A clip with odd values in all points, and in one of them."""
+    for name, where in (("all", slice(None)), ("one", (slice(None), slice(0, 3)))):
+        x = np.random.default_rng(0).normal(size=(8, 60)).astype(np.float32)
+        x[where] = value
+        np.save(tmp_path / f"{name}.npy", x)
+        for suffix in ("gif", "html"):
+            result = slr(str(tmp_path / f"{name}.npy"), "--out", str(tmp_path / f"a.{suffix}"))
+            assert result.exit_code in (0, 1) and "defect" not in result.stderr
