@@ -82,7 +82,7 @@ def slot_marks(slots: "Slots") -> str:
     frames = len(slots.one_hand)
     count = min(frames, BINS)
     line = [" "] * count
-    for frame in slots.one_hand.nonzero()[0]:
+    for frame in slots.one_hand.nonzero()[0].tolist():
         line[frame * count // frames] = "="
     for frame in slots.changes:
         line[frame * count // frames] = "x"
