@@ -8,6 +8,7 @@ import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as processors share them; set before torch is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests load onnxruntime themselves; it reports to its makers otherwise
 
 
 def pytest_configure() -> None:

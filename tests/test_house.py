@@ -106,6 +106,14 @@ def test_nobody_imports_click_or_unpickles():
                 assert node.value.value is False, name
 
 
+def test_onnxruntime_is_loaded_only_where_it_is_kept_from_reporting():
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(item.split(".")[0] == "onnxruntime" for item in named), f"{name}: use load_runtime"
+
+
 def test_only_the_console_prints():
     for name, path in modules().items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -11,7 +11,6 @@ landmarks of that video are extracted.
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers import read_recording
 from slrcli.features.recording import Recording, fit, same_columns
 from slrcli.features.writers import write_recording
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, temporary_folder
 from slrcli.glosses.variants import composed
 from slrcli.video.sources import is_video
 
@@ -123,12 +122,11 @@ def cut_corpus(console: Console, files: Sequence[Path], options: CutOptions) -> 
     if not any(part.cuts for part in parts):
         raise DataError("The annotations hold no utterance.", files[0], f"See the notes: {_said(result.counts)}")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=options.out.parent, prefix=".slr-") as place:
-        with tempfile.TemporaryDirectory(prefix="slr-") as landmarks:
-            parts = _extracted(console, parts, options, Path(landmarks))
-            _write(console, parts, options, result, Path(place))
+    with temporary_folder(options.out.parent) as place, temporary_folder() as landmarks:
+        parts = _extracted(console, parts, options, landmarks)
+        _write(console, parts, options, result, place)
         options.out.mkdir(exist_ok=True)
-        for path in sorted(Path(place).iterdir()):
+        for path in sorted(place.iterdir()):
             shutil.move(path, options.out / path.name)
     result.notes[:0] = _notes(result)
     return result

@@ -7,13 +7,11 @@ works on bytes in memory and in a temporary folder; nobody sees a file before it
 
 import json
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,9 +20,19 @@ from torch import Tensor, nn
 from slrcli import __version__
 from slrcli.errors import DependencyError, SlrError, reason_of, with_extra
 from slrcli.features.clip import padded
+from slrcli.files import temporary_folder
 from slrcli.models.base import Output, SignModel
 from slrcli.recognition.from_checkpoint import Recogniser
-from slrcli.recognition.from_onnx import ERRORS_ONLY, INPUTS, LOCAL, OUTPUTS, PROVIDERS, ExportedRecogniser, properties
+from slrcli.recognition.from_onnx import (
+    ERRORS_ONLY,
+    INPUTS,
+    LOCAL,
+    OUTPUTS,
+    PROVIDERS,
+    ExportedRecogniser,
+    load_runtime,
+    properties,
+)
 from slrcli.recognition.lstm_operator import translations, with_operators
 
 TRACED = (2, 37)  # clips and frames of the batch that is traced; no size of it stays in the graph
@@ -87,12 +95,13 @@ def export(recogniser: Recogniser, checkpoint: str) -> Graph:
 def quantised(recogniser: Recogniser, graph: Graph, checkpoint: str) -> Graph:
     """The same with the weights of linear layers and LSTMs as 8-bit integers (onnxruntime's dynamic quantisation)."""
     onnx = _need()
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    with tempfile.TemporaryDirectory(prefix="slr-") as folder, _hushed():
-        before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
+    quantization = load_runtime("onnxruntime.quantization")
+    with temporary_folder() as folder, _hushed():
+        before, after = folder / "before.onnx", folder / "after.onnx"
         before.write_bytes(graph.data)
-        quantize_dynamic(before, after, op_types_to_quantize=list(QUANTISED), weight_type=QuantType.QInt8)
+        quantization.quantize_dynamic(
+            before, after, op_types_to_quantize=list(QUANTISED), weight_type=quantization.QuantType.QInt8
+        )
         proto = onnx.load(after)
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, _properties(recogniser, checkpoint, "int8"))
@@ -128,15 +137,15 @@ SIZES = {
 def _folded(proto):
     """The same with all computed that depends on weights alone: smaller, quicker to load, and open to quantisation."""
     import onnx
-    import onnxruntime
 
-    with tempfile.TemporaryDirectory(prefix="slr-") as folder:
-        path = Path(folder, "folded.onnx")
-        options = onnxruntime.SessionOptions()
+    runtime = load_runtime()
+    with temporary_folder() as folder:
+        path = folder / "folded.onnx"
+        options = runtime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # standard operators
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # standard operators
         options.optimized_model_filepath = str(path)
-        onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=PROVIDERS)
+        runtime.InferenceSession(proto.SerializeToString(), options, providers=PROVIDERS)
         folded = onnx.load(path)
     used = {node.domain for node in folded.graph.node}
     sets = [item for item in folded.opset_import if item.domain in used]  # onnxruntime names all that it knows
@@ -160,8 +169,8 @@ def _properties(recogniser: Recogniser, checkpoint: str, weights: str) -> dict[s
 
 def _checked(recogniser: Recogniser, data: bytes, tolerance: float) -> Graph:
     """The graph with its largest difference from torch on made-up clips; SlrError where that is beyond rounding."""
-    with tempfile.TemporaryDirectory(prefix="slr-") as folder:
-        path = Path(folder, "model.onnx")
+    with temporary_folder() as folder:
+        path = folder / "model.onnx"
         path.write_bytes(data)
         other = ExportedRecogniser.open(path)
     difference = max(_difference(recogniser, other, frames) for frames in TRIED)
@@ -210,8 +219,8 @@ def _hushed() -> Iterator[None]:
 def _need():
     """The library onnx; DependencyError unless all of the extra `export` is installed."""
     try:
+        load_runtime()  # before what may load it in its own way
         import onnx
-        import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         what = f"Exporting needs the library {error.name}, which is not installed."

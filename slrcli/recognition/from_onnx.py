@@ -5,8 +5,10 @@ which known glosses are placed where the network has inner heads; the shared fro
 the file's metadata, a text for each key: the parts of a `Meta` as JSON, and what `properties` adds.
 """
 
+import importlib
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -161,7 +163,16 @@ def open_session(path: Path) -> Any:
 def need_runtime() -> ModuleType:
     """onnxruntime; DependencyError where it is not installed."""
     try:
-        import onnxruntime
+        return load_runtime()
     except ImportError as error:
         raise DependencyError("Exported models need the library onnxruntime.", ".onnx", with_extra("onnx")) from error
-    return onnxruntime
+
+
+def load_runtime(module: str = "onnxruntime") -> ModuleType:
+    """onnxruntime, or a module of it; nothing else loads it.
+
+    Once loaded, it records for its makers what runs it, with paths, and sends that after some seconds. Only the
+    environment prevents it, and processes started from here on inherit that.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    return importlib.import_module(module)
