@@ -31,10 +31,12 @@ from slrcli.errors import (
     ending_signals,
     memory_advice,
 )
+from slrcli.evaluation.evaluate import evaluate
 from slrcli.files import atomic_write_text, held
 from slrcli.findings import Level
 from slrcli.models.base import SignModel, device_of
 from slrcli.models.registry import build_model, read_options
+from slrcli.models.trust import allow
 from slrcli.parallel import distributed
 from slrcli.report.text.epochs import HEAD, epoch_line
 from slrcli.training.batches import TrainBatches, feature_statistics
@@ -52,6 +54,7 @@ from slrcli.training.loop import (
     learning_rate,
 )
 from slrcli.training.loss.teach import load_teacher, spike_offset, without_pace
+from slrcli.training.start import NOTHING, TABLE, Past, Source, start_from
 from slrcli.training.watch.closing import Ending, closing
 from slrcli.training.watch.history import EpochNumbers
 from slrcli.training.watch.run_diagnostics import milestone
@@ -267,15 +270,16 @@ def train(
         SlrError: data, options or memory that do not allow it.
     """
 
-    def begin() -> tuple[Config, TrainingData, SignModel]:
+    def begin() -> tuple[Config, TrainingData, SignModel, Past]:
         check_bounds(config)
+        allow(config.model.arch)
         settled = with_every_option(with_absolute_paths(config))
         if config.distill.teacher:
             settled = without_pace(settled, console)
         return settled, *fresh(settled, console)
 
-    config, data, model = distributed.agreed(begin)
-    session = Session(config, data, model, console)
+    config, data, model, past = distributed.agreed(begin)
+    session = Session(config, data, model, console, past)
     if not distributed.first():
         return session.follow()
     session.describe()
@@ -287,21 +291,28 @@ def train(
             point_latest(run)
         atomic_write_text(run / CONFIG, to_toml(config))
         session.data.vocabulary.save(run / "vocab.json")
+        if past.table:
+            atomic_write_text(run / TABLE, past.table)
         return session.run(run)
 
 
-def fresh(config: Config, console: Console) -> tuple[TrainingData, SignModel]:
-    """The data of a run, and a new model for them on its device, whose weights the seed decides."""
+def fresh(config: Config, console: Console) -> tuple[TrainingData, SignModel, Past]:
+    """The data of a run, and a new model for them on its device: its weights are decided by the seed, or come from the
+    recogniser that the run starts from.
+    """
     torch.manual_seed(config.run.seed)
     device = distributed.choose_device(config.run.device)
-    data = load_training_data(config, console)
+    source = Source.open(config.start.init) if config.start.init else None
+    data = load_training_data(config, console, source=source)
     model = build_model(
         config.model.arch, data.layout, len(data.vocabulary.tokens),
         dropout=config.model.dropout, options=config.model.options,
     )  # fmt: skip
+    past = start_from(source, model, data.vocabulary, data.held_out, config, console) if source else Past()
+    model.freeze(config.start.freeze)
     model = model.to(device)
     require_precision(model, config.run.precision)
-    return data, model
+    return data, model, past
 
 
 def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, newest: bool = True) -> TrainResult:
@@ -366,7 +377,7 @@ def merged(folder: Path, overrides: dict[str, dict[str, Any]]) -> Config:
 def _go_on(folder: Path, overrides: dict[str, dict[str, Any]], console: Console, newest: bool) -> TrainResult:
     """`resume` of a run with its files."""
 
-    def begin() -> tuple[Config, TrainingData, SignModel, State]:
+    def begin() -> tuple[Config, TrainingData, SignModel, Past, State]:
         config, state = merged(folder, overrides), load_state(folder / STATE)
         require_work(config, merged(folder, {}), state[1]["progress"], overrides)
         model, meta = load_checkpoint(folder / LAST, distributed.choose_device(config.run.device))
@@ -376,10 +387,11 @@ def _go_on(folder: Path, overrides: dict[str, dict[str, Any]], console: Console,
             console.warn("The annotations have changed since the run began.")
         if changed := differences(meta.versions):
             console.warn(f"The resumed run will not be bit-identical to an uninterrupted one: {changed}.")
-        return config, replace(data, layout=meta.layout), model, state
+        model.freeze(config.start.freeze)
+        return config, replace(data, layout=meta.layout, rate=meta.rate or data.rate), model, Past.of(meta), state
 
-    config, data, model, state = distributed.agreed(begin)
-    session = Session(config, data, model, console)
+    config, data, model, past, state = distributed.agreed(begin)
+    session = Session(config, data, model, console, past)
     session.restore(*state)
     if not distributed.first():
         return session.follow()
@@ -454,7 +466,13 @@ def with_absolute_paths(config: Config) -> Config:
     named = ("data_dir", "annotations", "features", "exclude", "vocab")
     paths: dict[str, Any] = {key: str(Path(value).resolve()) for key in named if (value := getattr(data, key))}
     teacher = config.distill.teacher and str(run_folder(Path(config.distill.teacher)).resolve())
-    return replace(config, data=replace(data, layout=layout, **paths), distill=replace(config.distill, teacher=teacher))
+    init = config.start.init and str(run_folder(Path(config.start.init)).resolve())
+    return replace(
+        config,
+        data=replace(data, layout=layout, **paths),
+        distill=replace(config.distill, teacher=teacher),
+        start=replace(config.start, init=init),
+    )
 
 
 def with_every_option(config: Config) -> Config:
@@ -466,15 +484,16 @@ def with_every_option(config: Config) -> Config:
 class Session:
     """A model with its data, on the way through a run."""
 
-    def __init__(self, config: Config, data: TrainingData, model: SignModel, console: Console):
+    def __init__(self, config: Config, data: TrainingData, model: SignModel, console: Console, past: Past = NOTHING):
         self.config, self.data, self.model, self.console = config, data, model, console
         model.gradient_checkpointing = config.run.gradient_checkpointing
         utterances, targets = learnable(data, config, model.output_length, console)
-        kept = {**config.data.preparation, "cache_mb": config.run.cache_mb, "to": data.rate}
+        kept = {**config.data.preparation, "cache_mb": config.run.cache_mb, "to": data.rate, "fps": config.data.fps}
         self.clips = Clips(utterances, data.layout, **kept)
         self.dev = Clips(data.dev, data.layout, **kept)
         learnt = {item.id for item in utterances}  # as they are annotated: rare glosses may be left out of `utterances`
-        self.sentences = sentence_hashes(item for item in data.train if item.id in learnt)
+        sentences = sentence_hashes(item for item in data.train if item.id in learnt)
+        self.past = past.with_own(data.marks["train"], sentences)
         self.batches = TrainBatches(
             self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
             views=2 if config.loss.consistency else 1,
@@ -508,15 +527,22 @@ class Session:
         )
 
     def set_statistics(self, only_first: int = 0) -> None:
-        """Mean and deviation of the features, from train alone, into the model's frontend."""
-        clips = self.clips
+        """Mean and deviation of the features, from train alone, into the model's frontend; those that came with its
+        weights may stay.
+        """
+        clips, kept = self.clips, torch.tensor(self.past.kept)
+        if len(kept) and kept.all():
+            return
         if only_first:
             clips = Clips(clips.utterances[:only_first], clips.layout, **self.config.data.preparation, to=clips.to)
         with self.console.progress("reading the statistics of train", len(clips)) as task:
             frontend = self.model.frontend
             device = self.trainer.device
             statistics = feature_statistics(clips, frontend.cpu(), task.advance)
-            frontend.to(device).set_statistics(*(item.to(device) for item in statistics))
+            mean, std = statistics
+            if len(kept):
+                mean, std = torch.where(kept, frontend.mean, mean), torch.where(kept, frontend.std, std)
+            frontend.to(device).set_statistics(mean.to(device), std.to(device))
         warn_empty(clips, "training", self.console)
 
     def dry_run(self) -> TrainResult:
@@ -561,6 +587,9 @@ class Session:
             self.console.progress("training", len(self.batches) * optim.epochs) as task,
         ):
             task.advance(finished * len(self.batches) + progress.step)
+            if self.past.table and not finished and not progress.step:
+                score = evaluate(self.trainer.recogniser, self.dev).score
+                record.say(f"Before the first step: WER {score.wer:.2f} % on dev.")
             for event in self.trainer.run(interrupted):
                 if isinstance(event, Step):
                     self._show(task, event, last)
@@ -641,7 +670,8 @@ class Session:
         data = self.data
         return Meta(
             self.config, data.vocabulary, data.layout, metrics, data.corpus.hash,
-            utterances=data.marks["train"], sentences=self.sentences, decode=self.trainer.decode, rate=data.rate,
+            utterances=self.past.utterances, sentences=self.past.sentences, decode=self.trainer.decode,
+            rate=data.rate, ancestry=self.past.ancestry,
         )  # fmt: skip
 
 

@@ -167,6 +167,7 @@ PANELS = {
     "distill": "Model",
     "optim": "Optimisation",
     "augment": "Augmentation",
+    "start": "Model",
     "run": "Run",
     "config": "Run",
     "preset": "Model",
@@ -233,6 +234,7 @@ ConfigFile = Annotated[Path | None, option("config")]
 Preset = Annotated[str, option("preset")]
 Settings = Annotated[list[str] | None, option("set")]
 Device = Annotated[str | None, option("run.device")]
+OwnNetwork = Annotated[str | None, option("own")]
 
 
 def overrides(**values: Any) -> dict[str, dict[str, Any]]:

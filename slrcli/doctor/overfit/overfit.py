@@ -60,7 +60,7 @@ class OverfitTarget:
         config = merge(self.config, OVERFIT_FIXED, "slr check overfit")
         config = merge(config, {"optim": {"epochs": epochs, "batch_size": options.utterances}}, "slr check overfit")
         check_bounds(config)
-        data, model = fresh(config, console)
+        data, model, _ = fresh(config, console)
         chosen = handful(data, config, options.utterances, model.output_length, console)
         few = replace(data.corpus, splits={"train": chosen, "dev": chosen})
         session = Session(config, replace(data, corpus=few), model, console)
