@@ -70,7 +70,7 @@ def corpus(
         slr corpus DIR --annotations clips.tsv --column id=Clip --out DIR2
         slr corpus *.eaf --tier GLOSS-R --tier GLOSS-L --pause 1 --out DIR
         slr corpus talk.srt --features poses --fps 25 --out DIR
-        slr corpus Phoenix-2014T.train Phoenix-2014T.dev Phoenix-2014T.test --out DIR
+        slr corpus train.pkl dev.pkl test.pkl --out DIR
     """
     if any(path.suffix.lower() in ANNOTATIONS and not path.is_dir() for path in sources):
         unfit = {"--format": format, "--annotations": annotations, "--column": columns, "--split-by": split_by,

@@ -10,8 +10,10 @@ from slrcli.console import Console
 
 if TYPE_CHECKING:
     from slrcli.report.clip.show import Shown
+    from slrcli.report.clip.timeline import Slots
 
 BINS = 48  # characters of a part's speed over time
+SLOTS = "hand slots"
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A clip, as slr convert reads it.", show_default=False)]
 
@@ -28,6 +30,8 @@ def show(
     as_json: Json,
 ) -> int:
     """Draw a clip: its skeleton in motion, with visibility and speed of each part.
+
+    Of two hands without a body, it marks where they change their slots, and where both slots hold one hand.
 
     The page is one self-contained file: play, pause, step, scrub. A GIF requires the extra 'pictures' and shows the
     skeleton alone. Long clips are subsampled, and that is said.
@@ -60,7 +64,7 @@ def tell(console: Console, shown: "Shown") -> None:
     named = f"{shown.file.name}, {shown.clip}" if shown.clip else shown.file.name
     console.result(f"{named}: {shown.frames:,} frames{length}, {shown.layout.name}")
     marks = marks_for(console.can_show)
-    widest = max(len(strip.name) for strip in shown.strips)
+    widest = max(len(name) for name in (*(strip.name for strip in shown.strips), SLOTS if shown.slots else ""))
     for strip in shown.strips:
         line = spark(binned(strip.speed, BINS).tolist(), marks)
         fast = (
@@ -69,3 +73,17 @@ def tell(console: Console, shown: "Shown") -> None:
             else "not seen"
         )
         console.result(f"  {strip.name:{widest}} |{line}|  seen in {100 * strip.presence:.1f} % of the frames, {fast}")
+    if shown.slots:
+        console.result(f"  {SLOTS:{widest}} |{slot_marks(shown.slots)}|  {shown.slots.words}")
+
+
+def slot_marks(slots: "Slots") -> str:
+    """A line of time: `x` where hands change slots, `=` where both slots hold one hand."""
+    frames = len(slots.one_hand)
+    count = min(frames, BINS)
+    line = [" "] * count
+    for frame in slots.one_hand.nonzero()[0].tolist():
+        line[frame * count // frames] = "="
+    for frame in slots.changes:
+        line[frame * count // frames] = "x"
+    return "".join(line)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from slrcli.config import versioned
-from slrcli.glosses.variants import composed, folded, hidden
+from slrcli.glosses.variants import composed, folded, visible
 
 Glosses = Sequence[str]
 
@@ -312,7 +312,7 @@ def _composed(glosses):
 
 
 def _without_hidden(glosses):
-    return squeezed(["".join(char for char in gloss if not hidden(char)) for gloss in glosses])
+    return squeezed([visible(gloss) for gloss in glosses])
 
 
 def _casefolded(glosses):

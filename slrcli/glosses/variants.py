@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Callable, Iterable
 
 JOINERS = "\u200c\u200d"  # belong to the spelling of Persian, Hindi and others
+# The first word of the names of characters beside which a joiner does nothing.
+_UNJOINED = ("LATIN", "GREEK", "CYRILLIC", "HEBREW", "ARMENIAN", "GEORGIAN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL")
 _UNSEEN_MARKS = "\u034f\u115f\u1160\u3164"  # a joiner of graphemes and fillers, which are letters to Unicode
 LIST_MARKS = "[](){}'\",;|\u3001\u060c\uff0c\uff1b"
 
@@ -12,6 +14,18 @@ def hidden(char: str) -> bool:
     """Whether a character takes no room and no part in spelling: such as zero width spaces and soft hyphens."""
     invisible = unicodedata.category(char) in ("Cf", "Cc") or char in _UNSEEN_MARKS or "\ufe00" <= char <= "\ufe0f"
     return invisible and char not in JOINERS
+
+
+def visible(text: str) -> str:
+    """A text without characters that take no room and no part in spelling; joiners stay where they join something."""
+    shown = [char for char in text if not hidden(char)]
+    around = zip(["", *shown], shown, [*shown[1:], ""], strict=False)
+    return "".join(char for before, char, after in around if char not in JOINERS or (_joins(before) and _joins(after)))
+
+
+def _joins(char: str) -> bool:
+    """Whether a joiner beside a character may change how it looks."""
+    return bool(char) and not char.isascii() and unicodedata.name(char, "").split(" ")[0] not in _UNJOINED
 
 
 def composed(text: str) -> str:
@@ -26,18 +40,17 @@ def folded(text: str) -> str:
 
 def seen(text: str) -> str:
     """What is to be seen of a text: composed, without characters that take no room."""
-    return composed("".join(char for char in text if not hidden(char)))
+    return composed(visible(text))
 
 
 def plain(gloss: str) -> str:
     """What is left of a gloss without case, composition of characters and what cannot be seen."""
-    visible = "".join(char for char in unicodedata.normalize("NFKC", gloss) if not hidden(char))
-    return unicodedata.normalize("NFKC", visible.casefold())
+    return unicodedata.normalize("NFKC", visible(unicodedata.normalize("NFKC", gloss)).casefold())
 
 
 def shown(gloss: str) -> str:
     """A gloss with what cannot be seen, or has been composed, written out."""
-    return gloss if composed(gloss) == gloss and not any(map(hidden, gloss)) else ascii(gloss)[1:-1]
+    return gloss if seen(gloss) == gloss else ascii(gloss)[1:-1]
 
 
 def told_apart(gloss: str) -> str:

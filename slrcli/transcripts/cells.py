@@ -213,12 +213,12 @@ def _common_mark(cells: Sequence[str]) -> str:
 
 def _alone(cells: set[str]) -> str:
     """The mark that stands alone between all glosses and nowhere else, such as ` -> `; "" if there is none."""
-    several = [words for cell in cells if len(words := cell.split()) > 1]
+    rows = [words for cell in cells if (words := cell.split())]
+    several = [row for row in rows if len(row) > 1]
     mark = several[0][1] if len(several) > 1 else ""
     if not mark or any(character.isalnum() or character == "_" for character in mark):
         return ""
-    rows = [cell.split() for cell in cells]
-    agreed = all(set(row[1::2]) <= {mark} and mark not in row[::2] and len(row) % 2 for row in rows if row)
+    agreed = all(set(row[1::2]) <= {mark} and mark not in row[::2] and len(row) % 2 for row in rows)
     return f" {mark} " if agreed else ""
 
 

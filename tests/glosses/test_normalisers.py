@@ -38,6 +38,7 @@ RULES = [
     ("csl-daily", "width", "Ａ１ （他） 我", "A1 (他) 我"),
     ("nfc", "composed", "GRU\u0308N O\u0302", "GR\u00dcN \u00d4"),
     ("nfc", "invisible", "NO\u200bRD \u202aWIND\u202c \u00ad", "NORD WIND"),
+    ("nfc", "invisible", "NO\u200dRD \u200cWIND SU\u0308\u200dD", "NORD WIND S\u00dcD"),
     ("casefold", "invisible", "no\u2060rd", "nord"),
     ("casefold", "case", "Nord STRASSE Straße GRU\u0308N", "nord strasse strasse gr\u00fcn"),
     ("characters", "characters", "ABU\u0308 我好", "A B \u00dc 我 好"),

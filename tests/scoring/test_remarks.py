@@ -65,7 +65,15 @@ def test_tokens_that_look_the_same_are_counted_and_shown_by_code_points(score, f
 
 @pytest.mark.parametrize(
     ("hyp", "normaliser"),
-    [("NO\u200bRD", "nfc"), ("\u200fNORD", "nfc"), ("NORD\u2069", "nfc"), ("NO\ufe0fRD", "nfc"), ("nord", "casefold")],
+    [
+        ("NO\u200dRD", "nfc"),
+        ("NORD\u200c", "nfc"),
+        ("NO\u200bRD", "nfc"),
+        ("\u200fNORD", "nfc"),
+        ("NORD\u2069", "nfc"),
+        ("NO\ufe0fRD", "nfc"),
+        ("nord", "casefold"),
+    ],
 )
 def test_what_cannot_be_seen_and_case_are_told(score, hyp, normaliser):
     assert f"--normaliser {normaliser}" in score("u1 NORD A\n", f"u1 {hyp} A\n").stderr

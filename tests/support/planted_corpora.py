@@ -248,6 +248,10 @@ def another_case(corpus):
     add(corpus, "Rain TODAY")
 
 
+def gloss_with_a_joiner(corpus):
+    add(corpus, "RAIN\u200dNORTH")
+
+
 def another_composition(corpus):
     add(corpus, "SÜD NORTH")
     add(corpus, unicodedata.normalize("NFD", "SÜD") + " NORTH", "t8", 51)
@@ -424,6 +428,7 @@ FAULTS = {
     another_case: ("SLR-D15", W),
     another_composition: ("SLR-D15", W),
     gloss_with_a_zero_width_space: ("SLR-D15", W),
+    gloss_with_a_joiner: ("SLR-D15", W),
     commas_beside_blanks: ("SLR-D15", W),
     bars_in_one_row: ("SLR-D15", E),
     half_a_list: ("SLR-D15", E),

@@ -11,7 +11,7 @@ from slrcli.corpus import Utterance
 from slrcli.doctor.context import Checks, clips, error, many, note, some, warning
 from slrcli.doctor.data.context import DataContext
 from slrcli.findings import Finding
-from slrcli.glosses.variants import alike, hidden, list_remains, plain, shown
+from slrcli.glosses.variants import alike, list_remains, plain, shown, visible
 
 TABLE_CHECKS = Checks()
 
@@ -172,7 +172,7 @@ def one_spelling(context: DataContext) -> Iterator[Finding]:
             some(listed),
             "write each in one way throughout the tables",
         )
-    unseen = [gloss for gloss in counts if any(hidden(char) for char in gloss)]
+    unseen = [gloss for gloss in counts if visible(gloss) != gloss]
     if unseen:
         yield warning(
             f"{many(len(unseen), 'gloss holds', 'glosses hold')} invisible characters",

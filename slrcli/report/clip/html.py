@@ -12,7 +12,7 @@ import numpy as np
 
 from slrcli.report import templates
 from slrcli.report.clip.skeleton import Skeleton
-from slrcli.report.clip.timeline import Strip, binned
+from slrcli.report.clip.timeline import Slots, Strip, binned
 from slrcli.report.page.document import policy
 from slrcli.report.text.histograms import number
 
@@ -63,13 +63,27 @@ class DrawnStrip:
     pace: str
 
 
+@dataclass(frozen=True)
+class DrawnSlots:
+    """Where both slots hold one hand, and where hands change slots, in words and as drawn."""
+
+    words: str
+    spans: tuple[Span, ...]
+    changes: tuple[float, ...]
+
+
 def stride_for(frames: int, points: int) -> int:
     """Of so many frames one is drawn, so that the page stays of a reasonable size."""
     return max(1, math.ceil(4 * frames * points / MOST_BYTES), math.ceil(frames / MOST_FRAMES))
 
 
 def page(
-    title: str, facts: Sequence[tuple[str, str]], drawn: Skeleton | None, strips: Sequence[Strip], fps: float
+    title: str,
+    facts: Sequence[tuple[str, str]],
+    drawn: Skeleton | None,
+    strips: Sequence[Strip],
+    fps: float,
+    slots: Slots | None = None,
 ) -> str:
     """The whole page.
 
@@ -79,6 +93,7 @@ def page(
         drawn: the skeleton; None: only the strips.
         strips: what is seen and how fast it moves.
         fps: frames a second at which it is played; 0: 25, and no seconds are shown.
+        slots: how hands leave their slots.
     """
     frames = len(strips[0].seen)
     style = _read("report.page", "style.css") + _read("report.clip", "player.css")
@@ -92,6 +107,7 @@ def page(
         facts=facts,
         player=_player(drawn, frames, every, fps),
         strips=[_strip(strip) for strip in strips],
+        slots=_slots(slots, frames) if slots else None,
         strips_lead=_strips_lead(frames, fps),
         strip_bins=STRIP_BINS,
         colours=COLOURS,
@@ -133,6 +149,12 @@ def _strip(strip: Strip) -> DrawnStrip:
         fast = f"mean {number(strip.mean_speed)}, up to {number(top)} {strip.unit}"
     words = f"seen in {100 * strip.presence:.1f} % of the frames; {fast}"
     return DrawnStrip(strip.name, words, _seen(strip), _pace(strip, top))
+
+
+def _slots(slots: Slots, frames: int) -> DrawnSlots:
+    unit = STRIP_BINS / frames
+    spans = tuple(Span(first * unit, (last - first) * unit, 1.0) for first, last in slots.spans)
+    return DrawnSlots(slots.words, spans, tuple(frame * unit for frame in slots.changes))
 
 
 def _seen(strip: Strip) -> tuple[Span, ...]:

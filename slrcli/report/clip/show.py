@@ -15,7 +15,7 @@ from slrcli.files import atomic_write_bytes, below
 from slrcli.report.clip import gif as moving
 from slrcli.report.clip import html
 from slrcli.report.clip.skeleton import skeleton, square
-from slrcli.report.clip.timeline import Strip, timeline
+from slrcli.report.clip.timeline import Slots, Strip, slots, timeline
 
 PICTURES = (".html", ".htm", ".gif")
 
@@ -31,6 +31,7 @@ class Shown:
         frames: how many it has.
         fps: frames a second; 0 if nobody said.
         strips: what is seen of its parts, and how fast they move.
+        slots: how its hands leave their slots; None where they do not.
         written: the page or animation.
         bytes: its size.
         every: of so many frames one is drawn.
@@ -43,6 +44,7 @@ class Shown:
     frames: int
     fps: float
     strips: tuple[Strip, ...]
+    slots: Slots | None
     written: Path
     bytes: int
     every: int
@@ -60,6 +62,7 @@ class Shown:
                 {"name": item.name, "presence": item.presence, "mean_speed": item.mean_speed, "unit": item.unit}
                 for item in self.strips
             ],
+            "slots": self.slots.to_dict() if self.slots else None,
             "written": str(self.written),
             "bytes": self.bytes,
             "every": self.every,
@@ -101,6 +104,7 @@ def show(
     recording, known = laid_out(recording, layout, wanted, file)
     frames = len(recording.values)
     positions = prepare(recording.values, known, max_gap=0)[:, : known.positions]
+    places = slots(positions, known)
     positions = square(positions, known, aspect or aspect_of(recording))
     fps = fps or recording.fps or known.fps
     strips = tuple(timeline(positions, known, fps))
@@ -111,13 +115,13 @@ def show(
             raise DataError(what, file, "Write a page (.html) instead.")
         every = moving.stride_for(frames, fps or FRAMES_PER_SECOND)
         with console.progress("Drawing", total=-(-frames // every)) as task:
-            data = moving.gif(drawn, fps or FRAMES_PER_SECOND, task.advance)
+            data = moving.gif(drawn, fps or FRAMES_PER_SECOND, task.advance, places)
     else:
         every = html.stride_for(frames, drawn.points.shape[1]) if drawn else 1
         title = f"{file.name}, {id}" if id else file.name
-        data = html.page(title, facts(recording, known, fps), drawn, strips, fps).encode("utf-8")
+        data = html.page(title, facts(recording, known, fps), drawn, strips, fps, places).encode("utf-8")
     atomic_write_bytes(out, data)
-    return Shown(file, id, known, frames, fps, strips, out, len(data), every, recording.notes)
+    return Shown(file, id, known, frames, fps, strips, places, out, len(data), every, recording.notes)
 
 
 def one_clip(file: Path, clip: str, layout: Layout | None) -> tuple[str, Recording]:
