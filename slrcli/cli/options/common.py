@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from slrcli.config import Config, DataConfig, Option, merge, option_of
 from slrcli.config.names import LAYOUTS, NORMALISERS, PROTOCOLS
 from slrcli.config.options import OPTIONS
-from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, SlrError, UsageError
+from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, SlrError, UsageError, missing
 
 
 def _layouts() -> list[str]:
@@ -381,9 +381,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         except Exception as error:
             if debug:
                 raise
-            where = f"{type(error).__name__}: {error}"
-            fix = "Run it again with --debug and report what it prints."
-            console.error(SlrError("An unexpected error occurred, a defect of slr.", where, fix))
+            console.error((isinstance(error, ModuleNotFoundError) and missing(error)) or defect(error))
             code = EXIT_FAILURE
         raise typer.Exit(code or 0)
 
@@ -393,6 +391,12 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     made.__doc__ = shaped(function.__doc__ or "")
     del made.__wrapped__
     return made
+
+
+def defect(error: Exception) -> SlrError:
+    """What to say of an error that nobody foresaw."""
+    fix = "Run it again with --debug and report what it prints."
+    return SlrError("An unexpected error occurred, a defect of slr.", f"{type(error).__name__}: {error}", fix)
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[dict[str, OptionGroup], list[inspect.Parameter]]:
