@@ -31,7 +31,7 @@ MIB = 2**20
 PYTHON = "3.11"
 REQUIRED = {
     "typer": "0.29",
-    "rich": "13.7",
+    "rich": "13.8",
     "torch": "2.4",
     "numpy": "1.26",
     "safetensors": "0.4.3",
