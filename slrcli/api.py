@@ -25,6 +25,7 @@ from slrcli.listening import Listening, Progress
 from slrcli.recognition.model import Model, Stream
 from slrcli.scoring.scored import Scored, Transcripts, score_sides
 from slrcli.training.watch.history import RunHistory as History
+from slrcli.training.watch.runs import Runs, find_runs
 
 if TYPE_CHECKING:
     import pandas
@@ -40,12 +41,14 @@ __all__ = [
     "Model",
     "OpenCorpus",
     "Run",
+    "Runs",
     "Scored",
     "SlrError",
     "Stream",
     "check_data",
     "check_model",
     "evaluate",
+    "list_runs",
     "load",
     "open_run",
     "read_corpus",
@@ -173,6 +176,18 @@ def open_run(folder: str | Path = "runs/latest") -> Run:
     return Run(found)
 
 
+def list_runs(folder: str | Path = "runs", order: str = "wer") -> Runs:
+    """The runs at or below a folder, as `slr runs` lists them; `to_frame()` of the result is a row per run.
+
+    Args:
+        order: what they are sorted by: "wer", "name" or "time".
+
+    Raises:
+        SlrError: there is no run.
+    """
+    return find_runs(Path(folder), order)
+
+
 def train(
     corpus: str | Path | OpenCorpus,
     *,
@@ -239,21 +254,24 @@ def check_model(
 # Recognition.
 
 
-def load(model: str | Path | None = None, device: str = "auto", **decoder: Any) -> Model:
+def load(model: str | Path | None = None, device: str = "auto", arch: str | None = None, **decoder: Any) -> Model:
     """The recogniser of a run, a checkpoint or an exported model, with its decoder and its calibration.
 
     Args:
         model: a run's folder, a checkpoint or an ONNX file; None: the newest run.
         device: where a checkpoint is run.
+        arch: `package.module:factory` of a checkpoint of a network of your own, whose code then runs.
         decoder: settings of `slrcli.config.DecodeConfig` that take the place of its own, such as `beam=10`.
 
     Raises:
         SlrError: no such file, a damaged one, a library that is missing, or settings that do not exist.
     """
     from slrcli.checkpoints.runs import find_checkpoint
+    from slrcli.models.trust import allow
     from slrcli.recognition.load import open_recogniser
     from slrcli.recognition.settings import DecoderOptions
 
+    allow(arch)
     path = find_checkpoint(None if model is None else Path(model))
     options = DecoderOptions(plain_settings(decoder))
     return Model(path, open_recogniser(Listening(), path, device, options), options, device)

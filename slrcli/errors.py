@@ -1,12 +1,15 @@
 """What a user can do wrong, said so that a user can put it right, and the exit codes of the command line."""
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 EXIT_OK = 0
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
+SIGNALLED = 128  # and the number of the signal that ended the program
+EXIT_INTERRUPTED = SIGNALLED + signal.SIGINT
 
 
 class SlrError(Exception):
@@ -85,3 +88,87 @@ def missing(error: ModuleNotFoundError) -> DependencyError | None:
         return None
     what = "This command needs the library torch, which is not installed."
     return DependencyError(what, fix="Run pip install torch. Exported models (slr export) decode without it.")
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asks the program to end; handled like Ctrl-C, so that what is half-written is removed.
+
+    Args:
+        signal: its number.
+    """
+
+    def __init__(self, signal: int):
+        super().__init__()
+        self.signal = signal
+
+
+def signalled(interruption: KeyboardInterrupt) -> int:
+    """The exit code of a program that a signal ended."""
+    return SIGNALLED + (interruption.signal if isinstance(interruption, Ended) else signal.SIGINT)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """Ctrl-C, and the other signals that ask for an end unless the program is to ignore them, as nohup arranges it."""
+    others = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    return [signal.SIGINT, *(kind for kind in others if signal.getsignal(kind) is not signal.SIG_IGN)]
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Raise `Ended` where a signal asks the program to end, so that temporary files are removed. Ctrl-C stays as it is.
+
+    Nothing happens outside the main thread.
+    """
+
+    def end(number: int, _: object) -> None:
+        raise Ended(number)
+
+    try:
+        before = {kind: signal.signal(kind, end) for kind in ending_signals() if kind != signal.SIGINT}
+    except ValueError:
+        before = {}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+MEMORY_FIX = (
+    "Close other programs. For training, use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or "
+    "--precision bf16."
+)
+MEMORY_SIGNS = ("allocate memory", "out of memory", "could not create a primitive", "not enough memory", "bad_alloc",
+                "cannot allocate", "failed to allocate", "alloc_failed")  # fmt: skip
+
+
+def out_of_memory(error: BaseException) -> SlrError | None:
+    """What to say where an error, or one that it came of, means that memory has run out; else None.
+
+    Torch, oneDNN, CUDA and onnxruntime say so in words alone, each in its own.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        text = str(found).lower()
+        named = isinstance(found, RuntimeError | OSError) or "onnxruntime" in type(found).__module__
+        if isinstance(found, MemoryError) or (named and any(sign in text for sign in MEMORY_SIGNS)):
+            return SlrError("There is not enough memory.", "", MEMORY_FIX)
+        found = found.__cause__
+    return None
+
+
+@contextmanager
+def memory_advice() -> Iterator[None]:
+    """Turn running out of memory into advice.
+
+    Raises:
+        SlrError: memory has run out.
+    """
+    try:
+        yield
+    except SlrError:
+        raise
+    except Exception as error:
+        if advice := out_of_memory(error):
+            raise advice from error
+        raise

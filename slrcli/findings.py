@@ -1,8 +1,9 @@
 """`Finding`: the one form in which every check and every monitor says what it saw."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 
@@ -15,15 +16,22 @@ class Level(StrEnum):
 
 
 class Names(str):
-    """The first few of many names as a text, with all of them as `items`."""
+    """The first few of many names as a text, with all of them as `items`.
+
+    Attributes:
+        items: all names, each with what is said of it.
+        clips: id -> reason, where the finding is about single clips, each of which could be left out.
+    """
 
     items: tuple[str, ...] = ()
+    clips: Mapping[str, str] = MappingProxyType({})
 
     @classmethod
-    def of(cls, text: str, items: Iterable[object]) -> "Names":
+    def of(cls, text: str, items: Iterable[object], clips: Mapping[str, str] | None = None) -> "Names":
         """`text`, which stands for all of the items."""
         names = cls(text)
         names.items = tuple(map(str, items))
+        names.clips = clips or {}
         return names
 
 

@@ -5,6 +5,7 @@ share its time equally, as ELAN shows them. So do those of a time subdivision wh
 See https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -143,6 +144,13 @@ def _tier(name: str, parts: Any, times: _Times) -> Tier:
 
 
 def _media(about: Mapping[str, str]) -> Media:
-    """The name of a video, from its relative or absolute place, of this system or another."""
-    place = about.get("RELATIVE_MEDIA_URL") or about.get("MEDIA_URL") or ""
-    return Media(PureWindowsPath(unquote(place)).name, int(about.get("TIME_ORIGIN") or 0) / 1000)
+    """The name of a video and its relative and absolute place, of this system or another."""
+    urls = [url for key in ("RELATIVE_MEDIA_URL", "MEDIA_URL") if (url := about.get(key))]
+    name = PureWindowsPath(unquote(urls[0])).name if urls else ""
+    return Media(name, int(about.get("TIME_ORIGIN") or 0) / 1000, tuple(dict.fromkeys(map(_place, urls))))
+
+
+def _place(url: str) -> Path:
+    """The path of a URL of a file, or of a relative path; `file:///videos/a%20b.mp4` is `/videos/a b.mp4`."""
+    path = re.sub("^file:(?://localhost(?=/))?/*", "/", unquote(url), flags=re.IGNORECASE)
+    return Path(path.replace("\\", "/"))

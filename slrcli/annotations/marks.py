@@ -35,10 +35,17 @@ class Tier:
 
 @dataclass(frozen=True)
 class Media:
-    """A video that a file of annotations names: its name alone, and where in it the time of the annotations begins."""
+    """A video that a file of annotations names.
+
+    Attributes:
+        name: without folders.
+        origin: where in it the time of the annotations begins, in seconds.
+        places: where it is said to be, the likeliest first; a relative path begins at the file of annotations.
+    """
 
     name: str
     origin: float = 0.0
+    places: tuple[Path, ...] = ()
 
     @property
     def stem(self) -> str:

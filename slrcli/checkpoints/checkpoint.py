@@ -5,6 +5,7 @@ Weights and buffers are the tensors; everything else stands as JSON in the file'
 
 import json
 import struct
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from slrcli.checkpoints.meta import Meta
 from slrcli.errors import CheckpointError, SlrError, reason_of
 from slrcli.files import atomic_file
 from slrcli.models.base import SignModel
-from slrcli.models.registry import build_model
+from slrcli.models.registry import ARCHITECTURES, build_model
+from slrcli.models.trust import require_allowed
 
 FORMAT = "slr-checkpoint-1"
 STATE_FORMAT = "slr-training-state-1"
@@ -43,9 +45,12 @@ def amend_checkpoint(path: Path, **values: Any) -> None:
 
 
 def empty_model(meta: Meta) -> SignModel:
-    """The model that a checkpoint is of, without weights: names and shapes alone (torch's device `meta`)."""
+    """The model that a checkpoint is of, without weights: names and shapes alone (torch's device `meta`).
+
+    A user-defined one is made with weights: it may hold tensors that no checkpoint has.
+    """
     chosen = meta.config.model
-    with torch.device("meta"):
+    with torch.device("meta") if chosen.arch in ARCHITECTURES else nullcontext():
         return build_model(
             chosen.arch, meta.layout, len(meta.vocabulary.tokens), dropout=chosen.dropout, options=chosen.options
         )
@@ -69,12 +74,19 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Sig
     tensors, values = read_checkpoint(path)
     try:
         meta = Meta.from_dict(values, str(path))
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
+        raise _inconsistent(path, reason_of(error)) from error
+    require_allowed(meta.config.model.arch, str(path))
+    try:
         model = empty_model(meta)
         model.load_state_dict(tensors, assign=True)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SlrError) as error:
-        reason = reason_of(error, lines=2)  # torch names the fault in the second
-        raise CheckpointError(f"The checkpoint is inconsistent: {reason}.", str(path), _REMEDY) from error
+        raise _inconsistent(path, reason_of(error, lines=2)) from error  # torch names the fault in the second
     return model.to(device).eval(), meta
+
+
+def _inconsistent(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(f"The checkpoint is inconsistent: {reason}.", str(path), _REMEDY)
 
 
 def save_state(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:

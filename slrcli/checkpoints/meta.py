@@ -34,7 +34,9 @@ class Meta:
         tuned: how they are read since the decoder was tuned; None where it was not. A language model stands in it
             itself, or, where it is large, as a path relative to the checkpoint.
         calibration: of the confidences of one decoder; None where there is none.
-        rate: frames per second of the training clips, as their files say; 0: not known.
+        rate: frames per second at which the training clips were read; 0: not known.
+        ancestry: the recognisers whose weights it started from, the oldest first: file, SHA-256, glosses and hash of
+            the annotations. Their utterances and sentences are among its own.
     """
 
     config: Config
@@ -49,6 +51,7 @@ class Meta:
     tuned: DecodeConfig | None = None
     calibration: Calibration | None = None
     rate: float = 0.0
+    ancestry: tuple[dict[str, Any], ...] = ()
 
     @property
     def fps(self) -> float:
@@ -56,7 +59,7 @@ class Meta:
 
         Clips whose own rate is known are read at this one.
         """
-        return self.config.data.fps or self.rate or self.layout.fps
+        return self.rate or self.config.data.fps or self.layout.fps
 
     def saw(self, glosses: Sequence[str]) -> bool | None:
         """Whether it learnt from this sentence of normalised glosses; None where that is not known."""
@@ -81,6 +84,7 @@ class Meta:
             **({"tuned": decoder_values(self.tuned)} if self.tuned else {}),
             **({"calibration": asdict(self.calibration)} if self.calibration else {}),
             **({"rate": self.rate} if self.rate else {}),
+            **({"ancestry": list(self.ancestry)} if self.ancestry else {}),
         }
 
     @classmethod
@@ -99,6 +103,7 @@ class Meta:
             merge_section(DecodeConfig(), values["tuned"], where) if "tuned" in values else None,
             Calibration.from_dict(values["calibration"]) if "calibration" in values else None,
             float(values.get("rate", 0.0)),
+            tuple(values.get("ancestry", ())),
         )
 
 

@@ -1,14 +1,14 @@
 """Folders of runs: where a new one goes, which is the newest, and the checkpoint that an argument means."""
 
 import os
-import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from slrcli.config import RUNS
 from slrcli.errors import CheckpointError, SlrError, UsageError
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, held, sweep_once, temporary_name
 
 LATEST = "latest"
 BEST = "best.safetensors"
@@ -20,22 +20,30 @@ PLAN = "folds.json"  # in a folder of several runs
 SUFFIX = ".safetensors"
 
 
-def new_run(output_dir: str, name: str) -> Path:
-    """Make the folder of a new run, `runs/<date-time-name>` unless one is named.
+@contextmanager
+def new_run(output_dir: str, name: str) -> Iterator[Path]:
+    """Make the folder of a new run, `runs/<date-time-name>` unless one is named, and hold it within the block.
 
     Raises:
         UsageError: the folder already holds a run, or several.
+        SlrError: another process is about to fill it.
     """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = Path(output_dir) if output_dir else RUNS / f"{stamp}-{name}-{os.getpid()}"
-    if (folder / CONFIG).exists() or (folder / PLAN).exists():
-        fix = f"Resume it with slr train --resume {folder}, or name another folder."
-        raise UsageError("The folder already contains a run.", str(folder), fix)
+    _require_no_run(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"The folder cannot be created: {error.strerror}.", str(folder)) from error
-    return folder
+    with held(folder, "run"):
+        _require_no_run(folder)  # another one may have been faster
+        yield folder
+
+
+def _require_no_run(folder: Path) -> None:
+    if (folder / CONFIG).exists() or (folder / PLAN).exists():
+        fix = f"Resume it with slr train --resume {folder}, or name another folder."
+        raise UsageError("The folder already contains a run.", str(folder), fix)
 
 
 def point_latest(folder: Path) -> None:
@@ -46,7 +54,8 @@ def point_latest(folder: Path) -> None:
     with suppress(OSError, SlrError):  # a run does not fail for want of a shortcut to it
         RUNS.mkdir(exist_ok=True)
         try:
-            link = RUNS / f".{LATEST}-{secrets.token_hex(6)}"
+            sweep_once(RUNS)
+            link = RUNS / temporary_name()
             link.symlink_to(os.path.relpath(folder.resolve(), RUNS.resolve()), target_is_directory=True)
         except OSError:
             atomic_write_text(RUNS / LATEST, str(folder.resolve()) + "\n")

@@ -121,6 +121,9 @@ COMMANDS = {
     "compose": Place("compose", "compose", DATA, "Make a corpus of sentences from clips of single signs."),
     "pack": Place("pack", "pack", DATA, "Pack the clips of each split into one memory-mapped file."),
     "train": Place("train", "train", TRAIN, "Train a recogniser. The folder of the corpus is all that it needs."),
+    "runs": Place(
+        "runs", "runs", TRAIN, "List the runs below a folder with their WER on dev and the settings that differ."
+    ),
     "lm": Place("lm", "lm", TRAIN, "Estimate or evaluate an n-gram language model of glosses (modified Kneser-Ney)."),
     "eval": Place(
         "evaluate", "evaluate", EVALUATE, "Score a recogniser: word error rate, also per signer, worst utterances."

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.options.common import CorpusOptions, Device, Json, data_of, option
+from slrcli.cli.options.common import CorpusOptions, Device, Json, OwnNetwork, data_of, option
 from slrcli.cli.options.decoding import Model
 from slrcli.cli.options.outputs import FrameRate, Out, Outcomes, OutputFormats
 from slrcli.config import Config
 from slrcli.console import Console, visible
 from slrcli.errors import UsageError
+from slrcli.models.trust import allow
 
 
 def align(
@@ -21,6 +22,7 @@ def align(
     corpus: Annotated[dict, CorpusOptions(required=False, without=("layout",), flags={"format": "--corpus-format"})],
     split: Annotated[str, option("align.split")],
     model: Model,
+    arch: OwnNetwork,
     formats: OutputFormats,
     out: Out,
     fps: FrameRate,
@@ -44,6 +46,7 @@ def align(
     from slrcli.recognition.settings import DecoderOptions
     from slrcli.transcripts import plan_outputs
 
+    allow(arch)
     if bool(file) == bool(corpus["data_dir"] or corpus["annotations"]):
         raise UsageError("Either a clip or a corpus is aligned.", "slr align", "Name a file, or --data-dir DIR.")
     if file and not glosses:

@@ -19,7 +19,9 @@ SHOWN = 5  # files that cannot be read, by name
 Sources = Annotated[
     list[Path],
     typer.Argument(
-        metavar="DIR|FILE...", help="Folder of a corpus, or annotations in time (.eaf, .srt, .vtt).", show_default=False
+        metavar="DIR|FILE...",
+        help="Folder of a corpus, annotations in time (.eaf, .srt, .vtt), or pickles that hold glosses.",
+        show_default=False,
     ),
 ]
 
@@ -56,7 +58,11 @@ def corpus(
 
     Of ELAN files and subtitles, the features of each recording are cut into utterances, which are written with their
     tables as a new corpus. A recording is the feature file that is named as its annotations, or as the video that these
-    name. Each --tier of glosses is a hand of a signer; a sign that both hands make at once counts once.
+    name; without one, landmarks are extracted from the video (requires the extra 'video'). Each --tier of glosses is a
+    hand of a signer; a sign that both hands make at once counts once.
+
+    Of pickles that hold the glosses of their clips, such as those of MSKA, TwoStreamNetwork and slt, tables are written
+    that refer to the clips where they are. The names of the files say the splits.
 
     Examples:
         slr corpus DIR --fps 25
@@ -64,26 +70,33 @@ def corpus(
         slr corpus DIR --annotations clips.tsv --column id=Clip --out DIR2
         slr corpus *.eaf --tier GLOSS-R --tier GLOSS-L --pause 1 --out DIR
         slr corpus talk.srt --features poses --fps 25 --out DIR
+        slr corpus Phoenix-2014T.train Phoenix-2014T.dev Phoenix-2014T.test --out DIR
     """
     if any(path.suffix.lower() in ANNOTATIONS and not path.is_dir() for path in sources):
-        others = {"--format": format, "--annotations": annotations, "--column": columns, "--split-by": split_by,
-                  "--dev": dev, "--test": test, "--full": full}  # fmt: skip
+        unfit = {"--format": format, "--annotations": annotations, "--column": columns, "--split-by": split_by,
+                 "--dev": dev, "--test": test, "--full": full}  # fmt: skip
+        refuse(unfit, "annotations in time")
         return cut(
-            console, sources, out, [name for name, value in others.items() if value not in (None, "", False, "auto")],
+            console, sources, needed(out, sources),
             tiers=tuple(tier or ()), sentences=tuple(sentences or ()), pause=pause, features=features,
             layout="" if layout in (None, "auto") else layout, fps=fps,
+            jobs=jobs,
         )  # fmt: skip
     if tier or sentences or pause is not None:
         raise UsageError(
             "Only annotations in time have tiers.", str(sources[0]), f"Name {', '.join(ANNOTATIONS)} files."
         )
-    if len(sources) > 1:
-        raise UsageError("Only one corpus can be described.", str(sources[1]), "Name one folder.")
-    (folder,) = sources
+    from slrcli.corpus.bundled import bundled_corpus
     from slrcli.corpus.describe import Division, corpus_summary, divide_corpus
+    from slrcli.corpus.opening import open_data, without_excluded
+    from slrcli.features.readers import is_bundle
 
+    bundles = [path for path in sources if is_bundle(path)]
+    if len(sources) > 1 and len(bundles) < len(sources):
+        extra = next(path for path in sources[1:] if path not in bundles)
+        raise UsageError("Only one corpus can be described.", str(extra), "Name one folder.")
     data = data_of(
-        data_dir=folder,
+        data_dir=sources[0],
         format=format,
         annotations=annotations,
         features=features,
@@ -95,9 +108,15 @@ def corpus(
         raise UsageError("New splits need an output folder.", "--split-by, --dev, --test", "Name it with --out DIR.")
     if not split_by and (dev is not None or test is not None):
         raise UsageError("Shares apply only to new splits.", "--dev, --test", "Use --split-by signer or sentence.")
+    if bundles:
+        unfit = {"--format": format, "--annotations": annotations, "--features": features, "--column": columns,
+                 "--layout": layout, "--fps": fps, "--full": full}  # fmt: skip
+        refuse(unfit, "files that hold their glosses")
+        out = needed(out, sources)
     if out is not None:
         for_dev, for_test = (HELD_OUT if share is None else share for share in (dev, test))
-        summary = divide_corpus(data, Division(out, split_by, for_dev, for_test, seed))
+        opened = without_excluded(bundled_corpus(bundles), data) if bundles else open_data(data)
+        summary = divide_corpus(opened, Division(out, split_by, for_dev, for_test, seed))
     else:
         summary = corpus_summary(console, data, fps, seed, full, jobs)
     for text in summary.notes:
@@ -110,14 +129,24 @@ def corpus(
     return EXIT_FAILURE if summary.unreadable else EXIT_OK
 
 
-def cut(console: Console, files: list[Path], out: Path | None, unfit: list[str], **values: Any) -> int:
+def refuse(options: dict[str, Any], sources: str) -> None:
+    """Raise a UsageError if options are given that sources of this kind do not have."""
+    given = [name for name, value in options.items() if value not in (None, "", 0, False, "auto")]
+    if given:
+        raise UsageError(f"This does not belong to {sources}.", ", ".join(given), "Leave it out.")
+
+
+def needed(out: Path | None, files: list[Path]) -> Path:
+    """The folder of a new corpus; UsageError if none is named."""
+    if out is None:
+        raise UsageError("The utterances need a folder to go to.", str(files[0]), "Name it with --out DIR.")
+    return out
+
+
+def cut(console: Console, files: list[Path], out: Path, **values: Any) -> int:
     """Recordings cut by their annotations into a new corpus."""
     from slrcli.corpus.cut import CutOptions, cut_corpus
 
-    if unfit:
-        raise UsageError("This does not belong to annotations in time.", ", ".join(unfit), "Leave it out.")
-    if out is None:
-        raise UsageError("The utterances need a folder to go to.", str(files[0]), "Name it with --out DIR.")
     made = cut_corpus(console, files, CutOptions(out, **values))
     for text in made.notes:
         console.note(text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slrcli.cli.extract import MaxSide, PictureFps, Square, extract_options
-from slrcli.cli.options.common import Device, Json, option
+from slrcli.cli.options.common import Device, Json, OwnNetwork, option
 from slrcli.cli.options.decoding import (
     Beam,
     DecoderFile,
@@ -27,6 +27,7 @@ from slrcli.cli.stream import decode_stream
 from slrcli.config import Config, LiveConfig
 from slrcli.console import Console, visible
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, UsageError
+from slrcli.models.trust import allow
 
 if TYPE_CHECKING:
     from slrcli.recognition.decode import DecodeOptions
@@ -39,6 +40,7 @@ def decode(
     *,
     files: Annotated[list[Path] | None, typer.Argument(help=FILES)] = None,
     model: Model,
+    arch: OwnNetwork,
     device: Device,
     formats: OutputFormats,
     out: Out,
@@ -92,6 +94,7 @@ def decode(
     """
     from slrcli.recognition.decode import DecodeOptions
 
+    allow(arch)
     extraction = extract_options(fps=fps, square=square, max_side=max_side, picture_fps=picture_fps)
     wanted = decoder_options(
         decoder, beam=beam, nbest=nbest, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,

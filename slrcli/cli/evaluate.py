@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.options.common import Device, Json, RecognisedCorpus, data_of, option
+from slrcli.cli.options.common import Device, Json, OwnNetwork, RecognisedCorpus, data_of, option
 from slrcli.cli.options.decoding import (
     Beam,
     DecoderFile,
@@ -22,6 +22,7 @@ from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.errors import UsageError
 from slrcli.files import require_place
+from slrcli.models.trust import allow
 from slrcli.parallel.workers import usable_cores
 
 CHECKPOINT = "Checkpoint, run or exported model; without it, the newest run."
@@ -33,6 +34,7 @@ def evaluate(
     *,
     corpus: RecognisedCorpus,
     checkpoint: Annotated[Path | None, typer.Argument(help=CHECKPOINT, show_default=False)] = None,
+    arch: OwnNetwork,
     split: Annotated[str, option("eval.split")],
     out: Annotated[list[Path] | None, option("eval.out")],
     table: Table,
@@ -65,6 +67,7 @@ def evaluate(
     from slrcli.evaluation.page import PAGE, write_report
     from slrcli.scoring.table import require_table, write_table
 
+    allow(arch)
     if several() and (tune or calibrate):
         raise UsageError("Tuning and calibration run in a single process.", "--tune, --calibrate",
                          "Start it without torchrun.")  # fmt: skip

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from slrcli.cli.options.common import Json, OptionalRecognisedCorpus, option, overrides
+from slrcli.cli.options.common import Json, OptionalRecognisedCorpus, OwnNetwork, option, overrides
 from slrcli.config import Config, merge
 from slrcli.console import Console
+from slrcli.models.trust import allow
 
 
 def export(
@@ -15,6 +16,7 @@ def export(
     *,
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint or folder of a run, such as runs/latest.")],
     target: Annotated[Path, typer.Argument(help="The file to write, such as model.onnx.")],
+    arch: OwnNetwork,
     int8: Annotated[bool, option("export.int8")],
     corpus: OptionalRecognisedCorpus,
     as_json: Json,
@@ -34,6 +36,7 @@ def export(
     from slrcli.evaluation.parity import export_checkpoint
     from slrcli.report.text.parity import parity_table
 
+    allow(arch)
     data = merge(Config(), chosen, "command line").data if chosen else None
     result = export_checkpoint(console, checkpoint, target, int8, data)
     if as_json:

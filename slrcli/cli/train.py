@@ -32,6 +32,7 @@ from slrcli.cli.options.several import (
 from slrcli.config import Config, read_toml, resolve
 from slrcli.console import Console
 from slrcli.errors import UsageError
+from slrcli.models.trust import allow, is_own
 from slrcli.parallel.memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ def train(
     dropout: Annotated[float | None, option("model.dropout")],
     lookahead: Annotated[int | None, option("train.lookahead")],
     teacher: Annotated[str | None, option("distill.teacher")],
+    init: Annotated[str | None, option("start.init")],
+    init_partial: Annotated[bool | None, option("start.partial")],
+    freeze: Annotated[list[str] | None, option("start.freeze")],
     lr: Annotated[float | None, option("optim.lr")],
     epochs: Annotated[int | None, option("optim.epochs")],
     batch_size: Annotated[int | None, option("optim.batch_size")],
@@ -86,6 +90,7 @@ def train(
         slr train --data-dir DIR --set augment.point_drop=0.1
         slr train --data-dir DIR --arch streaming --lookahead 8
         slr train --data-dir DIR --teacher runs/large
+        slr train --data-dir DIR --init runs/large
         slr train --data-dir DIR --epochs 30 --folds signer --jobs 2
         slr train --resume runs/latest
         torchrun --nproc-per-node 2 -m slrcli train --data-dir DIR
@@ -94,17 +99,21 @@ def train(
         **{f"data__{name}": value for name, value in corpus.items()},
         data__vocab=vocab, data__normaliser=normaliser, data__max_frames=max_frames,
         model__arch=arch, model__dropout=dropout, distill__teacher=teacher,
+        start__init=init, start__partial=init_partial, start__freeze=freeze or None,
         optim__lr=lr, optim__epochs=epochs, optim__batch_size=batch_size, optim__weight_decay=weight_decay,
         optim__warmup_epochs=warmup_epochs, optim__patience=patience,
         run__output_dir=output_dir, run__seed=seed, run__device=device, run__precision=precision,
         run__gradient_checkpointing=gradient_checkpointing,
     )  # fmt: skip
     runs = {"--folds": folds, "--fold-splits": fold_splits, "--seeds": seeds, "--score-split": score_split}
+    allow(arch)
     if resume is not None:
-        fixed = {"--lookahead": lookahead, "--preset": preset, "--config": config, "--set": settings, "--arch": arch,
+        fixed = {"--lookahead": lookahead, "--preset": preset, "--config": config, "--set": settings,
                  "--output-dir": output_dir, "--dropout": dropout, "--vocab": vocab, "--layout": corpus["layout"],
-                 "--normaliser": normaliser, "--teacher": teacher, "--dry-run": dry_run, **runs}  # fmt: skip
-        _refuse_with_resume(fixed)
+                 "--normaliser": normaliser, "--teacher": teacher, "--init": init,
+                 "--init-partial": init_partial, "--freeze": freeze, "--dry-run": dry_run, **runs}  # fmt: skip
+        _refuse_with_resume({**fixed, "--arch": None if arch and is_own(arch) else arch})
+        chosen.pop("model", None)
         return _go_on(console, resume, chosen, jobs, as_json)
     _check_runs(runs, jobs)
     settled = _settled(console, chosen, preset, config, settings or [], lookahead)

@@ -26,6 +26,9 @@ COMPOSE_SPLITS = ("given", "signer", "clip")
 STORED_TYPES = ("float32", "float16")
 PEOPLE = ("largest", "error")
 PAIRINGS = ("id", "line")
+RUN_ORDERS = ("wer", "name", "time")
+STATISTICS = ("kept", "measured")
+GLOSSES_KEPT = ("joined", "corpus")
 
 LAYOUTS, NORMALISERS, PROTOCOLS = "layouts", "normalisers", "protocols"
 REGISTRIES = (LAYOUTS, NORMALISERS, PROTOCOLS)

@@ -17,6 +17,7 @@ from slrcli.config.names import (
     PAIRINGS,
     PEOPLE,
     PROTOCOLS,
+    RUN_ORDERS,
     TRANSCRIPTS,
 )
 from slrcli.config.resolve import PRESETS
@@ -88,6 +89,11 @@ OPTIONS: dict[str, Option] = {
         ("--set",),
         "Any other setting, such as optim.schedule=linear (see examples/settings.md). Repeatable.",
         metavar="KEY=VALUE",
+    ),
+    "own": Option(
+        ("--arch",),
+        "Network of your own that a checkpoint is of: its code runs only if it is named.",
+        metavar="PACKAGE:FACTORY",
     ),
     "model": Option(("--model", "-m"), "Checkpoint, run or exported model.", shown="the newest run"),
     "decoder": Option(
@@ -227,6 +233,7 @@ OPTIONS: dict[str, Option] = {
     "pack.verify": Option(
         ("--verify",), "Check a packed folder or store against its hashes, instead of packing.", metavar="PACKED"
     ),
+    "runs.sort": Option(("--sort",), "What the runs are sorted by.", "wer", listed=RUN_ORDERS),
     "score.protocol": _protocol("Scoring protocol; all shows them side by side."),
     "score.normaliser": Option(
         ("--normaliser",), "Gloss normaliser for both sides, instead of the protocol's.", "", listed=NORMALISERS
@@ -322,6 +329,10 @@ OPTIONS: dict[str, Option] = {
     ),
     "check.signer_independent": _switch(
         "--signer-independent", "Require that no signer of train is in another split."
+    ),
+    "check.flagged": Option(
+        ("--flagged",), "Write the clips that warnings and errors name, each with the reason, to this file, which "
+        "--exclude takes.", metavar="FILE",
     ),
     "check.lr": Option(("--lr", "--learning-rate"), "Constant learning rate.", shown=f"{OptimConfig().lr:g}"),
     "check.output_dir": Option(("--output-dir", "-o"), "Folder of the runs.", shown="./runs"),

@@ -74,6 +74,22 @@ def choices(facts: Facts, arch: str) -> list[Choice]:
     return found
 
 
+FINE_TUNED = 2_000  # utterances that a run sees in all which starts from another recogniser
+FINE_EPOCHS = (10, 60)
+
+
+def fine_tuning(facts: Facts) -> list[Choice]:
+    """What fits a corpus that a trained recogniser is adapted to; all else stays as it was trained."""
+    epochs = min(max(round(FINE_TUNED / max(facts.utterances, 1)), FINE_EPOCHS[0]), FINE_EPOCHS[1])
+    batch = 4 if facts.utterances < SMALL else 8
+    why = f"{facts.utterances:,} utterances to start from a trained recogniser"
+    return [
+        Choice("optim.epochs", epochs, why),
+        Choice("optim.batch_size", batch, why),
+        Choice("optim.lr", 5e-4, "starting from a trained recogniser"),
+    ]
+
+
 # Settings under which an architecture learns, where they differ from the defaults. Used when the user names
 # the architecture and no preset.
 ARCH_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {

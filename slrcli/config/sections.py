@@ -11,10 +11,12 @@ from slrcli.config.names import (
     CORPUS_FORMATS,
     DEVICES,
     EPOCHS_KEPT,
+    GLOSSES_KEPT,
     LAYOUTS,
     NORMALISERS,
     PRECISIONS,
     SCHEDULES,
+    STATISTICS,
 )
 from slrcli.config.values import as_begun, check_section, merge, setting, without_all_retired
 from slrcli.errors import UsageError
@@ -162,6 +164,26 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class StartConfig:
+    """The recogniser whose weights a run starts from, if it does not start from nothing."""
+
+    init: str = setting("", "Run or checkpoint whose weights to start from.", metavar="RUN")
+    partial: bool = setting(
+        False, "Initialise at random what no weights of the other recogniser fit, such as those of new points.",
+        flags=("--init-partial",),
+    )  # fmt: skip
+    glosses: str = setting(
+        "joined", "Vocabulary: that of the other recogniser with the new glosses of train (joined), or that of train "
+        "alone (corpus).", choices=GLOSSES_KEPT,
+    )  # fmt: skip
+    statistics: str = setting(
+        "kept", "Mean and deviation of the features: those of the other recogniser, or measured on train.",
+        choices=STATISTICS,
+    )  # fmt: skip
+    freeze: tuple[str, ...] = setting((), "Parts of the network that stay as they are. Repeatable.", metavar="PART")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Where and on what a run happens."""
 
@@ -183,6 +205,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    start: StartConfig = field(default_factory=StartConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:

@@ -4,12 +4,13 @@
     OUT/features/ID.npz                 the frames of each
     OUT/corpus.toml                     how to read them
 
-A recording is the feature file that is named as its annotations, or as the video that these name.
+A recording is the feature file that is named as its annotations, or as the video that these name; without one, the
+landmarks of that video are extracted.
 """
 
+import os
 import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,17 +19,19 @@ from typing import Any
 import numpy as np
 
 from slrcli.annotations import Annotated, Counts, Cut, Signer, Tier, read_annotations, signers_of, utterances_of
-from slrcli.config import PAUSE, nearest
+from slrcli.config import PAUSE, ExtractConfig, nearest
 from slrcli.console import Console
 from slrcli.corpus.finder import Folders
 from slrcli.corpus.formats import LAYOUT, check_id, write_settings
 from slrcli.corpus.write import require_room, write_table
-from slrcli.errors import DataError, UsageError
+from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers import read_recording
 from slrcli.features.recording import Recording, fit, same_columns
 from slrcli.features.writers import write_recording
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, temporary_folder
+from slrcli.glosses.variants import composed
+from slrcli.video.sources import is_video
 
 SPLIT = "train"
 EDGE = 1e-6  # seconds, for times that were rounded
@@ -45,8 +48,9 @@ class CutOptions:
         sentences: tiers of sentences; without them, pauses divide the signs.
         pause: seconds; None: `PAUSE` for ELAN files, and for subtitles each cue is an utterance.
         features: folder of the recordings; None: that of the annotations, and `features` in it.
-        layout: wanted layout of the points; "" keeps that of the files.
+        layout: wanted layout of the points; "" keeps that of the files, and is that of `slr extract` for videos.
         fps: frames per second; 0: what the recordings say.
+        jobs: processes that extract videos; 0: one per core.
     """
 
     out: Path
@@ -56,6 +60,7 @@ class CutOptions:
     features: Path | None = None
     layout: str = ""
     fps: float = 0.0
+    jobs: int = 0
 
 
 @dataclass
@@ -103,7 +108,7 @@ def cut_corpus(console: Console, files: Sequence[Path], options: CutOptions) -> 
 
     Raises:
         DataError: a file is damaged, lacks a tier, or has no features; no utterance is left.
-        UsageError: options contradict each other.
+        UsageError: options contradict each other, or videos do not give the layout.
         DependencyError: the library for a file type is not installed.
     """
     if options.sentences and options.pause is not None:
@@ -117,10 +122,11 @@ def cut_corpus(console: Console, files: Sequence[Path], options: CutOptions) -> 
     if not any(part.cuts for part in parts):
         raise DataError("The annotations hold no utterance.", files[0], f"See the notes: {_said(result.counts)}")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=options.out.parent, prefix=".slr-") as place:
-        _write(console, parts, options, result, Path(place))
+    with temporary_folder(options.out.parent) as place, temporary_folder() as landmarks:
+        parts = _extracted(console, parts, options, landmarks)
+        _write(console, parts, options, result, place)
         options.out.mkdir(exist_ok=True)
-        for path in sorted(Path(place).iterdir()):
+        for path in sorted(place.iterdir()):
             shutil.move(path, options.out / path.name)
     result.notes[:0] = _notes(result)
     return result
@@ -172,6 +178,26 @@ def _names(found: Annotated) -> str:
     return f"The tiers with annotations are {', '.join(filled) or 'none'}."
 
 
+def _extracted(console: Console, parts: Sequence[_Part], options: CutOptions, folder: Path) -> list[_Part]:
+    """The parts with a feature file in `folder` for each video."""
+    videos = list(dict.fromkeys(part.features for part in parts if is_video(part.features)))
+    if not videos:
+        return list(parts)
+    from slrcli.video.holistic import Columns  # only needed where there are videos
+    from slrcli.video.landmarks import landmarks_of
+
+    settings = ExtractConfig()
+    layout = load_layout(options.layout or settings.layout)
+    Columns.of(layout)
+    found = landmarks_of(console, videos, layout, settings, options.jobs, folder)
+    files = {}
+    for video, outcome in found.items():
+        if isinstance(outcome, SlrError):
+            raise outcome
+        files[video] = outcome
+    return [replace(part, features=files.get(part.features, part.features)) for part in parts]
+
+
 # The recording of a signer.
 
 
@@ -186,7 +212,9 @@ def _features(found: Annotated, signer: Signer, several: bool, options: CutOptio
     stems = {media.stem: media.origin for media in reversed(found.media) if media.stem}
     first = found.media[0].origin if found.media else 0.0
     own = {form.format(found.path.stem, signer.label): first for form in NEAR} if signer.label else {}
-    known = {name: path for name in (*own, found.path.stem, *stems) if (path := _look(folders, name))}
+    names = dict.fromkeys((*own, found.path.stem, *stems))
+    known = {name: path for name in names if (path := _look(folders, name))}
+    known = known or {name: path for name in names if (path := _video(found, folders, name))}
     labels = [signer.label] if signer.label else list(signer.words)
     chosen = [name for name in own if name in known][:1]
     if not chosen and not several:
@@ -199,19 +227,29 @@ def _features(found: Annotated, signer: Signer, several: bool, options: CutOptio
     where = ", ".join(map(str, folders))
     if known:
         who = f"signer {signer.label}" if signer.label else "the signer"
-        what = f"No feature file is {who}'s alone: {', '.join(known)}."
+        what = f"No recording is {who}'s alone: {', '.join(known)}."
         name = f"{found.path.stem}_{signer.label or 'A'}" if several else found.path.stem
         raise DataError(what, where, f"Call it {name}, with its suffix.")
-    names = ", ".join(dict.fromkeys((found.path.stem, *stems)))
+    tried = ", ".join(dict.fromkeys((found.path.stem, *stems)))
+    what = f"Neither a feature file nor a video of {found.path.name} was found: {tried}."
     video = found.media[0].name if found.media else "VIDEO"
-    fix = f"Extract the video first: slr extract {video} --out FOLDER. Then name the FOLDER with --features."
-    raise DataError(f"No feature file of {found.path.name} was found: {names}.", where, fix)
+    fix = f"Name the folder that holds either with --features, or extract first: slr extract {video} --out FOLDER."
+    raise DataError(what, where, fix)
 
 
 def _look(folders: Sequence[Path], name: str) -> Path | None:
     listings = Folders()
     found = (listings.find(str(folder), name) for folder in folders)
     return next((path for path in found if path), None)
+
+
+def _video(found: Annotated, folders: Sequence[Path], name: str) -> Path | None:
+    """The video of this name, where the annotations say that it is, else in the folders."""
+    linked = [found.path.parent / place for media in found.media if media.stem == name for place in media.places]
+    beside = [folder / entry for folder in folders if folder.is_dir() for entry in sorted(os.listdir(folder))]
+    wanted = composed(name)
+    listed = [path for path in beside if composed(path.stem) == wanted]
+    return next((path for path in (*linked, *listed) if is_video(path) and path.is_file()), None)
 
 
 def _tells(name: str, names: dict[str, float], labels: Sequence[str]) -> bool:

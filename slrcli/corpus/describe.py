@@ -60,13 +60,12 @@ def corpus_summary(
     return summarise(corpus, files, usual, fps or data.fps or told_rate(sound))
 
 
-def divide_corpus(data: DataConfig, division: Division) -> CorpusSummary:
+def divide_corpus(corpus: Corpus, division: Division) -> CorpusSummary:
     """Write the tables of a division and summarise what is read back from them; no feature file is opened.
 
     Raises:
-        DataError, UsageError: the corpus cannot be read or divided like this, or the folder already holds a corpus.
+        DataError: the corpus cannot be divided like this, or the folder already holds a corpus.
     """
-    corpus = open_data(data)
     splits = corpus.splits
     if division.by:
         everything = [item for items in splits.values() for item in items]

@@ -122,11 +122,6 @@ def mean_over_frames(shares: Sequence[tuple[float, int]]) -> float:
     return sum(share * frames for share, frames in shares) / max(1, sum(frames for _, frames in shares))
 
 
-def recorded_rates(paths: Sequence[Path]) -> dict[Path, float]:
-    """Frames per second of the files that say it."""
-    return {path: rate for path in paths if (rate := frame_rate(path))}
-
-
 def told_rate(paths: Sequence[Path]) -> float:
     """Frames per second according to the files; 0 if they say nothing, or do not agree."""
     rates = {round(frame_rate(path), 3) for path in paths[:: max(1, len(paths) // ASKED)]}

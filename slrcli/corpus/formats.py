@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from slrcli.features.readers import is_bundle
 from slrcli.features.store import store_of
 from slrcli.files import atomic_write_text
 from slrcli.glosses import get_normaliser
-from slrcli.transcripts.cells import separated_text, split_cells
+from slrcli.transcripts.cells import separated_text, split_columns
 from slrcli.transcripts.delimited import (
     column,
     column_names,
@@ -188,18 +189,49 @@ RENAME = "Rename one, or name it in corpus.toml or with slr corpus --column"
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the utterance, still without features, its path column (which may be empty), and what separates glosses
-    where it is not blanks (see `slrcli.transcripts.cells`)."""
+    """One row: the utterance, still without features, its path column (which may be empty), and its cell of glosses."""
 
     utterance: Utterance
     path: str
-    separator: str = ""
+    cell: str = ""
 
 
-def read_table(
+def read_table(table: Path, split: str) -> list[Row]:
+    """The rows of an annotation table that stands alone; arguments and errors are those of `read_rows`."""
+    return with_glosses([list(read_rows(table, split))])[0]
+
+
+def with_glosses(tables: Sequence[Sequence[Row]], notes: list[str] | None = None) -> list[list[Row]]:
+    """The rows of the tables of one corpus with their glosses, which are separated in one way in all tables.
+
+    Args:
+        tables: the rows of each, from `read_rows`.
+        notes: gets a sentence where anything but blanks separates glosses.
+
+    Raises:
+        DataError: a gloss holds white space; names table and line.
+    """
+    where = [[f"{row.utterance.table}, line {row.utterance.line}" for row in own] for own in tables]
+    found = split_columns([[row.cell for row in own] for own in tables], where)
+    parted: dict[str, dict[str, None]] = {}
+    done = []
+    for own, (sentences, mark) in zip(tables, found, strict=True):
+        pairs = list(zip(own, sentences, strict=True))
+        done.append([replace(row, utterance=replace(row.utterance, glosses=glosses)) for row, glosses in pairs])
+        if mark and (row := next((row for row, glosses in pairs if tuple(row.cell.split()) != glosses), None)):
+            parted.setdefault(mark, {})[row.utterance.table.name if row.utterance.table else ""] = None
+    if notes is not None:
+        notes += [
+            f"The glosses of {', '.join(names)} are separated by {separated_text(mark)}."
+            for mark, names in parted.items()
+        ]
+    return done
+
+
+def read_rows(
     table: Path, split: str, named: Mapping[str, str] | None = None, unlabelled: bool = False
 ) -> Iterator[Row]:
-    """The rows of an annotation table.
+    """The rows of an annotation table, still without glosses: see `with_glosses`.
 
     Args:
         table: UTF-8 or UTF-16 text with a header; `|`, tab, comma or semicolon between columns.
@@ -219,10 +251,7 @@ def read_table(
         need_column(names, wanted[key], table, RENAME)
     signer_column, path_column = (column(names, wanted[key]) for key in ("signer", "path"))
     split_column = None if split else column(names, wanted["split"])
-    found = list(lines)
-    texts = ["" if gloss_column is None else cells[gloss_column] for _, cells in found]
-    sentences, mark = split_cells(texts, [f"{table}, line {number}" for number, _ in found])
-    for (number, cells), glosses in zip(found, sentences, strict=True):
+    for number, cells in lines:
         id = cells[id_column].strip()
         check_id(id, f"{table}, line {number}")
         own = split or ("train" if split_column is None else split_name(cells[split_column]))
@@ -230,7 +259,8 @@ def read_table(
             raise DataError("The row names no split.", f"{table}, line {number}", "Write train, dev or test.")
         signer = "" if signer_column is None else cells[signer_column].strip()
         path = "" if path_column is None else cells[path_column].strip()
-        yield Row(Utterance(id, glosses, None, signer, own, number, table), path, mark)
+        cell = "" if gloss_column is None else cells[gloss_column]
+        yield Row(Utterance(id, (), None, signer, own, number, table), path, cell)
 
 
 def wanted_columns(named: Mapping[str, str] | None) -> dict[str, tuple[str, ...]]:
@@ -320,7 +350,7 @@ def read_splits(table: Path) -> dict[str, str]:
     """Id -> split, from a table with only these two columns.
 
     Raises:
-        DataError: like `read_table`.
+        DataError: like `read_rows`.
     """
     names, lines = open_table(read_text(table), table)
     id_column, split_column = (need_column(names, wanted, table, RENAME) for wanted in (ID_COLUMNS, SPLIT_COLUMNS))
@@ -479,21 +509,17 @@ def open_corpus(
     finder = Finder(root, place, SPLITS, path_first=name == "table")
     splits: dict[str, list[Utterance]] = {}
     notes: list[str] = []
-    parted: dict[str, dict[str, None]] = {}
     if len(finder.sets) > 1:
         sets = ", ".join(path.name for path in finder.sets)
         notes.append(f"Several sets of features are in {root / 'features'}: {sets}. Name one with --features.")
-    for table, split in tables:
-        if split:
-            splits.setdefault(split, [])
-        for row in _rows(table, split, FORMATS[name], settings.columns, notes):
-            if row.separator:
-                parted.setdefault(row.separator, {})[table.name] = None
-            for item in _located(row, finder, FORMATS[name].takes):
-                splits.setdefault(item.split, []).append(item)
+    splits.update({split: [] for _, split in tables if split})
+    read = [list(_rows(table, split, FORMATS[name], settings.columns, notes)) for table, split in tables]
+    separated: list[str] = []
+    for row in chain(*with_glosses(read, separated)):
+        for item in _located(row, finder, FORMATS[name].takes):
+            splits.setdefault(item.split, []).append(item)
     notes += _passed_over({table.parent for table, _ in tables}, {table for table, _ in tables}, settings.columns)
-    for mark, names in parted.items():
-        notes.append(f"The glosses of {', '.join(names)} are separated by {separated_text(mark)}.")
+    notes += separated
     if not any(splits.values()):
         raise DataError(
             "The annotation tables hold no utterance.", tables[0][0], "Write one line per utterance below the header."
@@ -651,6 +677,9 @@ def _where_else(root: Path) -> str:
                     return (
                         f"{folder} looks like {'a corpus' if name == 'table' else name}: use --data-dir {folder}{named}"
                     )
+    held = [name for name in _names(root) if is_bundle(root / name)]
+    if held:
+        return f"Where these files hold the glosses, make tables of them: slr corpus {' '.join(held[:3])} --out DIR."
     others = "Name the table with --annotations FILE, and its columns in corpus.toml or with slr corpus --column."
     simplest = "The simplest table is annotations.csv with the columns id and glosses."
     return f"{simplest} Known formats: {', '.join(FORMATS)}. {others}"
@@ -658,7 +687,7 @@ def _where_else(root: Path) -> str:
 
 def _rows(table: Path, split: str, format: Format, columns: Mapping[str, str], notes: list[str]) -> Iterator[Row]:
     """The rows of a table; CSL-Daily keeps splits in a second file, and some formats the signer in the name."""
-    rows = read_table(table, split, {**format.columns, **columns}, format.unlabelled)
+    rows = read_rows(table, split, {**format.columns, **columns}, format.unlabelled)
     signers = _SIGNERS.get(format.name)
     if signers:
         rows = (_signed(row, signers) for row in rows)

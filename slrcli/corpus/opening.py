@@ -1,6 +1,7 @@
 """The corpus that the options name, and the layout of its files; torch is not needed for it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from slrcli.corpus import Corpus, Utterance, open_corpus
 from slrcli.errors import SHOWN_IDS, DataError, first_five
 from slrcli.features.layout import Layout, guess_layout, load_layout
 from slrcli.features.readers import feature_shape, own_layout
+from slrcli.files import atomic_write_text
 from slrcli.glosses.variants import composed
 from slrcli.transcripts.delimited import read_text
 
@@ -49,14 +51,21 @@ def without_excluded(corpus: Corpus, data: DataConfig) -> Corpus:
     return replace(corpus, splits=splits, notes=(*corpus.notes, told), excluded=left_out)
 
 
-def read_exclusion(path: Path) -> dict[str, None]:
-    """The ids that a list names, composed (Unicode NFC): one per line, up to a tab; empty lines count for nothing.
+def read_exclusion(path: Path) -> dict[str, str]:
+    """The ids that a list names, composed (Unicode NFC), each with the remark after its tab; empty lines count for
+    nothing.
 
     Raises:
         DataError: the file cannot be read.
     """
-    lines = (line.partition("\t")[0].strip() for line in read_text(path).splitlines())
-    return dict.fromkeys(composed(line) for line in lines if line)
+    lines = (line.partition("\t") for line in read_text(path).splitlines())
+    return {composed(id.strip()): remark.strip() for id, _, remark in lines if id.strip()}
+
+
+def write_exclusion(path: Path, remarks: Mapping[str, str]) -> None:
+    """Write a list that `read_exclusion` reads, a line per id with its remark."""
+    lines = (f"{id}\t{' '.join(remark.split())}".rstrip() for id, remark in remarks.items())
+    atomic_write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def choose_layout(name: str, utterances: list[Utterance]) -> Layout:

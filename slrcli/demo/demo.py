@@ -14,7 +14,7 @@ from slrcli.demo.synth import SynthOptions, write_corpus
 from slrcli.doctor.data.target import DataTarget
 from slrcli.doctor.model.target import ModelTarget
 from slrcli.doctor.run import Examination, run
-from slrcli.errors import UsageError
+from slrcli.errors import Ended, UsageError
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.findings import has_errors
 from slrcli.recognition.decode import Decoded, DecodeOptions, decode
@@ -96,7 +96,7 @@ def _demo(console: Console, folder: Path, kept: bool, small: bool, seed: int) ->
     console.heading(f"slr train{' (too few epochs to learn anything)' if small else ''}")
     training = train(config, console, newest=False)
     if training.stopped == "interrupted":
-        raise KeyboardInterrupt
+        raise Ended(training.signal)
     console.heading("slr eval")
     evaluation = evaluate_checkpoint(console, training.checkpoint, config.data, "test")
     console.heading("slr decode")

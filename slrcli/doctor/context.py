@@ -9,7 +9,7 @@ A check is a function that takes a context (what there is to look at) and yields
 Its code is stable, and is put on its findings by the list, so that the function need not repeat it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -105,10 +105,21 @@ def note(what: str, where: str = "") -> Finding:
     return Finding(Level.NOTE, "", what, where)
 
 
-def some(items: Sequence[object], count: int = SHOWN) -> str:
+def some(items: Sequence[object], count: int = SHOWN, clips: Mapping[str, str] | None = None) -> Names:
     """The first few of `items`, and how many more there are; `--json` has all (see `Names`)."""
     more = len(items) - count
-    return Names.of(", ".join(map(str, items[:count])) + (f" and {more:,} more" if more > 0 else ""), items)
+    return Names.of(", ".join(map(str, items[:count])) + (f" and {more:,} more" if more > 0 else ""), items, clips)
+
+
+def clips(found: Iterable[tuple[str, str]], reason: str) -> Names:
+    """The first few clips, for a finding about single clips: `slr check data --flagged` lists all with the reason.
+
+    Args:
+        found: the id of each clip, and a figure or remark to it, which may be empty.
+        reason: what holds for each of them, in a few words.
+    """
+    told = {id: f" ({remark})" if remark else "" for id, remark in found}
+    return some([id + remark for id, remark in told.items()], clips={id: reason + told[id] for id in told})
 
 
 def many(count: int, singular: str, plural: str = "") -> str:

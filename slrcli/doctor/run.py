@@ -8,7 +8,7 @@ from slrcli.console import Console
 from slrcli.doctor.choice import ALL, Choice
 from slrcli.doctor.context import Check, Context
 from slrcli.errors import SlrError, UsageError
-from slrcli.findings import Finding, Level, has_errors
+from slrcli.findings import Finding, Level, Names, has_errors
 
 
 class NothingWanted(UsageError):
@@ -55,6 +55,16 @@ class Examination:
         """Whether no finding is an error, and where it is strict no warning either."""
         worst = (Level.ERROR, Level.WARNING) if self.strict else (Level.ERROR,)
         return not any(finding.level in worst for finding in self.findings)
+
+    @property
+    def flagged(self) -> dict[str, str]:
+        """The clips that warnings and errors name one by one, each with the codes and reasons: `SLR-D25: still`."""
+        reasons: dict[str, list[str]] = {}
+        for finding in self.findings:
+            if finding.level is not Level.NOTE and isinstance(finding.where, Names):
+                for id, reason in finding.where.clips.items():
+                    reasons.setdefault(id, []).append(f"{finding.code}: {reason}")
+        return {id: "; ".join(dict.fromkeys(told)) for id, told in reasons.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""

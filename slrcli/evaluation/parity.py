@@ -1,6 +1,5 @@
 """What `slr export` does: a checkpoint becomes one file that decodes without torch, and is compared with torch."""
 
-import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from slrcli.errors import UsageError
 from slrcli.evaluation.checkpoint import open_split
 from slrcli.evaluation.evaluate import EVAL_BATCH
 from slrcli.features.clip import padded
-from slrcli.files import atomic_write_bytes, file_hash
+from slrcli.files import atomic_write_bytes, file_hash, temporary_folder
 from slrcli.recognition.export import Graph, export, largest_difference, quantised
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.from_onnx import ExportedRecogniser
@@ -105,13 +104,13 @@ def export_checkpoint(
     clips = open_split(console, path, data, DEV, "cpu").clips if data else None
     forms = [_Form("torch", recogniser, path.stat().st_size, 0.0)]
     hashed = file_hash(path)
-    with console.progress("exporting", 2 if int8 else 1) as task, tempfile.TemporaryDirectory(prefix="slr-") as folder:
+    with console.progress("exporting", 2 if int8 else 1) as task, temporary_folder() as folder:
         graph = export(recogniser, hashed)
-        forms.append(_form("float32", graph, Path(folder), recogniser))
+        forms.append(_form("float32", graph, folder, recogniser))
         task.advance()
         if int8:
             graph = quantised(recogniser, graph, hashed)
-            forms.append(_form("int8", graph, Path(folder), recogniser))
+            forms.append(_form("int8", graph, folder, recogniser))
             task.advance()
         atomic_write_bytes(target, graph.data)
     if clips is None:

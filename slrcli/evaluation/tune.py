@@ -104,7 +104,8 @@ def tune(
     found = open_split(console, checkpoint, data, split or "dev", device, "--tune")
     untuned = replace(found.recogniser.meta, tuned=None)  # earlier tuning is not what another one starts from
     base = DecoderOptions({"nbest": 1, **wanted.given}, wanted.file, wanted.jobs).settings(found.path, untuned)
-    require_place(found.path)
+    for path in (found.path.parent / DECODER_FILE, found.path):
+        require_place(path)
     decoder_signature(base)  # a language model that is not there should not cost the recogniser's time
     for warning in lm_warnings(base, found.recogniser.vocabulary):
         console.warn(warning)
@@ -117,8 +118,8 @@ def tune(
             task.advance(1)
     best = search.best()
     said = f"{best.score.errors} errors in {best.score.ref_tokens} glosses"
-    path = keep(found.path, best.options, f"chosen by slr eval --tune on {found.split}: {said}")
-    return Tuned(tuple(search.tried.values()), best, path, found.split)
+    written = keep(found.path, best.options, f"chosen by slr eval --tune on {found.split}: {said}")
+    return Tuned(tuple(search.tried.values()), best, written, found.split)
 
 
 def keep(checkpoint: Path, options: DecodeConfig, why: str) -> Path:

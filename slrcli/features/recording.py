@@ -53,7 +53,7 @@ def fit(recording: Recording, layout: Layout, where: str = "") -> Recording:
         DataError: the layouts have no common point, or the units cannot be converted.
     """
     own = recording.layout
-    if own is None or same_columns(own, layout) or (layout.width == own.width and _meaningless(layout)):
+    if own is None or same_columns(own, layout) or (layout.width == own.width and layout.meaningless):
         return replace(recording, layout=layout)
     values = zeros_to_nan(recording.values, own) if own.zero_is_missing else recording.values
     x = np.full((len(values), layout.positions), np.nan, np.float32)
@@ -85,11 +85,6 @@ def fit(recording: Recording, layout: Layout, where: str = "") -> Recording:
     if layout.stored_derivatives:
         x = np.hstack([x, derivatives(x, layout.stored_derivatives)])
     return replace(recording, values=x, layout=layout, notes=notes)
-
-
-def _meaningless(layout: Layout) -> bool:
-    """Whether nothing is known about the columns, as in `generic_layout`."""
-    return layout.name == f"generic-{layout.width}"
 
 
 def _coordinates(points: np.ndarray, source: Group, group: Group) -> Iterator[tuple[int, np.ndarray]]:

@@ -117,6 +117,28 @@ class Vocabulary:
         tokens = tuple(holders[number] for number in range(len(holders)))
         return cls(tokens, (0, *(numbered[token][1] for token in tokens[1:])), normaliser, source)
 
+    def joined(self, other: "Vocabulary") -> "Vocabulary":
+        """This vocabulary, every gloss with its id, followed by what only the other one has.
+
+        Raises:
+            DataError: the two belong to different normalisers.
+        """
+        if self.normaliser != other.normaliser:
+            what = f"The glosses of the two vocabularies are normalised by {self.normaliser} and {other.normaliser}."
+            fix = f"Use --normaliser {self.normaliser.partition('@')[0]}."
+            raise DataError(what, other.source, fix)
+        more = Counter(dict(zip(other.tokens[1:], other.counts[1:], strict=True)))
+        new = [token for token in other.tokens[1:] if token not in self]
+        counts = [count + more[token] for token, count in zip(self.tokens, self.counts, strict=True)]
+        return Vocabulary(
+            (*self.tokens, *new),
+            (*counts, *(more[token] for token in new)),
+            self.normaliser,
+            other.source,
+            tuple(dict.fromkeys((*self.specials, *other.specials))),
+            min(self.min_count, other.min_count),
+        )
+
     def __len__(self) -> int:
         """V, including the blank: the width of a model's last layer."""
         return len(self.tokens)

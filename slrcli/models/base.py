@@ -1,13 +1,15 @@
 """The interface of every architecture: features and lengths in, log-probabilities and lengths out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from slrcli.config import nearest
+from slrcli.errors import UsageError
 from slrcli.models.frontend import Frontend
 from slrcli.models.layers import Frames, statistics_held
 
@@ -63,6 +65,7 @@ class SignModel(nn.Module):
             activations: less memory, more time, the same result.
         late: delay of an output frame in input frames, rounded: from the centre of its receptive field to the centre of
             the span that it stands for (`slrcli.decoding.hypothesis.input_span`). Times are corrected by it.
+        frozen: children whose weights and running statistics stay as they are; see `freeze`.
         lookahead: future frames that an output frame of an otherwise causal network depends on; None for a network
             that may use the whole clip.
     """
@@ -74,6 +77,7 @@ class SignModel(nn.Module):
 
     late = 0
     lookahead: int | None = None
+    frozen: tuple[str, ...] = ()
 
     def __init__(self, frontend: Frontend, vocab_size: int):
         super().__init__()
@@ -98,6 +102,27 @@ class SignModel(nn.Module):
     def _recomputation(self) -> tuple[AbstractContextManager, AbstractContextManager]:
         """Contexts of the first and the second computation: a batch must not update running statistics twice."""
         return nullcontext(), statistics_held(self)
+
+    def freeze(self, parts: Sequence[str]) -> None:
+        """Keep the weights and running statistics of the named children as they are.
+
+        Raises:
+            UsageError: there is no such child with weights.
+        """
+        known = [name for name, part in self.named_children() if any(True for _ in part.parameters())]
+        for name in parts:
+            if name not in known:
+                raise UsageError(f"The network has no part '{name}'.", "--freeze", nearest(name, known))
+            getattr(self, name).requires_grad_(False)
+        self.frozen = tuple(parts)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """See `torch.nn.Module.train`; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for name in self.frozen:
+            getattr(self, name).eval()
+        return self
 
     @property
     def parameter_count(self) -> int:

@@ -642,6 +642,37 @@ class Frontend(nn.Module):
             widths["presence"] = len(self.selected)
         return widths
 
+    def names(self) -> dict[str, list[str]]:
+        """Names of the columns of each block, in the order of `_columns`; the same name has the same meaning wherever
+        the same options are used.
+        """
+        positions: dict[str, list[str]] = {kind: [] for kind in self.kinds}
+        confidences: dict[str, list[str]] = {kind: [] for kind in self.kinds}
+        anonymous = self.layout.meaningless
+        place = "in the picture" if self.origin is not None and self.origin.in_picture else "from the body"
+        for group, kept, bones in self.selected:
+            # the first of four numbers is not the first of five where nobody knows what they are
+            points = tuple(f"{p} of {self.layout.width}" for p in group.points) if anonymous else group.points
+            there = positions[group.kind]
+            there += [f"{group.name}.{point}.{axis}" for point in points[:kept] for axis in group.axes]
+            there += [f"{group.name} {place} {AXES[axis]}" for axis in self._place_axes(group)]
+            if bones and self._looks_at_bones:
+                axes = self._bone_axes(group)
+                there += [f"{group.name}.{points[a]} to {points[b]} {axis}" for a, b in bones for axis in axes]
+            seen = len(group.coordinates) - len(group.axes)
+            confidences[group.kind] += [f"{group.name}.{p} seen {n}" for p in points[:kept] for n in range(seen)]
+        found = {kind: positions[kind] + confidences[kind] for kind in self.kinds}
+        moving = [name for kind in self.kinds for name in positions[kind]]
+        if self.stored:
+            layout = self.layout
+            moving = [f"{g.name}.{p}.{c}" for g in layout.groups for p in g.points for c in g.coordinates]
+        if self.options.derivatives:
+            orders = range(1, self.options.derivatives + 1)
+            found["temporal"] = [f"difference {order} of {name}" for order in orders for name in moving]
+        if self.options.presence:
+            found["presence"] = [f"share of {group.name}" for group, *_ in self.selected]
+        return found
+
     def _columns(self, x: Tensor, lengths: Tensor, cache: Cache) -> "Columns":
         """All columns before standardisation, `[B, T, F]`."""
         frames = mask(lengths, x.shape[1])

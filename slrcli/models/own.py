@@ -1,8 +1,15 @@
-"""A user-defined model, named as `package.module:factory`.
+"""A user-defined model, named as `package.module:factory` or by an entry point of the group `slrcli.architectures`.
 
 The factory is a function or class that accepts any of the keywords `layout` (a `Layout`), `width` (columns of the
-features) and `vocab_size` (classes, including the blank), and returns a torch module. The name may also refer to an
-instance of a module; then no second instance can be built for comparison.
+features), `vocab_size` (classes, including the blank), `dropout`, `frontend` (a `Frontend`) and those in
+`model.options.arguments`, and returns a torch module: `forward(x [B, T, width], lengths [B])` gives the scores of the
+classes `[B, T', V]`, their lengths `[B]` and perhaps those of inner heads. The name may also refer to an instance of a
+module; then no second instance can be built for comparison.
+
+The module is given standardised features, 0 where nothing is known. One whose factory takes the frontend calls that
+itself, and is given the features as they are, NaN where a point is missing.
+
+A file that names such a model does not start its code: see `slrcli.models.trust`.
 """
 
 import difflib
@@ -10,30 +17,137 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from slrcli.errors import SlrError, UsageError, reason_of
 from slrcli.features.layout import Layout
+from slrcli.models.base import Output, SignModel, log_softmax
+from slrcli.models.frontend import Frontend, FrontendOptions
+from slrcli.models.layers import Frames
 
 HOW = "Write it as package.module:factory, such as mypkg.mymodel:build."
-KEYWORDS = "layout, width, vocab_size"
+KEYWORDS = "layout, width, vocab_size, dropout, frontend"
+GROUP = "slrcli.architectures"  # of entry points
+AS_STORED = FrontendOptions(body=False, keep=False, hands=False, bones=False, derivatives=0, presence=False)
+PROBED = 64  # frames of the longest clip from which the number of output frames is learnt
 
 
-def is_own(target: str) -> bool:
-    """Whether `target` has the form `package.module:factory` and is not an existing path."""
-    module, colon, attribute = target.partition(":")
-    return (
-        bool(colon)
-        and not Path(target).exists()
-        and all(part.isidentifier() for part in (*module.split("."), *attribute.split(".")))
-    )
+@dataclass(frozen=True)
+class OwnOptions:
+    """The options of a user-defined model.
+
+    Attributes:
+        arguments: further keywords for the factory.
+        frontend: of the features that the network is given; by default all columns in their order, standardised.
+    """
+
+    arguments: dict[str, Any] = field(default_factory=dict)
+    frontend: FrontendOptions = AS_STORED
+
+
+class OwnModel(SignModel):
+    """A user-defined network between frontend and CTC.
+
+    Args:
+        frontend: of the features.
+        vocab_size: number of classes, including the blank.
+        network: see the module.
+        raw: whether the network calls the frontend itself.
+    """
+
+    def __init__(self, frontend: Frontend, vocab_size: int, network: nn.Module, raw: bool):
+        super().__init__(frontend, vocab_size)
+        self.network, self._raw = network, raw
+        self.late = getattr(network, "late", 0)
+        self._rule: tuple[int, bool] | None = None
+
+    @property
+    def recurrence(self) -> nn.Module:
+        """What the network calls so, else all of it."""
+        return getattr(self.network, "recurrence", self.network)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Output:
+        scores, lengths, *others = self.network(x if self._raw else self.frontend(x, lengths), lengths)
+        # log-probabilities stay what they are: their softmax is themselves
+        return Output(log_softmax(scores), lengths, *(tuple(map(log_softmax, heads)) for heads in others[:1]))
+
+    def output_length(self, frames: Frames) -> Frames:
+        """What the network says, else the rule that it was seen to follow."""
+        if hasattr(self.network, "output_length"):
+            return cast(Any, self.network).output_length(frames)
+        stride, up = self._stride
+        return (frames + (stride - 1 if up else 0)) // stride
+
+    @property
+    def _stride(self) -> tuple[int, bool]:
+        """Frames per output frame, and whether their number is rounded up.
+
+        Raises:
+            SlrError: the network follows no such rule.
+        """
+        if self._rule is None:
+            frames = torch.arange(1, PROBED + 1)
+            found = self._probed(frames).cpu()
+            rules = [(stride, up) for stride in (1, 2, 3, 4, 5, 6, 8, 12, 16) for up in (True, False)]
+            fits = (r for r in rules if torch.equal((frames + (r[0] - 1 if r[1] else 0)) // r[0], found))
+            self._rule = next(fits, None)
+        if self._rule is None:
+            what = "The output frames of the network are no whole fraction of its input frames."
+            raise SlrError(what, type(self.network).__name__, "Give it a method output_length(frames).")
+        return self._rule
+
+    @torch.no_grad()
+    def _probed(self, frames: Tensor) -> Tensor:
+        """Output frames of clips of these lengths, as the network says."""
+        training, device = self.training, next(self.parameters()).device
+        self.eval()
+        try:
+            x = torch.zeros(len(frames), PROBED, self.frontend.layout.width, device=device)
+            return self(x, frames.to(device)).lengths
+        finally:
+            self.train(training)
+
+
+def own_model(
+    target: str, factory: Any, frontend: Frontend, vocab_size: int, dropout: float, options: OwnOptions
+) -> SignModel:
+    """The model that a factory makes, ready to be trained. Raises like `builder` and the function that it gives."""
+    given = {"dropout": dropout, "frontend": frontend}
+    network = builder(target, factory, frontend.layout, vocab_size, given, options.arguments, frontend.width)()
+    if isinstance(network, SignModel):
+        return network
+    return OwnModel(frontend, vocab_size, network, raw=takes(factory, "frontend"))
+
+
+def takes(factory: Any, name: str) -> bool:
+    """Whether a factory has a parameter of that name."""
+    try:
+        return name in inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def registered(name: str) -> Any | None:
+    """The factory that an installed package registers under that name; None where none does.
+
+    Raises:
+        SlrError: it cannot be imported.
+    """
+    for entry in entry_points(group=GROUP, name=name):
+        try:
+            return entry.load()
+        except (Exception, SystemExit) as problem:
+            _blame(problem, f"{name} ({entry.value})", "The architecture cannot be imported")
+    return None
 
 
 def find_own(target: str) -> Any:
@@ -63,15 +177,29 @@ def find_own(target: str) -> Any:
     return found
 
 
-def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Callable[[], nn.Module]:
+def builder(
+    target: str,
+    factory: Any,
+    layout: Layout,
+    vocab_size: int,
+    more: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    width: int = 0,
+) -> Callable[[], nn.Module]:
     """A function that calls the factory with the keywords that it accepts, and returns the model.
+
+    Args:
+        more: further keywords on offer.
+        arguments: keywords that the factory has to accept.
+        width: columns of what the network is given; 0: of the layout.
 
     The function raises an `SlrError` if the factory fails or returns something else than a `torch.nn.Module`.
 
     Raises:
         UsageError: the factory requires another argument.
     """
-    offered = {"layout": layout, "width": layout.width, "vocab_size": vocab_size}
+    width = width or layout.width
+    offered = {"layout": layout, "width": width, "vocab_size": vocab_size, **(more or {})}
     try:
         parameters: Collection[inspect.Parameter] = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
@@ -79,6 +207,11 @@ def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Calla
     if not any(item.kind is item.VAR_KEYWORD for item in parameters):
         names = {item.name for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)}
         offered = {name: value for name, value in offered.items() if name in names}
+    for name in arguments or {}:
+        if not takes(factory, name) and not any(item.kind is item.VAR_KEYWORD for item in parameters):
+            what = f"The factory has no argument '{name}'."
+            raise UsageError(what, f"{target}, model.options.arguments", "Leave it out.")
+    offered |= arguments or {}
     plain = (item for item in parameters if item.kind not in (item.VAR_KEYWORD, item.VAR_POSITIONAL))
     wanted = [item.name for item in plain if item.default is item.empty and item.name not in offered]
     if wanted:
@@ -90,7 +223,7 @@ def builder(target: str, factory: Any, layout: Layout, vocab_size: int) -> Calla
             with own_code():
                 model = factory(**offered)
                 if isinstance(model, nn.Module):
-                    _materialise(model, layout.width)
+                    _materialise(model, width)
         except (Exception, SystemExit) as problem:
             _blame(problem, target, f"The factory, called with {', '.join(offered) or 'nothing'}, failed")
         if not isinstance(model, nn.Module):

@@ -1,9 +1,11 @@
 """The architectures by name, and the construction of models from a layout and options.
 
-To add one, write a file beside this one with a `SignModel` and its options, and a line in `ARCHITECTURES`.
+To add one, write a file beside this one with a `SignModel` and its options, and a line in `ARCHITECTURES`. Those of
+other packages are entry points or `package.module:factory`; see `slrcli.models.own`.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from slrcli.config import merge_section, nearest, renamed
@@ -16,8 +18,10 @@ from slrcli.models.conv_bilstm import ConvBiLSTM, ConvBiLSTMOptions
 from slrcli.models.ensemble import Ensemble, EnsembleOptions
 from slrcli.models.frontend import Frontend
 from slrcli.models.mobilenetv3 import MobileNetV3, MobileNetV3Options
+from slrcli.models.own import OwnOptions, find_own, own_model, registered
 from slrcli.models.streaming import Streaming, StreamingOptions
 from slrcli.models.tcn import TCN, TCNOptions
+from slrcli.models.trust import is_own
 
 
 class Architecture(NamedTuple):
@@ -80,10 +84,14 @@ def find_architecture(name: str) -> Architecture:
 
     Raises:
         UsageError: an unknown name; the nearest known one is suggested.
+        SlrError: the module of a user-defined one cannot be imported.
     """
-    if name not in ARCHITECTURES:
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    factory = find_own(name) if is_own(name) else registered(name)
+    if factory is None:
         raise UsageError(f"There is no architecture '{name}'.", "--arch", nearest(name, ARCHITECTURES))
-    return ARCHITECTURES[name]
+    return Architecture(partial(own_model, name, factory), OwnOptions, "user-defined")
 
 
 def read_options(arch: str, options: Mapping[str, Any] | None = None) -> Any:

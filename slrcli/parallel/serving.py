@@ -35,16 +35,18 @@ def serve(jobs: Connection, control: Connection, patience: float) -> None:
     global _parent
     _parent = jobs
     _deaf_to_terminal()
-    signal.signal(signal.SIGTERM, _interrupt)
-    _limit_threads()
-    threading.Thread(target=_heed, args=(control, patience), daemon=True).start()
     try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        _limit_threads()
+        threading.Thread(target=_heed, args=(control, patience), daemon=True).start()
         while True:
             _reply(jobs, *_outcome(jobs.recv_bytes()))
     except (EOFError, OSError):  # nobody listens any more
         return
     except KeyboardInterrupt:
         raise SystemExit(128 + signal.SIGTERM) from None
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on nothing is half-written, and the end comes at once
 
 
 def _outcome(job: bytes) -> tuple[str, Any]:

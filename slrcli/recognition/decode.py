@@ -1,6 +1,5 @@
 """What `slr decode` does: feature files and videos in, glosses with their places and confidences out."""
 
-import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.errors import DataError, SlrError
 from slrcli.features.clip import Clip
 from slrcli.features.readers import SUFFIXES, clips_below, is_holder
+from slrcli.files import temporary_folder
 from slrcli.parallel.prefetch import prefetch
 from slrcli.parallel.workers import usable_cores
 from slrcli.recognition.load import open_recogniser
@@ -174,8 +174,8 @@ def extracted(
     from slrcli.video.landmarks import landmarks_of  # nothing else needs all that looks at videos
 
     extraction = replace(extraction, fps=extraction.fps or recogniser.meta.fps)
-    with tempfile.TemporaryDirectory(prefix="slr-") as folder:
-        yield landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, Path(folder))
+    with temporary_folder() as folder:
+        yield landmarks_of(console, videos, recogniser.meta.layout, extraction, jobs, folder)
 
 
 def timed(item: Decoded, id: str, rates: FrameRates) -> TimedClip:

@@ -7,13 +7,11 @@ works on bytes in memory and in a temporary folder; nobody sees a file before it
 
 import json
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +20,7 @@ from torch import Tensor, nn
 from slrcli import __version__
 from slrcli.errors import DependencyError, SlrError, reason_of, with_extra
 from slrcli.features.clip import padded
+from slrcli.files import temporary_folder
 from slrcli.models.base import Output, SignModel
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.from_onnx import (
@@ -97,8 +96,8 @@ def quantised(recogniser: Recogniser, graph: Graph, checkpoint: str) -> Graph:
     """The same with the weights of linear layers and LSTMs as 8-bit integers (onnxruntime's dynamic quantisation)."""
     onnx = _need()
     quantization = load_runtime("onnxruntime.quantization")
-    with tempfile.TemporaryDirectory(prefix="slr-") as folder, _hushed():
-        before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
+    with temporary_folder() as folder, _hushed():
+        before, after = folder / "before.onnx", folder / "after.onnx"
         before.write_bytes(graph.data)
         quantization.quantize_dynamic(
             before, after, op_types_to_quantize=list(QUANTISED), weight_type=quantization.QuantType.QInt8
@@ -140,8 +139,8 @@ def _folded(proto):
     import onnx
 
     runtime = load_runtime()
-    with tempfile.TemporaryDirectory(prefix="slr-") as folder:
-        path = Path(folder, "folded.onnx")
+    with temporary_folder() as folder:
+        path = folder / "folded.onnx"
         options = runtime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # standard operators
@@ -170,8 +169,8 @@ def _properties(recogniser: Recogniser, checkpoint: str, weights: str) -> dict[s
 
 def _checked(recogniser: Recogniser, data: bytes, tolerance: float) -> Graph:
     """The graph with its largest difference from torch on made-up clips; SlrError where that is beyond rounding."""
-    with tempfile.TemporaryDirectory(prefix="slr-") as folder:
-        path = Path(folder, "model.onnx")
+    with temporary_folder() as folder:
+        path = folder / "model.onnx"
         path.write_bytes(data)
         other = ExportedRecogniser.open(path)
     difference = max(_difference(recogniser, other, frames) for frames in TRIED)

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from slrcli.config import Config, Facts, check_bounds, choices, resolve, sections_of
+from slrcli.config import Config, Facts, check_bounds, choices, fine_tuning, resolve, sections_of
 from slrcli.console import Console
 from slrcli.corpus import Corpus, Utterance, told
-from slrcli.corpus.facts import recorded_rates
 from slrcli.corpus.opening import choose_layout, open_data, require_distinct, with_dev
 from slrcli.corpus.utterances import against_train
 from slrcli.ctc.paths import minimum_frames
@@ -26,6 +25,7 @@ from slrcli.features.rate import frames_at, pace, usual_rate
 from slrcli.features.readers import feature_shape, frame_rate
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.registry import read_options
+from slrcli.training.start import Source
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,16 @@ class TrainingData:
         return others - set(self.marks["train"])
 
 
-def load_training_data(config: Config, console: Console, vocabulary: Vocabulary | None = None) -> TrainingData:
+def load_training_data(
+    config: Config, console: Console, vocabulary: Vocabulary | None = None, source: Source | None = None
+) -> TrainingData:
     """Open the corpus, take a dev split from train where there is none, build or load the vocabulary.
 
     Args:
         config: what to read and how.
         console: where to say what was chosen.
         vocabulary: one that is settled already, as when a run goes on.
+        source: the recogniser that the run starts from: its glosses keep their ids, and clips are read at its rate.
     """
     corpus = open_data(config.data)
     for note in corpus.notes:
@@ -88,6 +91,8 @@ def load_training_data(config: Config, console: Console, vocabulary: Vocabulary 
             normaliser=config.data.normaliser,
             source=corpus.source,
         )
+        if source and config.start.glosses == "joined":
+            vocabulary = source.meta.vocabulary.joined(vocabulary)
     layout = choose_layout(config.data.layout, corpus.split("train"))
     others = [other.name for other in layouts_of_width(layout.width) if other.name != layout.name]
     if config.data.layout == "auto" and others:
@@ -99,7 +104,8 @@ def load_training_data(config: Config, console: Console, vocabulary: Vocabulary 
     if not any(item.glosses for item in corpus.split("dev")):
         what = f"No utterance of dev has glosses (normaliser {vocabulary.normaliser}), so nothing can be scored."
         raise DataError(what, str(corpus.root), "Run slr check data.")
-    return TrainingData(corpus, vocabulary, layout, marks, training_rate(config, corpus.split("train")))
+    rate = source.meta.fps if source else 0.0
+    return TrainingData(corpus, vocabulary, layout, marks, rate or training_rate(config, corpus.split("train")))
 
 
 def tell_order(layout: Layout, train: Sequence[Utterance], console: Console) -> None:
@@ -119,13 +125,13 @@ def tell_order(layout: Layout, train: Sequence[Utterance], console: Console) -> 
 
 def training_rate(config: Config, train: Sequence[Utterance]) -> float:
     """Frames per second at which clips are read: as the corpus says, else the median of what its files say; else 0."""
-    return config.data.fps or usual_rate(recorded_rates([item.file for item in train if item.features]).values())
+    return config.data.fps or usual_rate(frame_rate(item.file) for item in train if item.features)
 
 
-def frames_of(item: Utterance, layout: Layout | None, rate: float) -> int:
-    """Frames of a clip when it is read at so many per second, from the header of its file."""
+def frames_of(item: Utterance, layout: Layout | None, rate: float, fps: float = 0.0) -> int:
+    """Frames of a clip when it is read at so many per second, from the header of its file; `fps` if that says none."""
     frames = feature_shape(item.file, layout)[0]
-    return frames_at(frames, pace(frame_rate(item.file), rate)) if rate else frames
+    return frames_at(frames, pace(frame_rate(item.file) or fps, rate)) if rate else frames
 
 
 def learnable(
@@ -150,7 +156,7 @@ def learnable(
             glosses = [gloss for gloss in glosses if gloss in data.vocabulary]
             dropped += len(item.glosses) - len(glosses)
         ids = data.vocabulary.encode(glosses)
-        frames = frames_of(item, None, data.rate)
+        frames = frames_of(item, None, data.rate, config.data.fps)
         if not ids:
             left_out.setdefault("have no glosses", []).append(item.id)
         elif 0 < config.data.max_frames < frames:
@@ -208,22 +214,32 @@ def settle(
 ) -> Config:
     """One configuration out of all sources, the corpus among them; what the corpus chose is said, a line each.
 
-    The order, the later winning: the defaults, what the corpus says of itself (`corpus.toml`), what fits it
-    (`slrcli.config.choices`, as far as it is in `sections`), and then as `resolve` has it. A preset is meant as it
-    stands: nothing is fitted to it.
+    The order, the later winning: the defaults, what the recogniser that it starts from hands down, what the corpus says
+    of itself (`corpus.toml`), what fits it (`slrcli.config.choices`, as far as it is in `sections`), and then as
+    `resolve` has it. A preset is meant as it stands: nothing is fitted to it.
 
     Raises:
         SlrError: a setting is wrong, or the corpus cannot be opened.
     """
     given = overrides, preset, file, tuple(assignments)
     first = resolve_told(*given)
+    handed_down: dict[str, dict[str, Any]] = {}
+    if first.start.init:
+        source = Source.open(first.start.init)
+        arch = source.meta.config.model.arch
+        source.require_architecture(resolve_told(*given, {"model": {"arch": arch}}).model.arch)
+        handed_down = source.settings
+        first = resolve_told(*given, handed_down)
     check_bounds(first)  # before anything of the corpus is read
     read_options(first.model.arch, first.model.options)
     if preset or not first.data.data_dir:
         return first
-    fitting = [c for c in choices(measure(first), first.model.arch) if c.setting.partition(".")[0] in sections]
+    if handed_down:
+        fitting = fine_tuning(measure(first))
+    else:
+        fitting = [c for c in choices(measure(first), first.model.arch) if c.setting.partition(".")[0] in sections]
     chosen = sections_of({choice.setting: choice.value for choice in fitting})
-    config = resolve_told(*given, chosen)
+    config = resolve_told(*given, {**handed_down, **chosen})
     plain = config.to_dict()
     for choice in fitting:
         if valued(plain, choice.setting) == choice.value:
@@ -241,7 +257,8 @@ def resolve_told(
     """`resolve`, with what the corpus says of itself put over the defaults first. Raises like `settle`."""
     resolved = partial(resolve, overrides, preset=preset, file=file, assignments=tuple(assignments))
     own = told(resolved().data.data_dir)
-    return resolved(base={**(base or {}), "data": own})
+    base = dict(base or {})
+    return resolved(base={**base, "data": {**base.get("data", {}), **own}})
 
 
 def measure(config: Config) -> Facts:

@@ -22,7 +22,7 @@ from slrcli.config import SIGN_BONUS, DecodeConfig, OptimConfig
 from slrcli.console import finite
 from slrcli.corpus.clips import Batch, Clips
 from slrcli.decoding.decoder import make_decoder
-from slrcli.errors import SlrError
+from slrcli.errors import SHOWN_IDS, SlrError
 from slrcli.evaluation.evaluate import Evaluation, evaluate
 from slrcli.features.recombine import SignBank
 from slrcli.findings import Finding
@@ -118,6 +118,32 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """A step left the model as it was, since its loss or the norm of its gradient is not finite.
+
+    Attributes:
+        count: steps of this epoch so far that were skipped.
+        utterances: ids of its first ones, for people.
+    """
+
+    epoch: int
+    step: int
+    count: int
+    loss: float
+    grad_norm: float
+    utterances: str
+
+
+@dataclass(frozen=True)
+class WentBack:
+    """After several skipped steps in a row the epoch begins again, at `share` of the learning rate of the schedule."""
+
+    epoch: int
+    share: float
+    utterances: str
+
+
+@dataclass(frozen=True)
 class EpochEnd:
     """An epoch is over and dev has been evaluated; `improved`: better than before, `chosen`: to be kept as the best."""
 
@@ -158,17 +184,29 @@ class Stopped:
     reason: str
 
 
-Event = Step | EpochEnd | SignsLocated | FramewiseBegun | Stopped
+Event = Step | Skipped | WentBack | EpochEnd | SignsLocated | FramewiseBegun | Stopped
 
 
 class NotFiniteError(SlrError):
-    """The loss or its gradient is NaN or infinite: nothing can be learnt from here on."""
+    """The loss or its gradient is NaN or infinite, and stays so: nothing can be learnt from here on."""
 
+
+def numbers_of(event: EpochEnd) -> dict[str, Any]:
+    """The numbers of an epoch as plain values, for metrics and checkpoints; what is not a number is None."""
+    rates = {"frames_per_second": round(event.frames_per_second), "seconds": round(event.seconds, 2)}
+    return finite({**asdict(event.numbers), **event.terms, **rates})
+
+
+IN_A_ROW = 5  # skipped steps after which it is the weights that are at fault, and no single batch
+AGAIN = 3  # times that an epoch begins again before the run gives up
+SLOWER = 0.5  # of the learning rate is left each time
 
 AVERAGE = "average."  # before the names of its tensors in the training state
+WEIGHTS = "model."  # the same of the weights
+BEGUN = "begun."  # the same of all of them as the epoch began
 SIGNS = "signs"  # in the training state: where the signs of the training clips are
 TERM = "term_"  # before the names of the other terms of the loss among the sums of an epoch
-SUMS = ("loss", "norm", "norm_max", "frames", "seconds")  # over the steps of an epoch; the second norm is its maximum
+SUMS = ("loss", "norm", "norm_max", "frames", "seconds", "steps")  # over an epoch; the second norm is its maximum
 
 
 @dataclass
@@ -182,10 +220,15 @@ class Progress:
     epochs_since_best: int = 0
     best: dict[str, Any] = field(default_factory=dict)  # numbers of the epoch that is chosen
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
-    history: list[dict[str, Any]] = field(default_factory=list)  # numbers of all epochs
+    history: list[dict[str, Any]] = field(default_factory=list)  # numbers of all epochs, as `metrics.jsonl` has them
     said: list[str] = field(default_factory=list)  # codes of the diagnostics that were given
     signs: list[float] = field(default_factory=list)  # median length and spread, once frames learn their gloss
     begun: int = 0  # epochs before that
+    skipped: int = 0  # steps of this epoch, in whichever attempt
+    in_a_row: int = 0  # the last of them, without a step between
+    culprits: str = ""  # utterances of the last one
+    attempts: int = 0  # times that this epoch has begun again
+    share: float = 1.0  # of the learning rate, which is lowered when an epoch begins again
 
 
 class Trainer:
@@ -220,6 +263,7 @@ class Trainer:
         self.criterion = Criterion(config, teacher)
         self.optimiser = make_optimiser(model, config.optim, self.device)
         self.progress = Progress()
+        self._begun: Moment | None = None  # as the epoch began; in the training state, too
         precision = config.run.precision
         self.half = precision == "bf16" or (precision == "auto" and self.device.type == "cuda")
 
@@ -241,23 +285,35 @@ class Trainer:
     def _run(self, interrupted: Callable[[], bool]) -> Iterator[Event]:
         progress = self.progress
         while progress.epoch <= self.config.optim.epochs:
+            if self.out_of_patience:
+                yield Stopped("patience")
+                return
             if self._location_due():
                 yield self._locate()
             if self._framewise_due():
                 yield self._place()
             self.model.train()
-            for batch in self.batches.epoch(progress.epoch, progress.step):
+            if not progress.step:
+                self._begun = self._moment()
+            for batch in () if self._is_stuck else self.batches.epoch(progress.epoch, progress.step):
                 with self._whole():
                     step = self._step(batch)
                 yield step
                 if distributed.anyone(interrupted(), self.device):
                     yield Stopped("interrupted")
                     return
-            yield self._close_epoch()
-            patience = self.config.optim.patience
-            if patience and progress.epochs_since_best >= patience:
-                yield Stopped("patience")
-                return
+                if self._is_stuck:
+                    break
+            if self._is_stuck or not self._has_finite_weights():
+                yield self._go_back()
+            else:
+                yield self._close_epoch()
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the WER on dev has not improved for as many epochs as `optim.patience` allows."""
+        patience, progress = self.config.optim.patience, self.progress
+        return bool(patience) and not progress.step and progress.epochs_since_best >= patience
 
     def _joined(self) -> nn.Module:
         """The network whose gradients are the means over all processes; it begins with what the first one holds."""
@@ -293,7 +349,7 @@ class Trainer:
         options, progress = self.config.augment, self.progress
         return (
             options.recombine > 0
-            and not progress.step
+            and not (progress.step or progress.attempts)
             and due(progress.epoch, self.config.optim.epochs, options.recombine_from)
         )
 
@@ -336,9 +392,10 @@ class Trainer:
         self.criterion.framewise = True
         return self.decode
 
-    def _step(self, batch: Batch) -> Step:
+    def _step(self, batch: Batch) -> Step | Skipped:
         started, progress = time.perf_counter(), self.progress
-        lr = learning_rate(progress.epoch - 1 + progress.step / len(self.batches), self.config.optim)
+        lr = progress.share * learning_rate(progress.epoch - 1 + progress.step / len(self.batches), self.config.optim)
+        before = [item.clone() for item in self.model.buffers()]
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         loss, terms = self._losses(batch.to(self.device))
@@ -349,14 +406,17 @@ class Trainer:
         # all numbers in one read: a device is waited for once a step, when its work is queued
         norm, *found = torch.stack([norm, *terms.values()]).detach().tolist()
         value, frames, *others = self._of_all(batch, found)
-        self._require_finite(value, norm, batch)
+        progress.step += 1
+        if not all(map(math.isfinite, (value, norm, *others))):
+            return self._skip(batch, before, value, norm)
         self.optimiser.step()
         if self.ema:
             self.ema.update(self.model)
         seconds = time.perf_counter() - started
-        progress.step += 1
+        progress.in_a_row = 0
         parts = {f"{TERM}{name}": value for name, value in zip(list(terms)[1:], others, strict=True)}
-        for key, amount in {"loss": value, "norm": norm, "frames": frames, "seconds": seconds, **parts}.items():
+        own = {"loss": value, "norm": norm, "frames": frames, "seconds": seconds, "steps": 1}
+        for key, amount in {**own, **parts}.items():
             progress.sums[key] = progress.sums.get(key, 0.0) + amount
         progress.sums["norm_max"] = max(progress.sums["norm_max"], norm)
         return Step(progress.epoch, progress.step, value, norm, lr, int(frames), seconds)
@@ -373,24 +433,60 @@ class Trainer:
             output = Output(*self._network(batch.x, batch.lengths))
         return self.criterion(output, batch)
 
-    def _require_finite(self, loss: float, norm: float, batch: Batch) -> None:
-        if loss == loss and abs(loss) != float("inf") and norm == norm and norm != float("inf"):
-            return
-        ids = ", ".join(self.batches.clips.utterances[index].id for index in batch.index[:5])
-        raise NotFiniteError(
-            f"{not_finite.code}: {NOT_FINITE} (loss {loss}, gradient norm {norm}).",
-            f"epoch {self.progress.epoch}, step {self.progress.step + 1}, utterances {ids}",
-            NOT_FINITE_FIX,
-        )
+    def _skip(self, batch: Batch, before: list[Tensor], loss: float, norm: float) -> Skipped:
+        """Leave the model as it was before the step: the running statistics of normalisations have seen the batch.
+
+        All processes come to this together, since loss and gradient are those of all.
+        """
+        progress = self.progress
+        for own, kept in zip(self.model.buffers(), before, strict=True):
+            own.copy_(kept)
+        self.optimiser.zero_grad(set_to_none=True)
+        ids = ", ".join(self.batches.clips.utterances[index].id for index in dict.fromkeys(batch.index[:SHOWN_IDS]))
+        progress.skipped, progress.in_a_row = progress.skipped + 1, progress.in_a_row + 1
+        progress.culprits = ", ".join(distributed.gathered(ids))
+        return Skipped(progress.epoch, progress.step, progress.skipped, loss, norm, progress.culprits)
+
+    @property
+    def _is_stuck(self) -> bool:
+        return self.progress.in_a_row >= min(IN_A_ROW, len(self.batches))
+
+    def _has_finite_weights(self) -> bool:
+        return all(bool(torch.isfinite(item).all()) for item in self.model.parameters())
+
+    def _go_back(self) -> WentBack:
+        """Begin the epoch again as it began, at a lower learning rate.
+
+        What makes weights explode is a learning rate that is too high for them; one unlucky batch alone is skipped.
+        The draws stay those of the epoch, so that the same seed gives the same run.
+
+        Raises:
+            NotFiniteError: that was done as often as makes sense.
+        """
+        progress = self.progress
+        if progress.attempts == AGAIN or self._begun is None:
+            raise NotFiniteError(
+                f"{not_finite.code}: {NOT_FINITE}, although the epoch was begun {AGAIN} times more at a lower learning "
+                "rate.",
+                f"epoch {progress.epoch}, step {progress.step}, utterances {progress.culprits}",
+                NOT_FINITE_FIX,
+            )
+        kept = {name: getattr(progress, name) for name in ("skipped", "culprits")}
+        attempts, share = progress.attempts + 1, progress.share * SLOWER
+        tensors, values = self._begun
+        self._return_to(tensors, values)
+        for name, value in {**kept, "attempts": attempts, "share": share}.items():
+            setattr(progress, name, value)
+        return WentBack(progress.epoch, share, progress.culprits)
 
     def _close_epoch(self) -> EpochEnd:
         started, progress, sums = time.perf_counter(), self.progress, self.progress.sums
         evaluation = evaluate(self.recogniser, self.dev)
-        score, steps = evaluation.score, max(progress.step, 1)
+        score, steps = evaluation.score, max(sums["steps"], 1)
         numbers = EpochNumbers(
             progress.epoch, sums["loss"] / steps, evaluation.loss, score.wer, score.emission, score.distinct_hyp,
             score.distinct_ref, evaluation.blank_share, sums["norm"] / steps, sums["norm_max"], score.top_share_hyp,
-            score.top_share_ref, evaluation.spike_frames, self.optimiser.param_groups[0]["lr"],
+            score.top_share_ref, evaluation.spike_frames, self.optimiser.param_groups[0]["lr"], progress.skipped,
         )  # fmt: skip
         findings = self._findings(numbers)
         # where the WER is the same (as it is while nothing but blanks comes out) the loss decides
@@ -404,8 +500,11 @@ class Trainer:
         terms = {key.removeprefix(TERM): value / steps for key, value in sums.items() if key.startswith(TERM)}
         seconds, rate = sums["seconds"], sums["frames"] / max(sums["seconds"], 1e-9)
         progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, Progress().sums
+        progress.skipped = progress.in_a_row = progress.attempts = 0
         seconds += time.perf_counter() - started
-        return EpochEnd(numbers, evaluation, findings, improved, chosen, seconds, rate, terms)
+        end = EpochEnd(numbers, evaluation, findings, improved, chosen, seconds, rate, terms)
+        progress.history.append(numbers_of(end))
+        return end
 
     def _findings(self, numbers: EpochNumbers) -> list[Finding]:
         """What there is to say of the run now; what has been said is part of the progress, so that it is said once."""
@@ -415,28 +514,60 @@ class Trainer:
         epochs = map(EpochNumbers.from_dict, progress.history[progress.begun :])
         monitor = RunDiagnostics(self.config.model.arch, warmup, epochs, progress.said)
         findings = monitor.observe(numbers)
-        progress.history.append(finite(asdict(numbers)))
         progress.said = monitor.said
         return findings
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and values from which `restore` goes on as if nothing had happened."""
+    def _moment(self) -> "Moment":
+        """Copies of everything that changes in training: tensors on the CPU, and the progress as plain values."""
         tensors = {"random": torch.get_rng_state()}
         if self.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        tensors |= {f"{WEIGHTS}{name}": item for name, item in self.model.state_dict().items()}
         for number, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
         if self.ema:
             tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in self.ema.state().items()}
+        return {name: item.detach().to("cpu", copy=True) for name, item in tensors.items()}, asdict(self.progress)
+
+    def _return_to(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
+        """Be again as at a moment, whose tensors may be used once more.
+
+        Raises:
+            RuntimeError: they are of another model.
+        """
+        if weights := below(WEIGHTS, tensors):
+            self.model.load_state_dict(weights)
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in below("optimiser.", tensors).items():
+            number, key = name.split(".", 1)
+            state.setdefault(int(number), {})[key] = tensor.clone()
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        if self.ema:
+            self.ema.restore(below(AVERAGE, tensors) or self.model.state_dict())
+        torch.set_rng_state(tensors["random"])
+        if "random.cuda" in tensors and self.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
+        for name, value in copy.deepcopy(progress).items():
+            setattr(self.progress, name, value)
+        self.progress.sums = Progress().sums | self.progress.sums  # what an older state lacks begins at zero
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and values from which `restore` goes on as if nothing had happened."""
+        tensors, progress = self._moment()
+        values = {"progress": progress, "batches": len(self.batches)}
         if self.batches.sign_bank:
             tensors[SIGNS] = torch.from_numpy(self.batches.sign_bank.spans)
-        return tensors, {"progress": asdict(self.progress), "batches": len(self.batches)}
+        if self.progress.step and self._begun:
+            tensors |= {f"{BEGUN}{name}": tensor for name, tensor in self._begun[0].items()}
+            values["begun"] = self._begun[1]
+        return tensors, values
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Go on where `state` was taken.
 
         Raises:
             SlrError: the state belongs to other data or another batch size.
+            RuntimeError: it belongs to another model.
         """
         if values["batches"] != len(self.batches):
             raise SlrError(
@@ -444,23 +575,17 @@ class Trainer:
                 "--resume",
                 "Resume with the same data and batch size, or start a new run.",
             )
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimiser."):
-                _, number, key = name.split(".", 2)
-                state.setdefault(int(number), {})[key] = tensor
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
-        if self.ema:
-            self.ema.restore(below(AVERAGE, tensors) or self.model.state_dict())
+        self.progress = Progress()
+        self._return_to(tensors, values["progress"])
+        if "begun" in values:
+            self._begun = below(BEGUN, tensors), values["begun"]
         if SIGNS in tensors and len(tensors[SIGNS]) == sum(map(len, self.batches.targets)):  # else the glosses changed
             self._fill_sign_bank(tensors[SIGNS].numpy())
-        torch.set_rng_state(tensors["random"])
-        if "random.cuda" in tensors and self.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
-        self.progress = Progress(**values["progress"])
-        self.progress.sums = Progress().sums | self.progress.sums  # what an older state lacks begins at zero
         if self.progress.signs:
             self._read_by_lengths()
+
+
+Moment = tuple[dict[str, Tensor], dict[str, Any]]  # of a run: tensors, and the progress as plain values
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -4,37 +4,60 @@ import importlib.util
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 import torch
 from torch import nn
 
-from slrcli.checkpoints.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
+from slrcli.checkpoints.checkpoint import load_checkpoint, load_state, read_checkpoint, save_checkpoint, save_state
 from slrcli.checkpoints.meta import Meta, versions
-from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, new_run, point_latest, run_folder, shown
-from slrcli.config import Config, as_begun, check_bounds, merge, read_toml, to_toml
-from slrcli.console import Console, Task, finite
+from slrcli.checkpoints.runs import BEST, CONFIG, LAST, METRICS, STATE, new_run, point_latest, run_folder, shown
+from slrcli.config import Config, OptimConfig, as_begun, check_bounds, merge, option_of, read_toml, to_toml
+from slrcli.console import Console, Task
 from slrcli.corpus.clips import Clips, note_rates, warn_empty
 from slrcli.corpus.utterances import sentence_hashes
-from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CheckpointError, SlrError
-from slrcli.files import atomic_write_text
+from slrcli.errors import (
+    EXIT_FAILURE,
+    SIGNALLED,
+    CheckpointError,
+    Ended,
+    SlrError,
+    UsageError,
+    ending_signals,
+    memory_advice,
+)
+from slrcli.evaluation.evaluate import evaluate
+from slrcli.files import atomic_write_text, held
 from slrcli.findings import Level
 from slrcli.models.base import SignModel, device_of
 from slrcli.models.registry import build_model, read_options
+from slrcli.models.trust import allow
 from slrcli.parallel import distributed
 from slrcli.report.text.epochs import HEAD, epoch_line
 from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.data import TrainingData, learnable, load_training_data, tell_known
-from slrcli.training.loop import EpochEnd, FramewiseBegun, SignsLocated, Step, Stopped, Trainer
+from slrcli.training.loop import (
+    EpochEnd,
+    FramewiseBegun,
+    Progress,
+    SignsLocated,
+    Skipped,
+    Step,
+    Stopped,
+    Trainer,
+    WentBack,
+    learning_rate,
+)
 from slrcli.training.loss.teach import load_teacher, spike_offset, without_pace
+from slrcli.training.start import NOTHING, TABLE, Past, Source, start_from
 from slrcli.training.watch.closing import Ending, closing
+from slrcli.training.watch.history import EpochNumbers
 from slrcli.training.watch.run_diagnostics import milestone
-
-MEMORY_HELP = "Use --batch-size 1 or 2, --max-frames N, --gradient-checkpointing, or --precision bf16."
 
 
 def require_precision(model: nn.Module, precision: str) -> None:
@@ -51,71 +74,81 @@ def require_precision(model: nn.Module, precision: str) -> None:
         raise SlrError("This CPU cannot train an LSTM in bf16.", "--precision bf16", fix) from error
 
 
+AT_ONCE = 0.5  # seconds
+
+
+class Interruption:
+    """Whether a run is to stop after its step, and by which signal it was told so; 0: it was not."""
+
+    def __init__(self) -> None:
+        self.signal, self._since = 0, 0.0
+
+    def __call__(self) -> bool:
+        return self.signal > 0
+
+    def press(self, number: int, _: object = None) -> None:
+        """The handler of signals; what comes at the same moment is one: a parent passes on what all are told."""
+        if not self.signal:
+            self.signal, self._since = number, time.monotonic()
+        elif distributed.size() == 1 and time.monotonic() - self._since > AT_ONCE:
+            raise Ended(number)
+
+
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C (or the signal to end) stop the run after its step, and the second one end everything.
+def interruptible() -> Iterator[Interruption]:
+    """Let the first Ctrl-C (or a signal to end) stop the run after its step, and the second one end everything.
 
     Where several processes work together their launcher sends signals after the terminal's: those are one. It also
     tells those to end that outlive another; they stay deaf to it to their end, or their last word would be lost.
     """
-    pressed = False
-
-    def press(*_: object) -> None:
-        nonlocal pressed
-        if pressed and distributed.size() == 1:
-            raise KeyboardInterrupt
-        pressed = True
-
+    told = Interruption()
     try:
-        before = {kind: signal.signal(kind, press) for kind in (signal.SIGINT, signal.SIGTERM)}
+        before = {kind: signal.signal(kind, told.press) for kind in ending_signals()}
     except ValueError:  # not in the main thread: whoever runs us there handles interruptions
-        yield lambda: False
+        yield told
         return
     try:
-        yield lambda: pressed
+        yield told
     finally:
         if distributed.size() == 1:
             for kind, handler in before.items():
                 signal.signal(kind, handler)
 
 
-@contextmanager
-def memory_advice() -> Iterator[None]:
-    """Turn running out of memory into advice."""
-    try:
-        yield
-    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-        raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
-    except RuntimeError as error:
-        if "allocate memory" in str(error) or "out of memory" in str(error):
-            raise SlrError("There is not enough memory.", "", MEMORY_HELP) from error
-        raise
-
-
 class Record:
     """What a run writes down as it goes: `training.log` for people, `metrics.jsonl` for programs, TensorBoard's
     events where that is installed.
 
+    Both files are written anew where a run goes on: the training state is what they follow, and carries what they say.
+
     Args:
         folder: of the run.
         console: who watches.
-        epoch: the first that is to be written.
         epochs: of the whole run.
         choose: what the best checkpoint is chosen by.
+        history: numbers of the epochs so far, as `metrics.jsonl` has them.
+        log: lines of `training.log` so far; those that follow are added to it.
     """
 
-    def __init__(self, folder: Path, console: Console, epoch: int = 1, epochs: int = 1, choose: str = "best"):
-        self._folder, self._console, self._epoch, self._epochs, self._choose = folder, console, epoch, epochs, choose
+    def __init__(
+        self,
+        folder: Path,
+        console: Console,
+        epochs: int = 1,
+        choose: str = "best",
+        history: Iterable[dict[str, Any]] = (),
+        log: list[str] | None = None,
+    ):
+        self._folder, self._console, self._epochs, self._choose = folder, console, epochs, choose
         self._begun, self._shown = time.monotonic(), 0
+        self._history, self.log = tuple(history), [] if log is None else log
 
     def __enter__(self) -> "Record":
-        metrics = self._folder / "metrics.jsonl"
-        if metrics.is_file():  # epochs that were written down but not saved will come again
-            lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if json.loads(line)["epoch"] < self._epoch]
-            atomic_write_text(metrics, "".join(kept))
-        self._log: TextIO = open(self._folder / "training.log", "a", encoding="utf-8")
-        self._metrics: TextIO = open(self._folder / "metrics.jsonl", "a", encoding="utf-8")
+        lines = {METRICS: map(metrics_line, self._history), LOG: self.log}
+        for name, found in lines.items():
+            atomic_write_text(self._folder / name, "".join(f"{line}\n" for line in found))
+        self._log: TextIO = open(self._folder / LOG, "a", encoding="utf-8")
+        self._metrics: TextIO = open(self._folder / METRICS, "a", encoding="utf-8")
         self._board: Any = None
         if importlib.util.find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
@@ -128,46 +161,68 @@ class Record:
             if file is not None:
                 file.close()
 
-    def epoch(self, event: EpochEnd, metrics: dict[str, Any]) -> None:
-        """Write an epoch's `metrics` and show them."""
-        numbers = event.numbers
-        self._metrics.write(json.dumps(metrics, allow_nan=False) + "\n")
+    def epoch(self, event: EpochEnd, metrics: dict[str, Any], save: Callable[[], None] = lambda: None) -> None:
+        """Write an epoch's `metrics` and show them.
+
+        `save` is called once `log` has the lines and before any file has them: what it saves is never behind the files.
+        """
+        lines = [*self._head(), *self._lines(event)]
+        self.log += [line for line, _ in lines]
+        save()
+        self._metrics.write(metrics_line(metrics) + "\n")
         self._metrics.flush()
         if self._board is not None:
             for name, value in metrics.items():
                 if name != "epoch" and value is not None:
-                    self._board.add_scalar(name, value, numbers.epoch)
-        if not self._shown:
-            self.say(f"{BEST} keeps {KEPT[self._choose]}, {LAST} the newest epoch.")
-            self.say(HEAD)
+                    self._board.add_scalar(name, value, event.numbers.epoch)
+        for line, style in lines:
+            self._write(line, style)
+
+    def _head(self) -> Iterator[tuple[str, str]]:
+        """What stands above the first epoch; where a run goes on it is shown again, and in the log already."""
+        for line in (f"{BEST} keeps {KEPT[self._choose]}, {LAST} the newest epoch.", HEAD) if not self._shown else ():
+            if line in self.log:
+                self._console.note(line)
+            else:
+                yield line, ""
+
+    def _lines(self, event: EpochEnd) -> Iterator[tuple[str, str]]:
+        """What there is to say of an epoch, each line with its style."""
+        numbers = event.numbers
         self._shown += 1
         left = (time.monotonic() - self._begun) / self._shown * (self._epochs - numbers.epoch)
         best = event.improved and self._choose != "last"
-        self.say(epoch_line(numbers, self._epochs, event.seconds, max(left, 0.0), best))
+        yield epoch_line(numbers, self._epochs, event.seconds, max(left, 0.0), best), ""
+        if numbers.skipped:
+            yield f"{numbers.skipped} steps of epoch {numbers.epoch} were skipped.", "warning"
         if passed := milestone(numbers):
-            self.say(f"{passed}.")
+            yield f"{passed}.", ""
         for finding in event.findings:
             style = "quiet" if finding.level is Level.NOTE else "warning"
-            self.say(f"{finding.code}: {finding.what} {finding.fix}", style)
+            yield f"{finding.code}: {finding.what} {finding.fix}", style
 
     def say(self, line: str, style: str = "") -> None:
         """One line, to the log and to whoever watches."""
+        self.log.append(line)
+        self._write(line, style)
+
+    def _write(self, line: str, style: str) -> None:
         self._console.note(line, style)
         self._log.write(line + "\n")
         self._log.flush()
 
 
+def metrics_line(numbers: dict[str, Any]) -> str:
+    """The numbers of an epoch as `metrics.jsonl` has them."""
+    return json.dumps(numbers, allow_nan=False)
+
+
+LOG = "training.log"
+SKIPS_TOLD = 3  # per epoch, one by one
 KEPT = {"best": "the epoch with the lowest WER on dev", "last": "the last epoch"}
 
 
-def numbers_of(event: EpochEnd) -> dict[str, Any]:
-    """The numbers of an epoch as plain values, for metrics and checkpoints; what is not a number is None."""
-    rates = {"frames_per_second": round(event.frames_per_second), "seconds": round(event.seconds, 2)}
-    return finite({**asdict(event.numbers), **event.terms, **rates})
-
-
 TEACHER = "teacher.json"
-WEIGHTS = "model."  # before the names of the weights in the training state
 
 
 @dataclass(frozen=True)
@@ -180,6 +235,7 @@ class TrainResult:
         metrics: of the best epoch.
         epochs: how many were finished.
         stopped: "", "patience" or "interrupted".
+        signal: what interrupted it.
     """
 
     run: Path | None
@@ -187,13 +243,20 @@ class TrainResult:
     metrics: dict[str, Any]
     epochs: int
     stopped: str = ""
+    signal: int = signal.SIGINT
 
     @property
     def exit_code(self) -> int:
-        return EXIT_INTERRUPTED if self.stopped == "interrupted" else 0
+        return SIGNALLED + self.signal if self.stopped == "interrupted" else 0
 
 
-def train(config: Config, console: Console, dry_run: bool = False, newest: bool = True) -> TrainResult:
+def train(
+    config: Config,
+    console: Console,
+    dry_run: bool = False,
+    newest: bool = True,
+    place: AbstractContextManager[Path] | None = None,
+) -> TrainResult:
     """Train a new model.
 
     Args:
@@ -201,66 +264,122 @@ def train(config: Config, console: Console, dry_run: bool = False, newest: bool 
         console: progress and notes go there.
         dry_run: one batch of each phase, nothing written.
         newest: let `runs/latest` mean this run.
+        place: gives the folder of the run; None: a new one, as `run.output_dir` says.
 
     Raises:
         SlrError: data, options or memory that do not allow it.
     """
 
-    def begin() -> tuple[Config, TrainingData, SignModel]:
+    def begin() -> tuple[Config, TrainingData, SignModel, Past]:
         check_bounds(config)
+        allow(config.model.arch)
         settled = with_every_option(with_absolute_paths(config))
         if config.distill.teacher:
             settled = without_pace(settled, console)
         return settled, *fresh(settled, console)
 
-    config, data, model = distributed.agreed(begin)
-    session = Session(config, data, model, console)
+    config, data, model, past = distributed.agreed(begin)
+    session = Session(config, data, model, console, past)
     if not distributed.first():
         return session.follow()
     session.describe()
     session.set_statistics(4 * config.optim.batch_size if dry_run else 0)
     if dry_run:
         return session.dry_run()
-    run = new_run(config.run.output_dir, config.model.arch)
-    if newest:
-        point_latest(run)
-    atomic_write_text(run / CONFIG, to_toml(config))
-    session.data.vocabulary.save(run / "vocab.json")
-    return session.run(run)
+    with place or new_run(config.run.output_dir, config.model.arch) as run:
+        if newest:
+            point_latest(run)
+        atomic_write_text(run / CONFIG, to_toml(config))
+        session.data.vocabulary.save(run / "vocab.json")
+        if past.table:
+            atomic_write_text(run / TABLE, past.table)
+        return session.run(run)
 
 
-def fresh(config: Config, console: Console) -> tuple[TrainingData, SignModel]:
-    """The data of a run, and a new model for them on its device, whose weights the seed decides."""
+def fresh(config: Config, console: Console) -> tuple[TrainingData, SignModel, Past]:
+    """The data of a run, and a new model for them on its device: its weights are decided by the seed, or come from the
+    recogniser that the run starts from.
+    """
     torch.manual_seed(config.run.seed)
     device = distributed.choose_device(config.run.device)
-    data = load_training_data(config, console)
+    source = Source.open(config.start.init) if config.start.init else None
+    data = load_training_data(config, console, source=source)
     model = build_model(
         config.model.arch, data.layout, len(data.vocabulary.tokens),
         dropout=config.model.dropout, options=config.model.options,
     )  # fmt: skip
+    past = start_from(source, model, data.vocabulary, data.held_out, config, console) if source else Past()
+    model.freeze(config.start.freeze)
     model = model.to(device)
     require_precision(model, config.run.precision)
-    return data, model
+    return data, model, past
 
 
 def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, newest: bool = True) -> TrainResult:
     """Resume a run where it stopped, with its own settings except those in `overrides`.
 
-    With `newest`, `runs/latest` means this run from now on.
+    A run that was stopped before its first training state begins anew. With `newest`, `runs/latest` means this run
+    from now on.
 
     Raises:
         CheckpointError: the folder contains no run that can be resumed.
+        UsageError: the run is complete, and `overrides` would change nothing.
+        SlrError: another process is training it.
     """
     folder = run_folder(run)
+    with _held(folder, run):
+        if not (folder / STATE).is_file():
+            config = distributed.agreed(lambda: merged(folder, overrides))
+            console.note("The run was stopped before its first checkpoint, so it begins anew.")
+            return train(config, console, newest=newest, place=nullcontext(folder))
+        return _go_on(folder, overrides, console, newest)
 
-    def begin() -> tuple[Config, TrainingData, SignModel]:
-        if not (folder / LAST).is_file() or not (folder / STATE).is_file():
-            what = "The folder contains no run to resume."
-            raise CheckpointError(what, str(run), f"Name a run that contains {LAST} and {STATE}.")
-        config = Config.from_dict(as_begun(read_toml(folder / CONFIG)), str(folder / CONFIG))
-        config = merge(config, overrides, "command line")
-        check_bounds(config)
-        config = with_absolute_paths(config)
+
+@contextmanager
+def _held(folder: Path, run: Path) -> Iterator[None]:
+    """Hold the folder of a run that is to go on; one process of several does so for all."""
+    with ExitStack() as stack:
+
+        def hold() -> None:
+            _require_run(folder, run)
+            if distributed.first():
+                stack.enter_context(held(folder, "run"))
+
+        distributed.agreed(hold)
+        yield
+
+
+def _require_run(folder: Path, run: Path) -> None:
+    """CheckpointError where there is nothing to go on from, or where files of a run that got on are missing."""
+    if not (folder / CONFIG).is_file():
+        what = "The folder contains no run to resume."
+        raise CheckpointError(what, str(run), f"Name a run: its folder contains {CONFIG}.")
+    missing = [name for name in (LAST, STATE) if not (folder / name).is_file()]
+    got_on = LAST in missing if STATE not in missing else any(map(_is_later, (folder / LAST, folder / BEST)))
+    if missing and got_on:
+        fix = "Put the file back, or start a new run in another folder."
+        raise CheckpointError(f"{missing[-1]} of the run is missing.", str(run), fix)
+
+
+def _is_later(checkpoint: Path) -> bool:
+    """Whether a checkpoint was written after the first epoch: then there has been a training state."""
+    return checkpoint.is_file() and read_checkpoint(checkpoint)[1]["metrics"].get("epoch", 0) > 1
+
+
+def merged(folder: Path, overrides: dict[str, dict[str, Any]]) -> Config:
+    """The settings of a run, with those in `overrides`."""
+    config = Config.from_dict(as_begun(read_toml(folder / CONFIG)), str(folder / CONFIG))
+    config = merge(config, overrides, "command line")
+    check_bounds(config)
+    return with_absolute_paths(config)
+
+
+def _go_on(folder: Path, overrides: dict[str, dict[str, Any]], console: Console, newest: bool) -> TrainResult:
+    """`resume` of a run with its files."""
+
+    def begin() -> tuple[Config, TrainingData, SignModel, Past, State]:
+        config, state = merged(folder, overrides), load_state(folder / STATE)
+        require_work(config, merged(folder, {}), state[1]["progress"], overrides)
         model, meta = load_checkpoint(folder / LAST, distributed.choose_device(config.run.device))
         require_precision(model, config.run.precision)
         data = load_training_data(config, console, meta.vocabulary)
@@ -268,21 +387,70 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
             console.warn("The annotations have changed since the run began.")
         if changed := differences(meta.versions):
             console.warn(f"The resumed run will not be bit-identical to an uninterrupted one: {changed}.")
-        return config, replace(data, layout=meta.layout), model
+        model.freeze(config.start.freeze)
+        return config, replace(data, layout=meta.layout, rate=meta.rate or data.rate), model, Past.of(meta), state
 
-    config, data, model = distributed.agreed(begin)
-    session = Session(config, data, model, console)
-    session.restore(*load_state(folder / STATE))
+    config, data, model, past, state = distributed.agreed(begin)
+    session = Session(config, data, model, console, past)
+    session.restore(*state)
     if not distributed.first():
         return session.follow()
-    if session.trainer.progress.epoch > config.optim.epochs:
+    epoch = session.trainer.progress.epoch
+    if epoch > config.optim.epochs:
         console.note(f"The run is complete ({config.optim.epochs} epochs); --epochs N continues it.")
     else:
-        console.note(f"Resuming {shown(folder)} at epoch {session.trainer.progress.epoch}.")
-    atomic_write_text(folder / CONFIG, to_toml(config))
+        console.note(f"Resuming {shown(folder)} at epoch {epoch}.")
+        tell_schedule(config.optim, session.trainer.progress, console)
     if newest:
         point_latest(folder)
     return session.run(folder)
+
+
+State = tuple[dict[str, torch.Tensor], dict[str, Any]]  # what `load_state` gives
+
+
+def require_work(config: Config, before: Config, progress: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """UsageError where settings of a run have changed and no epoch is left that would see them.
+
+    Args:
+        config: with what was changed.
+        before: without.
+        progress: of the run.
+        overrides: what was changed. Where the data are is no such setting.
+    """
+    optim, ended = config.optim, progress["epoch"] > config.optim.epochs
+    tired = optim.patience and not progress["step"] and progress["epochs_since_best"] >= optim.patience
+    if not ended and not tired:
+        return
+    changed = [
+        option_of(f"{section}.{key}").flags[0]
+        for section, values in overrides.items()
+        for key in values
+        if section != "data" and getattr(getattr(config, section), key) != getattr(getattr(before, section), key)
+    ]
+    if changed:
+        done = progress["epoch"] - 1
+        fix = f"Continue it with --epochs N beyond {done}, or start a new run."
+        if tired and not ended:
+            fix = f"Continue it with --patience N beyond {progress['epochs_since_best']}, or start a new run."
+        what = f"The run is complete ({done} epochs): no epoch would see the new settings."
+        raise UsageError(what, ", ".join(changed), fix)
+
+
+def tell_schedule(optim: OptimConfig, progress: Progress, console: Console) -> None:
+    """Note where the learning rate jumps, as it does where epochs are added: the schedule is that of all of them."""
+    last = progress.history[-1].get("lr") if progress.history else None
+    if progress.step or not last:
+        return
+    now = progress.share * learning_rate(progress.epoch - 1, optim)
+    if not last / JUMP < now < last * JUMP:
+        console.note(
+            f"The learning rate goes on at {now:.1e}, as the {optim.schedule} schedule over {optim.epochs} epochs has "
+            f"it; before it was {last:.1e}."
+        )
+
+
+JUMP = 1.5  # between two epochs, beyond what a schedule does on its own
 
 
 def differences(before: dict[str, str]) -> str:
@@ -298,7 +466,13 @@ def with_absolute_paths(config: Config) -> Config:
     named = ("data_dir", "annotations", "features", "exclude", "vocab")
     paths: dict[str, Any] = {key: str(Path(value).resolve()) for key in named if (value := getattr(data, key))}
     teacher = config.distill.teacher and str(run_folder(Path(config.distill.teacher)).resolve())
-    return replace(config, data=replace(data, layout=layout, **paths), distill=replace(config.distill, teacher=teacher))
+    init = config.start.init and str(run_folder(Path(config.start.init)).resolve())
+    return replace(
+        config,
+        data=replace(data, layout=layout, **paths),
+        distill=replace(config.distill, teacher=teacher),
+        start=replace(config.start, init=init),
+    )
 
 
 def with_every_option(config: Config) -> Config:
@@ -310,15 +484,16 @@ def with_every_option(config: Config) -> Config:
 class Session:
     """A model with its data, on the way through a run."""
 
-    def __init__(self, config: Config, data: TrainingData, model: SignModel, console: Console):
+    def __init__(self, config: Config, data: TrainingData, model: SignModel, console: Console, past: Past = NOTHING):
         self.config, self.data, self.model, self.console = config, data, model, console
         model.gradient_checkpointing = config.run.gradient_checkpointing
         utterances, targets = learnable(data, config, model.output_length, console)
-        kept = {**config.data.preparation, "cache_mb": config.run.cache_mb, "to": data.rate}
+        kept = {**config.data.preparation, "cache_mb": config.run.cache_mb, "to": data.rate, "fps": config.data.fps}
         self.clips = Clips(utterances, data.layout, **kept)
         self.dev = Clips(data.dev, data.layout, **kept)
         learnt = {item.id for item in utterances}  # as they are annotated: rare glosses may be left out of `utterances`
-        self.sentences = sentence_hashes(item for item in data.train if item.id in learnt)
+        sentences = sentence_hashes(item for item in data.train if item.id in learnt)
+        self.past = past.with_own(data.marks["train"], sentences)
         self.batches = TrainBatches(
             self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
             views=2 if config.loss.consistency else 1,
@@ -327,6 +502,7 @@ class Session:
         if config.distill.teacher:
             self.audit = load_teacher(config, data, self.clips, self.dev, device_of(model), console)
         teacher = self.audit.teacher if self.audit else None
+        self.log: list[str] = []  # lines of the log, which the training state carries
         meta = Meta(config, data.vocabulary, data.layout, rate=data.rate)
         self.trainer = Trainer(model, self.batches, self.dev, meta, teacher)
 
@@ -351,15 +527,22 @@ class Session:
         )
 
     def set_statistics(self, only_first: int = 0) -> None:
-        """Mean and deviation of the features, from train alone, into the model's frontend."""
-        clips = self.clips
+        """Mean and deviation of the features, from train alone, into the model's frontend; those that came with its
+        weights may stay.
+        """
+        clips, kept = self.clips, torch.tensor(self.past.kept)
+        if len(kept) and kept.all():
+            return
         if only_first:
             clips = Clips(clips.utterances[:only_first], clips.layout, **self.config.data.preparation, to=clips.to)
         with self.console.progress("reading the statistics of train", len(clips)) as task:
             frontend = self.model.frontend
             device = self.trainer.device
             statistics = feature_statistics(clips, frontend.cpu(), task.advance)
-            frontend.to(device).set_statistics(*(item.to(device) for item in statistics))
+            mean, std = statistics
+            if len(kept):
+                mean, std = torch.where(kept, frontend.mean, mean), torch.where(kept, frontend.std, std)
+            frontend.to(device).set_statistics(mean.to(device), std.to(device))
         warn_empty(clips, "training", self.console)
 
     def dry_run(self) -> TrainResult:
@@ -385,7 +568,7 @@ class Session:
                 stopped = event.reason if isinstance(event, Stopped) else stopped
         if stopped == "lost":
             raise SystemExit(EXIT_FAILURE)
-        return TrainResult(None, None, {}, self.trainer.progress.epoch - 1, stopped)
+        return TrainResult(None, None, {}, self.trainer.progress.epoch - 1, stopped, interrupted.signal)
 
     def run(self, folder: Path) -> TrainResult:
         """Train to the end, writing as it goes."""
@@ -393,42 +576,38 @@ class Session:
         self._read_dev()
         if self.audit:
             atomic_write_text(folder / TEACHER, json.dumps(self.audit.facts, indent=2) + "\n")
-        steps = len(self.batches) * self.config.optim.epochs
-        optim = self.config.optim
-        record = Record(folder, self.console, self.trainer.progress.epoch, optim.epochs, optim.choose)
-        stopped, finished = "", self.trainer.progress.epoch - 1
+        optim, progress = self.config.optim, self.trainer.progress
+        record = Record(folder, self.console, optim.epochs, optim.choose, progress.history, self.log)
+        stopped, finished = "", progress.epoch - 1
         last: EpochEnd | None = None
         with (
             record,
             interruptible() as interrupted,
             memory_advice(),
-            self.console.progress("training", steps) as task,
+            self.console.progress("training", len(self.batches) * optim.epochs) as task,
         ):
-            task.advance(finished * len(self.batches) + self.trainer.progress.step)
+            task.advance(finished * len(self.batches) + progress.step)
+            if self.past.table and not finished and not progress.step:
+                score = evaluate(self.trainer.recogniser, self.dev).score
+                record.say(f"Before the first step: WER {score.wer:.2f} % on dev.")
             for event in self.trainer.run(interrupted):
                 if isinstance(event, Step):
                     self._show(task, event, last)
                 elif isinstance(event, EpochEnd):
                     last, finished = event, event.numbers.epoch
-                    metrics = numbers_of(event)
-                    self._save(folder, event.chosen, metrics)
-                    record.epoch(event, metrics)
-                elif isinstance(event, SignsLocated):
-                    record.say(
-                        f"{event.share:.0%} of the signs of train were located before epoch {event.epoch} to be "
-                        f"exchanged ({event.seconds:.1f} s)."
-                    )
-                elif isinstance(event, FramewiseBegun):
-                    record.say(
-                        f"From epoch {event.epoch} on, frames learn their gloss; signs last "
-                        f"{event.decode.sign_frames:.1f} frames, by which clips are decoded ({event.seconds:.1f} s)."
-                    )
-                else:
+                    metrics = progress.history[-1]
+                    record.epoch(event, metrics, partial(self._save, folder, event.chosen, metrics))
+                elif isinstance(event, Stopped):
                     stopped = event.reason
                     self._save_last(folder, {"epoch": finished})
-            if last and stopped in ("", "patience"):
-                progress = self.trainer.progress
-                ending = Ending(last.numbers, progress.best["wer"], progress.said, self.config.data.data_dir)
+                else:
+                    if isinstance(event, Skipped):
+                        task.advance()
+                    for line, style in told(event):
+                        record.say(line, style)
+            if progress.history and stopped in ("", "patience"):
+                numbers = EpochNumbers.from_dict(progress.history[-1])
+                ending = Ending(numbers, progress.best["wer"], progress.said, self.config.data.data_dir)
                 for line in closing(ending):
                     record.say(line, "warning" if line.endswith(".") else "")
         if stopped == "lost":
@@ -446,7 +625,7 @@ class Session:
             )
         checkpoint = folder / BEST
         return TrainResult(
-            folder, checkpoint if checkpoint.is_file() else None, self.trainer.progress.best, finished, stopped
+            folder, checkpoint if checkpoint.is_file() else None, progress.best, finished, stopped, interrupted.signal
         )
 
     def _show(self, task: Task, event: Step, last: EpochEnd | None) -> None:
@@ -470,24 +649,58 @@ class Session:
         self._save_last(folder, metrics)
 
     def _save_last(self, folder: Path, metrics: dict[str, Any]) -> None:
+        """The state comes last: it is what a run goes on from, and all else is of the same moment or later."""
         save_checkpoint(folder / LAST, self.trainer.recogniser.model, self._meta(metrics))
+        config = to_toml(self.config)
+        if (folder / CONFIG).read_text(encoding="utf-8") != config:
+            atomic_write_text(folder / CONFIG, config)
         tensors, values = self.trainer.state()
-        weights = {f"{WEIGHTS}{name}": tensor for name, tensor in self.model.state_dict().items()}
-        save_state(folder / STATE, {**tensors, **weights}, values)
+        save_state(folder / STATE, tensors, {**values, "log": self.log})
 
     def restore(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
         """Go on where the state was written; it holds the weights too, so that they are of the same moment."""
-        weights = {name.removeprefix(WEIGHTS): item for name, item in tensors.items() if name.startswith(WEIGHTS)}
         try:
-            self.model.load_state_dict(weights)
+            self.trainer.restore(tensors, values)
         except RuntimeError as error:
             fix = "Start a new run, or put back the files that belong together."
             raise CheckpointError(f"{STATE} and {LAST} do not belong to the same model.", "--resume", fix) from error
-        self.trainer.restore(tensors, values)
+        self.log[:] = values.get("log", [])
 
     def _meta(self, metrics: dict[str, Any]) -> Meta:
         data = self.data
         return Meta(
             self.config, data.vocabulary, data.layout, metrics, data.corpus.hash,
-            utterances=data.marks["train"], sentences=self.sentences, decode=self.trainer.decode, rate=data.rate,
+            utterances=self.past.utterances, sentences=self.past.sentences, decode=self.trainer.decode,
+            rate=data.rate, ancestry=self.past.ancestry,
         )  # fmt: skip
+
+
+def told(event: Skipped | WentBack | SignsLocated | FramewiseBegun) -> Iterator[tuple[str, str]]:
+    """What there is to say of something that happened between two epochs, with its style."""
+    if isinstance(event, Skipped):
+        if event.count <= SKIPS_TOLD:
+            line = (
+                f"Step {event.step} of epoch {event.epoch} was skipped: the loss ({event.loss:.4g}) or gradient norm "
+                f"({event.grad_norm:.4g}) is not finite. Utterances: {event.utterances}."
+            )
+            yield line, "warning"
+        elif event.count == SKIPS_TOLD + 1:
+            yield f"More steps of epoch {event.epoch} were skipped; they are counted at its end.", "warning"
+    elif isinstance(event, WentBack):
+        line = (
+            f"Too many steps in a row were skipped, so epoch {event.epoch} begins again at {event.share:g} of the "
+            "scheduled learning rate, which holds for the rest of the run."
+        )
+        yield line, "warning"
+    elif isinstance(event, SignsLocated):
+        line = (
+            f"{event.share:.0%} of the signs of train were located before epoch {event.epoch} to be exchanged "
+            f"({event.seconds:.1f} s)."
+        )
+        yield line, ""
+    else:
+        line = (
+            f"From epoch {event.epoch} on, frames learn their gloss; signs last {event.decode.sign_frames:.1f} "
+            f"frames, by which clips are decoded ({event.seconds:.1f} s)."
+        )
+        yield line, ""

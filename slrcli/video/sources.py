@@ -34,6 +34,11 @@ def is_source(path: Path) -> bool:
     return _is_video(path.name)
 
 
+def is_video(path: Path) -> bool:
+    """Whether a path is a video by its name."""
+    return _is_video(path.name)
+
+
 def find_sources(paths: Sequence[Path], without: Path | None = None) -> list[Source]:
     """The clips under some paths: videos themselves, and all videos and folders of pictures below folders.
 

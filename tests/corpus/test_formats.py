@@ -1,5 +1,6 @@
 """The folder structures in which corpora are published, rebuilt with invented rows."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -233,3 +234,21 @@ def test_the_published_tables_are_found_from_their_own_folders(real_data, tmp_pa
     first = corpus.split("dev")[0]
     file = clip(tmp_path / f"features/fullFrame-210x260px/dev/{first.id}.npy")
     assert open_corpus(tmp_path).split("dev")[0].features == file
+
+
+@pytest.mark.parametrize(
+    ("train", "dev", "wanted"),
+    [
+        ('"RAIN,SUN,NORTH" "SUN,RAIN" NORTH', '"RAIN,SUN" NORTH SUN', ["RAIN", "SUN"]),
+        ('"RAIN;SUN;NORTH" "SUN;RAIN;SUN"', '"RAIN;SUN"', ["RAIN", "SUN"]),
+        ('"RAIN,1 SUN" "SUN NORTH"', '"RAIN,SUN"', ["RAIN,SUN"]),
+    ],
+)
+def test_a_small_table_is_taken_apart_like_the_others_of_its_corpus(tmp_path, train, dev, wanted):
+    for split, cells in (("train", train), ("dev", dev)):
+        rows = re.findall(r'"[^"]*"|\S+', cells)
+        write(tmp_path / f"{split}.csv", "id,glosses\n" + "".join(f"{split}{i},{c}\n" for i, c in enumerate(rows)))
+    corpus = open_corpus(tmp_path)
+    assert list(corpus.split("dev")[0].glosses) == wanted
+    told = [note for note in corpus.notes if "are separated by" in note]
+    assert [("train.csv" in note, "dev.csv" in note) for note in told] == ([] if len(wanted) == 1 else [(True, True)])

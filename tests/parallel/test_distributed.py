@@ -102,6 +102,45 @@ def test_a_lost_process_ends_the_run_with_a_word_and_resuming_gives_the_same_bit
     assert code == 0 and "processes 3, before 2" in err and "6/6" in err
 
 
+SPOILT = """
+import sys
+from slrcli.cli import app
+from slrcli.parallel import distributed
+from slrcli.training.loop import Trainer
+
+losses = Trainer._losses
+
+def spoilt(self, batch):
+    total, terms = losses(self, batch)
+    fails = distributed.rank() == 1 and self.progress.epoch == 1 and self.progress.share > 0.5
+    return (total * float("nan"), terms) if fails else (total, terms)
+
+Trainer._losses = spoilt
+app(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+def test_all_processes_skip_a_step_and_begin_an_epoch_again_where_one_of_them_has_no_finite_loss(corpus, tmp_path):
+    script, folder = tmp_path / "spoilt.py", tmp_path / "run"
+    script.write_text(SPOILT)
+    options = ["train", "--data-dir", corpus, *SETTINGS, "--epochs", 2, "--output-dir", folder]
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", 2, "--master-port", free_port(), script]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.getcwd(),
+        "GLOO_SOCKET_IFNAME": "lo",
+        "OMP_NUM_THREADS": "1",
+        "NO_COLOR": "1",
+    }
+    command = list(map(str, [sys.executable, *launcher, *options]))
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=180)
+    assert done.returncode == 0, done.stderr
+    first, second = metrics(folder)
+    assert first["skipped"] >= 3 and second["skipped"] == 0 and second["loss"] > 0
+    assert "begins again at 0.5" in (folder / "training.log").read_text()
+
+
 def wait_for_epoch(process, folder):
     """Wait until an epoch is over and the next one is on its way."""
     deadline = time.monotonic() + 90

@@ -73,3 +73,18 @@ def stopped_and_resumed(make, stop_after, folder):
     resumed.restore(*load_state(folder / "state.safetensors"))
     list(resumed.run())
     return resumed
+
+
+def failing(trainer, fails):
+    """Let the loss be NaN where `fails(epoch, step, share)` says so; share: of the learning rate."""
+    losses = trainer._losses
+
+    def spoilt(batch):
+        progress = trainer.progress
+        total, terms = losses(batch)
+        if fails(progress.epoch, progress.step, progress.share):
+            total, terms = total * float("nan"), {**terms, "ctc": terms["ctc"] * float("nan")}
+        return total, terms
+
+    trainer._losses = spoilt
+    return trainer

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from slrcli.errors import DataError
 from slrcli.transcripts import read_lines, read_transcripts
-from slrcli.transcripts.cells import gloss_cells, one_cell, split_cells
+from slrcli.transcripts.cells import gloss_cells, one_cell, split_cells, split_columns
 
 SENTENCES = [("C", "C", "B"), ("C",), ("GRÜSSEN", "IX-1"), ()]
 
@@ -49,6 +49,20 @@ def array(glosses):
         "\u00a0".join,
         "\n".join,
         lambda glosses: "".join(f"{gloss}, " for gloss in glosses),
+        lambda glosses: str([[gloss] for gloss in glosses]),
+        lambda glosses: json.dumps([list(glosses)]),
+        lambda glosses: json.dumps([{"gloss": gloss, "start": 3} for gloss in glosses]),
+        lambda glosses: str([{"begin": 0.5, "Gloss": gloss} for gloss in glosses]),
+        lambda glosses: json.dumps({"glosses": list(glosses)}),
+        lambda glosses: json.dumps({"gloss": " ".join(glosses)}),
+        lambda glosses: f"Index({list(glosses)}, dtype='object')",
+        lambda glosses: f"deque({list(glosses)})",
+        " -> ".join,
+        " → ".join,
+        " - ".join,
+        " + ".join,
+        lambda glosses: " ".join(f'"{gloss}"' for gloss in glosses),
+        lambda glosses: ", ".join(f"'{gloss}'" for gloss in glosses),
     ],
 )
 def test_lists_and_marks_are_taken_apart(write):
@@ -69,6 +83,12 @@ def test_lists_and_marks_are_taken_apart(write):
         [",", "A"],
         ["['A'", "B']"],
         ["['A' B]", "C D"],
+        ["A - B", "C D"],
+        ["A - B"],  # one cell alone says too little
+        ["- A", "B - C"],
+        ['"A" B', '"C"'],
+        ["[[1, 2]]", "{ A / B }"],
+        ["f(['A']", "{'A'"],
     ],
 )
 def test_what_may_belong_to_a_gloss_is_left(cells):
@@ -80,6 +100,21 @@ def test_an_item_of_a_list_that_is_no_single_gloss_is_refused_where_it_stands(tm
     path.write_text("id,glosses\na,\"['A']\"\nb,\"['A', 'B C']\"\n")
     with pytest.raises(DataError, match=r"The gloss 'B C'.*line 3"):
         read_transcripts(path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("{'A', 'B'}", "a set, whose glosses have no order"),
+        ('[{"sign": "A"}]', "objects without a gloss: sign"),
+        ("[['A', 'B C']]", "'B C' is empty or holds white space"),
+        ("{}", "objects without a gloss: empty ones"),
+    ],
+)
+def test_what_looks_like_glosses_and_cannot_be_told_is_refused_where_it_stands(cell, said):
+    with pytest.raises(DataError, match=said) as caught:
+        split_cells(["A", cell], ["t.csv, line 2", "t.csv, line 3"])
+    assert caught.value.where == "t.csv, line 3"
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Zs", "Zl", "Zp", "Cc"]), min_size=1), min_size=1))
@@ -105,3 +140,29 @@ def test_transcripts_and_lines_hold_the_same_glosses(tmp_path, cell):
 def test_what_is_written_is_read_as_it_was(glosses):
     sentences = [glosses, ("X,Y",)]
     assert split_cells(gloss_cells(sentences)).glosses == sentences
+
+
+@pytest.mark.parametrize(
+    ("train", "dev", "read"),
+    [
+        (["A,B,C", "B,C", "C"], ["A,B", "C", "B"], [["A", "B"], ["C"], ["B"]]),  # a third of dev's cells has a mark
+        (["A;B;C", "B;C;A", "C"], ["A;B", "B;C"], [["A", "B"], ["B", "C"]]),  # nowhere three parts
+        (["A|B", "B|A", "C|A"], ["A", "B", "C", "A|B"], [["A"], ["B"], ["C"], ["A", "B"]]),
+        (["A,1 B", "B C,1", "C"], ["A,1", "B,C"], [["A,1"], ["B,C"]]),  # marks within the glosses of train
+        (["A B", "B A C"], ["A, B", "C"], [["A", "B"], ["C"]]),  # written by two people, and plain to see
+        (["A, B", "B, C"], ["A B", "C A"], [["A", "B"], ["C", "A"]]),
+        (["['A', 'B']", "['C']"], ["A,B,C", "C,B"], [["A", "B", "C"], ["C", "B"]]),
+        (["A B", "C"], ["['A', 'B']", "C"], [["A", "B"], ["C"]]),
+        (["A B", "C"], [], []),
+    ],
+)
+def test_tables_that_belong_together_are_taken_apart_in_one_way(train, dev, read):
+    for swapped in (False, True):
+        columns = [dev, train] if swapped else [train, dev]
+        found = split_columns(columns)[0 if swapped else 1]
+        assert [list(glosses) for glosses in found.glosses] == read
+
+
+def test_a_table_alone_is_read_as_before():
+    cells = ["A,B", "C,A,B", "B"]
+    assert split_columns([cells]) == [split_cells(cells)]

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.check.common import Wanted, check
-from slrcli.cli.options.common import Json, OptionalRecognisedCorpus, data_of, option
+from slrcli.cli.options.common import Json, OptionalRecognisedCorpus, OwnNetwork, data_of, option
 from slrcli.config import Config
 from slrcli.console import Console
+from slrcli.models.trust import allow
 
 Checkpoint = Annotated[
     Path | None,
@@ -22,6 +23,7 @@ def checkpoint(
     console: Console,
     *,
     path: Checkpoint = None,
+    arch: OwnNetwork,
     corpus: OptionalRecognisedCorpus,
     seed: Annotated[int, option("run.seed", panel="")] = Config().run.seed,
     wanted: Wanted,
@@ -37,5 +39,6 @@ def checkpoint(
     """
     from slrcli.doctor.checkpoint.target import CheckpointTarget
 
+    allow(arch)
     data = data_of(**corpus) if corpus["data_dir"] else None
     return check(console, CheckpointTarget(path, seed, data), wanted)

@@ -50,6 +50,7 @@ def check(
     target: "Target",
     wanted: Choices,
     drawn: Callable[["Examination"], Iterable[Any]] = lambda examination: (),
+    done: Callable[["Examination"], None] = lambda examination: None,
 ) -> int:
     """Examine a target and show the result.
 
@@ -58,6 +59,7 @@ def check(
         target: what is examined.
         wanted: which checks, and how much of their findings.
         drawn: lines and tables that stand before the findings.
+        done: called at the end, for what is written besides.
 
     Returns:
         The exit code.
@@ -72,6 +74,7 @@ def check(
         for item in drawn(examination):
             console.result(item)
         tell(console, examination, wanted.verbose)
+    done(examination)
     return EXIT_OK if examination.passed else EXIT_FAILURE
 
 

@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from slrcli.config import Config, DataConfig, Option, merge, option_of
 from slrcli.config.names import LAYOUTS, NORMALISERS, PROTOCOLS
 from slrcli.config.options import OPTIONS
-from slrcli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, SlrError, UsageError, missing
+from slrcli.errors import EXIT_FAILURE, SlrError, UsageError, ended_by_signals, memory_advice, missing, signalled
 
 
 def _layouts() -> list[str]:
@@ -167,6 +167,7 @@ PANELS = {
     "distill": "Model",
     "optim": "Optimisation",
     "augment": "Augmentation",
+    "start": "Model",
     "run": "Run",
     "config": "Run",
     "preset": "Model",
@@ -233,6 +234,7 @@ ConfigFile = Annotated[Path | None, option("config")]
 Preset = Annotated[str, option("preset")]
 Settings = Annotated[list[str] | None, option("set")]
 Device = Annotated[str | None, option("run.device")]
+OwnNetwork = Annotated[str | None, option("own")]
 
 
 def overrides(**values: Any) -> dict[str, dict[str, Any]]:
@@ -354,7 +356,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     """Turn `function(console, ...) -> exit code or None` into a command.
 
     Adds `--quiet` and `--debug`, puts the options of a group in the place of its parameter, makes the `Console`, and
-    answers what goes wrong: an `SlrError` in three lines, an interruption with exit 130, anything else as a defect of
+    answers what goes wrong: an `SlrError` in three lines, an interruption with 128 and the number of the signal (130
+    for Ctrl-C), memory that has run out with advice, anything else as a defect of
     ours, without a traceback unless `--debug` asks for it.
     """
     groups, parameters = _parameters(function)
@@ -367,15 +370,16 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         try:
             for name, group in groups.items():
                 values[name] = group.taken_from(values)
-            code = function(console, **values)
+            with ended_by_signals(), memory_advice():
+                code = function(console, **values)
         except SlrError as error:
             if debug:
                 raise
             console.error(error)
             code = error.exit_code
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             console.note("Interrupted.")
-            code = EXIT_INTERRUPTED
+            code = signalled(interruption)
         except BrokenPipeError:
             raise
         except Exception as error:

@@ -11,7 +11,6 @@ same bytes.
 
 import hashlib
 import json
-import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +30,7 @@ from slrcli.corpus.write import write_table
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, guess_layout, load_layout
 from slrcli.features.motion import FEWEST, active, clean, join
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, sweep_once, temporary_name
 
 WHAT = (
     "Sentences composed of clips of single signs, with computed transitions. Nobody signed them: error rates on them "
@@ -254,9 +253,10 @@ def _require_nothing(out: Path) -> None:
 @contextmanager
 def _appearing(out: Path) -> Iterator[Path]:
     """A folder that takes the place of `out` when the block is done, and is removed if it raises."""
-    place = out.with_name(f".{out.name}-{secrets.token_hex(4)}.tmp")
+    place = out.with_name(temporary_name())
     try:
         place.mkdir(parents=True)
+        sweep_once(out.parent)
         yield place
         if out.is_dir():
             out.rmdir()  # it is empty

@@ -6,10 +6,10 @@ import numpy as np
 
 from slrcli.corpus import Utterance
 from slrcli.corpus.facts import mean_over_frames
-from slrcli.doctor.context import Checks, error, many, note, some, warning
+from slrcli.doctor.context import Checks, clips, error, many, note, some, warning
 from slrcli.doctor.data.context import DataContext
 from slrcli.features.measure import Facts
-from slrcli.findings import Finding
+from slrcli.findings import Finding, Names
 
 BODY_CHECKS = Checks()
 
@@ -19,6 +19,7 @@ MOSTLY = 0.5
 ABSENT_MORE = 0.3  # how much more often than for the median signer a group may be missing for one
 SIDED = 0.5  # how clearly a clip, and the corpus, tell left from right: twice as many frames for as against, and more
 DOMINANT = 0.15  # difference of the movement of both hands, as a share of their sum, that tells the dominant hand
+DECIDED = 0.7  # share of a signer's clips that tell it, from which one that contradicts them stands out
 UNITS = 20.0  # times the usual size of the numbers: shares of a picture against pixels make hundreds
 PICTURE = 5.0  # median absolute position above which numbers are no shares of a picture
 SIZE, SIZE_GENERIC = 2.0, 10.0  # times the usual distance of the shoulders, or deviation of columns of unknown meaning
@@ -33,14 +34,18 @@ def presence(context: DataContext) -> Iterator[Finding]:
     empty = [item.id for item, facts in context.read_fully if facts.missing == 1.0]
     if empty:
         what = f"nothing is detected in {many(len(empty), 'clip')}: every value is missing"
-        yield error(what, some(empty), "extract them again, or remove them from the table")
+        yield error(
+            what,
+            clips([(id, "") for id in empty], "nothing is detected"),
+            "extract them again, or remove them from the table",
+        )
     for what, attribute in (("nothing", "empty"), ("no hand", "handless")):
         shares = [(item, getattr(facts, attribute)) for item, facts in context.comparable if facts.missing < 1.0]
-        rarely = [f"{item.id} ({share:.0%})" for item, share in shares if share > MOSTLY]
+        rarely = [(item.id, f"{share:.0%}") for item, share in shares if share > MOSTLY]
         if rarely:
             yield warning(
                 f"{what} is detected in most frames of {many(len(rarely), 'clip')}",
-                some(rarely),
+                clips(rarely, f"{what} in most frames"),
                 "extract them again with a lower detection threshold, or remove them",
             )
     points = {name for _, facts in context.read_fully for name in facts.missing_points}
@@ -59,10 +64,10 @@ def presence(context: DataContext) -> Iterator[Finding]:
         yield note(f"{overall:.1%} of the values are missing")
 
 
-def _by_signer(clips: Sequence[tuple[Utterance, Facts]], group: str) -> Iterator[Finding]:
+def _by_signer(found: Sequence[tuple[Utterance, Facts]], group: str) -> Iterator[Finding]:
     """How often a group of points is missing, by split and signer."""
     people: dict[str, list[tuple[float, int]]] = {}
-    for item, facts in clips:
+    for item, facts in found:
         who = f"{item.signer} ({item.split})" if item.signer else item.split
         people.setdefault(who, []).append((facts.absent[group], facts.frames))
     if not people:
@@ -87,13 +92,15 @@ def sides(context: DataContext) -> Iterator[Finding]:
         "shoulder_side": (
             "apparently mirrored, with the shoulders in the opposite order to the rest:",
             "mirror them back",
+            "mirrored",
         ),
         "hand_side": (
             "left and right hand apparently swapped, compared with the rest:",
             "swap the columns of the two hands",
+            "left and right hand swapped",
         ),
     }
-    for attribute, (what, fix) in faults.items():
+    for attribute, (what, fix, reason) in faults.items():
         known = [(item, getattr(facts, attribute)) for item, facts in context.comparable]
         known = [(item, side) for item, side in known if side == side]
         usual = float(np.median([side for _, side in known])) if len(known) >= ENOUGH else 0.0
@@ -101,7 +108,8 @@ def sides(context: DataContext) -> Iterator[Finding]:
             continue
         other = [item for item, side in known if side * np.sign(usual) <= -SIDED]
         if other:
-            yield warning(f"{what} {many(len(other), 'clip')}", some([item.id for item in other]), fix)
+            named = clips([(item.id, "") for item in other], reason)
+            yield warning(f"{what} {many(len(other), 'clip')}", named, fix)
         tell = "shoulders" if attribute == "shoulder_side" else "hands"
         yield note(
             f"left and right of the {tell} can be told in {len(known):,} of {many(len(context.comparable), 'clip')}"
@@ -111,12 +119,17 @@ def sides(context: DataContext) -> Iterator[Finding]:
 
 def _dominance(context: DataContext) -> Iterator[Finding]:
     """Signers, or their clips of one split, whose other hand moves more than that of the rest."""
-    people: dict[str, list[float]] = {}
+    people: dict[str, list[tuple[str, float]]] = {}
     for item, facts in context.comparable:
         if facts.dominance == facts.dominance:
             who = f"{item.signer} ({item.split})" if item.signer else item.split
-            people.setdefault(who, []).append(facts.dominance)
-    known = {who: (float(np.median(found)), len(found)) for who, found in people.items() if len(found) >= ENOUGH}
+            people.setdefault(who, []).append((item.id, facts.dominance))
+    yield from _mixed(list(people.values()))
+    known = {
+        who: (float(np.median([value for _, value in found])), len(found))
+        for who, found in people.items()
+        if len(found) >= ENOUGH
+    }
     clear = {who: found for who, found in known.items() if abs(found[0]) > DOMINANT}
     if not clear:
         return
@@ -138,6 +151,29 @@ def _dominance(context: DataContext) -> Iterator[Finding]:
     yield note("how much more the left hand moves than the right, by signer", some(shares, 10))
 
 
+def _mixed(people: Sequence[Sequence[tuple[str, float]]]) -> Iterator[Finding]:
+    """Single clips whose other hand moves more than in most clips of the same signer and split.
+
+    Only where most of these tell the dominant hand: signs of two hands alone show none.
+    """
+    other = []
+    for found in people:
+        values = np.array([value for _, value in found])
+        clear = values[np.abs(values) > DOMINANT]
+        if len(values) < ENOUGH or len(clear) < DECIDED * len(values):
+            continue
+        side = 1 if (clear > 0).mean() > 0.5 else -1
+        least = max(DOMINANT, float(np.median(np.abs(values))) / 2)
+        other += [(id, f"{abs(value):.0%} more") for id, value in found if value * side <= -least]
+    if other:
+        yield warning(
+            f"the other hand moves more than in most clips of the same signer in {many(len(other), 'clip')}: mirrored "
+            "recordings, or signed with the other hand",
+            clips(other, "the other hand moves more than in most clips of the signer"),
+            "watch these clips; mirror recordings back with slr convert --mirror, or leave them out",
+        )
+
+
 @BODY_CHECKS.add("SLR-D30", "all bodies are in one unit and of one size", needs=("SLR-D04", "SLR-D06"))
 def one_unit(context: DataContext) -> Iterator[Finding]:
     """Clips whose numbers are many times larger or smaller than the others': pixels beside shares of the picture."""
@@ -153,7 +189,7 @@ def one_unit(context: DataContext) -> Iterator[Finding]:
         yield error(
             f"{many(len(far), 'clip is', 'clips are')} in another unit than the rest: {what} is "
             f"{sizes[far[0]]:.3g}, elsewhere {usual:.3g}",
-            some([known[i][0].id for i in far]),
+            clips([(known[i][0].id, f"{sizes[i]:.3g}") for i in far], f"another unit: {what} is elsewhere {usual:.3g}"),
             "extract them alike: all in pixels, or all in fractions of the picture"
             if bodies
             else "extract them alike, with one network and one normalisation",
@@ -186,7 +222,7 @@ def _sizes(context: DataContext) -> Iterator[Finding]:
         yield warning(
             f"in {many(len(far), 'clip')} {what} is more than {times:.0f} times the usual ({usual:.3g}) or less than "
             "its inverse",
-            some([f"{known[i][0].id} ({sizes[i]:.3g})" for i in far]),
+            clips([(known[i][0].id, f"{sizes[i]:.3g}") for i in far], f"{what} is usually {usual:.3g}"),
             "inspect the recordings: another distance, another crop, another person in the picture",
         )
     yield note(f"{what}: median {usual:.3g}, from {sizes.min():.3g} to {sizes.max():.3g}")
@@ -210,20 +246,20 @@ def derivatives(context: DataContext) -> Iterator[Finding]:
         if usual >= FIT and bad:
             yield error(
                 f"in {many(len(bad), 'clip')} the stored {name} are not those of the positions",
-                _fits(bad),
+                _fits(bad, name),
                 "extract them again, or use a layout without stored differences: they are computed where absent",
             )
         elif usual < FIT:
             yield warning(
                 f"the stored {name} are no differences from frame to frame (cosine {usual:.2f})",
-                _fits(bad or known),
+                some([f"{item.id} (cosine {fit:.2f})" for item, fit in bad or known]),
                 "use a layout without stored differences unless you know what these are",
             )
         yield note(f"stored {name} against computed ones: median cosine {usual:.3f}")
 
 
-def _fits(clips: Sequence[tuple[Utterance, float]]) -> str:
-    return some([f"{item.id} (cosine {fit:.2f})" for item, fit in clips])
+def _fits(found: Sequence[tuple[Utterance, float]], name: str) -> Names:
+    return clips([(item.id, f"cosine {fit:.2f}") for item, fit in found], f"stored {name} do not fit")
 
 
 @BODY_CHECKS.add("SLR-D33", "every column says something", needs=("SLR-D04", "SLR-D25"))
@@ -270,7 +306,7 @@ def own_slots(context: DataContext) -> Iterator[Finding]:
         )
     else:
         yield note(what, shown)
-    clips = [(item, facts) for item, facts in context.comparable if facts.slot_changes or facts.one_hand]
-    clips.sort(key=lambda pair: (pair[1].slot_changes, pair[1].one_hand), reverse=True)
-    told = [f"{item.id} {facts.one_hand:.1%}, {facts.slot_changes}" for item, facts in clips]
-    yield note(f"the same by clip, in {many(len(clips), 'clip')}", some(told))
+    unsteady = [(item, facts) for item, facts in context.comparable if facts.slot_changes or facts.one_hand]
+    unsteady.sort(key=lambda pair: (pair[1].slot_changes, pair[1].one_hand), reverse=True)
+    told = [f"{item.id} {facts.one_hand:.1%}, {facts.slot_changes}" for item, facts in unsteady]
+    yield note(f"the same by clip, in {many(len(unsteady), 'clip')}", some(told))

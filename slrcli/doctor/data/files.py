@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from slrcli.corpus import FORMATS, Utterance
-from slrcli.doctor.context import Checks, error, many, note, some, warning
+from slrcli.doctor.context import Checks, clips, error, many, note, some, warning
 from slrcli.doctor.data.context import DataContext
 from slrcli.errors import DataError
 from slrcli.features.layout import guess_layout
 from slrcli.features.order import told_order
 from slrcli.features.readers import SUFFIXES, TEXTS, clips_below
 from slrcli.features.store import store_of
-from slrcli.findings import Finding
+from slrcli.findings import Finding, Names
 
 FILE_CHECKS = Checks()
 
@@ -22,9 +22,9 @@ STORED = {
 OFTEN_ZERO = 0.02  # share of points at exactly zero: measurements hit it by chance much more rarely
 
 
-def ids(utterances: Sequence[Utterance]) -> str:
-    """The first few ids."""
-    return some([item.id for item in utterances])
+def ids(utterances: Sequence[Utterance], reason: str) -> Names:
+    """The first few ids; see `clips`."""
+    return clips([(item.id, "") for item in utterances], reason)
 
 
 @FILE_CHECKS.add("SLR-D02", "every utterance has a feature file", needs=("SLR-D14",))
@@ -34,7 +34,8 @@ def found(context: DataContext) -> Iterator[Finding]:
         try:
             context.corpus.require_features(name)
         except DataError as problem:
-            yield error(problem.what, problem.where, problem.fix)
+            missing = dict.fromkeys((item.id for item in context.corpus.unmatched(name)), "no feature file")
+            yield error(problem.what, Names.of(problem.where, missing, missing), problem.fix)
     with_features = sum(item.features is not None for item in context.utterances)
     yield note(f"{with_features:,} of {many(len(context.utterances), 'utterance')} have a feature file")
 
@@ -43,12 +44,18 @@ def found(context: DataContext) -> Iterator[Finding]:
 def readable(context: DataContext) -> Iterator[Finding]:
     """Damaged, pickled, empty files and arrays of a wrong shape, gathered by what is wrong with them."""
     kinds: dict[str, list[tuple[str, DataError]]] = {}
+    users: dict[Path, list[str]] = {}
+    for item in context.utterances:
+        if item.features is not None:
+            users.setdefault(item.features, []).append(item.id)
     for path, facts in context.files.items():
         if facts.problem is not None:
             kinds.setdefault(facts.problem.what, []).append((str(path), facts.problem))
     for what, broken in kinds.items():
         count = many(len(broken), "feature file")
-        yield error(f"{count} cannot be used: {what}", some([path for path, _ in broken]), broken[0][1].fix)
+        spoilt = {id: f"unusable file: {what}" for path, _ in broken for id in users.get(Path(path), ())}
+        places = some([path for path, _ in broken], clips=spoilt)
+        yield error(f"{count} cannot be used: {what}", places, broken[0][1].fix)
     looked = sum(facts.read_fully for facts in context.files.values())
     if context.files:
         all_read = looked >= len(context.files) - sum(map(len, kinds.values()))
@@ -75,14 +82,14 @@ def columns(context: DataContext) -> Iterator[Finding]:
             source = f"the layout {named.name} has" if context.layout else "the others have"
             yield error(
                 f"{len(utterances):,} {have} {width} columns, {source} {expected}",
-                ids(utterances),
+                ids(utterances, f"{width} columns instead of {expected}"),
                 "extract them alike, or name their layout with --layout",
             )
     for kind, utterances in sorted(kinds.items()):
         if kind != "float32":
             count = many(len(utterances), "clip is", "clips are")
             what = f"{count} stored as {kind}: {STORED.get(kind, 'integers lose the fraction')}"
-            yield warning(what, ids(utterances), "save them as float32")
+            yield warning(what, some([item.id for item in utterances]), "save them as float32")
     stored = ", ".join(f"{kind} ({len(group):,})" for kind, group in sorted(kinds.items()))
     groups = ", ".join(group.name for group in named.groups)
     yield note(f"D = {usual}: layout {named.name} ({groups}); stored as {stored}")
@@ -105,7 +112,7 @@ def infinite(context: DataContext) -> Iterator[Finding]:
         total = sum(facts.infinite for _, facts in bad)
         yield error(
             f"{many(total, 'value')} in {many(len(bad), 'clip')} are infinite",
-            ids([item for item, _ in bad]),
+            ids([item for item, _ in bad], "infinite values"),
             "look for a division by zero in the extraction; write NaN where a point is missing",
         )
 
@@ -151,6 +158,6 @@ def placeholders(context: DataContext) -> Iterator[Finding]:
             usual = "of the frames" if not context.known_layout.spatial else "of the points"
             yield warning(
                 f"in {many(len(bad), 'clip')} points are exactly {kind}: perhaps a placeholder for missing points",
-                some([f"{item.id} ({share:.0%} {usual})" for item, share in bad]),
+                clips([(item.id, f"{share:.0%} {usual}") for item, share in bad], f"points that are exactly {kind}"),
                 "write NaN where nothing was seen, or say zero_is_missing = true in a layout of your own",
             )

@@ -7,7 +7,7 @@ import numpy as np
 
 from slrcli.corpus import Utterance
 from slrcli.ctc.paths import minimum_frames
-from slrcli.doctor.context import Checks, error, many, note, some, warning
+from slrcli.doctor.context import Checks, clips, error, many, note, some, warning
 from slrcli.doctor.data.context import DataContext
 from slrcli.features.measure import Facts
 from slrcli.features.rate import pace, usual_rate
@@ -53,7 +53,7 @@ def long_enough(context: DataContext) -> Iterator[Finding]:
             yield say(
                 f"{many(len(fresh), 'clip')} of {name} {'is' if len(fresh) == 1 else 'are'} too short for the "
                 f"glosses when one frame in {stride} is kept" + (", even if all are" if stride == 1 else ""),
-                some([f"{members[i][0].id} ({lengths(*members[i])})" for i in fresh]),
+                clips([(members[i][0].id, lengths(*members[i])) for i in fresh], f"too short at a stride of {stride}"),
                 "check these annotations, or take the clips out"
                 + ("" if stride == 1 else "; --arch mobilenetv3 keeps every frame"),
             )
@@ -92,7 +92,7 @@ def moving(context: DataContext) -> Iterator[Finding]:
     if still:
         yield error(
             f"{many(len(still), 'clip does', 'clips do')} not move: all frames are the same",
-            some([item.id for item in still]),
+            clips([(item.id, "") for item in still], "all frames are the same"),
             "extract them again, or take them out of the table",
         )
     stuck = [
@@ -103,7 +103,7 @@ def moving(context: DataContext) -> Iterator[Finding]:
     if stuck:
         yield warning(
             f"{many(len(stuck), 'clip is', 'clips are')} still for half of the frames or more",
-            some([f"{item.id} ({facts.frozen} of {facts.frames} frames)" for item, facts in stuck]),
+            clips([(item.id, f"{facts.frozen} of {facts.frames} frames") for item, facts in stuck], "still"),
             "look for padding at the end, or for frames that the extraction copied",
         )
     if shares:
@@ -125,7 +125,7 @@ def usual_length(context: DataContext) -> Iterator[Finding]:
             yield warning(
                 f"{many(len(far), 'clip has', 'clips have')} more than {LONG:.0f} times the usual {unit} "
                 f"({usual:.0f}), or less than a {LONG:.0f}th",
-                some([f"{known[i][0].id} ({values[i]:.0f})" for i in far]),
+                clips([(known[i][0].id, f"{values[i]:.0f}") for i in far], f"far from the usual {usual:.0f} {unit}"),
                 "check that the clip was cut where the annotation ends",
             )
     yield note(
@@ -161,7 +161,7 @@ def one_rate(context: DataContext) -> Iterator[Finding]:
     if alone:
         yield warning(
             f"{many(len(alone), 'clip moves', 'clips move')} as if at another frame rate",
-            some([f"{known[i][0].id} ({factor[i]:.1f} times the usual step)" for i in alone]),
+            clips([(known[i][0].id, f"{factor[i]:.1f} times the usual step") for i in alone], "another frame rate"),
             "bring all clips to one frame rate",
         )
     speeds = np.array([facts.speed for _, facts in known])

@@ -1,7 +1,7 @@
 """Splits held against each other: what they share, and whether they are alike."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -35,10 +35,14 @@ def distinct(context: DataContext) -> Iterator[Finding]:
     same = [group for group in holders.values() if len({(item.id, item.features) for item in group}) > 1]
     across = [group for group in same if len({item.split for item in group}) > 1]
     within = [group for group in same if len({item.split for item in group}) == 1]
+    order = list(context.corpus.splits)
     if across:
         yield error(
             f"{many(len(across), 'clip is', 'clips are')} in two splits under different names",
-            some([" = ".join(f"{item.id} ({item.split})" for item in group[:3]) for group in across]),
+            some(
+                [" = ".join(f"{item.id} ({item.split})" for item in group[:3]) for group in across],
+                clips=spare(across, order),
+            ),
             "leave each clip in one split: results on seen clips mean nothing",
         )
     if within:
@@ -46,9 +50,18 @@ def distinct(context: DataContext) -> Iterator[Finding]:
         suffix = f"; {differing:,} of them with different glosses" if differing else ""
         yield warning(
             f"{many(len(within), 'clip is', 'clips are')} present more than once under different names{suffix}",
-            some([" = ".join(item.id for item in group[:3]) for group in within]),
+            some([" = ".join(item.id for item in group[:3]) for group in within], clips=spare(within, order)),
             "keep one of each",
         )
+
+
+def spare(groups: Iterable[Sequence[Utterance]], splits: Sequence[str]) -> dict[str, str]:
+    """The clips to leave out so that one of each group of equal ones remains: the first in the last of the splits."""
+    found: dict[str, str] = {}
+    for group in groups:
+        kept = max(group, key=lambda item: splits.index(item.split))
+        found |= {item.id: f"the same as {kept.id} of {kept.split}" for item in group if item.id != kept.id}
+    return found
 
 
 @SPLIT_CHECKS.add("SLR-D20", "sentences of other splits are new", needs=("SLR-D01",))

@@ -8,7 +8,7 @@ from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
 from slrcli.corpus import Utterance
-from slrcli.doctor.context import Checks, error, many, note, some, warning
+from slrcli.doctor.context import Checks, clips, error, many, note, some, warning
 from slrcli.doctor.data.context import DataContext
 from slrcli.findings import Finding
 from slrcli.glosses.variants import alike, hidden, list_remains, plain, shown
@@ -86,7 +86,7 @@ def annotated(context: DataContext) -> Iterator[Finding]:
             say = error if name == "train" else warning
             yield say(
                 f"{many(len(empty), 'utterance')} of {name} {'has' if len(empty) == 1 else 'have'} no gloss",
-                some([f"{item.id} ({table_line(item)})" for item in empty]),
+                clips([(item.id, table_line(item)) for item in empty], "no gloss"),
                 f"remove them from the table, or check what the normaliser {context.normaliser} removes",
             )
         if context.raw is None:
@@ -230,7 +230,10 @@ def repeats(context: DataContext) -> Iterator[Finding]:
     if stuck:
         yield warning(
             f"in {many(len(stuck), 'utterance')} a gloss stands {IN_A_ROW} times in a row or more",
-            some([f"{item.id}: {gloss} x {count} ({table_line(item)})" for item, gloss, count in stuck]),
+            clips(
+                [(item.id, f"{gloss} x {count}, {table_line(item)}") for item, gloss, count in stuck],
+                "a gloss many times in a row",
+            ),
             "check whether the line was copied wrongly",
         )
     if shares:

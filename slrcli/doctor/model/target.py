@@ -16,8 +16,9 @@ from slrcli.doctor.model.checks import MODEL_CHECKS
 from slrcli.doctor.model.probe import ModelContext
 from slrcli.errors import UsageError
 from slrcli.features.layout import Layout, load_layout
-from slrcli.models.own import builder, find_own, is_own
+from slrcli.models.own import builder, find_own
 from slrcli.models.registry import ARCHITECTURES, build_model
+from slrcli.models.trust import is_own
 
 # An architecture that is examined without data: the landmarks of MediaPipe Holistic, and a hundred glosses.
 LAYOUT = "mediapipe-1629"

@@ -11,11 +11,12 @@ from slrcli.corpus import Utterance
 from slrcli.corpus.clips import Batch
 from slrcli.doctor.model.probe import ModelContext
 from slrcli.doctor.overfit.checks import OVERFIT_CHECKS, OverfitContext, Point
+from slrcli.errors import Ended, memory_advice
 from slrcli.evaluation.evaluate import Evaluation, evaluate
 from slrcli.training.batches import TrainBatches
 from slrcli.training.data import TrainingData, learnable
-from slrcli.training.loop import EpochEnd, NotFiniteError, Step
-from slrcli.training.run import Session, fresh, interruptible, memory_advice
+from slrcli.training.loop import EpochEnd, NotFiniteError, Step, Stopped
+from slrcli.training.run import Session, fresh, interruptible
 
 CANDIDATES = 4  # times as many utterances as wanted are looked at, since some may be too short for their glosses
 STEPS_AN_EPOCH = 5  # steps from one evaluation to the next
@@ -59,7 +60,7 @@ class OverfitTarget:
         config = merge(self.config, OVERFIT_FIXED, "slr check overfit")
         config = merge(config, {"optim": {"epochs": epochs, "batch_size": options.utterances}}, "slr check overfit")
         check_bounds(config)
-        data, model = fresh(config, console)
+        data, model, _ = fresh(config, console)
         chosen = handful(data, config, options.utterances, model.output_length, console)
         few = replace(data.corpus, splits={"train": chosen, "dev": chosen})
         session = Session(config, replace(data, corpus=few), model, console)
@@ -105,8 +106,10 @@ def attempt(session: Session, options: OverfitConfig, console: Console) -> Overf
                 elif isinstance(event, EpochEnd):
                     if record(event.evaluation):
                         break
+                elif not isinstance(event, Stopped):
+                    continue  # a step that was skipped: the loop gives up where that lasts
                 elif interrupted():
-                    raise KeyboardInterrupt
+                    raise Ended(interrupted.signal)
                 else:
                     context.limit = f"{options.seconds:g} seconds"
                     record(evaluate(trainer.recogniser, session.dev))

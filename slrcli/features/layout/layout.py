@@ -293,6 +293,11 @@ class Layout:
     limbs: tuple[tuple[int, int], ...] = ()
 
     @property
+    def meaningless(self) -> bool:
+        """Whether nothing is known about the columns, as in `generic_layout`."""
+        return self.name == f"generic-{self.width}"
+
+    @property
     def positions(self) -> int:
         """Number of columns before any stored derivative."""
         return self.groups[-1].stop

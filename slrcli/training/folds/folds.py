@@ -1,7 +1,7 @@
 """What `slr train --folds` and `--seeds` do: several ordinary runs, and what they say together."""
 
 import json
-import tempfile
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
-from slrcli.checkpoints.runs import BEST, CONFIG, LAST, PLAN, STATE, new_run, shown
+from slrcli.checkpoints.runs import BEST, CONFIG, LAST, PLAN, new_run, shown
 from slrcli.config import Config, check_bounds
 from slrcli.console import Console, finite
 from slrcli.corpus import Corpus
 from slrcli.corpus.folds import Fold, write_folds
-from slrcli.errors import EXIT_INTERRUPTED, EXIT_OK, CheckpointError, SlrError
+from slrcli.errors import EXIT_OK, SIGNALLED, CheckpointError, Ended, SlrError, signalled
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, held, temporary_folder
 from slrcli.parallel.workers import Workers, as_they_end, usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
@@ -86,17 +86,22 @@ class FoldsResult:
         folder: where they lie; None after a dry run.
         plan: what was to be done.
         outcomes: in the order of the plan; fewer than planned after an interruption.
-        interrupted: whether it was.
+        signal: what interrupted it; 0: nothing.
     """
 
     folder: Path | None
     plan: Plan
     outcomes: tuple[Outcome, ...] = ()
-    interrupted: bool = False
+    signal: int = 0
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether something is left to do."""
+        return self.signal > 0
 
     @property
     def exit_code(self) -> int:
-        return EXIT_INTERRUPTED if self.interrupted else EXIT_OK
+        return SIGNALLED + self.signal if self.interrupted else EXIT_OK
 
     @property
     def complete(self) -> bool:
@@ -151,21 +156,23 @@ def train_folds(
     for part in plan.parts if plan.folds else ():
         console.note(f"fold {part.name}: {part.learnt} training utterances, {part.held_out} held out")
     if dry_run:
-        with tempfile.TemporaryDirectory() as place:
-            write_tables(plan, Path(place), corpus, made[:1])
-            train(plan.config_of(Path(place), plan.parts[0], plan.seeds[0]), console, dry_run=True)
+        with temporary_folder() as place:
+            write_tables(plan, place, corpus, made[:1])
+            train(plan.config_of(place, plan.parts[0], plan.seeds[0]), console, dry_run=True)
         console.result(f"dry run: {len(plan.runs)} runs in total")
         return FoldsResult(None, plan)
-    folder = new_run(config.run.output_dir, f"{plan.folds.replace(':', '-')}-folds" if plan.folds else "seeds")
-    write_tables(plan, folder, corpus, made)
-    record(FoldsResult(folder, plan))
-    return run_all(folder, plan, jobs, console)
+    name = f"{plan.folds.replace(':', '-')}-folds" if plan.folds else "seeds"
+    with new_run(config.run.output_dir, name) as folder:
+        write_tables(plan, folder, corpus, made)
+        record(FoldsResult(folder, plan))
+        return run_all(folder, plan, jobs, console)
 
 
 def resume_folds(folder: Path, jobs: int, console: Console) -> FoldsResult:
     """Go on with several runs: what is finished stays, what was begun goes on, the rest follows."""
     plan = read_plan(folder)
-    return run_all(folder, plan, jobs or usable_cores(), console)
+    with held(folder, "folder of runs"):
+        return run_all(folder, plan, jobs or usable_cores(), console)
 
 
 def write_tables(plan: Plan, folder: Path, corpus: Corpus, made: list[Fold]) -> None:
@@ -201,17 +208,19 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResul
         ahead = f"; {len(left) - ready} to go, about {duration(rest)}" if len(left) > ready else ""
         console.note(f"{plan.label(*run)}: WER {outcome.last.wer:.2f} % after the last epoch{ahead}")
 
-    def result(interrupted: bool = False) -> FoldsResult:
+    def result(signal: int = 0) -> FoldsResult:
         outcomes = tuple(outcome for outcome in found.values() if outcome is not None)
-        return FoldsResult(folder, plan, outcomes, interrupted)
+        return FoldsResult(folder, plan, outcomes, signal)
 
+    told = 0
     try:
-        with suppress(KeyboardInterrupt):
-            (one_by_one if jobs == 1 or len(left) < 2 else together)(folder, plan, left, jobs, done, console)
+        (one_by_one if jobs == 1 or len(left) < 2 else together)(folder, plan, left, jobs, done, console)
+    except KeyboardInterrupt as interruption:
+        told = signalled(interruption) - SIGNALLED
     finally:
         if not result().complete:
             console.note(f"To continue: slr train --resume {shown(folder)}")
-    ended = result(interrupted=not result().complete)
+    ended = result(0 if result().complete else told or signal.SIGINT)
     record(ended)
     return ended
 
@@ -221,10 +230,7 @@ def one_by_one(folder: Path, plan: Plan, left: list, jobs: int, done, console: C
     with torch_threads(plan.threads):
         for number, (part, seed) in enumerate(left, 1):
             console.heading(f"run {number} of {len(left)}: {plan.label(part, seed)}")
-            outcome = run_one(folder, plan, part, seed, console)
-            done((part, seed), outcome)
-            if outcome is None:
-                return
+            done((part, seed), run_one(folder, plan, part, seed, console))
 
 
 def together(folder: Path, plan: Plan, left: list, jobs: int, done, console: Console) -> None:
@@ -258,22 +264,24 @@ class Silent(Console):
 
 
 def run_quietly(folder: Path, plan: Plan, part: Part, seed: int) -> Outcome | None:
-    """`run_one` in a process of its own."""
-    with torch_threads(plan.threads):
+    """`run_one` in a process of its own; None where that was told to end, as all that runs is."""
+    with torch_threads(plan.threads), suppress(Ended):
         return run_one(folder, plan, part, seed, Silent())
+    return None
 
 
-def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> Outcome | None:
-    """Train one run to its end, from where it stands, and score it; None if that was interrupted.
+def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> Outcome:
+    """Train one run to its end, from where it stands, and score it.
 
     Raises:
         SlrError: as the run does, its name before the place.
+        Ended: a signal stopped it.
     """
     run = folder / plan.run_name(part, seed)
     try:
         ended = train_on(folder, plan, part, seed, console)
         if ended.stopped == "interrupted":
-            return None
+            raise Ended(ended.signal)
         outcome = assess(folder, plan, part, seed, console)
     except SlrError as error:
         error.where = f"{plan.label(part, seed)} ({shown(run)}): {error.where}"
@@ -286,9 +294,8 @@ def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -
 def train_on(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> TrainResult:
     """A new run, or the rest of one that was begun."""
     run = folder / plan.run_name(part, seed)
-    if (run / LAST).is_file() and (run / STATE).is_file():
+    if (run / CONFIG).is_file():
         return resume(run, {"data": plan.data_of(folder, part)}, console, newest=False)
-    (run / CONFIG).unlink(missing_ok=True)  # stopped before its first epoch was saved: nothing to go on from
     return train(plan.config_of(folder, part, seed), console, newest=False)
 
 

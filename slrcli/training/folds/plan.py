@@ -30,6 +30,7 @@ from slrcli.errors import CheckpointError, DataError, UsageError
 from slrcli.glosses import get_normaliser
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.training.loss.teach import require_untaught, stored_folder
+from slrcli.training.start import Source
 
 FORMAT = "slr-folds-1"
 ANNOTATIONS = "annotations"
@@ -202,9 +203,11 @@ def make_plan(
         return Plan("", (), scored, (Part(),), numbers, threads, config, corpus.hash), corpus, []
     names = tuple(splits.split(",")) if splits else tuple(name for name in FOLD_SPLITS if name in corpus.splits)
     made = make_folds(corpus, names, kind, count, config)
+    held_out = {item.mark for fold in made for item in fold.held_out}
+    if config.start.init:
+        Source.open(config.start.init).require_unlearnt(held_out, console)
     if config.distill.teacher and stored_folder(config.distill.teacher) is None:
         path = find_checkpoint(Path(config.distill.teacher))
-        held_out = {item.mark for fold in made for item in fold.held_out}
         require_untaught(load_checkpoint(path)[1], held_out, path, console)
     parts = tuple(Part(fold.name, len(fold.train), len(fold.held_out)) for fold in made)
     text = f"{kind}:{count}" if count else kind

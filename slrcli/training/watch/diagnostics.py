@@ -198,8 +198,12 @@ def vanishing(history: History) -> Finding | None:
 
 @diagnostic("SLR-T10", "loss and gradient are finite", Level.ERROR)
 def not_finite(history: History) -> Finding | None:
-    """An epoch without finite numbers; `slr train` stops before it and names the utterances."""
-    if math.isfinite(history.now.loss) and math.isfinite(history.now.grad_norm):
+    """Steps or a whole epoch without finite numbers; `slr train` names the utterances."""
+    now = history.now
+    if now.skipped:
+        what = f"{NOT_FINITE} in {now.skipped} steps of the epoch, which were skipped."
+        return _say(history, what, NOT_FINITE_FIX)
+    if math.isfinite(now.loss) and math.isfinite(now.grad_norm):
         return None
     return _say(history, f"{NOT_FINITE}.", NOT_FINITE_FIX)
 

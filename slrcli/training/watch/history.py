@@ -34,6 +34,7 @@ class EpochNumbers:
         top_share_ref: the same of dev's references.
         spike_frames: mean output frames per gloss on dev; 0 where the output has none.
         lr: learning rate of the epoch's last step.
+        skipped: steps that left the model as it was, since the loss or its gradient was not finite.
     """
 
     epoch: int
@@ -50,6 +51,7 @@ class EpochNumbers:
     top_share_ref: float = 0.0
     spike_frames: float = 0.0
     lr: float = 0.0
+    skipped: int = 0
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "EpochNumbers":

@@ -1,0 +1,34 @@
+"""Whose code a file may start: that of the package, of installed packages that register it, and what the user names.
+
+A checkpoint of a user-defined model names `package.module:factory`. Opening it would import that module, so it is
+opened only once somebody has named the factory. Torch is not needed.
+"""
+
+from pathlib import Path
+
+from slrcli.errors import CheckpointError
+
+_allowed: set[str] = set()
+
+
+def is_own(target: str) -> bool:
+    """Whether `target` has the form `package.module:factory` and is not an existing path."""
+    module, colon, attribute = target.partition(":")
+    return (
+        bool(colon)
+        and not Path(target).exists()
+        and all(part.isidentifier() for part in (*module.split("."), *attribute.split(".")))
+    )
+
+
+def allow(target: str | None) -> None:
+    """From now on, checkpoints of this model of the user's own may be opened; nothing for any other name."""
+    if target and is_own(target):
+        _allowed.add(target)
+
+
+def require_allowed(target: str, where: str) -> None:
+    """CheckpointError for a file that names a factory which nobody has named before."""
+    if is_own(target) and target not in _allowed:
+        what = f"The checkpoint is of a model of somebody's own, {target}, whose code a file alone does not start."
+        raise CheckpointError(what, where, f"If you trust that code, add --arch {target}.")
