@@ -133,7 +133,24 @@ def understood(
 
 def with_extra(name: str) -> str:
     """How to install an extra; pip knows the package by name once it is installed, from wherever it came."""
-    return f"Run pip install 'slrcli[{name}]'."
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        version(WITHOUT_TORCH)
+    except PackageNotFoundError:
+        return f"Run pip install 'slrcli[{name}]'."
+    return f"Run pip install '{WITHOUT_TORCH}[{name}]'."
+
+
+WITHOUT_TORCH = "slrcli-decode"  # the distribution of the folder `decode`
+
+
+def missing(error: ModuleNotFoundError) -> DependencyError | None:
+    """What to say of a library that every command may need; None where `error` names another module."""
+    if (error.name or "").partition(".")[0] != "torch":
+        return None
+    what = "This command needs the library torch, which is not installed."
+    return DependencyError(what, fix="Run pip install torch. Exported models (slr export) decode without it.")
 
 
 class Ended(KeyboardInterrupt):

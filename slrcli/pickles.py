@@ -100,7 +100,7 @@ class Array:
             found = np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, steps, writeable=False)
         else:
             found = flat.reshape(self.shape, order="F" if self.fortran else "C")
-        return (found.astype(np.uint32) << 16).view(np.float32) if self.half else found
+        return np.left_shift(found, 16, dtype=np.uint32).view(np.float32) if self.half else found
 
     def check(self) -> "Array":
         """Itself, if it has as many bytes as its shape and type say; ValueError otherwise."""

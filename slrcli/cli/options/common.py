@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from slrcli.config import Config, DataConfig, Option, merge, option_of
 from slrcli.config.names import LAYOUTS, NORMALISERS, PROTOCOLS
 from slrcli.config.options import OPTIONS
-from slrcli.errors import EXIT_FAILURE, SlrError, UsageError, ended_by_signals, memory_advice, signalled
+from slrcli.errors import EXIT_FAILURE, SlrError, UsageError, ended_by_signals, memory_advice, missing, signalled
 from slrcli.files import unwritable
 
 
@@ -387,7 +387,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         except Exception as error:
             if debug:
                 raise
-            console.error(unwritable(error) or _defect(error))
+            lacking = missing(error) if isinstance(error, ModuleNotFoundError) else None
+            console.error(lacking or unwritable(error) or defect(error))
             code = EXIT_FAILURE
         raise typer.Exit(code or 0)
 
@@ -399,8 +400,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     return made
 
 
-def _defect(error: Exception) -> SlrError:
-    """What nobody expected, as an error."""
+def defect(error: Exception) -> SlrError:
+    """What to say of an error that nobody foresaw."""
     fix = "Run it again with --debug and report what it prints."
     return SlrError("An unexpected error occurred, a defect of slr.", f"{type(error).__name__}: {error}", fix)
 

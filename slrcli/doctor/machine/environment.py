@@ -13,20 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from slrcli import __version__
 from slrcli.config import RUNS
-from slrcli.ctc.loss import ctc_loss
 from slrcli.doctor.context import Context
 from slrcli.parallel.workers import usable_cores
+
+try:
+    import torch
+
+    from slrcli.ctc.loss import ctc_loss
+except ModuleNotFoundError:  # without it `slr check env` says so
+    torch = None  # type: ignore[assignment]
 
 MIB = 2**20
 # The oldest versions that will do, as pyproject.toml states them (a test compares).
 PYTHON = "3.11"
 REQUIRED = {
-    "typer": "0.24",
-    "rich": "13.7",
+    "typer": "0.29",
+    "rich": "13.8",
     "torch": "2.4",
     "numpy": "1.26",
     "safetensors": "0.4.3",
@@ -97,9 +102,9 @@ class EnvContext(Context):
             optional={name: installed(name) for name in OPTIONAL},
             device=device_name(),
             device_problem=device_problem(),
-            idle_gpu=not torch.cuda.is_available() and has_nvidia(),
+            idle_gpu=torch is not None and not torch.cuda.is_available() and has_nvidia(),
             cores=usable_cores(),
-            threads=torch.get_num_threads(),
+            threads=torch.get_num_threads() if torch else 1,
             thread_variables={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
             memory_total=total,
             memory_free=free,
@@ -133,12 +138,12 @@ def older(version: str, least: str) -> bool:
 
 def device_name() -> str:
     """What `--device auto` takes."""
-    return f"cuda ({torch.cuda.get_device_name()})" if torch.cuda.is_available() else "cpu"
+    return f"cuda ({torch.cuda.get_device_name()})" if torch and torch.cuda.is_available() else "cpu"
 
 
 def device_problem() -> str:
     """Why a CUDA device that torch sees cannot compute; empty where it can, or where there is none."""
-    if not torch.cuda.is_available():
+    if not torch or not torch.cuda.is_available():
         return ""
     try:
         torch.ones(8, 8, device="cuda").mm(torch.ones(8, 8, device="cuda")).cpu()
@@ -193,7 +198,9 @@ def writing_problem(path: Path) -> str:
 
 
 def loss_of_known() -> float:
-    """The loss of `KNOWN_LOSS`; NaN where torch and numpy do not go together."""
+    """The loss of `KNOWN_LOSS`; NaN where torch and numpy do not go together, `KNOWN_LOSS` itself without torch."""
+    if not torch:
+        return KNOWN_LOSS
     try:
         log_probs = torch.from_numpy(np.log(np.full((1, 2, 2), 0.5, np.float32)))
         return float(ctc_loss(log_probs, torch.tensor([2]), torch.tensor([1]), torch.tensor([1])))
