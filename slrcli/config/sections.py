@@ -160,6 +160,7 @@ class AugmentConfig:
         0.0, "Probability of replacing signs of a clip with the same signer's signs from other clips.",
         least=0, most=1,
     )  # fmt: skip
+    added: tuple[str, ...] = setting((), "Names of augmentations of other packages, in the order of their use.")
     recombine_from: float = setting(0.3, "Share of the epochs before recombination starts.", least=0, most=1)
 
 
