@@ -98,8 +98,9 @@ def test_a_package_that_does_not_import_is_named(tmp_path, corpus):
     assert done.returncode == 1 and "The package broken cannot be imported" in done.stderr, done.stderr
 
 
-def test_help_does_not_look_for_packages(installed):
-    code = "import sys, slrcli.cli; slrcli.cli.app(['--help'], standalone_mode=False); print('slrcli.plugins' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+def test_help_does_not_look_for_packages():
+    code = "import sys\nfrom slrcli.cli import app\napp(['--help'], standalone_mode=False)\n"
+    code += "print('slrcli.plugins' in sys.modules)"
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=here)
     assert done.stdout.splitlines()[-1] == "False"

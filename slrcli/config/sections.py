@@ -181,6 +181,10 @@ class StartConfig:
         "kept", "Mean and deviation of the features: those of the other recogniser, or measured on train.",
         choices=STATISTICS,
     )  # fmt: skip
+    blend: float = setting(
+        1.0, "Share of the trained weights in their average with those that the run started from; the average is "
+        "evaluated and saved. 1: no average.", least=0.01, most=1, shown="fitted to the corpus",
+    )  # fmt: skip
     freeze: tuple[str, ...] = setting((), "Parts of the network that stay as they are. Repeatable.", metavar="PART")
 
 

@@ -504,7 +504,7 @@ class Session:
         teacher = self.audit.teacher if self.audit else None
         self.log: list[str] = []  # lines of the log, which the training state carries
         meta = Meta(config, data.vocabulary, data.layout, rate=data.rate)
-        self.trainer = Trainer(model, self.batches, self.dev, meta, teacher)
+        self.trainer = Trainer(model, self.batches, self.dev, meta, teacher, past.anchor)
 
     def describe(self) -> None:
         """Say what is about to be trained on what."""
