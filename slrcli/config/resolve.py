@@ -74,8 +74,9 @@ def choices(facts: Facts, arch: str) -> list[Choice]:
     return found
 
 
-FINE_TUNED = 2_000  # utterances that a run sees in all which starts from another recogniser
-FINE_EPOCHS = (10, 60)
+FINE_TUNED = 600  # utterances that a run sees in all which starts from another recogniser
+FINE_EPOCHS = (10, 30)
+EVEN = 5  # utterances of which the trained weights count as much as those started from
 
 
 def fine_tuning(facts: Facts) -> list[Choice]:
@@ -87,6 +88,9 @@ def fine_tuning(facts: Facts) -> list[Choice]:
         Choice("optim.epochs", epochs, why),
         Choice("optim.batch_size", batch, why),
         Choice("optim.lr", 5e-4, "starting from a trained recogniser"),
+        Choice(
+            "start.blend", round(facts.utterances / (facts.utterances + EVEN), 2), f"{facts.utterances:,} utterances"
+        ),
     ]
 
 

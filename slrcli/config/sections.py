@@ -160,6 +160,7 @@ class AugmentConfig:
         0.0, "Probability of replacing signs of a clip with the same signer's signs from other clips.",
         least=0, most=1,
     )  # fmt: skip
+    added: tuple[str, ...] = setting((), "Names of augmentations of other packages, in the order of their use.")
     recombine_from: float = setting(0.3, "Share of the epochs before recombination starts.", least=0, most=1)
 
 
@@ -179,6 +180,10 @@ class StartConfig:
     statistics: str = setting(
         "kept", "Mean and deviation of the features: those of the other recogniser, or measured on train.",
         choices=STATISTICS,
+    )  # fmt: skip
+    blend: float = setting(
+        1.0, "Share of the trained weights in their average with those that the run started from; the average is "
+        "evaluated and saved. 1: no average.", least=0.01, most=1, shown="fitted to the corpus",
     )  # fmt: skip
     freeze: tuple[str, ...] = setting((), "Parts of the network that stay as they are. Repeatable.", metavar="PART")
 

@@ -5,14 +5,16 @@ Groups of kind `features` have no position in space: only their speed, masks and
 derivatives are computed again from the varied positions, as plain differences over time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from slrcli.config import AugmentConfig
+from slrcli.errors import SlrError, UsageError
 from slrcli.features.layout import Layout
 from slrcli.features.layout.layout import AXES, Group
+from slrcli.plugins import AUGMENTATIONS, plugin
 
 
 def augment(
@@ -43,10 +45,36 @@ def augment(
     varied = _vary_places(varied, layout, options, rng)
     varied = _vary_hands(varied, layout, options, rng)
     varied = _drop_points(varied, layout, options, rng)
+    varied = _vary_as_added(varied, layout, options, rng)
     if layout.stored_derivatives:
         stored = x[:, layout.positions :]
         varied = np.hstack([varied, stored if varied is positions else derivatives(varied, layout.stored_derivatives)])
     return _mask_spans(varied, options, rng)
+
+
+def _vary_as_added(x: np.ndarray, layout: Layout, options: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
+    """The positions as the augmentations of other packages vary them."""
+    for name in options.added:
+        varied = np.asarray(added(name)(x, layout, rng), np.float32)
+        if varied.shape != x.shape:
+            what = f"The augmentation {name} turns {x.shape[0]} frames of {x.shape[1]} columns into {varied.shape}."
+            raise SlrError(what, "augment.added", "Let it return an array of the same shape.")
+        x = varied
+    return x
+
+
+def added(name: str) -> Callable[[np.ndarray, Layout, np.random.Generator], np.ndarray]:
+    """An augmentation of another package: `function(x [T, layout.positions], layout, rng)`, NaN where a point is
+    missing, gives an array of the same shape and leaves `x` as it is.
+
+    Raises:
+        UsageError: none is registered under that name.
+    """
+    found = plugin(AUGMENTATIONS, name)
+    if found is None:
+        fix = "Install the package that registers it, or leave it out."
+        raise UsageError(f"No package registers an augmentation '{name}'.", "augment.added", fix)
+    return found
 
 
 def resample(x: np.ndarray, frames: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Gloss normalisers: named and versioned rules that make glosses comparable.
 
 Any change of a result is a new version of the normaliser, so that `phoenix2014-ctm@1` in a vocabulary or a result
-always means the same rules. To add one, write its rules and its line in `NORMALISERS`.
+always means the same rules. To add one, write its rules and its line in `NORMALISERS`; other packages register theirs
+(`slrcli.plugins`).
 """
 
 import re
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 
 from slrcli.config import versioned
 from slrcli.glosses.variants import composed, folded, visible
+from slrcli.plugins import NORMALISERS as GROUP
+from slrcli.plugins import plugin
 
 Glosses = Sequence[str]
 
@@ -377,9 +380,12 @@ def get_normaliser(name: str) -> Normaliser:
         UsageError: the name (with the nearest one) or the version is unknown.
     """
     plain, mark, version = name.partition("@")
+    known = NORMALISERS
+    if plain not in known and plain not in _RENAMED and (added := plugin(GROUP, plain)) is not None:
+        known = {**known, plain: added}
     return versioned(
         "gloss normaliser",
         f"{_RENAMED.get(plain, plain)}{mark}{version}",
-        NORMALISERS,
+        known,
         "Use the version of slr that wrote the file, or build the vocabulary again.",
     )

@@ -20,7 +20,6 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -36,7 +35,6 @@ from slrcli.models.layers import Frames
 
 HOW = "Write it as package.module:factory, such as mypkg.mymodel:build."
 KEYWORDS = "layout, width, vocab_size, dropout, frontend"
-GROUP = "slrcli.architectures"  # of entry points
 AS_STORED = FrontendOptions(body=False, keep=False, hands=False, bones=False, derivatives=0, presence=False)
 PROBED = 64  # frames of the longest clip from which the number of output frames is learnt
 
@@ -134,20 +132,6 @@ def takes(factory: Any, name: str) -> bool:
         return name in inspect.signature(factory).parameters
     except (TypeError, ValueError):
         return False
-
-
-def registered(name: str) -> Any | None:
-    """The factory that an installed package registers under that name; None where none does.
-
-    Raises:
-        SlrError: it cannot be imported.
-    """
-    for entry in entry_points(group=GROUP, name=name):
-        try:
-            return entry.load()
-        except (Exception, SystemExit) as problem:
-            _blame(problem, f"{name} ({entry.value})", "The architecture cannot be imported")
-    return None
 
 
 def find_own(target: str) -> Any:

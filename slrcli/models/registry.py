@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from slrcli import plugins
 from slrcli.config import check_sizes, merge_section, nearest, renamed
 from slrcli.errors import UsageError
 from slrcli.features.layout import Layout
@@ -18,7 +19,7 @@ from slrcli.models.conv_bilstm import ConvBiLSTM, ConvBiLSTMOptions
 from slrcli.models.ensemble import Ensemble, EnsembleOptions
 from slrcli.models.frontend import Frontend
 from slrcli.models.mobilenetv3 import MobileNetV3, MobileNetV3Options
-from slrcli.models.own import OwnOptions, find_own, own_model, registered
+from slrcli.models.own import OwnOptions, find_own, own_model
 from slrcli.models.streaming import Streaming, StreamingOptions
 from slrcli.models.tcn import TCN, TCNOptions
 from slrcli.models.trust import is_own
@@ -88,7 +89,7 @@ def find_architecture(name: str) -> Architecture:
     """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
-    factory = find_own(name) if is_own(name) else registered(name)
+    factory = find_own(name) if is_own(name) else plugins.plugin(plugins.ARCHITECTURES, name)
     if factory is None:
         raise UsageError(f"There is no architecture '{name}'.", "--arch", nearest(name, ARCHITECTURES))
     return Architecture(partial(own_model, name, factory), OwnOptions, "user-defined")

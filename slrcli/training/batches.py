@@ -12,7 +12,7 @@ from torch import Tensor
 from slrcli.config import AugmentConfig
 from slrcli.corpus.clips import Batch, Clips, collate
 from slrcli.ctc.paths import minimum_frames
-from slrcli.features.augment import augment
+from slrcli.features.augment import added, augment
 from slrcli.features.recombine import SignBank, require_signers
 from slrcli.models.frontend import Frontend
 from slrcli.parallel.distributed import share
@@ -76,6 +76,8 @@ class TrainBatches:
         self.batch_size, self.seed, self.views = batch_size, seed, views
         self.sign_bank: SignBank | None = None
         self._least = cache(lambda needed: least_frames(needed, output_length))
+        for name in options.added:
+            added(name)  # one that is missing is missed before the first batch
         if options.recombine:
             require_signers([item.signer for item in clips.utterances])
 

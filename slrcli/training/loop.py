@@ -32,6 +32,7 @@ from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.batches import TrainBatches
 from slrcli.training.locate import due, first_epoch, locate, sign_lengths
 from slrcli.training.loss.criterion import Criterion, Teacher
+from slrcli.training.start import Anchor
 from slrcli.training.watch.diagnostics import NOT_FINITE, NOT_FINITE_FIX, not_finite
 from slrcli.training.watch.history import EpochNumbers
 from slrcli.training.watch.run_diagnostics import RunDiagnostics
@@ -241,6 +242,7 @@ class Trainer:
         dev: the split that chooses the best epoch.
         meta: the configuration, and what the model reads and writes.
         teacher: whose posteriors to learn from as well.
+        anchor: the weights that a run started from, if it did.
 
     Attributes:
         ema: the EMA of the weights, where one is asked for.
@@ -253,7 +255,9 @@ class Trainer:
         dev: Clips,
         meta: Meta,
         teacher: Teacher | None = None,
+        anchor: Anchor | None = None,
     ):
+        self.anchor = anchor
         self.model, self.batches, self.dev, self.meta = model, batches, dev, meta
         self.config = config = meta.config
         self.ema = EMA(model, config.optim.ema) if config.optim.ema else None
@@ -269,8 +273,22 @@ class Trainer:
 
     @cached_property
     def recogniser(self) -> Recogniser:
-        """What is evaluated and kept: the EMA, else the model itself."""
-        return Recogniser(self.ema.model if self.ema else self.model, self.meta.vocabulary, self.meta)
+        """What is evaluated and kept: the EMA, else the model itself, perhaps averaged with what it started from."""
+        model = copy.deepcopy(self._averaged) if self._blends else self._averaged
+        return Recogniser(model, self.meta.vocabulary, self.meta)
+
+    @property
+    def _averaged(self) -> SignModel:
+        return self.ema.model if self.ema else self.model
+
+    @property
+    def _blends(self) -> bool:
+        return self.anchor is not None and self.config.start.blend < 1
+
+    def _blend(self) -> None:
+        """Bring what is evaluated and kept up to date where it is an average of its own."""
+        if self.anchor and self._blends:
+            self.anchor.blend(self.recogniser.model, self._averaged, self.config.start.blend)
 
     def run(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train until the last epoch, until patience runs out, or until `interrupted()` after a step."""
@@ -481,6 +499,7 @@ class Trainer:
 
     def _close_epoch(self) -> EpochEnd:
         started, progress, sums = time.perf_counter(), self.progress, self.progress.sums
+        self._blend()
         evaluation = evaluate(self.recogniser, self.dev)
         score, steps = evaluation.score, max(sums["steps"], 1)
         numbers = EpochNumbers(
@@ -560,6 +579,8 @@ class Trainer:
         if self.progress.step and self._begun:
             tensors |= {f"{BEGUN}{name}": tensor for name, tensor in self._begun[0].items()}
             values["begun"] = self._begun[1]
+        if self.anchor and self._blends:
+            tensors |= self.anchor.state()
         return tensors, values
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -579,6 +600,8 @@ class Trainer:
         self._return_to(tensors, values["progress"])
         if "begun" in values:
             self._begun = below(BEGUN, tensors), values["begun"]
+        self.anchor = Anchor.restored(tensors)
+        self._blend()
         if SIGNS in tensors and len(tensors[SIGNS]) == sum(map(len, self.batches.targets)):  # else the glosses changed
             self._fill_sign_bank(tensors[SIGNS].numpy())
         if self.progress.signs:

@@ -586,7 +586,7 @@ class Session:
         self.known: Known = {}  # the clips that have been read
         self.changes: list[tuple[int, list[str]]] = []  # epochs from which on settings were others, and which
         meta = Meta(config, data.vocabulary, data.layout, rate=data.rate)
-        self.trainer = Trainer(model, self.batches, self.dev, meta, teacher)
+        self.trainer = Trainer(model, self.batches, self.dev, meta, teacher, past.anchor)
 
     def describe(self) -> None:
         """Say what is about to be trained on what."""

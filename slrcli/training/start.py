@@ -6,14 +6,14 @@ classes or columns is found by building the network once more with one class, or
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from slrcli.checkpoints.checkpoint import load_checkpoint
 from slrcli.checkpoints.learnt import require_unlearnt
@@ -30,6 +30,7 @@ from slrcli.models.registry import find_architecture, read_options
 
 STATISTICS = ("frontend.mean", "frontend.std")
 OF_FRONTEND = "frontend."
+ANCHOR, KNOWN = "anchor.", "anchor_known."  # before the names of tensors in the training state
 TABLE = "start.tsv"  # in the folder of the run: what was carried over
 
 
@@ -108,12 +109,14 @@ class Carried(NamedTuple):
         dropped: glosses that the new recogniser does not know.
         columns: inputs of the network -> whether their weights were.
         anew: parameters that were drawn entirely.
+        anchor: the weights.
     """
 
     glosses: dict[str, bool]
     dropped: list[str]
     columns: dict[str, bool]
     anew: list[str]
+    anchor: "Anchor"
 
     @property
     def new_glosses(self) -> list[str]:
@@ -167,6 +170,7 @@ def carry_over(source: Source, model: SignModel, vocabulary: Vocabulary, partial
     tokens = {token: number for number, token in enumerate(source.meta.vocabulary.tokens)}
     classes = [tokens.get(token, -1) for token in vocabulary.tokens]
     weights, targets = source.model.state_dict(), model.state_dict()
+    anchor = Anchor({}, {})
     anew, columns = [], dict.fromkeys((name for block in new.values() for name in block), True)
     for name, target in targets.items():
         if name.startswith(OF_FRONTEND) and name not in STATISTICS:
@@ -183,36 +187,82 @@ def carry_over(source: Source, model: SignModel, vocabulary: Vocabulary, partial
                 index.append([found.get(column, -1) for column in wanted])
             else:
                 index.append(None)
-        if name not in weights or not _put(weights[name], target, index):
+        known = _put(weights[name], target, index) if name in weights else None
+        if known is None:
             anew.append(name)
+        elif target.is_floating_point():
+            anchor.weights[name], anchor.known[name] = target.cpu().clone(), known
     carried = Carried(
         {token: token in tokens for token in vocabulary.glosses},
         [token for token in source.meta.vocabulary.glosses if token not in vocabulary],
         columns,
         anew,
+        anchor,
     )
     if not partial:
         _require_all(carried, source, other.layout)
     return carried
 
 
-def _put(source: Tensor, target: Tensor, index: Sequence[Sequence[int] | None]) -> bool:
-    """Copy `source` into `target`, along axes with an index from there (-1: nothing); whether the shapes allow it."""
+def _put(source: Tensor, target: Tensor, index: Sequence[Sequence[int] | None]) -> Tensor | None:
+    """Copy `source` into `target`, along axes with an index from there (-1: nothing); where that was done, of the shape
+    of `target`. None where the shapes do not allow it.
+    """
     if source.ndim != target.ndim:
-        return False
+        return None
     known = torch.ones(target.shape, dtype=torch.bool)
     for axis, places in enumerate(index):
         if places is None:
             if source.shape[axis] != target.shape[axis]:
-                return False
+                return None
             continue
         if len(places) != target.shape[axis] or max(places, default=-1) < 0:
-            return False
+            return None
         wanted = torch.tensor(places)
         source = source.index_select(axis, wanted.clamp(min=0))
         known &= (wanted >= 0).view([-1 if i == axis else 1 for i in range(target.ndim)])
     target.copy_(torch.where(known, source, target.cpu()))
-    return True
+    return known
+
+
+class Anchor(NamedTuple):
+    """The weights that a run started from.
+
+    Averaged with what it has learnt from few utterances they err less than either: what the few do not show is not
+    forgotten (Wortsman et al. 2022, arXiv:2109.01903).
+
+    Attributes:
+        weights: by name.
+        known: which of them were carried over; what was drawn is not kept to.
+    """
+
+    weights: dict[str, Tensor]
+    known: dict[str, Tensor]
+
+    @torch.no_grad()
+    def blend(self, target: nn.Module, trained: nn.Module, share: float) -> None:
+        """Let `target` be the average of these weights and those of `trained`, which count `share`."""
+        now = trained.state_dict()
+        for name, own in target.state_dict().items():
+            value = now[name]
+            if name in self.weights:
+                mean = torch.lerp(self.weights[name].to(value.device), value, share)
+                value = torch.where(self.known[name].to(value.device), mean, value)
+            own.copy_(value)
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors for the training state."""
+        names = {f"{ANCHOR}{name}": tensor for name, tensor in self.weights.items()}
+        return {**names, **{f"{KNOWN}{name}": tensor for name, tensor in self.known.items()}}
+
+    @classmethod
+    def restored(cls, tensors: Mapping[str, Tensor]) -> "Anchor | None":
+        """What `state` gave; None where a run started from nothing."""
+        weights, known = (
+            {name.removeprefix(prefix): item for name, item in tensors.items() if name.startswith(prefix)}
+            for prefix in (ANCHOR, KNOWN)
+        )
+        return cls(weights, known) if weights else None
 
 
 class _Places:
@@ -275,6 +325,7 @@ class Past(NamedTuple):
         utterances, sentences, ancestry: see `Meta`.
         kept: for each input of the network, whether its mean and deviation stay; empty: all are measured.
         table: what was carried over (`Carried.table`).
+        anchor: the weights started from.
     """
 
     utterances: tuple[str, ...] = ()
@@ -282,6 +333,7 @@ class Past(NamedTuple):
     ancestry: tuple[dict[str, Any], ...] = ()
     kept: tuple[bool, ...] = ()
     table: str = ""
+    anchor: Anchor | None = None
 
     @classmethod
     def of(cls, meta: Meta) -> "Past":
@@ -318,4 +370,4 @@ def start_from(
     carried.tell(source.path, console)
     kept = tuple(carried.columns.values()) if config.start.statistics == "kept" else ()
     past = Past.of(source.meta)
-    return past._replace(ancestry=source.ancestry, kept=kept, table=carried.table())
+    return past._replace(ancestry=source.ancestry, kept=kept, table=carried.table(), anchor=carried.anchor)

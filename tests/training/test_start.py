@@ -12,7 +12,7 @@ from support.quick_corpus import QUICK, write_corpus
 
 from slrcli.checkpoints.checkpoint import load_checkpoint, read_checkpoint
 from slrcli.checkpoints.meta import Meta
-from slrcli.config import Config, ModelConfig
+from slrcli.config import Config, Facts, ModelConfig, fine_tuning
 from slrcli.errors import SlrError
 from slrcli.features.layout import Layout, generic_layout, load_layout
 from slrcli.features.recording import Recording, fit
@@ -340,3 +340,51 @@ def test_generic_features_of_another_width_are_not_mapped():
     source = recogniser("tcn", generic_layout(4), known)
     with pytest.raises(SlrError):
         carry_over(source, recogniser("tcn", generic_layout(3), known).model, known)
+
+
+def test_few_utterances_are_averaged_with_what_the_run_started_from(trained, tmp_path):
+    corpus, source = new_corpus(tmp_path / "corpus", gloss="STOP"), trained[1]
+    runs = {}
+    for blend in ("0.25", "1.0"):
+        run = runs[blend] = tmp_path / blend
+        done = slr("train", "--data-dir", corpus, "--init", source, "--set", f"start.blend={blend}",
+                   "--output-dir", run, *FINE)  # fmt: skip
+        assert done.exit_code == 0, done.output
+    before = read_checkpoint(source / "best.safetensors")[0]
+    part, whole = (read_checkpoint(run / "last.safetensors")[0] for run in runs.values())
+    assert not torch.equal(whole["project.weight"], before["project.weight"])
+    for name, tensor in part.items():
+        if tensor.is_floating_point():
+            assert torch.allclose(tensor, torch.lerp(before[name], whole[name], 0.25), atol=1e-6), name
+
+
+def test_the_average_is_resumed_bit_for_bit(trained, tmp_path):
+    corpus = new_corpus(tmp_path / "corpus")
+    constant = [*FINE[2:], "--set", "optim.schedule=constant", "--warmup-epochs", "0", "--set", "start.blend=0.5"]
+    arguments = ["train", "--data-dir", corpus, "--init", trained[1], *constant]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert slr(*arguments, "--epochs", "2", "--output-dir", whole).exit_code == 0
+    assert slr(*arguments, "--epochs", "1", "--output-dir", parts).exit_code == 0
+    assert slr("train", "--resume", parts, "--epochs", "2").exit_code == 0
+    one, other = (read_checkpoint(folder / "last.safetensors")[0] for folder in (whole, parts))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_new_glosses_are_not_averaged_with_what_was_drawn_for_them():
+    layout = hands(*HAND)
+    source = recogniser("tcn", layout, vocabulary("A", "B"))
+    wider = vocabulary("A", "B", "NEW")
+    model = recogniser("tcn", layout, wider, seed=1).model
+    anchor = carry_over(source, model, wider).anchor
+    target = recogniser("tcn", layout, wider, seed=2).model
+    with torch.no_grad():
+        model.classifier.weight += 1
+    anchor.blend(target, model, 0.5)
+    assert torch.equal(target.classifier.weight[3], model.classifier.weight[3])
+    assert torch.allclose(target.classifier.weight[:3], model.classifier.weight[:3] - 0.5)
+
+
+def test_the_share_of_the_trained_weights_grows_with_the_utterances():
+    shares = [next(c.value for c in fine_tuning(Facts(n, 4 * n, 100 * n, n)) if c.setting == "start.blend")
+              for n in (5, 20, 1000)]  # fmt: skip
+    assert shares == [0.5, 0.8, 1.0]

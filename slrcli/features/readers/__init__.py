@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slrcli.errors import DataError
+from slrcli.errors import DataError, SlrError
 from slrcli.features.layout import Layout
 from slrcli.features.readers import bundles, packed
 from slrcli.features.readers.bundles import BUNDLES, Bundles, bundle_of, is_bundle, is_several, open_bundle
@@ -30,12 +30,15 @@ from slrcli.features.readers.safetensors import SafeTensors
 from slrcli.features.readers.table import Table
 from slrcli.features.recording import Recording, fit
 from slrcli.features.store import is_store, store_of
+from slrcli.plugins import READERS as GROUP
+from slrcli.plugins import plugins
 
 __all__ = ["BUNDLES", "IN_FOLDER", "PEOPLE", "READERS", "SUFFIXES", "TEXTS", "Header", "Reader", "clips_below",
            "feature_header", "feature_shape", "frame_rate", "holder_of", "holds_frames", "is_bundle", "is_holder",
            "open_bundle", "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
 
-# Every format. The first that says it reads a file does; of two files of a clip that whose suffix stands first is read.
+# Every format, those of other packages last. The first that says it reads a file does; of two files of a clip that is
+# read whose suffix stands first.
 READERS: tuple[Reader, ...] = (
     Packed(),
     Bundles(),
@@ -48,6 +51,7 @@ READERS: tuple[Reader, ...] = (
     Parquet(),
     Table(),
     MMPose(),
+    *(added for added in plugins(GROUP).values() if not isinstance(added, SlrError)),
 )
 _BY_RANK = sorted(READERS, key=lambda reader: isinstance(reader, Bundles))  # which come first for paths through them
 SUFFIXES = tuple(dict.fromkeys(suffix for reader in _BY_RANK for suffix in reader.suffixes))
@@ -83,6 +87,9 @@ def reader_of(path: Path) -> Reader:
     found = next((reader for reader in READERS if reader.reads(path)), None)
     if found is None and is_store(path):
         raise DataError("This is a packed store, which holds many clips.", path, "Name one of them as STORE/ID.")
+    for broken in plugins(GROUP).values():
+        if found is None and isinstance(broken, SlrError):
+            raise broken
     if found is None:
         what = f"The file does not end in {', '.join(SUFFIXES)}."
         raise DataError(what, path, "Name a feature file, or a folder of *_keypoints.json.")
