@@ -36,7 +36,7 @@ from slrcli.models.trust import allow, is_own
 from slrcli.parallel.memory import keep_freed_memory
 
 if TYPE_CHECKING:
-    from slrcli.training.run import TrainResult
+    from slrcli.training.session import TrainResult
 
 
 @among_processes
@@ -112,7 +112,8 @@ def train(
              "--arch": None if arch and is_own(arch) else arch, "--dropout": dropout, "--vocab": vocab,
              "--layout": corpus["layout"], "--normaliser": normaliser, "--teacher": teacher, "--init": init,
              "--init-partial": init_partial, "--freeze": freeze, **runs}  # fmt: skip
-    allow(arch)
+    if arch:
+        allow(arch)
     if resume is not None:
         _refuse_with(
             "--resume", "A resumed run keeps its settings.",
@@ -150,7 +151,7 @@ def _repeat(console: Console, folder: Path, chosen: dict[str, Any], dry_run: boo
         what = "The folder contains several runs."
         raise UsageError(what, f"--from-run {folder}", "Name one of the folders in it.")
     keep_freed_memory()
-    from slrcli.training.run import repeat
+    from slrcli.training.resume import repeat
 
     return _tell(console, repeat(folder, chosen, console, dry_run), as_json)
 
@@ -164,7 +165,7 @@ def _go_on(console: Console, folder: Path, chosen: dict[str, Any], jobs: int | N
         return go_on_with_folds(console, folder, jobs)
     require_several({"--jobs": jobs})
     keep_freed_memory()
-    from slrcli.training.run import resume
+    from slrcli.training.resume import resume
 
     return _tell(console, resume(folder, chosen, console), as_json)
 

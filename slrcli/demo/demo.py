@@ -19,7 +19,8 @@ from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.findings import has_errors
 from slrcli.recognition.decode import Decoded, DecodeOptions, decode
 from slrcli.training.data import settle
-from slrcli.training.run import TrainResult, train
+from slrcli.training.run import train
+from slrcli.training.session import TrainResult
 
 # What fits under three minutes on two cores, training included.
 SETTINGS = {"optim": {"epochs": 16}}

@@ -22,7 +22,7 @@ from slrcli.language import estimate
 from slrcli.models.registry import build_model
 from slrcli.scoring.protocols import PROTOCOLS
 from slrcli.training.data import TrainingData
-from slrcli.training.run import Session
+from slrcli.training.session import Session
 
 LAYOUT = generic_layout(4)
 TINY = ["--epochs", "1", "--batch-size", "8", "--set", "model.options.width=8", "--set", "model.options.dilations=[1]"]

@@ -192,7 +192,7 @@ def test_learning_rate_rises_then_falls_as_the_cosine_does():
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
 )
 def test_running_out_of_memory_is_answered_with_the_flags_that_help(error):
-    from slrcli.training.run import memory_advice
+    from slrcli.errors import memory_advice
 
     with pytest.raises(SlrError) as caught, memory_advice():
         raise error

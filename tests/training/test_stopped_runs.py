@@ -302,7 +302,7 @@ def test_a_run_is_not_trained_again_on_other_data(own, tmp_path):
 
 
 def test_what_makes_a_repeated_run_differ_is_said(copy, tmp_path, monkeypatch):
-    from slrcli.training import run as training
+    from slrcli.training import resume as training
 
     resumed(copy, "--epochs", 4, "--lr", "1e-3")
     now = training.versions()

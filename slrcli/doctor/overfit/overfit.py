@@ -16,7 +16,8 @@ from slrcli.evaluation.evaluate import Evaluation, evaluate
 from slrcli.training.batches import TrainBatches
 from slrcli.training.data import TrainingData, learnable
 from slrcli.training.loop import EpochEnd, NotFiniteError, Step, Stopped
-from slrcli.training.run import Session, fresh, interruptible
+from slrcli.training.run import fresh
+from slrcli.training.session import Session, interruptible
 
 CANDIDATES = 4  # times as many utterances as wanted are looked at, since some may be too short for their glosses
 STEPS_AN_EPOCH = 5  # steps from one evaluation to the next

@@ -24,7 +24,9 @@ from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, score
 from slrcli.training.folds.plan import ANNOTATIONS, Part, Plan, make_plan, read_plan
-from slrcli.training.run import TrainResult, resume, train, with_absolute_paths
+from slrcli.training.resume import resume
+from slrcli.training.run import train, with_absolute_paths
+from slrcli.training.session import TrainResult
 
 RESULT = "result.json"  # in the folder of a run that is finished and scored
 PATIENCE = 120.0  # seconds that a run side by side with others gets to end its step and save its state

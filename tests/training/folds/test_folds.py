@@ -172,7 +172,7 @@ def test_what_failed_goes_on_without_doing_again_what_was_finished(corpus, by_si
 
 
 def test_a_run_interrupted_halfway_goes_on_to_the_same_bits(corpus, by_signer, tmp_path, monkeypatch):
-    from slrcli.training import run as train
+    from slrcli.training import session as train
 
     steps = itertools.count()
 

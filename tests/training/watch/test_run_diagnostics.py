@@ -14,7 +14,7 @@ from slrcli.corpus.clips import Clips
 from slrcli.findings import Level
 from slrcli.scoring.wer import score
 from slrcli.training.loop import EpochEnd, NotFiniteError, numbers_of
-from slrcli.training.run import Record
+from slrcli.training.record import Record
 from slrcli.training.watch.diagnostics import DIAGNOSTICS
 from slrcli.training.watch.history import EpochNumbers, History
 from slrcli.training.watch.run_diagnostics import RunDiagnostics, milestone
