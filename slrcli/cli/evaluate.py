@@ -16,7 +16,7 @@ from slrcli.cli.options.decoding import (
     LmWeight,
     decoder_options,
 )
-from slrcli.cli.options.outputs import Table
+from slrcli.cli.options.outputs import Table, write_systems
 from slrcli.cli.options.several import among_processes, several
 from slrcli.config import Config
 from slrcli.console import Console
@@ -25,7 +25,7 @@ from slrcli.files import require_place
 from slrcli.models.trust import allow
 from slrcli.parallel.workers import usable_cores
 
-CHECKPOINT = "Checkpoint, run or exported model; without it, the newest run."
+CHECKPOINTS = "Checkpoint, run or exported model; without it, the newest run. Several are compared."
 
 
 @among_processes
@@ -33,7 +33,7 @@ def evaluate(
     console: Console,
     *,
     corpus: RecognisedCorpus,
-    checkpoint: Annotated[Path | None, typer.Argument(help=CHECKPOINT, show_default=False)] = None,
+    checkpoints: Annotated[list[Path] | None, typer.Argument(help=CHECKPOINTS, show_default=False)] = None,
     arch: OwnNetwork,
     split: Annotated[str, option("eval.split")],
     out: Annotated[list[Path] | None, option("eval.out")],
@@ -58,7 +58,11 @@ def evaluate(
 ) -> int:
     """Score a recogniser: word error rate, also per signer, worst utterances.
 
+    Several recognisers are compared on the same utterances: rates with intervals, and their difference from the first
+    with paired tests.
+
     Examples:
+        slr eval runs/first runs/second --data-dir DIR
         slr eval runs/latest --data-dir DIR --split test --out hypotheses.ctm
         slr eval runs/latest --data-dir DIR --calibrate
         slr eval runs/latest --data-dir DIR --tune --lm glosses.arpa
@@ -86,6 +90,15 @@ def evaluate(
         decoder, jobs or usable_cores(), beam=beam, lm=lm, lm_weight=lm_weight, insertion_bonus=insertion_bonus,
         hot_words=hot_word, hot_word_weight=hot_word_weight,
     )  # fmt: skip
+    if len(checkpoints or ()) > 1:
+        alone = {"--out": out, "--report": report, "--calibrate": calibrate, "--tune": tune}
+        if others := ", ".join(flag for flag, value in alone.items() if value):
+            raise UsageError("This applies to a single recogniser.", others, "Leave it out, or name one recogniser.")
+        return show_compared(
+            console, checkpoints or [], data, split, fps, batch_size, device or Config().run.device, protocol, wanted,
+            table=table,
+        )  # fmt: skip
+    checkpoint = checkpoints[0] if checkpoints else None
     if tune:
         if calibrate or out or report or table:
             others = "--calibrate, --out, --table, --report"
@@ -139,6 +152,23 @@ def evaluate(
             console.result(line)
     for line in closing_lines(main, result.intervals):
         console.result(line)
+    return 0
+
+
+def show_compared(console: Console, *arguments, table: Path | None = None) -> int:
+    """Compare several recognisers (see `slrcli.evaluation.compare`), and show how they differ."""
+    from slrcli.evaluation.compare import compare_checkpoints
+    from slrcli.report.text.scores import systems_tables
+
+    found = compare_checkpoints(console, *arguments)
+    if table:
+        write_systems(table, found.systems)
+        console.note(f"table: {table}")
+    if console.as_json:
+        console.json(found.to_dict())
+        return 0
+    for part in systems_tables(found.systems):
+        console.result(part)
     return 0
 
 

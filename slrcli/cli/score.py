@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from slrcli.cli.options.common import Json, option
+from slrcli.cli.options.outputs import write_systems
 from slrcli.config import Config
-from slrcli.console import Console, finite
+from slrcli.console import Console
 
 HYPOTHESES = "Hypotheses; every further system is compared with the first."
 
@@ -76,18 +77,6 @@ def score(
     else:
         show(console, result, worst, details, explain)
     return 0
-
-
-def write_systems(path: Path, systems) -> None:
-    """Write systems and protocols: figures as papers print them, or all their digits where programs read them."""
-    from slrcli.report.text.scores import paper_rows
-    from slrcli.scoring.systems import SYSTEM_COLUMNS
-    from slrcli.scoring.table import write_table
-
-    if path.suffix.lower() in (".md", ".tex"):
-        write_table(path, *paper_rows(systems))
-    else:
-        write_table(path, [finite(item.to_dict()) for item in systems], SYSTEM_COLUMNS)
 
 
 def show(console: Console, result, worst: int, details: bool, explain: bool) -> None:

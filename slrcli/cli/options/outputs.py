@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from slrcli.cli.options.common import option
-from slrcli.console import Console
+from slrcli.console import Console, finite
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, SlrError
 
 if TYPE_CHECKING:
@@ -61,3 +61,15 @@ class Outcomes:
         if self._errors:
             console.warn(f"{len(self._errors)} of {len(self._done) + len(self._errors)} clips could not be {verb}.")
         return EXIT_FAILURE if self._errors else EXIT_OK
+
+
+def write_systems(path: Path, systems) -> None:
+    """Write systems and protocols: figures as papers print them, or all their digits where programs read them."""
+    from slrcli.report.text.scores import paper_rows
+    from slrcli.scoring.systems import SYSTEM_COLUMNS
+    from slrcli.scoring.table import write_table
+
+    if path.suffix.lower() in (".md", ".tex"):
+        write_table(path, *paper_rows(systems))
+    else:
+        write_table(path, [finite(item.to_dict()) for item in systems], SYSTEM_COLUMNS)

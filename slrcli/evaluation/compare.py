@@ -1,0 +1,95 @@
+"""Several recognisers on the same utterances, as papers compare them: rates, intervals, paired tests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slrcli.config import DataConfig
+from slrcli.console import Console
+from slrcli.errors import DataError
+from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
+from slrcli.frames import frame_of
+from slrcli.recognition.settings import DecoderOptions
+from slrcli.scoring.protocols import get_protocols
+from slrcli.scoring.systems import SystemScore, system_names, system_scores
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What several recognisers make of one split.
+
+    Attributes:
+        names: of the recognisers, the first of which the others are compared with.
+        results: what each makes of it.
+        systems: every recogniser under every protocol.
+    """
+
+    names: tuple[str, ...]
+    results: tuple[EvalResult, ...]
+    systems: tuple[SystemScore, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per utterance of each recogniser."""
+        pairs = zip(self.names, self.results, strict=True)
+        return [{"system": name, **row} for name, result in pairs for row in result.rows()]
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """`rows` as a data frame.
+
+        Raises:
+            DependencyError: pandas is not installed.
+        """
+        return frame_of(self.rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for `--json`."""
+        first = self.results[0]
+        return {
+            "split": first.split,
+            "checkpoints": {
+                name: str(result.checkpoint) for name, result in zip(self.names, self.results, strict=True)
+            },
+            "systems": [item.to_dict() for item in self.systems],
+        }
+
+
+def compare_checkpoints(
+    console: Console,
+    checkpoints: Sequence[Path],
+    data: DataConfig,
+    split: str = "",
+    fps: float = 0.0,
+    batch_size: int = 16,
+    device: str = "auto",
+    protocol: str = "plain",
+    decoder: DecoderOptions | None = None,
+    seed: int = 1,
+) -> Compared:
+    """Score several recognisers on the same split, each with its own decoder; arguments as in `evaluate_checkpoint`.
+
+    Args:
+        seed: of the bootstrap.
+
+    Raises:
+        SlrError: as `evaluate_checkpoint` says.
+        DataError: their references differ, because their normalisers do.
+    """
+    results = tuple(
+        evaluate_checkpoint(
+            console, path, data, split, (), fps, batch_size, device, protocol, decoder=decoder, timed=False
+        )
+        for path in checkpoints
+    )
+    refs = results[0].evaluation.references
+    for path, result in zip(checkpoints, results, strict=True):
+        if result.evaluation.references != refs:
+            pair = f"{results[0].meta.vocabulary.normaliser} and {result.meta.vocabulary.normaliser}"
+            what = f"The references of the recognisers differ: they were trained with the normalisers {pair}."
+            raise DataError(what, str(path), "Compare recognisers of the same normaliser, or score them one by one.")
+    names = tuple(system_names(checkpoints))
+    sides = [result.evaluation.glosses for result in results]
+    return Compared(names, results, system_scores(names, get_protocols(protocol), refs, sides, seed))
