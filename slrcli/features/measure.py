@@ -139,6 +139,7 @@ def extremes(x: np.ndarray) -> int:
     return int((sizes > BEYOND * usual).sum()) if usual > 0 else 0
 
 
+@np.errstate(over="ignore", invalid="ignore")  # distances between numbers that no body has are infinite
 def add_array_stats(facts: Facts, x: np.ndarray, layout: Layout | None) -> Facts:
     """`facts`, completed by those that need the values `x [T, D]`.
 

@@ -30,6 +30,19 @@ def test_moments_are_those_of_what_is_seen():
     assert np.isnan(centre[2]) and np.isnan(spread[2]) and spread[3] == 0
 
 
+@pytest.mark.parametrize("name", ["kinect-20", "mediapipe-258", "openpose-137"])
+@pytest.mark.parametrize("size", [1e20, 3e38, np.inf])
+@pytest.mark.parametrize("share", [0.02, 1.0])
+def test_numbers_that_no_body_has_are_measured_without_warnings(name, size, share):
+    layout = load_layout(name)
+    chance = np.random.default_rng(3)
+    x = chance.uniform(0.1, 0.9, (12, layout.width))
+    x[chance.random(x.shape) < share] *= size
+    with np.errstate(all="warn"):
+        facts = moved(x, layout)
+    assert facts.read_fully and facts.infinite == np.isinf(x).sum()
+
+
 def test_runs_of_equal_frames():
     x = np.arange(8, dtype=np.float32)[:, None]
     x[2:5] = x[2]
