@@ -142,7 +142,7 @@ def with_extra(name: str) -> str:
     return f"Run pip install '{WITHOUT_TORCH}[{name}]'."
 
 
-WITHOUT_TORCH = "slrcli-decode"  # the distribution of the folder `decode`
+WITHOUT_TORCH = "slrcli-decode"  # the distribution of the folder `examples/without-torch`
 
 
 def missing(error: ModuleNotFoundError) -> DependencyError | None:
