@@ -1,6 +1,5 @@
 """MediaPipe calls nobody while it finds the landmarks of a person, nor afterwards."""
 
-import sys
 from pathlib import Path
 
 import pytest
