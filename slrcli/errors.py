@@ -88,7 +88,7 @@ _READERS = ("binascii", "lzma", "pyarrow", "safetensors", "struct", "tokenize", 
 
 def is_damage(error: BaseException) -> bool:
     """Whether an error is of those that a damaged file causes, in whichever library reads it."""
-    home = type(error).__module__.partition(".")[0].removeprefix("_")
+    home = type(error).__module__.partition(".")[0].removeprefix("_").removesuffix("_rust")  # old safetensors_rust
     return isinstance(error, _DAMAGE) or home in _READERS
 
 
