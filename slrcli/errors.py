@@ -88,7 +88,7 @@ _READERS = ("binascii", "lzma", "pyarrow", "safetensors", "struct", "tokenize", 
 
 def is_damage(error: BaseException) -> bool:
     """Whether an error is of those that a damaged file causes, in whichever library reads it."""
-    home = type(error).__module__.partition(".")[0].removeprefix("_")
+    home = type(error).__module__.partition(".")[0].removeprefix("_").removesuffix("_rust")  # old safetensors_rust
     return isinstance(error, _DAMAGE) or home in _READERS
 
 
@@ -142,7 +142,7 @@ def with_extra(name: str) -> str:
     return f"Run pip install '{WITHOUT_TORCH}[{name}]'."
 
 
-WITHOUT_TORCH = "slrcli-decode"  # the distribution of the folder `decode`
+WITHOUT_TORCH = "slrcli-decode"  # the distribution of the folder `examples/without-torch`
 
 
 def missing(error: ModuleNotFoundError) -> DependencyError | None:

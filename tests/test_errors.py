@@ -9,6 +9,7 @@ import zipfile
 import zlib
 
 import pytest
+from safetensors import SafetensorError
 
 from slrcli.errors import CheckpointError, SlrError, shortened, understood
 
@@ -16,7 +17,8 @@ DAMAGE = [
     KeyError("batches"), TypeError("x"), ValueError("x"), OverflowError("x"), RecursionError("x"), IndexError("x"),
     EOFError(), SyntaxError("x"), AttributeError("x"), RuntimeError("x"), UnicodeDecodeError("utf-8", b"a", 0, 1, "x"),
     lzma.LZMAError("x"), zlib.error("x"), struct.error("x"), tokenize.TokenError("x"), zipfile.BadZipFile("x"),
-    binascii.Error("x"), FileNotFoundError(2, "x"),
+    binascii.Error("x"), FileNotFoundError(2, "x"), SafetensorError("x"),
+    type("OldSafetensorError", (Exception,), {"__module__": "safetensors_rust"})("x"),  # as before safetensors 0.5
 ]  # fmt: skip
 
 
