@@ -64,6 +64,8 @@ def unknown_setting(name: str) -> bool:
     if keys[:1] != ["options"]:
         return len(keys) != 1 or keys[0] not in SETTINGS.get(section, ())
     places = [item.options for item in ARCHITECTURES.values()]
+    if keys[1:2] == ["arguments"]:  # of a network of somebody's own
+        return False
     for key in keys[1:]:
         held = [item for place in places if is_dataclass(place) for item in fields(place) if item.name == key]
         if not held:

@@ -38,6 +38,7 @@ def commands() -> dict[str, list[str]]:
         "convert": ["corpus/features/test", "converted", "--to", "npz"],
         "layout": [],
         "show": [CLIP],
+        "runs": ["."],
         "compose": ["signs", "--out", "composed", "--sentences", "8", "--signs", "1", "2"],
         "pack": [*DATA, "--out", "packed", "--jobs", "2"],
         "lm": [*DATA, "--out", "lm.arpa"],

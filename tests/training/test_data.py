@@ -211,6 +211,7 @@ def test_a_run_goes_on_with_what_was_chosen_and_nothing_is_chosen_again(corpus, 
     assert (before["model"]["options"]["strides"], before["optim"]["batch_size"]) == (2, 4)
     for path in corpus.glob("features/*/*.npy"):  # would now ask for other strides
         np.save(path, np.repeat(np.load(path), 3, axis=0))
+    (run / "data.json").unlink()  # which has the clips as they were
     again = slr("train", "--resume", run, "--epochs", "2")
     assert again.exit_code == 0, again.output
     assert "per gloss" not in again.stderr and "batch_size" not in again.stderr

@@ -282,6 +282,7 @@ def _refusals(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if told := unwritable(error, path):
+            told.fix += " The same command continues where it stopped."
             raise told from error
         what = f"The packed store cannot be written: {error.strerror or error}."
         fix = "Check the folder, its permissions and its free space; the same command continues where it stopped."
