@@ -18,7 +18,7 @@ DAMAGE = [
     EOFError(), SyntaxError("x"), AttributeError("x"), RuntimeError("x"), UnicodeDecodeError("utf-8", b"a", 0, 1, "x"),
     lzma.LZMAError("x"), zlib.error("x"), struct.error("x"), tokenize.TokenError("x"), zipfile.BadZipFile("x"),
     binascii.Error("x"), FileNotFoundError(2, "x"), SafetensorError("x"),
-    type("OldSafetensorError", (Exception,), {"__module__": "safetensors_rust"})("x"),  # as before safetensors 0.5
+    type("OldSafetensorError", (Exception,), {"__module__": "safetensors_rust"})("x"),  # of older versions
 ]  # fmt: skip
 
 

@@ -6,6 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from slrcli.errors import DependencyError, missing, with_extra
 
@@ -33,6 +36,26 @@ def test_the_installation_without_torch_needs_the_rest_and_what_decodes():
     assert {key: WHOLE[key] for key in ("requires-python", "license", "scripts")} == {
         key: LIGHT[key] for key in ("requires-python", "license", "scripts")
     }
+
+
+def bounds(requirements: list[str]) -> dict[str, Version]:
+    """The lower bounds of requirements, by normalised name."""
+    items = [Requirement(item) for item in requirements]
+    return {canonicalize_name(item.name): Version(next(iter(item.specifier)).version) for item in items}
+
+
+def test_the_oldest_versions_that_are_tested_are_the_bounds():
+    lines = (ROOT / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines()
+    tested = bounds([line for line in lines if not line.startswith("#")])
+    asked = bounds([*WHOLE["dependencies"], *WHOLE["optional-dependencies"]["test"]])
+    assert tested == {name: version for name, version in asked.items() if name in tested}
+    assert asked.keys() - tested.keys() == {"hatchling", "ruff", "mypy", "pandas-stubs"}  # none runs with slr
+
+
+def test_extras_have_one_bound_each():
+    extras = WHOLE["optional-dependencies"].values()
+    found = {(name, version) for extra in extras for name, version in bounds(extra).items()}
+    assert len(found) == len({name for name, _ in found})
 
 
 def without_torch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
