@@ -74,7 +74,7 @@ def choices(facts: Facts, arch: str) -> list[Choice]:
     return found
 
 
-FINE_TUNED = 600  # utterances that a run sees in all which starts from another recogniser
+FINE_TUNED = 5_000  # utterances that a run sees in all which starts from another recogniser
 FINE_EPOCHS = (10, 30)
 EVEN = 5  # utterances of which the trained weights count as much as those started from
 

@@ -137,6 +137,7 @@ class Carried(NamedTuple):
         )
         if self.new_glosses:
             console.note(f"New glosses: {first_five(self.new_glosses)}")
+            console.note("So that the old glosses are not forgotten, let train have some recordings of them as well.")
         if self.dropped:
             console.warn(f"The new recogniser will not know {len(self.dropped)} glosses: {first_five(self.dropped)}")
         if self.anew:
