@@ -30,17 +30,18 @@ def new_run(output_dir: str, name: str) -> Iterator[Path]:
     """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = Path(output_dir) if output_dir else RUNS / f"{stamp}-{name}-{os.getpid()}"
-    _require_no_run(folder)
+    require_no_run(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"The folder cannot be created: {error.strerror}.", str(folder)) from error
     with held(folder, "run"):
-        _require_no_run(folder)  # another one may have been faster
+        require_no_run(folder)  # another one may have been faster
         yield folder
 
 
-def _require_no_run(folder: Path) -> None:
+def require_no_run(folder: Path) -> None:
+    """UsageError for a folder that holds a run, or several."""
     if (folder / CONFIG).exists() or (folder / PLAN).exists():
         fix = f"Resume it with slr train --resume {folder}, or name another folder."
         raise UsageError("The folder already contains a run.", str(folder), fix)

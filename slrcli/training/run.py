@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from slrcli.checkpoints.runs import CONFIG, new_run, point_latest, run_folder
+from slrcli.checkpoints.runs import CONFIG, new_run, point_latest, require_no_run, run_folder
 from slrcli.config import Config, check_bounds, to_toml
 from slrcli.console import Console
 from slrcli.errors import SlrError
@@ -48,6 +48,8 @@ def train(
 
     def begin() -> tuple[Config, TrainingData, SignModel, Past]:
         check_bounds(config)
+        if config.run.output_dir and place is None and not dry_run:
+            require_no_run(Path(config.run.output_dir))  # before anything of the corpus is read
         if config.model.arch not in ARCHITECTURES:
             allow(config.model.arch)
         settled = with_every_option(with_absolute_paths(config))

@@ -196,6 +196,7 @@ def test_a_second_run_into_the_same_folder_is_refused(slr, corpus, tmp_path):
     assert slr("train", "--data-dir", corpus, "--epochs", "1", "-o", tmp_path / "r").exit_code == 0
     result = slr("train", "--data-dir", corpus, "--epochs", "1", "-o", tmp_path / "r")
     assert result.exit_code == 2 and "already contains a run" in result.stderr
+    assert "training utterances" not in result.stderr  # it is refused before the clips are read
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(corpus, tmp_path):
