@@ -9,6 +9,7 @@ from slrcli.config import DataConfig
 from slrcli.console import Console
 from slrcli.errors import DataError
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
+from slrcli.evaluation.evaluate import EVAL_BATCH
 from slrcli.frames import frame_of
 from slrcli.recognition.settings import DecoderOptions
 from slrcli.scoring.protocols import get_protocols
@@ -63,7 +64,7 @@ def compare_checkpoints(
     data: DataConfig,
     split: str = "",
     fps: float = 0.0,
-    batch_size: int = 16,
+    batch_size: int = EVAL_BATCH,
     device: str = "auto",
     protocol: str = "plain",
     decoder: DecoderOptions | None = None,

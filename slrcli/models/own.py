@@ -191,9 +191,8 @@ def builder(
     if not any(item.kind is item.VAR_KEYWORD for item in parameters):
         names = {item.name for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)}
         offered = {name: value for name, value in offered.items() if name in names}
-    for name in arguments or {}:
-        if not takes(factory, name) and not any(item.kind is item.VAR_KEYWORD for item in parameters):
-            what = f"The factory has no argument '{name}'."
+        if unknown := [name for name in arguments or {} if name not in names]:
+            what = f"The factory has no argument '{unknown[0]}'."
             raise UsageError(what, f"{target}, model.options.arguments", "Leave it out.")
     offered |= arguments or {}
     plain = (item for item in parameters if item.kind not in (item.VAR_KEYWORD, item.VAR_POSITIONAL))

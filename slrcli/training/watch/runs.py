@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slrcli.checkpoints.runs import CONFIG, checkpoint_in
-from slrcli.config import Config, read_toml
+from slrcli.config import Config, nearest, read_toml
 from slrcli.errors import SlrError, UsageError, reason_of
 from slrcli.frames import frame_of
 from slrcli.training.watch.history import RunHistory
@@ -105,8 +105,10 @@ def find_runs(folder: Path, order: str = "wer") -> Runs:
         order: a name in `ORDERS`.
 
     Raises:
-        UsageError: there is no such folder, or no run in it.
+        UsageError: there is no such order or folder, or no run in it.
     """
+    if order not in ORDERS:
+        raise UsageError(f"Runs cannot be sorted by '{order}'.", "--sort", nearest(order, ORDERS))
     if not folder.is_dir():
         raise UsageError("There is no such folder.", str(folder), "Name a folder that contains runs.")
     rows = [_read(found, folder) for found in _folders(folder)]
