@@ -136,6 +136,7 @@ COMMANDS = {
     ),
     "align": Place("align", "align", USE, "Align known glosses with their clips (forced alignment)."),
     "export": Place("export", "export", USE, "Export a recogniser as one ONNX file, which decodes without torch."),
+    "serve": Place("serve", "serve", USE, "Serve a recogniser over HTTP and WebSockets (requires the extra 'serve')."),
     "demo": Place(
         "demo", "demo", CHECK,
         "Make a small synthetic corpus and run vocab, check, train, eval and decode on it, in a few minutes.",

@@ -154,6 +154,29 @@ class DecodeConfig:
         return self.beam or (max(DEFAULT_BEAM, self.nbest) if needed else 0)
 
 
+@dataclass(frozen=True)
+class ServeConfig:
+    """What the service listens to, and its limits."""
+
+    host: str = setting("127.0.0.1", "Address to listen on. Any but a loopback address requires a token.")
+    port: int = setting(8000, "Port to listen on. 0: a free one, which is printed.", least=0, most=65_535)
+    most_mb: float = setting(64.0, "Maximum size of a clip that is sent, in megabytes.", least=0.001, most=4096)
+    most_frames: int = setting(15_000, "Maximum length of a clip in frames.", least=1, most=1_000_000)
+    timeout: float = setting(
+        60.0,
+        "Seconds in which a request must have arrived, and after which a silent stream is closed.",
+        least=0.1,
+        most=86_400,
+    )
+    work: float = setting(
+        600.0, "Seconds that reading one clip, or finding the landmarks of one video, may take.", least=0.1, most=86_400
+    )
+    connections: int = setting(
+        256, "Maximum number of connections; a quarter of them may be streams.", least=4, most=65_536
+    )
+    batch: int = setting(16, "Maximum number of clips that are recognised together.", least=1, most=1024)
+
+
 SIGN_BONUS = -3.0  # insertion_bonus of a run that reads clips by how long signs last: a sign has to be worth it
 
 # Section, as `help_of` names it -> its settings.
@@ -163,6 +186,7 @@ OF_ONE_COMMAND: dict[str, type] = {
     "decode": DecodeConfig,
     "live": LiveConfig,
     "pack": PackConfig,
+    "serve": ServeConfig,
     "overfit": OverfitConfig,
 }
 

@@ -268,6 +268,11 @@ OPTIONS: dict[str, Option] = {
     "score.explain": _switch("--explain", "Show which rule changed what."),
     "score.worst": _WORST,
     "score.details": _switch("--details", "Show glosses, confusions, lengths, positions and calibration."),
+    "serve.page": Option(("--page",), "Folder of a page that slr export --web wrote, served as well.", folder=True),
+    "serve.token": Option(
+        ("--token",), "Token that every request must carry; better in the environment variable SLR_TOKEN.", "",
+        metavar="TEXT",
+    ),
     "show.out": _out("A page (.html) or an animation (.gif).", "the clip's name with .html"),
     "show.fps": _fps("Frames per second.", f"as the file or the layout says, else {GUESS}"),
     "show.aspect": Option(

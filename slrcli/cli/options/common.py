@@ -177,6 +177,8 @@ PANELS = {
     "decoder": "Beam search",
     "live": "Streams",
     "extract": "Landmarks of videos",
+    "serve": "Limits",
+    **{f"serve.{name}": "" for name in ("host", "port", "page", "token")},
     "quiet": LAST_PANEL,
     "debug": LAST_PANEL,
     "json": LAST_PANEL,

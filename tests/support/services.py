@@ -1,0 +1,73 @@
+"""A service in a thread of this process, with a tiny recogniser."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from slrcli.checkpoints.checkpoint import save_checkpoint
+from slrcli.checkpoints.meta import Meta
+from slrcli.config import Config, ModelConfig, ServeConfig
+from slrcli.features.layout import generic_layout
+from slrcli.glosses.vocabulary import Vocabulary
+from slrcli.listening import Listening
+from slrcli.models.registry import build_model
+from slrcli.recognition.load import open_recogniser
+
+COLUMNS = 9
+DEADLINE = 60.0  # seconds; a machine may be busy
+
+
+def write_checkpoint(folder: Path, arch: str = "tcn") -> Path:
+    """A recogniser with random weights that is talkative: its blank is unlikely."""
+    torch.manual_seed(3)
+    layout, vocabulary = generic_layout(COLUMNS), Vocabulary(("<blank>", "HELLO", "YOU", "Ü-1"), (0, 4, 3, 2))
+    options = {"width": 16, "blank_bias": -1.0, "scale": 8.0}
+    model = build_model(arch, layout, len(vocabulary), options=options)
+    if arch == "streaming":
+        with torch.no_grad():
+            for part in model.recurrence.parameters():
+                part.mul_(6)  # or its glosses would hardly change
+    width = model.frontend.width
+    model.frontend.set_statistics(torch.randn(width) * 0.1, torch.rand(width) + 0.5)
+    meta = Meta(Config(model=ModelConfig(arch=arch, options=options)), vocabulary, layout, rate=25.0)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(folder / "best.safetensors", model, meta)
+    return folder / "best.safetensors"
+
+
+def walk(frames: int, seed: int = 5) -> np.ndarray:
+    """Points that wander."""
+    rng = np.random.default_rng(seed)
+    return (0.5 + rng.normal(0, 0.05, (frames, COLUMNS)).cumsum(axis=0)).astype(np.float32)
+
+
+@contextmanager
+def serving(
+    checkpoint: Path, options: ServeConfig | None = None, page: Path | None = None, token: str = ""
+) -> Iterator[str]:
+    """Serve until the block ends; gives `HOST:PORT`."""
+    from slrcli.web.serve import listening
+    from slrcli.web.server import Server
+    from slrcli.web.service import Service
+
+    options = options or ServeConfig()
+    listener = listening("127.0.0.1", 0)
+    place = f"127.0.0.1:{listener.getsockname()[1]}"
+    recogniser = open_recogniser(Listening(), checkpoint, "cpu")
+    server = Server(Listening(), Service(recogniser, options, page), token)
+    thread = threading.Thread(target=server.serve_until_signalled, args=(listener,))
+    thread.start()
+    try:
+        deadline = time.monotonic() + DEADLINE
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield place
+    finally:
+        server.should_exit = True
+        thread.join(DEADLINE)
+        assert not thread.is_alive()
