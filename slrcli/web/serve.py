@@ -15,7 +15,6 @@ from slrcli.recognition.load import open_recogniser
 from slrcli.recognition.settings import DecoderOptions
 
 LIBRARIES = ("starlette", "uvicorn", "h11", "websockets")
-QUEUE = 1024  # connections that the system keeps until they are accepted
 
 
 def serve(
@@ -100,7 +99,7 @@ def listening(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind(place)
-        made.listen(QUEUE)
+        made.listen()
         made.setblocking(False)
     except OSError as error:
         made.close()

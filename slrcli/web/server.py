@@ -21,6 +21,7 @@ from slrcli.web.socket_stream import MOST_MESSAGE
 
 GRACE = 10  # seconds that what is under way has to end
 BACKLOG = 64  # connections that are accepted before the others are looked at again
+QUEUE = 1024  # connections that the system keeps until they are accepted
 SPARE = 512  # files that are open beside connections, at most
 SAID_EVERY = 60.0  # seconds
 
@@ -62,6 +63,12 @@ class Server(uvicorn.Server):
         """See `uvicorn.Server`."""
         asyncio.get_running_loop().set_exception_handler(self._hear)
         await super().serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server`; its backlog says as well how many connections are accepted at once, ours does not."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(QUEUE)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
