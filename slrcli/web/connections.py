@@ -11,14 +11,15 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-WAITS, SENDS, WORKS = range(3)  # for a request; for the rest of one; for us
+STRANGE, IDLE, SENDS, WORKS = range(4)  # without any request yet; between two; amid one; answered
 
 
 class Connections:
     """All connections at a time, the oldest first.
 
     Args:
-        most: at a time; beyond, the oldest is dropped that has not sent a whole request, or else the new one.
+        most: at a time; beyond, the oldest is dropped of those that have sent no whole request yet, else of those
+            between two requests, else of those amid one; where all are at work, the new one.
         patience: seconds in which a request must have arrived, or something of an answer been taken.
         discarded: bytes of a request that was answered already before its connection is dropped.
     """
@@ -34,9 +35,9 @@ class Connections:
         """A new connection, for which another may have to go."""
         self._open[connection] = None
         if len(self._open) > self.most:
-            found = [each for each in self._open if each is not connection]
-            idle = next((each for each in found if each.stage == WAITS), None)
-            (idle or next((each for each in found if each.stage == SENDS), connection)).drop()
+            others = (each for each in self._open if each is not connection)
+            least = min(others, key=lambda each: each.stage, default=connection)  # the oldest of them
+            (connection if least.stage == WORKS else least).drop()
 
     def remove(self, connection: "_Watched") -> None:
         """A connection that is gone, or that has become another."""
@@ -83,13 +84,14 @@ class _Http(_Watched, H11Protocol):
     """A connection of HTTP whose requests must arrive in time."""
 
     _arrived: asyncio.TimerHandle | None = None  # ends a connection whose request does not arrive
+    _between = STRANGE  # its stage while no request is under way
     _unread = 0  # bytes that came after the answer
 
     @property
     def stage(self) -> int:
         if self.transport.is_closing():
-            return WAITS
-        return {h11.IDLE: WAITS, h11.SEND_BODY: SENDS}.get(self.conn.their_state, WORKS)
+            return STRANGE
+        return {h11.IDLE: self._between, h11.SEND_BODY: SENDS}.get(self.conn.their_state, WORKS)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -102,7 +104,7 @@ class _Http(_Watched, H11Protocol):
         self._unread = self._unread + len(data) if answered and self.stage == SENDS else 0
         if self._unread > self.all.discarded:
             self.drop()
-        self._look(waited=True)
+        self._look()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         self._forget()
@@ -114,10 +116,11 @@ class _Http(_Watched, H11Protocol):
         self.all.remove(self)
         super().connection_lost(exc)
 
-    def _look(self, waited: bool = False) -> None:
+    def _look(self) -> None:
         """Start or stop the clock; between two requests it is uvicorn's that runs."""
         if self.transport.get_protocol() is not self or self.stage == WORKS:
             self._forget_arrived()
+            self._between = IDLE
         elif self._arrived is None:
             self._arrived = self.loop.call_later(self.all.patience, self.drop)
 
@@ -136,7 +139,7 @@ class _Socket(_Watched, WebSocketsSansIOProtocol):
 
     @property
     def stage(self) -> int:
-        return WAITS if self.transport.is_closing() or not self.handshake_complete else WORKS
+        return STRANGE if self.transport.is_closing() or not self.handshake_complete else WORKS
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)

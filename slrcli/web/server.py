@@ -20,7 +20,7 @@ from slrcli.web.service import MEGABYTE, Service
 from slrcli.web.socket_stream import MOST_MESSAGE
 
 GRACE = 10  # seconds that what is under way has to end
-BACKLOG = 64  # connections that are accepted before the others are looked at again
+AT_ONCE = 64  # connections that are accepted before the others are looked at again, at most
 QUEUE = 1024  # connections that the system keeps until they are accepted
 SPARE = 512  # files that are open beside connections, at most
 SAID_EVERY = 60.0  # seconds
@@ -36,6 +36,7 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, console: Console, service: Service, token: str = ""):
+        _silence()
         options = service.options
         self._console, self._signal, self._said = console, 0, -SAID_EVERY
         self.open = Connections(allowed(options.connections), options.timeout, int(options.most_mb * MEGABYTE))
@@ -43,7 +44,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 Guard(service.app(), console, token), http=http, ws=sockets, loop="asyncio", lifespan="on",
-                log_config=None, access_log=False, proxy_headers=False, server_header=False, backlog=BACKLOG,
+                log_config=None, access_log=False, proxy_headers=False, server_header=False,
+                backlog=min(AT_ONCE, max(1, self.open.most // 4)),
                 ws_max_size=MOST_MESSAGE, ws_per_message_deflate=False, timeout_graceful_shutdown=GRACE,
             )
         )  # fmt: skip
@@ -54,8 +56,7 @@ class Server(uvicorn.Server):
         Raises:
             KeyboardInterrupt: a signal came, and what was under way has ended.
         """
-        with _silent():
-            asyncio.run(self.serve([listener]))
+        asyncio.run(self.serve([listener]))
         if self._signal:
             raise KeyboardInterrupt if self._signal == signal.SIGINT else Ended(self._signal)
 
@@ -112,15 +113,9 @@ def allowed(connections: int) -> int:
     return connections
 
 
-@contextmanager
-def _silent() -> Iterator[None]:
+def _silence() -> None:
     """Keep what uvicorn says off the terminal: the guard tells of every request, and clients of what they did wrong."""
     log = logging.getLogger("uvicorn")
-    kept, nothing = log.propagate, logging.NullHandler()
-    log.addHandler(nothing)
     log.propagate = False
-    try:
-        yield
-    finally:
-        log.removeHandler(nothing)
-        log.propagate = kept
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())

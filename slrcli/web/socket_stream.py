@@ -92,7 +92,10 @@ class SocketStream:
         if data is not None:
             return binary_frames(data, layout.width)
         found = text_frames(message.get("text") or "")
-        return None if found is None else self._recogniser.frames(found, "stream")
+        if not found:
+            return None if found is None else np.zeros((0, layout.width), np.float32)
+        with np.errstate(over="ignore"):  # becomes infinite, which is refused
+            return self._recogniser.frames(np.array(found, np.float32), "stream")
 
 
 def _push(stream: StreamRecogniser, frames: np.ndarray) -> list[StreamEvent]:

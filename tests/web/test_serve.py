@@ -158,7 +158,7 @@ def test_a_stream_gives_what_the_library_gives(place, checkpoint, fps):
     x = walk(240)
     x[30:40, 2:5] = np.nan
     rows = [[None if np.isnan(value) else float(value) for value in row] for row in x[100:140]]
-    messages = [x[:1].tobytes(), x[1:100].tobytes(), json.dumps({"frames": rows}), b"", x[140:].tobytes()]
+    messages = [x[:1].tobytes(), x[1:100].tobytes(), json.dumps({"frames": rows}), b"", '{"frames": []}', x[140:].tobytes()]
     found, expected = streamed(place, messages, fps), expected_events(checkpoint, x, float(fps))
     assert len(expected) > 3
     assert without_latency(found) == without_latency(expected)
@@ -188,6 +188,7 @@ def test_a_streaming_network_tells_glosses_before_the_end(tmp_path):
         ('{"frames": [[1e999999, 1]]}', "columns"),
         ('{"frames": [[1], [1, 2]]}', "equally wide"),
         (json.dumps({"frames": [[10**400] * COLUMNS]}), "other than numbers"),
+        (json.dumps({"frames": [[1e300] * COLUMNS]}), "infinite"),
         (np.full((1, COLUMNS), np.inf, np.float32).tobytes(), "infinite"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The service keeps to itself and keeps answering: tokens, pages from elsewhere, files outside its page, bad clients."""
+"""The service keeps to itself and keeps answering: tokens, foreign pages, files outside its page, bad clients."""
 
 import json
 import os

@@ -1,0 +1,99 @@
+"""What does the service add to the library, and how many clips a second does it answer?
+
+One process serves a recogniser; 1, 8 and 32 clients send it clips, each the next one as soon as it has its answer. Beside
+them, in the same process as the measurement, the library reads and recognises the same files in a loop. Clips per second
+and the latency of a clip: median and 99 %.
+
+    python tests/benchmarks/serve_speed.py RUN CLIP.npy ... --seconds 15
+"""
+
+import argparse
+import platform
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+
+from slrcli.listening import Listening
+from slrcli.parallel.workers import usable_cores
+from slrcli.recognition.load import open_recogniser
+
+
+def main() -> None:
+    """Measure and print a row per number of clients."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("clips", type=Path, nargs="+")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--seconds", type=float, default=15.0)
+    options = parser.parse_args()
+    print("$ python", " ".join(sys.argv))
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "starlette", "uvicorn"))
+    print(f"{platform.processor() or platform.machine()}, {usable_cores()} cores, {libraries}")
+    print(f"{'clients':>16} {'clips/s':>9} {'median':>9} {'99 %':>9}")
+    row("library, a loop", *looped(options.run, options.clips, options.seconds))
+    command = [sys.executable, "-m", "slrcli", "serve", str(options.run), "--port", "0", "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        try:
+            for clients in options.clients:
+                row(str(clients), *asked(url, options.clips, clients, options.seconds))
+        finally:
+            process.terminate()
+
+
+def row(name: str, seconds: float, taken: list[float]) -> None:
+    """One line of the table; latencies in milliseconds."""
+    last = statistics.quantiles(taken, n=100)[98]
+    median = statistics.median(taken)
+    print(f"{name:>16} {len(taken) / seconds:9.1f} {1000 * median:7.1f} ms {1000 * last:6.1f} ms", flush=True)
+
+
+def looped(run: Path, clips: list[Path], limit: float) -> tuple[float, list[float]]:
+    """The library alone: seconds in all, and those of every clip."""
+    recogniser = open_recogniser(Listening(), run, "cpu")
+    recogniser.recognise([recogniser.load(clips[0])])
+    taken: list[float] = []
+    begin = time.monotonic()
+    while time.monotonic() - begin < limit:
+        start = time.monotonic()
+        recogniser.recognise([recogniser.load(clips[len(taken) % len(clips)])])
+        taken.append(time.monotonic() - start)
+    return time.monotonic() - begin, taken
+
+
+def asked(url: str, clips: list[Path], clients: int, limit: float) -> tuple[float, list[float]]:
+    """So many clients of the service: seconds in all, and those of every clip."""
+    bodies = [(path.name, path.read_bytes()) for path in clips]
+    taken: list[float] = []
+    ends = [0.0]
+
+    def ask(number: int) -> None:
+        with httpx.Client(base_url=url, timeout=600, trust_env=False) as client:
+            while time.monotonic() < ends[0]:
+                name, body = bodies[number % len(bodies)]
+                start = time.monotonic()
+                client.post("/recognise", params={"name": name}, content=body).raise_for_status()
+                taken.append(time.monotonic() - start)
+                number += clients
+
+    with httpx.Client(base_url=url, timeout=600, trust_env=False) as client:  # the first clip starts processes
+        client.post("/recognise", params={"name": bodies[0][0]}, content=bodies[0][1]).raise_for_status()
+    begin = time.monotonic()
+    ends[0] = begin + limit
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.monotonic() - begin, taken
+
+
+if __name__ == "__main__":
+    main()
