@@ -4,8 +4,8 @@
 
 Every clip of the split runs through each recogniser frame by frame, as `slr decode --stream` does it: a network of the
 architecture `streaming` step by step, any other by windows of the last seconds. Latency is the time from the end of a
-gloss to the moment at which it is certain, in seconds of the stream; computing is not part of it. The WER of whole clips
-by the same checkpoint stands beside that of the stream. The times of the windows are those of `slr decode`.
+gloss to the moment at which it is certain, in seconds of the stream; computing is not part of it. The WER of whole
+clips by the same checkpoint stands beside that of the stream. The times of the windows are those of `slr decode`.
 """
 
 import argparse
@@ -66,7 +66,8 @@ def main() -> None:
         kind = "windows" if recogniser.running() is None else f"lookahead {recogniser.model.lookahead}"
         median, most = np.percentile(late, [50, 95]) if len(late) else (np.nan, np.nan)
         print(
-            f"{run.name:16} {meta.config.model.arch + ', ' + kind:24} {whole:9.1f} {wer:11.1f} {median:10.2f} {most:6.2f}"
+            f"{run.name:16} {meta.config.model.arch + ', ' + kind:24} {whole:9.1f} {wer:11.1f} "
+            f"{median:10.2f} {most:6.2f}"
         )
 
 
