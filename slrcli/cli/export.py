@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from slrcli.cli.extract import Square
 from slrcli.cli.options.common import Json, OptionalRecognisedCorpus, OwnNetwork, option, overrides
 from slrcli.config import Config, merge
 from slrcli.console import Console
@@ -20,6 +21,7 @@ def export(
     web: Annotated[Path | None, option("export.web")],
     assets: Annotated[Path | None, option("export.assets")],
     cdn: Annotated[bool, option("export.cdn")],
+    square: Square,
     arch: OwnNetwork,
     int8: Annotated[bool, option("export.int8")],
     corpus: OptionalRecognisedCorpus,
@@ -41,13 +43,13 @@ def export(
         slr export runs/latest --web page --assets node_modules
     """
     chosen = overrides(**{f"data__{name}": value for name, value in corpus.items()})
-    _require_one(target, web, bool(int8 or chosen), bool(assets or cdn))
+    _require_one(target, web, bool(int8 or chosen), bool(assets or cdn or square is not None))
     allow(arch)
     if web:
         from slrcli.report.text.web import page_lines
         from slrcli.web.page import write_page
 
-        page = write_page(console, checkpoint, web, assets, cdn)
+        page = write_page(console, checkpoint, web, assets, cdn, **({} if square is None else {"square": square}))
         if as_json:
             console.json(page.to_dict())
         else:
@@ -76,4 +78,5 @@ def _require_one(target: Path | None, web: Path | None, of_file: bool, of_page: 
         fix = "Leave them out, or export a file."
         raise UsageError("A page is neither quantised nor compared on a corpus.", "--int8, --data-dir", fix)
     if target and of_page:
-        raise UsageError("An exported file needs no libraries of a page.", "--assets, --cdn", "Leave them out.")
+        what = "These options are for a page, and a file is named."
+        raise UsageError(what, "--assets, --cdn, --square", "Leave them out, or name a folder with --web.")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from slrcli.checkpoints.runs import find_checkpoint, shown
-from slrcli.config import FRAMES_PER_SECOND, LiveConfig
+from slrcli.config import FRAMES_PER_SECOND, ExtractConfig, LiveConfig
 from slrcli.console import Console
 from slrcli.errors import DataError, UsageError
 from slrcli.evaluation.parity import as_it_decodes
@@ -69,7 +69,12 @@ class WebPage:
 
 
 def write_page(
-    console: Console, checkpoint: Path | None, folder: Path, assets: Path | None = None, cdn: bool = False
+    console: Console,
+    checkpoint: Path | None,
+    folder: Path,
+    assets: Path | None = None,
+    cdn: bool = False,
+    square: bool = ExtractConfig().square,
 ) -> WebPage:
     """Write the page of a recogniser.
 
@@ -79,6 +84,7 @@ def write_page(
         assets: a folder `node_modules` from which the libraries are copied; None: they are expected in a folder of that
             name in the page's own, which `npm ci` makes there.
         cdn: let visitors load the libraries from a public server instead.
+        square: coordinates in fractions of the square around the picture, as the training data were extracted.
 
     Raises:
         SlrError: the recogniser does not read what MediaPipe finds, cannot be exported, or libraries are missing.
@@ -95,7 +101,7 @@ def write_page(
     with console.progress("exporting", 1) as task:
         step, graph, difference = _graph(recogniser, file_hash(path))
         task.advance()
-    model = describe(recogniser, step, _places(assets, cdn))
+    model = describe(recogniser, step, _places(assets, cdn), square)
     kind = "copied" if assets else "cdn" if cdn else "node_modules"
     with whole_folder(folder) as new:
         for name, base in sources.items():
@@ -142,7 +148,7 @@ def _graph(recogniser: Recogniser, hashed: str) -> tuple[StepGraph | None, bytes
     return None, whole.data, whole.difference
 
 
-def describe(recogniser: Recogniser, step: StepGraph | None, places: dict[str, str]) -> dict[str, Any]:
+def describe(recogniser: Recogniser, step: StepGraph | None, places: dict[str, str], square: bool) -> dict[str, Any]:
     """What the page has to know of a recogniser beside its graph: `model.json`."""
     meta, live = recogniser.meta, LiveConfig()
     layout, data = meta.layout, meta.config.data
@@ -155,6 +161,7 @@ def describe(recogniser: Recogniser, step: StepGraph | None, places: dict[str, s
         "glosses": list(meta.vocabulary.tokens),
         "fps": meta.fps or FRAMES_PER_SECOND,
         "columns": {"point": columns.point.tolist(), "coordinate": columns.coordinate.tolist()},
+        "square": square,
         "positions": layout.positions,
         "width": layout.width,
         "storedDerivatives": layout.stored_derivatives,

@@ -152,7 +152,8 @@ def test_libraries_are_copied_or_missed_before_anything_is_written(tmp_path, qui
         ([], "nothing to write"),
         (["x.onnx", "--web", "page"], "Both"),
         (["--web", "page", "--int8"], "quantised"),
-        (["x.onnx", "--cdn"], "no libraries"),
+        (["x.onnx", "--cdn"], "for a page"),
+        (["x.onnx", "--no-square"], "for a page"),
         (["--web", "page", "--cdn", "--assets", "x"], "exclude each other"),
     ],
 )

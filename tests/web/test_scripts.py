@@ -16,6 +16,7 @@ from slrcli.features.layout import load_layout
 from slrcli.features.recording import prepare
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.recognition.sliding import JITTER, SlidingWindow
+from slrcli.video.holistic import Columns, in_square
 from slrcli.video.timing import Evenly
 from slrcli.web.page import describe_hands
 
@@ -91,6 +92,19 @@ def test_uneven_frames_become_even_as_in_python():
     steps = [[".push", time, {"row": rows(x[i : i + 1])["rows"][0]}] for i, time in enumerate(times)]
     found = [row for part in call("prepare.js", ["new Evenly", 25.0], *steps) for row in part]
     np.testing.assert_allclose(clip(found), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (360, 640), (300, 300)])
+def test_points_lie_in_the_square_and_in_the_columns_as_in_python(size):
+    points = np.random.default_rng(4).random((543, 4)).astype(np.float32)
+    points[40:60] = np.nan
+    (found,) = call("landmarks.js", ["inSquare", {"row": rows(points.reshape(1, -1))["rows"][0]}, *size])
+    placed = in_square(points, size)
+    np.testing.assert_allclose(clip([found]).reshape(543, 4), placed, atol=1e-6)
+    columns = Columns.of(load_layout("mediapipe-258"))
+    told = {"point": columns.point.tolist(), "coordinate": columns.coordinate.tolist()}
+    (found,) = call("landmarks.js", ["columnsOf", {"row": rows(placed.reshape(1, -1))["rows"][0]}, told])
+    np.testing.assert_array_equal(clip([found]), columns.positions(placed[None]))
 
 
 def spoken(frames, seed, sharpness=3.0):

@@ -1,6 +1,6 @@
 // The page at work: camera or video -> landmarks -> network -> glosses.
 
-import { Landmarks, columnsOf } from "./landmarks.js";
+import { Landmarks, columnsOf, inSquare } from "./landmarks.js";
 import { Evenly } from "./prepare.js";
 import { Recogniser } from "./recogniser.js";
 import { draw, somebody } from "./skeleton.js";
@@ -61,11 +61,12 @@ function keep(rows) {
   return rows;
 }
 
-/** Positions of the picture that a video shows now, drawn on the way. */
+/** What the network reads of the picture that a video shows now, drawn on the way; and whether anybody is seen. */
 async function look(video) {
   const points = await landmarks.of(video);
   draw($("skeleton"), points);
-  return points;
+  const placed = model.square ? inSquare(points, video.videoWidth, video.videoHeight) : points;
+  return [columnsOf(placed, model.columns), somebody(points)];
 }
 
 /** Frames of the camera until `job.stop`; those that come while one is looked at are dropped. */
@@ -86,13 +87,13 @@ async function film(job) {
       const time = (shot.now - begun) / 1000;
       if (time <= before) continue;
       before = time;
-      const points = await look(video);
+      const [row, seen] = await look(video);
       looked++;
-      for (const item of await stream.push(keep(evenly.push(time, columnsOf(points, model.columns))))) show(item);
+      for (const item of await stream.push(keep(evenly.push(time, row)))) show(item);
       if (time - shown > 0.5) {
         shown = time;
         const dropped = Math.max(0, shot.presented - looked);
-        if (somebody(points)) tell("live", { fps: (looked / Math.max(time, 1e-3)).toFixed(1), dropped });
+        if (seen) tell("live", { fps: (looked / Math.max(time, 1e-3)).toFixed(1), dropped });
         else tell("nobody");
       }
     }
@@ -127,7 +128,7 @@ async function read(job, file) {
     tell("working");
     for (let t = 0; t < count && !job.stop; t++) {
       await seek(video, Math.min((t + 0.5) / model.fps, video.duration));
-      clip.push(columnsOf(await look(video), model.columns));
+      clip.push((await look(video))[0]);
       $("progress").value = t + 1;
     }
     keep(clip);

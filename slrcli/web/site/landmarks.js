@@ -56,6 +56,16 @@ export function pointsOf(results) {
   return points;
 }
 
+/** Points in fractions of the square around a picture of this size, as slr extract writes them. */
+export function inSquare(points, width, height) {
+  const side = Math.max(width, height);
+  return points.map((value, i) => {
+    if (i % 4 === 0) return (value * width + (side - width) / 2) / side;
+    if (i % 4 === 1) return (value * height + (side - height) / 2) / side;
+    return i % 4 === 2 ? (value * width) / side : value; // depth is given on the scale of x
+  });
+}
+
 /** The position columns of the layout that the network reads. */
 export function columnsOf(points, { point, coordinate }) {
   return Float32Array.from(point, (index, column) => points[4 * index + coordinate[column]]);
