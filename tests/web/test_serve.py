@@ -158,7 +158,14 @@ def test_a_stream_gives_what_the_library_gives(place, checkpoint, fps):
     x = walk(240)
     x[30:40, 2:5] = np.nan
     rows = [[None if np.isnan(value) else float(value) for value in row] for row in x[100:140]]
-    messages = [x[:1].tobytes(), x[1:100].tobytes(), json.dumps({"frames": rows}), b"", '{"frames": []}', x[140:].tobytes()]
+    messages = [
+        x[:1].tobytes(),
+        x[1:100].tobytes(),
+        json.dumps({"frames": rows}),
+        b"",
+        '{"frames": []}',
+        x[140:].tobytes(),
+    ]
     found, expected = streamed(place, messages, fps), expected_events(checkpoint, x, float(fps))
     assert len(expected) > 3
     assert without_latency(found) == without_latency(expected)
