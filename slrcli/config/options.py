@@ -299,6 +299,15 @@ OPTIONS: dict[str, Option] = {
     "train.score_split": Option(
         ("--score-split",), "Split that several seeds without folds are scored on.", shown="dev", metavar="SPLIT"
     ),
+    "train.sweep": Option(
+        ("--sweep",),
+        "Values of a setting to train with, such as optim.lr=1e-3,2e-3; with --search also LOW..HIGH. Several sweeps "
+        "are combined. Repeatable.",
+        metavar="KEY=VALUES",
+    ),
+    "train.search": Option(
+        ("--search",), "Trials, whose values Optuna draws from the sweeps.", least=1, metavar="N"
+    ),
     "train.jobs": Option(
         ("--jobs", "-j"),
         "Parallel runs, each in one process with one thread unless OMP_NUM_THREADS says otherwise. 0: one per core.",

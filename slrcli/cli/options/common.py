@@ -188,6 +188,8 @@ PANELS = {
     "train.fold_splits": "Several runs",
     "train.seeds": "Several runs",
     "train.score_split": "Several runs",
+    "train.sweep": "Several runs",
+    "train.search": "Several runs",
     "train.jobs": "Several runs",
     **{f"decode.{name}": "Streams" for name in ("camera", "camera_index", "pipe", "raw", "stream")},
     "decode.jobs": "Landmarks of videos",
