@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slrcli.checkpoints.runs import SWEEP
 from slrcli.config import Config
 from slrcli.console import Console, visible
 from slrcli.errors import UsageError
@@ -85,7 +86,10 @@ def show_sweep(console: Console, result: "SweepResult") -> int:
     ranked = result.by_combination
     if ranked:
         found = result.table()
-        console.result(runs_table(found.rows, found.differing, False, console.width)[0])
+        table, left = runs_table(found.rows, found.differing, False, console.width)
+        console.result(table)
+        if left:
+            console.note(f"There is no room for {len(left)} more settings that differ: see {result.folder}/{SWEEP}.")
         (best, wers), several = ranked[0], len(result.plan.seeds) > 1
         place, label = f"{result.folder}/{best.name}", result.plan.label(best.values) if several else best.label
         spread = f", mean of {len(wers)} seeds ({min(wers):.2f} to {max(wers):.2f} %)" if several else ""

@@ -233,7 +233,11 @@ class Runner:
             if known:
                 self.tell(item, known, "WER {:.2f} %, as before with these values")
                 continue
-            config = self.plan.config_of(self.folder, item)
+            try:
+                config = self.plan.config_of(self.folder, item)
+            except SlrError as error:  # values that do not go together
+                self.failed(item, error)
+                continue
             yield Job(item.label, self.folder / item.name, config.optim.epochs, run_one, (config, item))
 
     def done(self, job: Job, outcome: Outcome | None) -> None:
@@ -251,14 +255,13 @@ class Runner:
         record(self.result())
         self.console.note(f"{item.label}: {said.format(outcome.wer)}{self._ahead()}")
 
-    def failed(self, job: Job, error: SlrError) -> None:
+    def failed(self, item: Try, error: SlrError) -> None:
         """A run could not be trained."""
-        item = job.args[1]
         self.know(item, str(error))
         self.source.tell(item, None)
         record(self.result())
         place = f" ({error.where})" if error.where else ""
-        self.console.warn(f"{job.label} has failed{self._ahead()}. {error.what}{place} {error.fix}".rstrip())
+        self.console.warn(f"{item.label} has failed{self._ahead()}. {error.what}{place} {error.fix}".rstrip())
 
     def result(self, signal: int = 0) -> SweepResult:
         """How far it has come."""
@@ -272,9 +275,13 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> SweepResul
     console.note(f"{total} runs in {shown(folder)}, {plan.threads} threads each")
     if done := total - runner.count:
         console.note(f"{done} of them are already finished.")
+
+    def failed(job: Job, error: SlrError) -> None:
+        runner.failed(job.args[1], error)
+
     told = 0
     try:
-        work_off(runner.jobs(), runner.count, jobs, plan.threads, runner.done, console, runner.failed)
+        work_off(runner.jobs(), runner.count, jobs, plan.threads, runner.done, console, failed)
     except KeyboardInterrupt as interruption:
         told = signalled(interruption) - SIGNALLED
     finally:

@@ -97,18 +97,18 @@ class Plan:
 
     def trial(self, number: int, values: Mapping[str, Any]) -> Try:
         """A trial of a search by its number, from 0."""
-        (name,) = folder_names([f"trial-{number + 1:03}_{self.slug(values, 3)}"])
-        return Try(name, f"trial {number + 1}, {self.label(values, 3)}", values, self.seeds[0], number)
+        label = f"trial {number + 1}, {self.label(values, 3)}"
+        return Try(f"trial-{number + 1:03}", label, values, self.seeds[0], number)
 
     def label(self, values: Mapping[str, Any], digits: int = 17) -> str:
         """A combination for people: `lr=0.002, width=96`."""
         names = shown_names(self.axes)
         return ", ".join(f"{names[name]}={told_value(value, digits)}" for name, value in values.items())
 
-    def slug(self, values: Mapping[str, Any], digits: int = 17) -> str:
+    def slug(self, values: Mapping[str, Any]) -> str:
         """A combination as the name of a folder: `lr-0.002_width-96`."""
         names = shown_names(self.axes)
-        return "_".join(f"{names[name]}-{told_value(value, digits)}" for name, value in values.items())
+        return "_".join(f"{names[name]}-{told_value(value)}" for name, value in values.items())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -130,7 +130,7 @@ def test_the_command_trains_the_trials_and_goes_on_to_more(tmp_path, monkeypatch
     assert result.exit_code == 0 and "run 1 of 1: trial 3, lr=" in result.stderr, result.output
     told = json.loads(result.stdout)
     assert told == json.loads((tmp_path / "s" / "sweep.json").read_text()) and told["search"] == 3 and told["complete"]
-    assert [run["run"].partition("_")[0] for run in told["runs"]] == ["trial-001", "trial-002", "trial-003"]
+    assert [run["run"] for run in told["runs"]] == ["trial-001", "trial-002", "trial-003"]
     for run in told["runs"]:
         used = tomllib.loads((tmp_path / "s" / run["run"] / "config.toml").read_text())
         assert used["optim"]["lr"] == run["values"]["optim.lr"] and 1e-3 <= used["optim"]["lr"] <= 1e-2
@@ -138,6 +138,25 @@ def test_the_command_trains_the_trials_and_goes_on_to_more(tmp_path, monkeypatch
     best = min(told["runs"], key=lambda run: run["wer"])
     assert told["best"] == best["values"]
     assert f"{best['run']}/best.safetensors" in slr("train", "--resume", "s").stdout
+
+
+def test_a_trial_whose_values_do_not_go_together_fails_alone(tmp_path, monkeypatch):
+    from slrcli.errors import UsageError
+    from slrcli.training.folds import sweep
+
+    real = Plan.config_of
+
+    def odd_ones_alone(plan, folder, item):
+        if item.number == 0:
+            raise UsageError("These do not go together.", "options")
+        return real(plan, folder, item)
+
+    monkeypatch.setattr(Plan, "config_of", odd_ones_alone)
+    monkeypatch.setattr(sweep, "run_one", lambda config, item, console: sweep.Outcome(12.5, 1, 1, 1.0))
+    plan = Plan(AXES, (1,), 3, 1, (Config(),))
+    ended = sweep.run_all(tmp_path, plan, 1, sweep.Silent())
+    assert ended.exit_code == 1 and ended.left == 1 and len(ended.finished) == 2
+    assert [(item.number, text) for item, text in ended.failed] == [(0, "These do not go together. | options")]
 
 
 def test_a_search_without_optuna_says_what_to_install(tmp_path, monkeypatch):
