@@ -27,6 +27,11 @@ def allow(target: str | None) -> None:
         _allowed.add(target)
 
 
+def allowed() -> tuple[str, ...]:
+    """The models that may be opened, for a process that works for this one."""
+    return tuple(sorted(_allowed))
+
+
 def require_allowed(target: str, where: str) -> None:
     """CheckpointError for a file that names a factory which nobody has named before."""
     if is_own(target) and target not in _allowed:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from slrcli.checkpoints.runs import SWEEP
 from slrcli.config import Config
-from slrcli.console import Console, visible
-from slrcli.errors import UsageError
+from slrcli.console import Console
+from slrcli.errors import UsageError, first_five
 
 if TYPE_CHECKING:
     from slrcli.training.folds.axes import Axis
@@ -105,8 +105,6 @@ def show_sweep(console: Console, result: "SweepResult") -> int:
 
 def tell_failed(console: Console, result: "SweepResult") -> None:
     """Name the runs that could not be trained."""
-    failed = result.failed
-    if failed:
-        console.warn(f"{len(failed)} of {len(result.outcomes)} runs have failed:")
-    for item, problem in failed:
-        console.warn(f"{visible(item.label)}: {problem}")
+    names = [item.label for item, _ in result.failed]
+    if names and result.left:
+        console.warn(f"{len(names)} of {len(result.outcomes)} runs have failed: {first_five(names, '.')}")

@@ -12,6 +12,7 @@ from slrcli.checkpoints.runs import CONFIG
 from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.errors import Ended, SlrError
+from slrcli.models.trust import allow, allowed
 from slrcli.parallel.workers import Workers, as_they_end
 from slrcli.training.resume import resume
 from slrcli.training.run import train
@@ -105,7 +106,7 @@ def _together(
                 while len(running) < at_once and (job := next(jobs, None)):
                     begun.append(job)
                     before += epochs_in([job.folder])
-                    running[pool.submit(_quietly, threads, job)] = job
+                    running[pool.submit(_quietly, threads, allowed(), job)] = job
                     task.expect(sum(item.epochs for item in begun) * count / len(begun) - before)
                 if not running:
                     return
@@ -113,8 +114,10 @@ def _together(
                 settle(running.pop(future), future.result)
 
 
-def _quietly(threads: int, job: Job) -> Any:
+def _quietly(threads: int, trusted: tuple[str, ...], job: Job) -> Any:
     """A job in a process of its own; None where that was told to end, as all that runs is."""
+    for name in trusted:
+        allow(name)
     with torch_threads(threads), suppress(Ended):
         return job.work(*job.args, Silent())
     return None

@@ -111,8 +111,11 @@ def test_a_combination_that_fails_is_named_and_the_others_go_on(corpus, grid, tm
     sweep = ["--lr", "5e-3", "--sweep", "data.max_frames=1,0,1000", "--jobs", "2", "-o", tmp_path / "g"]
     result = slr("train", "--data-dir", corpus, *QUICK, *sweep)
     assert result.exit_code == 1 and "defect" not in result.stderr
-    assert "1 of 3 runs have failed" in result.stderr and "No utterance is left to train on" in result.stderr
-    assert "max_frames=1: " in result.stderr and f"slr train --resume {tmp_path / 'g'}" in result.stderr
+    assert (
+        "1 of 3 runs have failed: max_frames=1." in result.stderr
+        and "No utterance is left to train on" in result.stderr
+    )
+    assert "max_frames=1 has failed" in result.stderr and f"slr train --resume {tmp_path / 'g'}" in result.stderr
     assert [run["state"] for run in plan_of(tmp_path / "g")["runs"]] == ["failed", "finished", "finished"]
     assert wers(tmp_path / "g")["max_frames-0"] == wers(grid[0])[NAMES[2]]
     again = slr("train", "--resume", tmp_path / "g")
@@ -271,3 +274,27 @@ def test_a_program_gets_the_runs_of_a_sweep_as_a_table(corpus, grid, tmp_path):
     for wrong in ({}, {"optim.lr": []}, {"optim.lr": 1e-3}, {"optim.lr": "1e-3..1e-2"}, {"lr": [1]}):
         with pytest.raises(UsageError):
             slrcli.sweep(corpus, wrong, output_dir=tmp_path / "h", **given)
+
+
+@pytest.mark.slow
+def test_a_network_that_the_user_names_goes_on_in_every_process(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "named_here.py").write_text(
+        "from torch import nn\n\n\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self, width, vocab_size, hidden=8):\n"
+        "        super().__init__()\n"
+        "        self.inner, self.head = nn.Linear(width, hidden), nn.Linear(hidden, vocab_size)\n\n"
+        "    def output_length(self, frames):\n"
+        "        return frames\n\n"
+        "    def forward(self, x, lengths):\n"
+        "        return self.head(self.inner(x)), lengths\n"
+    )
+    arch, sweep = ["--arch", "named_here:Net"], ["--sweep", "model.options.arguments.hidden=4,8"]
+    result = slr("train", "--data-dir", corpus, "--batch-size", 8, "--epochs", 1, *arch, *sweep, "-o", "g")
+    assert result.exit_code == 0, result.output
+    for path in (tmp_path / "g").glob("*/result.json"):
+        path.unlink()
+    result = slr("train", "--resume", "g", *arch, "--jobs", 2)
+    assert result.exit_code == 0, result.output
