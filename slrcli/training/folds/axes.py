@@ -245,7 +245,7 @@ def settled(axes: Sequence[Axis], resolved: Callable[[Mapping[str, Any]], Config
     first = {axis.name: axis.given[0] for axis in axes}
     found = [_settled_axis(axis, axes, first, resolved) for axis in axes]
     for values in combinations(found) if not search else ():
-        settings_with(values, resolved(values))
+        settings_with(values, resolved(_deciding(values)))
     return found
 
 
@@ -264,7 +264,7 @@ def _settled_axis(
             tried = {name: item for name, item in tried.items() if not name.startswith("model.options.")}
         several = archs if axis.name.startswith("model.options.") else ()
         for one in [{**tried, "model.arch": arch} for arch in several] or [tried]:
-            config = settings_with(one, resolved(one))
+            config = settings_with(one, resolved(_deciding(one)))
         values.append(valued(config.to_dict(), axis.name))
         if values[-1] is None:
             fix = "Leave it out; slr train --help and examples/settings.md name those that there are."
@@ -278,6 +278,11 @@ def _settled_axis(
         what = f"{axis.name} is no number, so it has no range."
         raise UsageError(what, f"{FLAG} {axis.name}", "List its values.")
     return replace(axis, low=values[0], high=values[1])
+
+
+def _deciding(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values that other settings follow from."""
+    return {name: value for name, value in values.items() if name in DECIDING}
 
 
 def settings_with(values: Mapping[str, Any], config: Config) -> Config:

@@ -156,7 +156,7 @@ def test_dry_run_tries_one_combination_and_writes_nothing(corpus, tmp_path, monk
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--sweep", "optim.lrr=1,2"], "There is no setting 'lrr'"),
+        (["--sweep", "optim.lrr=1,2"], "There is no setting 'lrr'. at --sweep, [optim]"),
         (["--sweep", "optm.lr=1,2"], "There is no section [optm]"),
         (["--sweep", "model.options.widht=1,2"], "There is no setting 'widht'"),
         (["--sweep", "optim.lr"], "no sweep of a setting"),
