@@ -350,6 +350,22 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
         yield Path(folder)
 
 
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A place beside `folder` for its files, which are moved there at the end of the block; none where it fails.
+
+    Raises:
+        SlrError: there is no room on the disk, or it must not be written there.
+    """
+    with written(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(folder.parent) as place:
+            yield place
+            folder.mkdir(exist_ok=True)
+            for path in sorted(place.iterdir()):
+                shutil.move(path, folder / path.name)
+
+
 def sweep(folder: Path) -> None:
     """Remove what processes that are gone have left in a folder under temporary names.
 

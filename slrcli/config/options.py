@@ -214,6 +214,11 @@ OPTIONS: dict[str, Option] = {
     "eval.protocol": _protocol("Scoring protocol; all shows them side by side."),
     "eval.jobs": _jobs("Processes of a beam search. 0: one per core.", 1),
     "export.int8": _switch("--int8", "Quantise the weights of linear layers and LSTMs to 8-bit integers."),
+    "export.web": Option(("--web",), "Write a page for browsers to this new folder, not a file."),
+    "export.assets": Option(
+        ("--assets",), "A node_modules folder from which the page's libraries are copied into it."
+    ),
+    "export.cdn": _switch("--cdn", "Let the page load its libraries from cdn.jsdelivr.net instead."),
     "extract.out": _out("Folder of the landmark files and the manifest."),
     "extract.jobs": _jobs("Processes.", shown="one per core"),
     "extract.preview": _switch("--preview", "Draw some frames of every clip as a PNG."),

@@ -10,7 +10,6 @@ landmarks of that video are extracted.
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers import read_recording
 from slrcli.features.recording import Recording, fit, same_columns
 from slrcli.features.writers import write_recording
-from slrcli.files import atomic_write_text, below, temporary_folder, written
+from slrcli.files import atomic_write_text, below, temporary_folder, whole_folder
 from slrcli.glosses.variants import composed
 from slrcli.video.sources import is_video
 
@@ -121,21 +120,10 @@ def cut_corpus(console: Console, files: Sequence[Path], options: CutOptions) -> 
         raise DataError(f"Two files have the name {twice[0]}.", parts[0].annotations, "Rename one.")
     if not any(part.cuts for part in parts):
         raise DataError("The annotations hold no utterance.", files[0], f"See the notes: {_said(result.counts)}")
-    with written(options.out):
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        _appear(console, parts, options, result)
+    with whole_folder(options.out) as place, temporary_folder() as landmarks:
+        _write(console, _extracted(console, parts, options, landmarks), options, result, place)
     result.notes[:0] = _notes(result)
     return result
-
-
-def _appear(console: Console, parts: Sequence[_Part], options: CutOptions, result: CutCorpus) -> None:
-    """Write the corpus beside its place, and move it there once it is whole."""
-    with temporary_folder(options.out.parent) as place, temporary_folder() as landmarks:
-        parts = _extracted(console, parts, options, landmarks)
-        _write(console, parts, options, result, place)
-        options.out.mkdir(exist_ok=True)
-        for path in sorted(place.iterdir()):
-            shutil.move(path, options.out / path.name)
 
 
 def _parts(file: Path, options: CutOptions, result: CutCorpus) -> list[_Part]:

@@ -52,9 +52,14 @@ class Cache:
         frames: frames in the chunks before, counted by the frontend.
     """
 
-    def __init__(self):
-        self.frames = 0
-        self._kept: dict[str, Tensor] = {}
+    def __init__(self, frames: int = 0, kept: dict[str, Tensor] | None = None):
+        self.frames = frames
+        self._kept: dict[str, Tensor] = kept or {}
+
+    @property
+    def kept(self) -> dict[str, Tensor]:
+        """The state of each operation by its name. Before a clip, zeros (false) in their places mean the same."""
+        return self._kept
 
     def before(self, name: str, values: Tensor, count: int) -> Tensor:
         """The `count` frames before this chunk followed by `values [B, T, ...]`, `[B, count + T, ...]`.

@@ -80,10 +80,10 @@ def export(recogniser: Recogniser, checkpoint: str) -> Graph:
         DependencyError: a library of the extra `export` is not installed.
         SlrError: the network has something that cannot be exported, or the graph says something else than torch.
     """
-    onnx = _need()
+    onnx = require_exporter()
     recogniser.model.eval()
     try:
-        proto = _folded(_traced(recogniser.model, recogniser.meta.layout.width))
+        proto = folded(_traced(recogniser.model, recogniser.meta.layout.width))
     except Exception as error:  # of many kinds, all of them the exporter's
         if advice := out_of_memory(error):
             raise advice from error
@@ -96,9 +96,9 @@ def export(recogniser: Recogniser, checkpoint: str) -> Graph:
 
 def quantised(recogniser: Recogniser, graph: Graph, checkpoint: str) -> Graph:
     """The same with the weights of linear layers and LSTMs as 8-bit integers (onnxruntime's dynamic quantisation)."""
-    onnx = _need()
+    onnx = require_exporter()
     quantization = load_runtime("onnxruntime.quantization")
-    with temporary_folder() as folder, _hushed():
+    with temporary_folder() as folder, hushed():
         before, after = folder / "before.onnx", folder / "after.onnx"
         before.write_bytes(graph.data)
         quantization.quantize_dynamic(
@@ -114,7 +114,7 @@ def _traced(model: SignModel, width: int):
     """The model as an `onnx.ModelProto` whose numbers of clips and frames are free."""
     x, lengths = torch.zeros(*TRACED, width), torch.tensor([TRACED[1], TRACED[1] // 2])
     free = torch.export.Dim.DYNAMIC
-    with _hushed(), torch.no_grad():
+    with hushed(), torch.no_grad():
         names = (*OUTPUTS, LOCAL) if Output(*model(x, lengths)).aux else OUTPUTS
         program = torch.onnx.export(
             _Plain(with_operators(model)), (x, lengths), dynamo=True, verbose=False, external_data=False,
@@ -136,7 +136,7 @@ SIZES = {
 }
 
 
-def _folded(proto):
+def folded(proto):
     """The same with all computed that depends on weights alone: smaller, quicker to load, and open to quantisation."""
     import onnx
 
@@ -148,12 +148,12 @@ def _folded(proto):
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # standard operators
         options.optimized_model_filepath = str(path)
         runtime.InferenceSession(proto.SerializeToString(), options, providers=PROVIDERS)
-        folded = onnx.load(path)
-    used = {node.domain for node in folded.graph.node}
-    sets = [item for item in folded.opset_import if item.domain in used]  # onnxruntime names all that it knows
-    del folded.opset_import[:]
-    folded.opset_import.extend(sets)
-    return folded
+        found = onnx.load(path)
+    used = {node.domain for node in found.graph.node}
+    sets = [item for item in found.opset_import if item.domain in used]  # onnxruntime names all that it knows
+    del found.opset_import[:]
+    found.opset_import.extend(sets)
+    return found
 
 
 def _properties(recogniser: Recogniser, checkpoint: str, weights: str) -> dict[str, str]:
@@ -206,7 +206,7 @@ def largest_difference(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarr
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
+def hushed() -> Iterator[None]:
     """Within it the exporter's and the quantiser's remarks on themselves are not heard."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
@@ -218,7 +218,7 @@ def _hushed() -> Iterator[None]:
         logging.disable(before)
 
 
-def _need():
+def require_exporter():
     """The library onnx; DependencyError unless all of the extra `export` is installed."""
     try:
         load_runtime()  # before what may load it in its own way

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -203,7 +204,8 @@ def test_ctrl_c_saves_and_says_how_to_go_on(corpus, tmp_path):
     arguments = ["train", "--data-dir", str(corpus), "--epochs", "100000", "-o", "run"]
     process = subprocess.Popen([sys.executable, "-m", "slrcli", *arguments], cwd=tmp_path, stderr=subprocess.PIPE)
     log, deadline = tmp_path / "run" / "training.log", time.monotonic() + 90
-    while not (log.exists() and "epoch   2" in log.read_text()) and time.monotonic() < deadline:
+    while not (log.exists() and re.search(r"^ *2/", log.read_text(), re.MULTILINE)):
+        assert time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     error = process.communicate(timeout=60)[1].decode()
