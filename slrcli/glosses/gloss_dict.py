@@ -54,5 +54,7 @@ def _content(array: Any) -> dict[Any, Any]:
 def _id_and_count(gloss: Any, value: Any) -> tuple[int, int]:
     numbers = value if type(value) in (list, tuple) else [value]
     if type(gloss) is not str or not numbers or any(type(number) is not int for number in numbers):
-        raise TypeError(f"the entry {reprlib.repr(gloss)}: {reprlib.repr(value)} is not gloss: [id, count]")
+        raise TypeError(
+            f"the entry {reprlib.repr(gloss)}: {shortened(reprlib.repr(value), 80)} is not gloss: [id, count]"
+        )
     return numbers[0], max(0, numbers[1]) if len(numbers) > 1 else 0
