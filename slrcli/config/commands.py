@@ -83,6 +83,20 @@ class ExtractConfig:
 
 
 @dataclass(frozen=True)
+class RecordConfig:
+    """How `slr record` records the sentences of a table."""
+
+    signer: str = setting("", "Signer, as the annotations are to name them.", metavar="NAME")
+    takes: int = setting(1, "Takes of each sentence.", least=1, flags=("--takes", "-n"))
+    split: str = setting("train", "Split of the takes.", flags=("--split", "-s"))
+    seconds: float = setting(
+        0.0, "Seconds per take, without keys: good takes are kept, bad ones are recorded again. 0: a key ends a take.",
+        least=0, most=600,
+    )  # fmt: skip
+    countdown: float = setting(3.0, "Seconds from the prompt to the beginning of the take.", least=0, most=60)
+
+
+@dataclass(frozen=True)
 class LiveConfig:
     """How a running stream of frames is recognised."""
 
@@ -160,6 +174,7 @@ SIGN_BONUS = -3.0  # insertion_bonus of a run that reads clips by how long signs
 OF_ONE_COMMAND: dict[str, type] = {
     "compose": ComposeConfig,
     "extract": ExtractConfig,
+    "record": RecordConfig,
     "decode": DecodeConfig,
     "live": LiveConfig,
     "pack": PackConfig,
