@@ -34,7 +34,7 @@ OVERFIT_FIXED = {
         "patience": 0,
         "ema": 0.0,
     },
-    "loss": {"frames": 0.0, "consistency": 0.0},
+    "loss": {"frames": 0.0, "consistency": 0.0, "own": ""},
     "distill": {"teacher": ""},
     "augment": NO_VARIATION,
     "run": {"gradient_checkpointing": False},
