@@ -1,7 +1,7 @@
 """What is to be signed: prompts from a table, from a text, or the glosses of a recogniser."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +88,4 @@ def _of_table(text: str, path: Path) -> list[Prompt]:
     own = glosses if glosses is not None else sentence
     found = split_cells([row[own] for _, row in cells if own is not None], places).glosses
     beside = [row[sentence].strip() if sentence is not None and glosses is not None else "" for _, row in cells]
-    return list(_with_glosses(zip(found, beside, strict=True)))
-
-
-def _with_glosses(found: Iterable[tuple[tuple[str, ...], str]]) -> Iterator[Prompt]:
-    yield from (Prompt(glosses, text) for glosses, text in found if glosses)
+    return [Prompt(glosses, text) for glosses, text in zip(found, beside, strict=True) if glosses]

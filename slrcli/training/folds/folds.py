@@ -19,6 +19,7 @@ from slrcli.corpus.folds import Fold, write_folds
 from slrcli.errors import EXIT_OK, SIGNALLED, CheckpointError, Ended, SlrError, signalled, understood
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.files import atomic_write_text, held, read_json, temporary_folder
+from slrcli.models.trust import allow, require_allowed_loss
 from slrcli.parallel.workers import Workers, as_they_end, usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
@@ -173,6 +174,7 @@ def train_folds(
 def resume_folds(folder: Path, jobs: int, console: Console) -> FoldsResult:
     """Go on with several runs: what is finished stays, what was begun goes on, the rest follows."""
     plan = read_plan(folder)
+    require_allowed_loss(plan.config.loss.own, str(folder / PLAN))
     with held(folder, "folder of runs"):
         return run_all(folder, plan, jobs or usable_cores(), console)
 
@@ -296,6 +298,7 @@ def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -
 def train_on(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> TrainResult:
     """A new run, or the rest of one that was begun."""
     run = folder / plan.run_name(part, seed)
+    allow(plan.config.loss.own)  # whoever started the runs was asked; this may be another process
     if (run / CONFIG).is_file():
         return resume(run, {"data": plan.data_of(folder, part)}, console, newest=False)
     return train(plan.config_of(folder, part, seed), console, newest=False)

@@ -169,6 +169,18 @@ def test_a_run_with_torchs_ctc_has_the_same_weights_bit_for_bit_and_says_what_it
     assert done.exit_code == 2 and "has no 'ctc'" in done.output
 
 
+def test_several_runs_go_on_with_a_loss_only_where_it_is_named_again(corpus, tmp_path):
+    one = ("--epochs", "1", "--seeds", "2", "--loss", "ownloss:ctc")
+    assert slr("train", "--data-dir", corpus, "--output-dir", tmp_path / "two", *FEW, *one).exit_code == 0
+    second = next(path for path in (tmp_path / "two").iterdir() if path.name.endswith("2"))
+    (second / "result.json").unlink()
+    trust._allowed.clear()
+    done = slr("train", "--resume", tmp_path / "two")
+    assert done.exit_code == 1 and "add --loss ownloss:ctc" in " ".join(done.output.split())
+    done = slr("train", "--resume", tmp_path / "two", "--loss", "ownloss:ctc")
+    assert done.exit_code == 0, done.output
+
+
 def test_a_loss_that_is_not_a_number_ends_the_run_and_is_named(corpus, tmp_path):
     done = slr("train", "--data-dir", corpus, "--output-dir", tmp_path / "run", *FEW, "--loss", "ownloss:nan")
     said = " ".join(done.output.split())
