@@ -54,6 +54,7 @@ def train(
     arch: Annotated[str | None, option("model.arch")],
     preset: Preset,
     dropout: Annotated[float | None, option("model.dropout")],
+    loss: Annotated[str | None, option("loss.own")],
     lookahead: Annotated[int | None, option("train.lookahead")],
     teacher: Annotated[str | None, option("distill.teacher")],
     init: Annotated[str | None, option("start.init")],
@@ -72,6 +73,7 @@ def train(
     device: Device,
     precision: Annotated[str | None, option("run.precision")],
     gradient_checkpointing: Annotated[bool | None, option("run.gradient_checkpointing")],
+    tracker: Annotated[list[str] | None, option("run.tracker")],
     resume: Annotated[Path | None, option("train.resume")],
     from_run: Annotated[Path | None, option("train.from_run")],
     dry_run: Annotated[bool, option("train.dry_run")],
@@ -112,6 +114,7 @@ def train(
         **{f"data__{name}": value for name, value in corpus.items()},
         data__vocab=vocab, data__normaliser=normaliser, data__max_frames=max_frames,
         model__arch=arch, model__dropout=dropout, distill__teacher=teacher,
+        loss__own=loss, run__tracker=tracker or None,
         start__init=init, start__partial=init_partial, start__freeze=freeze or None,
         optim__lr=lr, optim__epochs=epochs, optim__batch_size=batch_size, optim__weight_decay=weight_decay,
         optim__warmup_epochs=warmup_epochs, optim__patience=patience,
@@ -122,22 +125,25 @@ def train(
     fixed = {"--lookahead": lookahead, "--preset": preset, "--config": config, "--set": settings,
              "--arch": None if arch and is_own(arch) else arch, "--dropout": dropout, "--vocab": vocab,
              "--layout": corpus["layout"], "--normaliser": normaliser, "--teacher": teacher, "--init": init,
+             "--loss": None if loss and is_own(loss) else loss, "--tracker": tracker or None,
              "--init-partial": init_partial, "--freeze": freeze, "--sweep": sweep, **runs}  # fmt: skip
-    if arch:
-        allow(arch)
+    for own in (arch, loss):
+        allow(own)
     if resume is not None:
         _refuse_with(
             "--resume", "A resumed run keeps its settings.",
             {**fixed, "--from-run": from_run, "--output-dir": output_dir, "--dry-run": dry_run},
         )  # fmt: skip
-        chosen.pop("model", None)
+        for named in ("model", "loss"):  # so that its code may run
+            chosen.pop(named, None)
         return _go_on(console, resume, chosen, jobs, search, as_json)
     if from_run is not None:
         learnt = {option_of(f"optim.{name}").flags[0]: value for name, value in chosen.get("optim", {}).items()}
         others = {"--search": search, "--jobs": jobs, "--max-frames": max_frames, "--seed": seed, "--device": device,
                   "--precision": precision, "--gradient-checkpointing": gradient_checkpointing}  # fmt: skip
         _refuse_with("--from-run", "A repeated run has the settings of the first.", {**fixed, **learnt, **others})
-        chosen.pop("model", None)
+        for named in ("model", "loss"):  # so that its code may run
+            chosen.pop(named, None)
         return _repeat(console, from_run, chosen, dry_run, as_json)
     _check_runs(runs, sweep or [], search, jobs)
     settings = _with_lookahead(chosen, preset, config, settings or [], lookahead)

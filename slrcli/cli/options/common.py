@@ -166,6 +166,7 @@ PANELS = {
     "data": "Data",
     "model": "Model",
     "distill": "Model",
+    "loss": "Model",
     "optim": "Optimisation",
     "augment": "Augmentation",
     "start": "Model",

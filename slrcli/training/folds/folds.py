@@ -14,6 +14,7 @@ from slrcli.corpus.folds import Fold, write_folds
 from slrcli.errors import EXIT_OK, SIGNALLED, CheckpointError, SlrError, signalled, understood
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.files import atomic_write_text, held, read_json, temporary_folder
+from slrcli.models.trust import require_allowed_run
 from slrcli.parallel.workers import usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
@@ -164,6 +165,7 @@ def train_folds(
 def resume_folds(folder: Path, jobs: int, console: Console) -> FoldsResult:
     """Go on with several runs: what is finished stays, what was begun goes on, the rest follows."""
     plan = read_plan(folder)
+    require_allowed_run(plan.config.model.arch, plan.config.loss.own, str(folder / PLAN))
     with held(folder, "folder of runs"):
         return run_all(folder, plan, jobs or usable_cores(), console)
 

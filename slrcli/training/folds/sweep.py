@@ -14,6 +14,7 @@ from slrcli.config import Config
 from slrcli.console import Console, finite
 from slrcli.errors import EXIT_FAILURE, EXIT_OK, SIGNALLED, SlrError, UsageError, signalled
 from slrcli.files import atomic_write_text, held
+from slrcli.models.trust import require_allowed_run
 from slrcli.parallel.workers import usable_cores
 from slrcli.training.folds.axes import Axis, allow_named, require_free, settings_with, settled, told_value
 from slrcli.training.folds.plan import threads_for
@@ -191,6 +192,8 @@ def resume_sweep(folder: Path, jobs: int, console: Console, search: int = 0) -> 
     if search and not plan.search:
         what = "This sweep tries every combination, so there is nothing to search."
         raise UsageError(what, f"--search, --resume {folder}", "Leave --search out, or start a new search.")
+    for base in plan.bases:
+        require_allowed_run(base.model.arch, base.loss.own, str(folder / SWEEP))
     with held(folder, "folder of runs"):
         return run_all(folder, replace(plan, search=search or plan.search), jobs or usable_cores(), console)
 
