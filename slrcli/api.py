@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from slrcli.config import DataConfig, by_section, changed_settings, plain_settings
+from slrcli.config import Config, DataConfig, by_section, changed_settings, plain_settings
 from slrcli.errors import CheckpointError, SlrError
 from slrcli.listening import Listening, Progress
 from slrcli.recognition.model import Model, Stream
@@ -53,6 +53,7 @@ __all__ = [
     "open_run",
     "read_corpus",
     "score",
+    "sweep",
     "train",
 ]
 
@@ -215,6 +216,64 @@ def train(
     sections["data"] = {**_told_of(corpus), **sections.get("data", {})}
     done = start(settle(console, sections, preset, Path(config) if config else None), console)
     return Run(cast(Path, done.run), done.stopped)  # None beside process 0 of several, which nobody asks
+
+
+def sweep(
+    corpus: str | Path | OpenCorpus,
+    varied: Mapping[str, Iterable[Any] | str],
+    *,
+    search: int = 0,
+    seeds: Iterable[int] = (),
+    jobs: int = 1,
+    preset: str = "",
+    config: str | Path | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Runs:
+    """Train with every combination of some settings, as `slr train --sweep` does; a run that fails is logged.
+
+    Args:
+        corpus: its folder, or what `read_corpus` gave.
+        varied: setting -> its values, or a range: `{"optim.lr": [1e-3, 2e-3], "optim.ema": "0.9..0.999"}`. Ranges need
+            `search`.
+        search: how many trials are drawn by Optuna; 0: every combination is tried.
+        seeds: of every combination; none: `seed` of the settings.
+        jobs: runs at a time, each in a process of its own; 0: one for each core.
+        preset: named settings.
+        config: a TOML file of settings.
+        settings: of all runs, as for `train`; the runs are folders in `output_dir`.
+
+    Returns:
+        The runs, the best on dev first; of several seeds, a row for each combination with the mean.
+
+    Raises:
+        SlrError: data or settings that do not allow it, or no run came to its end.
+        KeyboardInterrupt: it was interrupted; `slr train --resume` goes on.
+    """
+    from slrcli.config import resolve, sections_of
+    from slrcli.config.values import joined
+    from slrcli.training.data import settle
+    from slrcli.training.folds.axes import axes_of
+    from slrcli.training.folds.sweep import checked, train_sweep
+
+    console, sections, file = Listening(progress), by_section(settings), Path(config) if config else None
+    sections["data"] = {**_told_of(corpus), **sections.get("data", {})}
+
+    def resolved(values: Mapping[str, Any]) -> Config:
+        return resolve(joined(sections, sections_of(values)), preset, file)
+
+    def fitted(values: Mapping[str, Any]) -> Config:
+        return settle(console, joined(sections, sections_of(values)), preset, file)
+
+    axes = checked(axes_of(varied), sections, resolved, search)
+    folder = resolved({axis.name: axis.given[0] for axis in axes}).run.output_dir
+    done = train_sweep(axes, fitted, folder, console, tuple(seeds), search, jobs)
+    if done.signal:
+        raise KeyboardInterrupt
+    if not done.by_combination:
+        what = "No combination of the sweep has come to its end."
+        raise SlrError(what, done.folder or "", "".join(f"{problem} " for _, problem in done.failed[:1]).strip())
+    return done.table()
 
 
 def check_model(

@@ -10,13 +10,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -364,6 +365,24 @@ class Console:
             if finding.fix:
                 _write(out, f"    to do {visible(finding.fix)}")
         self.result(tally(findings))
+
+    @property
+    def animates(self) -> bool:
+        """Whether pictures of block and braille characters may move among the notes: on a terminal that shows them."""
+        encoding = (getattr(self._err.file, "encoding", None) or "").lower().replace("-", "")
+        return self._err.is_terminal and not self.quiet and encoding == "utf8"
+
+    @contextmanager
+    def in_place(self) -> Iterator[Callable[[str], None]]:
+        """A function that shows a text on stderr in the place of the one before; the last one is gone at the end.
+
+        Nothing is shown where stderr is not a terminal.
+        """
+        if self.quiet or not self._err.is_terminal:
+            yield lambda text: None
+            return
+        with Live(console=self._err, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
+            yield lambda text: live.update(Text(visible(text), no_wrap=True, overflow="crop"), refresh=True)
 
     @contextmanager
     def progress(self, description: str, total: float | None = None) -> Iterator[Task]:

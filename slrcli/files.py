@@ -108,7 +108,7 @@ _DISK = {
 MOST_CAUSES = 20
 # What numpy and pyarrow say, and safetensors with the number alone, without an errno.
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
-_NUMBER = re.compile(r"os error (\d+)|\[errno (\d+)\]", re.IGNORECASE)
+_NUMBER = re.compile(r"os error (\d+)|\[errno (\d+)\]|\bos \{ code: (\d+)", re.IGNORECASE)  # the last is old
 
 
 def unwritable(error: BaseException, path: str | Path = "") -> SlrError | None:
@@ -135,7 +135,7 @@ def _errno(error: BaseException) -> int:
     if isinstance(error, OSError) and _SHORT_WRITE.search(text):
         return errno.ENOSPC
     number = _NUMBER.search(text)
-    return int(number[1] or number[2]) if number else 0
+    return int(next(filter(None, number.groups()))) if number else 0
 
 
 @contextmanager

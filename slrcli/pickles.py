@@ -12,13 +12,14 @@ machine (https://github.com/pytorch/pytorch/blob/main/torch/serialization.py, `_
 import math
 import re
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-MOST_STEPS = 20_000_000  # instructions; each makes at most one object
+MOST_STEPS = 12_000_000  # instructions; each makes at most one object
+MOST_MADE = 256 << 20  # bytes of what one byte of a pickle makes: containers, marks, places in the memo
 MOST_COPIED = 64 << 20  # bytes that are copied, beyond twice those of the pickle
 MOST_LINE = 1 << 30  # bytes of a text that ends with its line
 KEYS = (str, int, bytes, float, bool)  # a tuple in tuples takes for ever to hash
@@ -148,7 +149,9 @@ def load(data: Any, needed_by: str = "a file of arrays") -> Any:
         Refused: it asks for anything else.
         Damaged: it is no pickle, cut short, or goes on without end.
     """
-    return _Machine(memoryview(data), needed_by, _CALLS).run()
+    found = _Machine(memoryview(data), needed_by, _CALLS).run()
+    _check_sharing(found)
+    return found
 
 
 _NUMBERS = re.compile(r"[<>=|]?[fiub][1248]?")
@@ -164,6 +167,39 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 62
 
 
+def _parts(value: Any) -> Iterable[Any]:
+    """What a container holds; nothing for any other value."""
+    if type(value) is dict:
+        return value.values()
+    if type(value) is Array:
+        return value.items or ()
+    return value if type(value) in (list, tuple) else ()
+
+
+def _check_sharing(root: Any) -> None:
+    """Damaged for a value that lies in itself, or whose parts share parts until they count more than anyone needs.
+
+    A list that holds ten times a list that holds ten times a list costs nothing until it is written out or copied.
+    """
+    sizes: dict[int, int] = {}
+    within: set[int] = set()
+    left = [(root, False)]
+    while left:
+        value, counted = left.pop()
+        key = id(value)
+        if counted:
+            within.discard(key)
+            sizes[key] = 1 + sum(sizes.get(id(part), 1) for part in _parts(value))
+            if sizes[key] > MOST_STEPS:
+                raise Damaged("its parts are shared without end")
+        elif key in within:
+            raise Damaged("a value lies in itself")
+        elif key not in sizes and _parts(value):
+            within.add(key)
+            left.append((value, True))
+            left += [(part, False) for part in _parts(value) if _parts(part)]
+
+
 class _Machine:
     """The machine, at some place in some bytes.
 
@@ -176,7 +212,7 @@ class _Machine:
 
     def __init__(self, data: memoryview, needed_by: str, names: Mapping[Name, Any], steps: int = 0):
         self.data, self.needed_by, self.names, self.steps = data, needed_by, names, steps
-        self.at = self.copied = 0
+        self.at = self.copied = self.made = 0
 
     def run(self) -> Any:
         """The value of the pickle that begins here; the next one begins behind it."""
@@ -188,6 +224,10 @@ class _Machine:
                 self.steps += 1
                 if self.steps > MOST_STEPS:
                     raise Damaged(f"it holds more than {MOST_STEPS:,} values; save arrays, not lists of numbers")
+                if code in _MADE:
+                    self.made += _MADE[code]
+                    if self.made > MOST_MADE:
+                        raise Damaged("it holds more lists than anyone needs; save arrays, not lists of numbers")
                 step = _STEPS.get(code)
                 if step is None:
                     raise Refused(f"The pickle has the instruction {code:#04x}, which {self.needed_by} does not need")
@@ -566,3 +606,4 @@ _BY_CHARACTER: dict[bytes, Callable[[_Machine], None]] = {
     b"Q": lambda machine: machine.persistent(machine.pop()),
 }
 _STEPS = {character[0]: step for character, step in _BY_CHARACTER.items()}
+_MADE = dict.fromkeys(b"]}(lt\x85\x86\x87d", 64) | dict.fromkeys(b"pqr\x94", 100)  # bytes

@@ -1,11 +1,11 @@
-"""What other packages add: architectures, readers, normalisers and augmentations, registered as entry points.
+"""What other packages add: architectures, losses, readers, normalisers, augmentations and trackers, as entry points.
 
 A package says in its `pyproject.toml` what it brings, and it is there wherever the package is installed:
 
     [project.entry-points."slrcli.normalisers"]
     lower = "mypackage.glosses:LOWER"
 
-The value is an object of that package; `examples/plugin` is one with all four kinds.
+The value is an object of that package; `examples/plugin` is one with all of these kinds.
 """
 
 from functools import cache
@@ -17,6 +17,8 @@ from slrcli.errors import SlrError, reason_of
 ARCHITECTURES = "slrcli.architectures"  # a factory of networks; see `slrcli.models.own`
 READERS = "slrcli.readers"  # a `Reader` of feature files
 NORMALISERS = "slrcli.normalisers"  # a `Normaliser` of glosses
+LOSSES = "slrcli.losses"  # a loss per utterance; see `slrcli.training.loss.own`
+TRACKERS = "slrcli.trackers"  # told of a run; see `slrcli.training.watch.trackers`
 AUGMENTATIONS = "slrcli.augmentations"  # `function(x [T, D], layout, rng) -> x [T, D]`
 
 

@@ -257,6 +257,7 @@ def test_a_full_disk_is_called_one_and_leaves_what_was_there(tmp_path, write, si
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
 def test_what_a_disk_refuses_is_found_in_errors_of_any_library(number):
     errors = [OSError(number, "x"), RuntimeError(f"Error while serializing: I/O error: x (os error {number})")]
+    errors += [RuntimeError(f'IoError(Os {{ code: {number}, kind: Full, message: "x" }})')]  # old safetensors
     errors += [OSError(f"[Errno {number}] Error writing bytes to file. Detail: [errno {number}] x")]
     for error in [*errors, *map(caused, errors)]:
         assert unwritable(error, "a.npy").where == "a.npy"

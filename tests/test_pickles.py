@@ -212,6 +212,36 @@ def test_more_values_than_anyone_needs_are_an_error(monkeypatch):
         load(pickle.dumps(list(range(5000))))
 
 
+SHARED = b"K\x01q\x01" + (b"0(" + b"h\x01" * 10 + b"lq\x01") * 9
+
+
+@pytest.mark.parametrize(
+    "data", [SHARED + b".", SHARED + b"\x85.", b"}K\x01" + SHARED + b"s.", SHARED.replace(b"l", b"t") + b"."]
+)
+def test_lists_that_share_their_parts_are_not_a_thousand_million_values(data):
+    with pytest.raises(Damaged, match="shared without end"):
+        load(data)
+
+
+@pytest.mark.parametrize("data", [b"]q\x01h\x01a.", b"}q\x01K\x01h\x01s.", b"]q\x01]h\x01aa."])
+def test_a_value_does_not_lie_in_itself(data):
+    with pytest.raises(Damaged, match="in itself"):
+        load(data)
+
+
+def test_what_is_shared_now_and_then_stays():
+    row = [1.5, 2.5]
+    assert load(pickle.dumps({"a": [row] * 1000, "b": (row, row)})) == {"a": [row] * 1000, "b": (row, row)}
+
+
+@pytest.mark.parametrize("step", [b"]", b"}", b"(", b"\x94", b"2\x85", b"q\x01"])
+def test_a_byte_that_makes_a_hundred_is_not_repeated_without_end(monkeypatch, step):
+    monkeypatch.setattr("slrcli.pickles.MOST_MADE", 1 << 20)
+    load(b"N" + step * 1_000 + b"0N.")
+    with pytest.raises(Damaged, match="more lists"):
+        load(b"N" + step * 20_000 + b"0N.")
+
+
 @pytest.mark.parametrize(
     ("offset", "size", "strides"),
     [

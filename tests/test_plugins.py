@@ -1,4 +1,4 @@
-"""Packages that add to slr: the example is installed, and its four parts are used together."""
+"""Packages that add to slr: the example is installed, and its parts are used together."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def run(installed, corpus):
     done = command(
         installed, "train", "--data-dir", corpus, "--arch", "gru", "--normaliser", "without-numbers",
         "--set", 'augment.added=["jitter"]', "--set", "model.options.arguments.hidden=24", "--output-dir", folder,
-        *QUICK, "--epochs", "20",
+        "--loss", "focal", "--set", "loss.own_weight=0.5", "--tracker", "lines", *QUICK, "--epochs", "20",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder
@@ -65,6 +65,14 @@ def test_what_the_example_adds_learns_together(run):
     assert last["wer"] < 40
     vocabulary = json.loads((run / "vocab.json").read_text())
     assert vocabulary["normaliser"] == "without-numbers@1" and "STOP" in json.dumps(vocabulary)
+
+
+def test_its_tracker_was_told_of_the_run_and_its_loss_was_learnt_from(run):
+    lines = [json.loads(line) for line in (run / "tracked.jsonl").read_text().splitlines()]
+    assert lines[0]["start"]["arch"] == "gru" and lines[0]["start"]["run"] == str(run)
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines[1:-1]] == metrics and 0 < metrics[-1]["own"] < metrics[-1]["loss"]
+    assert lines[-1]["end"]["epochs"] == 20 and lines[-1]["end"]["best"]["wer"] == min(item["wer"] for item in metrics)
 
 
 def test_its_checkpoint_opens_without_naming_it_where_the_package_is_installed(installed, corpus, run):

@@ -17,6 +17,7 @@ STATE = "last.state.safetensors"
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 PLAN = "folds.json"  # in a folder of several runs
+SWEEP = "sweep.json"  # in one whose runs differ in their settings
 SUFFIX = ".safetensors"
 
 
@@ -42,9 +43,14 @@ def new_run(output_dir: str, name: str) -> Iterator[Path]:
 
 def require_no_run(folder: Path) -> None:
     """UsageError for a folder that holds a run, or several."""
-    if (folder / CONFIG).exists() or (folder / PLAN).exists():
+    if (folder / CONFIG).exists() or holds_several(folder):
         fix = f"Resume it with slr train --resume {folder}, or name another folder."
         raise UsageError("The folder already contains a run.", str(folder), fix)
+
+
+def holds_several(folder: Path) -> bool:
+    """Whether a folder is one of several runs."""
+    return any((folder / name).exists() for name in (PLAN, SWEEP))
 
 
 def point_latest(folder: Path) -> None:

@@ -115,6 +115,10 @@ COMMANDS = {
         "extract", "extract", DATA,
         "Extract landmarks from videos with MediaPipe Holistic, offline (requires the extra 'video').",
     ),
+    "record": Place(
+        "record", "record", DATA,
+        "Record sentences in front of a camera, one by one, into a corpus (requires the extra 'video').",
+    ),
     "convert": Place("convert", "convert", DATA, "Convert clips between file formats and layouts of points."),
     "layout": Place("layout", "layout", DATA, "List the shipped layouts of points, show one, or check your own."),
     "show": Place("show", "show", DATA, "Draw a clip: its skeleton in motion, with visibility and speed of each part."),

@@ -1,9 +1,10 @@
 """`slr train`: a recogniser from a corpus."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from slrcli.checkpoints.runs import CONFIG, PLAN
+from slrcli.checkpoints.runs import CONFIG, PLAN, SWEEP, holds_several
 from slrcli.cli.options.common import (
     ConfigFile,
     Device,
@@ -22,6 +23,8 @@ from slrcli.cli.options.several import (
     Jobs,
     ScoreSplit,
     Seeds,
+    Sweeps,
+    Trials,
     among_processes,
     go_on_with_folds,
     in_each,
@@ -29,7 +32,8 @@ from slrcli.cli.options.several import (
     several,
     start_folds,
 )
-from slrcli.config import Config, option_of, read_toml, resolve
+from slrcli.config import Config, option_of, read_assignments, read_toml, resolve, sections_of
+from slrcli.config.values import joined
 from slrcli.console import Console
 from slrcli.errors import UsageError
 from slrcli.models.trust import allow, is_own
@@ -50,6 +54,7 @@ def train(
     arch: Annotated[str | None, option("model.arch")],
     preset: Preset,
     dropout: Annotated[float | None, option("model.dropout")],
+    loss: Annotated[str | None, option("loss.own")],
     lookahead: Annotated[int | None, option("train.lookahead")],
     teacher: Annotated[str | None, option("distill.teacher")],
     init: Annotated[str | None, option("start.init")],
@@ -68,6 +73,7 @@ def train(
     device: Device,
     precision: Annotated[str | None, option("run.precision")],
     gradient_checkpointing: Annotated[bool | None, option("run.gradient_checkpointing")],
+    tracker: Annotated[list[str] | None, option("run.tracker")],
     resume: Annotated[Path | None, option("train.resume")],
     from_run: Annotated[Path | None, option("train.from_run")],
     dry_run: Annotated[bool, option("train.dry_run")],
@@ -75,6 +81,8 @@ def train(
     fold_splits: FoldSplits,
     seeds: Seeds,
     score_split: ScoreSplit,
+    sweep: Sweeps,
+    search: Trials,
     jobs: Jobs,
     as_json: Json,
 ) -> int:
@@ -82,7 +90,10 @@ def train(
 
     With folds, the score is that after the last epoch. The best epoch would be selected on the held-out utterances
     themselves, so its score stands beside it, marked as optimistic. The vocabulary of a fold comes from its training
-    part; a gloss outside it is an error. --resume takes the folder of several runs, too.
+    part; a gloss outside it is an error.
+
+    With a sweep, dev chooses between the settings; test is not looked at. --resume takes the folder of several runs,
+    too, and repeats none that is finished.
 
     Examples:
         slr train --data-dir DIR
@@ -93,6 +104,8 @@ def train(
         slr train --data-dir DIR --teacher runs/large
         slr train --data-dir DIR --init runs/large
         slr train --data-dir DIR --epochs 30 --folds signer --jobs 2
+        slr train --data-dir DIR --sweep optim.lr=1e-3,2e-3 --jobs 2
+        slr train --data-dir DIR --sweep optim.lr=1e-4..1e-2 --search 20
         slr train --resume runs/latest
         slr train --from-run runs/latest --output-dir runs/again
         torchrun --nproc-per-node 2 -m slrcli train --data-dir DIR
@@ -101,6 +114,7 @@ def train(
         **{f"data__{name}": value for name, value in corpus.items()},
         data__vocab=vocab, data__normaliser=normaliser, data__max_frames=max_frames,
         model__arch=arch, model__dropout=dropout, distill__teacher=teacher,
+        loss__own=loss, run__tracker=tracker or None,
         start__init=init, start__partial=init_partial, start__freeze=freeze or None,
         optim__lr=lr, optim__epochs=epochs, optim__batch_size=batch_size, optim__weight_decay=weight_decay,
         optim__warmup_epochs=warmup_epochs, optim__patience=patience,
@@ -111,25 +125,31 @@ def train(
     fixed = {"--lookahead": lookahead, "--preset": preset, "--config": config, "--set": settings,
              "--arch": None if arch and is_own(arch) else arch, "--dropout": dropout, "--vocab": vocab,
              "--layout": corpus["layout"], "--normaliser": normaliser, "--teacher": teacher, "--init": init,
-             "--init-partial": init_partial, "--freeze": freeze, **runs}  # fmt: skip
-    if arch:
-        allow(arch)
+             "--loss": None if loss and is_own(loss) else loss, "--tracker": tracker or None,
+             "--init-partial": init_partial, "--freeze": freeze, "--sweep": sweep, **runs}  # fmt: skip
+    for own in (arch, loss):
+        allow(own)
     if resume is not None:
         _refuse_with(
             "--resume", "A resumed run keeps its settings.",
             {**fixed, "--from-run": from_run, "--output-dir": output_dir, "--dry-run": dry_run},
         )  # fmt: skip
-        chosen.pop("model", None)
-        return _go_on(console, resume, chosen, jobs, as_json)
+        for named in ("model", "loss"):  # so that its code may run
+            chosen.pop(named, None)
+        return _go_on(console, resume, chosen, jobs, search, as_json)
     if from_run is not None:
         learnt = {option_of(f"optim.{name}").flags[0]: value for name, value in chosen.get("optim", {}).items()}
-        others = {"--jobs": jobs, "--max-frames": max_frames, "--seed": seed, "--device": device,
+        others = {"--search": search, "--jobs": jobs, "--max-frames": max_frames, "--seed": seed, "--device": device,
                   "--precision": precision, "--gradient-checkpointing": gradient_checkpointing}  # fmt: skip
         _refuse_with("--from-run", "A repeated run has the settings of the first.", {**fixed, **learnt, **others})
-        chosen.pop("model", None)
+        for named in ("model", "loss"):  # so that its code may run
+            chosen.pop(named, None)
         return _repeat(console, from_run, chosen, dry_run, as_json)
-    _check_runs(runs, jobs)
-    settled = _settled(console, chosen, preset, config, settings or [], lookahead)
+    _check_runs(runs, sweep or [], search, jobs)
+    settings = _with_lookahead(chosen, preset, config, settings or [], lookahead)
+    if sweep:
+        return _sweep(console, sweep, search, chosen, preset, config, settings, seeds or "", jobs, dry_run)
+    settled = _settled(console, chosen, preset, config, settings)
     if folds or seeds:
         return start_folds(console, settled, runs, jobs, dry_run)
     keep_freed_memory()
@@ -147,7 +167,7 @@ def _refuse_with(flag: str, what: str, fixed: dict[str, Any]) -> None:
 
 def _repeat(console: Console, folder: Path, chosen: dict[str, Any], dry_run: bool, as_json: bool) -> int:
     """Train a run again from its beginning."""
-    if (folder / PLAN).is_file():
+    if holds_several(folder):
         what = "The folder contains several runs."
         raise UsageError(what, f"--from-run {folder}", "Name one of the folders in it.")
     keep_freed_memory()
@@ -156,12 +176,20 @@ def _repeat(console: Console, folder: Path, chosen: dict[str, Any], dry_run: boo
     return _tell(console, repeat(folder, chosen, console, dry_run), as_json)
 
 
-def _go_on(console: Console, folder: Path, chosen: dict[str, Any], jobs: int | None, as_json: bool) -> int:
+def _go_on(
+    console: Console, folder: Path, chosen: dict[str, Any], jobs: int | None, search: int | None, as_json: bool
+) -> int:
     """Resume a run, or several that belong together."""
-    if (folder / PLAN).is_file():
+    if search is not None and not (folder / SWEEP).is_file():
+        raise UsageError("The folder contains no search.", f"--search, --resume {folder}", "Leave --search out.")
+    if holds_several(folder):
         if chosen:
             what = "Resumed runs keep their settings."
             raise UsageError(what, "--resume", "Give only --jobs, or start new runs.")
+        if not (folder / PLAN).is_file():
+            from slrcli.cli.options.sweeps import go_on_with_sweep
+
+            return go_on_with_sweep(console, folder, jobs, search)
         return go_on_with_folds(console, folder, jobs)
     require_several({"--jobs": jobs})
     keep_freed_memory()
@@ -170,31 +198,61 @@ def _go_on(console: Console, folder: Path, chosen: dict[str, Any], jobs: int | N
     return _tell(console, resume(folder, chosen, console), as_json)
 
 
-def _check_runs(runs: dict[str, str | None], jobs: int | None) -> None:
+def _check_runs(runs: dict[str, str | None], sweep: list[str], search: int | None, jobs: int | None) -> None:
     """UsageError where options for several runs stand without them, or among processes that train one."""
-    if not (runs["--folds"] or runs["--seeds"]):
+    if sweep or search is not None:
+        from slrcli.cli.options.sweeps import require_sweep
+
+        require_sweep(sweep, search, runs)
+    elif not (runs["--folds"] or runs["--seeds"]):
         require_several({**runs, "--jobs": jobs})
-    elif several():
+        return
+    if several():
         what = "Several runs cannot be trained under torchrun."
-        raise UsageError(what, "--folds, --seeds", "Start them without torchrun, with --jobs N.")
+        raise UsageError(what, "--folds, --seeds, --sweep", "Start them without torchrun, with --jobs N.")
 
 
-def _settled(
+def _sweep(
     console: Console,
-    chosen: dict[str, Any],
+    sweep: list[str],
+    search: int | None,
+    chosen: dict[str, dict[str, Any]],
     preset: str,
     file: Path | None,
     settings: list[str],
-    lookahead: int | None,
-) -> Config:
+    seeds: str,
+    jobs: int | None,
+    dry_run: bool,
+) -> int:
+    """Train several runs that differ in some settings."""
+    from slrcli.cli.options.sweeps import read_sweeps, start_sweep
+
+    def resolved(values: Mapping[str, Any]) -> Config:
+        return resolve(joined(chosen, sections_of(values)), preset, file, settings)
+
+    def fitted(values: Mapping[str, Any]) -> Config:
+        return _settled(console, joined(chosen, sections_of(values)), preset, file, settings)
+
+    axes = read_sweeps(sweep, search, joined(chosen, read_assignments(settings)), resolved)
+    return start_sweep(console, axes, resolved, fitted, seeds, search, jobs, dry_run)
+
+
+def _with_lookahead(
+    chosen: dict[str, Any], preset: str, file: Path | None, settings: list[str], lookahead: int | None
+) -> list[str]:
+    """The assignments of `--set` with what `--lookahead` means before them."""
+    if lookahead is None:
+        return settings
+    arch = resolve(chosen, preset, file, settings).model.arch
+    if arch != "streaming":
+        raise UsageError(f"{arch} needs whole clips.", "--lookahead", "Add --arch streaming.")
+    return [f"model.options.lookahead={lookahead}", *settings]
+
+
+def _settled(console: Console, chosen: dict[str, Any], preset: str, file: Path | None, settings: list[str]) -> Config:
     """The configuration of a new run out of all that was said, completed by what fits the corpus."""
     from slrcli.training.data import settle
 
-    if lookahead is not None:
-        arch = resolve(chosen, preset, file, settings).model.arch
-        if arch != "streaming":
-            raise UsageError(f"{arch} needs whole clips.", "--lookahead", "Add --arch streaming.")
-        settings = [f"model.options.lookahead={lookahead}", *settings]
     config = in_each(lambda: settle(console, chosen, preset, file, settings))
     if not config.data.data_dir:
         raise UsageError("No corpus is named.", "slr train", "Name one with --data-dir DIR.")

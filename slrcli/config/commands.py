@@ -34,7 +34,7 @@ OVERFIT_FIXED = {
         "patience": 0,
         "ema": 0.0,
     },
-    "loss": {"frames": 0.0, "consistency": 0.0},
+    "loss": {"frames": 0.0, "consistency": 0.0, "own": ""},
     "distill": {"teacher": ""},
     "augment": NO_VARIATION,
     "run": {"gradient_checkpointing": False},
@@ -80,6 +80,20 @@ class ExtractConfig:
     picture_fps: float = setting(
         FRAMES_PER_SECOND, "Frames per second of clips that are folders of pictures.", least=0.1, most=1000
     )
+
+
+@dataclass(frozen=True)
+class RecordConfig:
+    """How `slr record` records the sentences of a table."""
+
+    signer: str = setting("", "Signer, as the annotations are to name them.", metavar="NAME")
+    takes: int = setting(1, "Takes of each sentence.", least=1, flags=("--takes", "-n"))
+    split: str = setting("train", "Split of the takes.", flags=("--split", "-s"))
+    seconds: float = setting(
+        0.0, "Seconds per take, without keys: good takes are kept, bad ones are recorded again. 0: a key ends a take.",
+        least=0, most=600,
+    )  # fmt: skip
+    countdown: float = setting(3.0, "Seconds from the prompt to the beginning of the take.", least=0, most=60)
 
 
 @dataclass(frozen=True)
@@ -183,6 +197,7 @@ SIGN_BONUS = -3.0  # insertion_bonus of a run that reads clips by how long signs
 OF_ONE_COMMAND: dict[str, type] = {
     "compose": ComposeConfig,
     "extract": ExtractConfig,
+    "record": RecordConfig,
     "decode": DecodeConfig,
     "live": LiveConfig,
     "pack": PackConfig,

@@ -238,6 +238,16 @@ OPTIONS: dict[str, Option] = {
     "pack.verify": Option(
         ("--verify",), "Check a packed folder or store against its hashes, instead of packing.", metavar="PACKED"
     ),
+    "record.out": _out("Folder of the corpus of takes; one that was begun goes on."),
+    "record.run": Option(
+        ("--from",), "Record each gloss of this recogniser, in its layout and at its frame rate.", metavar="RUN"
+    ),
+    "record.fps": _fps("Frames per second of the landmarks.", "as the folder or the recogniser says, else the camera"),
+    "record.layout": Option(
+        ("--layout",), "Layout of the landmarks: a MediaPipe layout, or a TOML file.",
+        shown="as the folder or the recogniser says, else mediapipe-1629", listed=LAYOUTS,
+    ),
+    "record.camera": Option(("--camera",), "Number of the camera.", 0, least=0),
     "runs.sort": Option(("--sort",), "What the runs are sorted by.", "wer", listed=RUN_ORDERS),
     "score.protocol": _protocol("Scoring protocol; all shows them side by side."),
     "score.normaliser": Option(
@@ -308,6 +318,15 @@ OPTIONS: dict[str, Option] = {
     ),
     "train.score_split": Option(
         ("--score-split",), "Split that several seeds without folds are scored on.", shown="dev", metavar="SPLIT"
+    ),
+    "train.sweep": Option(
+        ("--sweep",),
+        "Values of a setting to train with, such as optim.lr=1e-3,2e-3; with --search also LOW..HIGH. Several sweeps "
+        "are combined. Repeatable.",
+        metavar="KEY=VALUES",
+    ),
+    "train.search": Option(
+        ("--search",), "Trials, whose values Optuna draws from the sweeps.", least=1, metavar="N"
     ),
     "train.jobs": Option(
         ("--jobs", "-j"),

@@ -121,6 +121,13 @@ class LossConfig:
     consistency: float = setting(
         0.0, "Weight of the consistency between two augmented views of each clip. Doubles the time per step.", least=0
     )
+    own: str = setting(
+        "", "Loss of your own: package.module:function, or the name under which a package registers one.",
+        flags=("--loss",), metavar="LOSS",
+    )  # fmt: skip
+    own_weight: float = setting(
+        1.0, "Weight of the loss of your own; the CTC loss has the rest. 1: in its place.", least=0, most=1
+    )
 
 
 @dataclass(frozen=True)
@@ -198,6 +205,9 @@ class RunConfig:
     seed: int = setting(1, "Random seed.", least=0)
     gradient_checkpointing: bool = setting(False, "Recompute activations in the backward pass to save memory.")
     cache_mb: int = setting(4096, "Memory for cached feature arrays, in megabytes.")
+    tracker: tuple[str, ...] = setting(
+        (), "Tracker of an installed package that is told of the run. Repeatable.", metavar="NAME"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Reads a pickled table of glosses (`gloss_dict.npy`) without executing anything in it."""
 
 import io
+import reprlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
-from slrcli.errors import DataError
+from slrcli.errors import DataError, shortened
 from slrcli.files import read_bytes
 from slrcli.pickles import Refused, load
 
@@ -29,7 +30,8 @@ def read_gloss_dict(path: str | Path) -> dict[str, tuple[int, int]]:
         version = npy.read_magic(stream)
         shape, _, dtype = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version](stream)
         if dtype != np.dtype(object) or shape != ():
-            raise ValueError(f"it holds an array of {dtype} with the shape {shape}, not one pickled dictionary")
+            about = shortened(f"{dtype} with the shape {shape}", 80)
+            raise ValueError(f"it holds an array of {about}, not one pickled dictionary")
         table = _content(load(data[stream.tell() :], "a table of glosses"))
         return {gloss: _id_and_count(gloss, value) for gloss, value in table.items()}
     except OSError as error:
@@ -52,5 +54,7 @@ def _content(array: Any) -> dict[Any, Any]:
 def _id_and_count(gloss: Any, value: Any) -> tuple[int, int]:
     numbers = value if type(value) in (list, tuple) else [value]
     if type(gloss) is not str or not numbers or any(type(number) is not int for number in numbers):
-        raise TypeError(f"the entry {gloss!r}: {value!r} is not gloss: [id, count]")
+        raise TypeError(
+            f"the entry {reprlib.repr(gloss)}: {shortened(reprlib.repr(value), 80)} is not gloss: [id, count]"
+        )
     return numbers[0], max(0, numbers[1]) if len(numbers) > 1 else 0

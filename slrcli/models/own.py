@@ -134,8 +134,10 @@ def takes(factory: Any, name: str) -> bool:
         return False
 
 
-def find_own(target: str) -> Any:
-    """The factory, or instance of a module, that `target` names. Modules in the current folder come first.
+def find_own(target: str, kind: str = "a factory of models") -> Any:
+    """What `target` names: a factory or an instance of a module, or a callable of another `kind`.
+
+    Modules in the current folder come first.
 
     Raises:
         UsageError: the module does not exist, or has no callable of that name.
@@ -147,17 +149,17 @@ def find_own(target: str) -> Any:
             found: Any = importlib.import_module(name)
         except ModuleNotFoundError as problem:
             if problem.name is None or not f"{name}.".startswith(f"{problem.name}."):
-                _blame(problem, target, f"{name} cannot be imported")
+                blame(problem, target, f"{name} cannot be imported")
             fix = f"Change to the folder that contains {name.split('.')[0]}, or install it."
             raise UsageError(f"There is no module '{problem.name}'.", target, fix) from problem
         except (Exception, SystemExit) as problem:
-            _blame(problem, target, f"{name} cannot be imported")
+            blame(problem, target, f"{name} cannot be imported")
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise UsageError(f"The module {name} has no '{attribute}'.", target, _nearest(found, part))
         found = getattr(found, part)
     if not callable(found):
-        raise UsageError(f"'{attribute}' is not a factory of models, but a {type(found).__name__}.", target, HOW)
+        raise UsageError(f"'{attribute}' is not {kind}, but a {type(found).__name__}.", target, HOW)
     return found
 
 
@@ -208,7 +210,7 @@ def builder(
                 if isinstance(model, nn.Module):
                     _materialise(model, width)
         except (Exception, SystemExit) as problem:
-            _blame(problem, target, f"The factory, called with {', '.join(offered) or 'nothing'}, failed")
+            blame(problem, target, f"The factory, called with {', '.join(offered) or 'nothing'}, failed")
         if not isinstance(model, nn.Module):
             fix = "Return the torch.nn.Module itself."
             raise SlrError(f"The factory returns a {type(model).__name__} instead of a torch.nn.Module.", target, fix)
@@ -240,7 +242,7 @@ def own_code() -> Iterator[None]:
         sys.path.remove(here)
 
 
-def _blame(problem: BaseException, target: str, what: str) -> NoReturn:
+def blame(problem: BaseException, target: str, what: str) -> NoReturn:
     """Raise the exception of user code as an SlrError with the line at fault."""
     reason = reason_of(problem)
     here, line = str(Path.cwd()), ""

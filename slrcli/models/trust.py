@@ -22,9 +22,14 @@ def is_own(target: str) -> bool:
 
 
 def allow(target: str | None) -> None:
-    """From now on, checkpoints of this model of the user's own may be opened; nothing for any other name."""
+    """From now on, files may start this model or loss of the user's own; nothing for any other name."""
     if target and is_own(target):
         _allowed.add(target)
+
+
+def allowed() -> tuple[str, ...]:
+    """The models that may be opened, for a process that works for this one."""
+    return tuple(sorted(_allowed))
 
 
 def require_allowed(target: str, where: str) -> None:
@@ -32,3 +37,18 @@ def require_allowed(target: str, where: str) -> None:
     if is_own(target) and target not in _allowed:
         what = f"The checkpoint is of a model of somebody's own, {target}, whose code a file alone does not start."
         raise CheckpointError(what, where, f"If you trust that code, add --arch {target}.")
+
+
+def require_allowed_loss(target: str, where: str) -> None:
+    """CheckpointError for a run that is to go on with a loss which nobody has named before."""
+    if is_own(target) and target not in _allowed:
+        what = f"The run learns from a loss of somebody's own, {target}, whose code a file alone does not start."
+        raise CheckpointError(what, where, f"If you trust that code, add --loss {target}.")
+
+
+def require_allowed_run(arch: str, loss: str, where: str) -> None:
+    """CheckpointError for a run that is to go on with a network or a loss which nobody has named before."""
+    if is_own(arch) and arch not in _allowed:
+        what = f"The run is of a model of somebody's own, {arch}, whose code a file alone does not start."
+        raise CheckpointError(what, where, f"If you trust that code, add --arch {arch}.")
+    require_allowed_loss(loss, where)

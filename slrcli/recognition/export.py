@@ -123,6 +123,10 @@ def _traced(model: SignModel, width: int):
         )  # fmt: skip
     assert program is not None  # as always with `dynamo`
     proto = program.model_proto
+    for value, name in zip(proto.graph.input, INPUTS, strict=True):
+        for node in proto.graph.node if value.name != name else ():  # torch 2.7 renames one that is an output as well
+            node.input[:] = [name if taken == value.name else taken for taken in node.input]
+        value.name = name
     for value in (*proto.graph.input, *proto.graph.output):
         for dimension, name in zip(value.type.tensor_type.shape.dim, SIZES[value.name], strict=False):
             dimension.dim_param = name

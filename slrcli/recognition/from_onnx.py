@@ -10,6 +10,8 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,14 +30,17 @@ from slrcli.errors import (
     with_extra,
 )
 from slrcli.parallel.workers import usable_cores
+from slrcli.recognition.onnx_form import check_form
 from slrcli.recognition.recogniser import ClipRecogniser
 
 FORMAT = "slr-exported-1"
 INPUTS, OUTPUTS = ("x", "lengths"), ("log_probs", "output_lengths")
 LOCAL = "local_log_probs"
 REMEDY = "Export it again with slr export."
-ERRORS_ONLY = 3  # of onnxruntime's levels of logging
+ERRORS_ONLY, FATAL_ONLY = 3, 4  # of onnxruntime's levels of logging; its errors are raised, too
 PROVIDERS = ["CPUExecutionProvider"]
+TOO_MUCH = "smaller than requested bytes"  # what its allocator says at its limit
+MOST_MEMORY = 4 << 30  # bytes of all sessions of a process; networks take about 30 kB per frame
 
 
 def properties(meta: Meta, **more: str) -> dict[str, str]:
@@ -60,14 +65,15 @@ class ExportedRecogniser(ClipRecogniser):
         session: of onnxruntime.
         meta: what the file's metadata say.
         known: all of the metadata.
+        path: of the file, for messages.
 
     Attributes:
         checkpoint: hash of the checkpoint that was exported, as `slrcli.files.file_hash` gives it.
     """
 
-    def __init__(self, session: Any, meta: Meta, known: Mapping[str, str]):
+    def __init__(self, session: Any, meta: Meta, known: Mapping[str, str], path: Path):
         super().__init__(meta.vocabulary, meta)
-        self._session = session
+        self._session, self._path = session, path
         self._stride, self._least_frames = float(known["stride"]), int(known["least_frames"])
         self._late = int(known.get("late", "0"))  # files that were exported before do not say it
         self.checkpoint = known["checkpoint"]
@@ -106,7 +112,7 @@ class ExportedRecogniser(ClipRecogniser):
             raise CheckpointError("The file is not a model exported by slr.", f"{path} (expected {FORMAT})", REMEDY)
         try:
             values = {key: json.loads(known[key]) for key in META_KEYS if key in known}
-            recogniser = cls(session, Meta.from_dict(values, str(path)), known)
+            recogniser = cls(session, Meta.from_dict(values, str(path)), known, path)
             recogniser._check_fit()
             return recogniser
         except Exception as error:
@@ -128,7 +134,10 @@ class ExportedRecogniser(ClipRecogniser):
             found, steps = self._session.run(outputs, dict(zip(INPUTS, (x, lengths), strict=True)))
         except Exception as error:  # its exceptions have no base of their own
             what = f"The exported model fails on {len(x)} clips of {x.shape[1]:,} frames: {reason_of(error)}."
-            raise SlrError(what, fix="Decode long clips one by one, or in parts.") from error
+            if TOO_MUCH in str(error):
+                most = f"{MOST_MEMORY >> 30} GB of memory"
+                what = f"The exported model asks for more than {most} for {len(x)} clips of {x.shape[1]:,} frames."
+            raise SlrError(what, self._path, "Decode long clips one by one, or in parts.") from error
         return found, steps
 
     def _check_fit(self) -> None:
@@ -161,14 +170,28 @@ def open_session(path: Path) -> Any:
     """
     runtime = need_runtime()
     options = runtime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = FATAL_ONLY
     options.intra_op_num_threads = usable_cores()
-    # What depends on weights alone was computed when the file was made; to look for more costs more than it saves.
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    # All of this was done when the file was made, and what is computed here is under no limit.
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.use_env_allocators", "1")
     try:
+        check_form(path)
+        _limit_memory()
         return runtime.InferenceSession(str(path), options, providers=PROVIDERS)
     except Exception as error:  # its exceptions have no base of their own
         raise CheckpointError(f"The model cannot be read: {reason_of(error)}.", str(path), REMEDY) from error
+
+
+@cache
+def _limit_memory() -> None:
+    """Give the sessions of this process, which ask for it, one allocator that refuses what nobody needs."""
+    runtime = need_runtime()
+    kinds = runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT
+    with suppress(RuntimeError):  # the program that we are part of has given one already
+        runtime.create_and_register_allocator(
+            runtime.OrtMemoryInfo("Cpu", *kinds), runtime.OrtArenaCfg({"max_mem": MOST_MEMORY})
+        )
 
 
 def need_runtime() -> ModuleType:

@@ -14,7 +14,7 @@ from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.stream import stream_recogniser
 from slrcli.video.frames import Frame
 from slrcli.video.holistic import Columns, Holistic, in_square
-from slrcli.video.library import silence
+from slrcli.video.library import hushed, silence
 from slrcli.video.newest import Newest
 from slrcli.video.streams import Stream, in_real_time
 from slrcli.video.timing import Evenly
@@ -127,13 +127,3 @@ def even_rows(
 def _placed(points: Points, frame: Frame, square: bool) -> np.ndarray:
     found = points(frame.image)
     return in_square(found, frame.size) if square else found
-
-
-def hushed(points: Points) -> Points:
-    """The same, and nothing is heard of what the library writes meanwhile."""
-
-    def quietly(image: np.ndarray) -> np.ndarray:
-        with silence():
-            return points(image)
-
-    return quietly

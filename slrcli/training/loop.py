@@ -426,7 +426,9 @@ class Trainer:
         value, frames, *others = self._of_all(batch, found)
         progress.step += 1
         if not all(map(math.isfinite, (value, norm, *others))):
-            return self._skip(batch, before, value, norm)
+            # the CTC loss may be finite where another term is not
+            spoilt = next((item for item in (value, *others) if not math.isfinite(item)), value)
+            return self._skip(batch, before, spoilt, norm)
         self.optimiser.step()
         if self.ema:
             self.ema.update(self.model)
@@ -487,7 +489,9 @@ class Trainer:
                 f"{not_finite.code}: {NOT_FINITE}, although the epoch was begun {AGAIN} times more at a lower learning "
                 "rate.",
                 f"epoch {progress.epoch}, step {progress.step}, utterances {progress.culprits}",
-                NOT_FINITE_FIX,
+                NOT_FINITE_FIX
+                if not self.config.loss.own
+                else f"Check the loss {self.config.loss.own} first. {NOT_FINITE_FIX}",
             )
         kept = {name: getattr(progress, name) for name in ("skipped", "culprits")}
         attempts, share = progress.attempts + 1, progress.share * SLOWER

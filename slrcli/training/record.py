@@ -3,18 +3,22 @@
 import importlib.util
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from slrcli.checkpoints.runs import BEST, LAST, METRICS
+from slrcli.config import Config
 from slrcli.console import Console
 from slrcli.files import atomic_write_text
 from slrcli.findings import Level
 from slrcli.report.text.epochs import HEAD, epoch_line
 from slrcli.training.loop import EpochEnd, FramewiseBegun, SignsLocated, Skipped, WentBack
 from slrcli.training.watch.run_diagnostics import milestone
+
+if TYPE_CHECKING:
+    from slrcli.training.watch.board import Board
 
 
 class Record:
@@ -30,6 +34,7 @@ class Record:
         choose: what the best checkpoint is chosen by.
         history: numbers of the epochs so far, as `metrics.jsonl` has them.
         log: lines of `training.log` so far; those that follow are added to it.
+        config: of the run, for TensorBoard.
     """
 
     def __init__(
@@ -40,10 +45,14 @@ class Record:
         choose: str = "best",
         history: Iterable[dict[str, Any]] = (),
         log: list[str] | None = None,
+        config: Config | None = None,
     ):
         self._folder, self._console, self._epochs, self._choose = folder, console, epochs, choose
         self._begun, self._shown = time.monotonic(), 0
         self._history, self.log = tuple(history), [] if log is None else log
+        self._config = config
+        self._board: Board | None = None
+        self._best: dict[str, Any] = {}
 
     def __enter__(self) -> "Record":
         lines = {METRICS: map(metrics_line, self._history), LOG: self.log}
@@ -51,21 +60,25 @@ class Record:
             atomic_write_text(self._folder / name, "".join(f"{line}\n" for line in found))
         self._log: TextIO = open(self._folder / LOG, "a", encoding="utf-8")
         self._metrics: TextIO = open(self._folder / METRICS, "a", encoding="utf-8")
-        self._board: Any = None
-        if importlib.util.find_spec("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(self._folder / "tensorboard"))
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in (self._log, self._metrics, self._board):
-            if file is not None:
-                with suppress(OSError):  # of a full disk, which was said when the line was written
-                    file.close()
+        with suppress(OSError):  # of a full disk, which was said when the line was written
+            self._log.close()
+        with suppress(OSError):
+            self._metrics.close()
+        if self._board is not None:
+            with suppress(OSError):
+                self._board.close(self._best)
 
-    def epoch(self, event: EpochEnd, metrics: dict[str, Any], save: Callable[[], None] = lambda: None) -> None:
-        """Write an epoch's `metrics` and show them.
+    def epoch(
+        self,
+        event: EpochEnd,
+        metrics: dict[str, Any],
+        save: Callable[[], None] = lambda: None,
+        best: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write an epoch's `metrics` and show them; `best` are the numbers of the best epoch so far.
 
         `save` is called once `log` has the lines and before any file has them: what it saves is never behind the files.
         """
@@ -74,12 +87,19 @@ class Record:
         save()
         self._metrics.write(metrics_line(metrics) + "\n")
         self._metrics.flush()
-        if self._board is not None:
-            for name, value in metrics.items():
-                if name != "epoch" and value is not None:
-                    self._board.add_scalar(name, value, event.numbers.epoch)
+        self._show_on_board(metrics, best or {})
         for line, style in lines:
             self._write(line, style)
+
+    def _show_on_board(self, metrics: dict[str, Any], best: Mapping[str, Any]) -> None:
+        """Hand an epoch to TensorBoard, where that is installed."""
+        if self._board is None and importlib.util.find_spec("tensorboard"):
+            from slrcli.training.watch.board import Board
+
+            self._board = Board(self._folder / "tensorboard", self._config or Config())
+        if self._board is not None:
+            self._board.epoch(metrics)
+            self._best = dict(best)
 
     def _head(self) -> Iterator[tuple[str, str]]:
         """What stands above the first epoch; where a run goes on it is shown again, and in the log already."""

@@ -16,6 +16,7 @@ from slrcli.console import Console
 from slrcli.errors import CheckpointError, DataError, UsageError
 from slrcli.files import held
 from slrcli.models.base import SignModel
+from slrcli.models.trust import require_allowed_run
 from slrcli.parallel import distributed
 from slrcli.training.data import TrainingData, load_training_data
 from slrcli.training.loop import Progress, learning_rate
@@ -39,8 +40,9 @@ def resume(run: Path, overrides: dict[str, dict[str, Any]], console: Console, ne
     """
     folder = run_folder(run)
     with _held(folder, run):
+        config = distributed.agreed(lambda: merged(folder, overrides))
+        require_allowed_run(config.model.arch, config.loss.own, str(folder / CONFIG))
         if not (folder / STATE).is_file():
-            config = distributed.agreed(lambda: merged(folder, overrides))
             console.note("The run was stopped before its first checkpoint, so it begins anew.")
             return train(config, console, newest=newest, place=nullcontext(folder))
         return _go_on(folder, overrides, console, newest)
@@ -141,6 +143,7 @@ def repeat(run: Path, overrides: dict[str, dict[str, Any]], console: Console, dr
         what = "The folder contains no run to train again."
         raise CheckpointError(what, str(run), f"Name a run that contains {CONFIG} and {LAST}.")
     config = merged(folder, merge_sections({"run": {"output_dir": ""}}, overrides))
+    require_allowed_run(config.model.arch, config.loss.own, str(folder / CONFIG))
     if config.data.vocab:
         config = replace(config, data=replace(config.data, vocab=str((folder / "vocab.json").resolve())))
     meta = Meta.from_dict(read_checkpoint(folder / LAST)[1], str(folder / LAST))

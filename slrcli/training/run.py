@@ -52,6 +52,7 @@ def train(
             require_no_run(Path(config.run.output_dir))  # before anything of the corpus is read
         if config.model.arch not in ARCHITECTURES:
             allow(config.model.arch)
+        require_added(config)
         settled = with_every_option(with_absolute_paths(config))
         if config.distill.teacher:
             settled = without_pace(settled, console)
@@ -74,6 +75,19 @@ def train(
         if past.table:
             atomic_write_text(run / TABLE, past.table)
         return session.run(run)
+
+
+def require_added(config: Config) -> None:
+    """SlrError where a loss of the user's own or a tracker is not there, before a run is made."""
+    if config.loss.own:
+        from slrcli.training.loss.own import find_loss
+
+        find_loss(config.loss.own)
+    if config.run.tracker:
+        from slrcli.training.watch.trackers import find_tracker
+
+        for name in config.run.tracker:
+            find_tracker(name)
 
 
 def fresh(config: Config, console: Console) -> tuple[TrainingData, SignModel, Past]:

@@ -3,7 +3,7 @@
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from slrcli.checkpoints.checkpoint import save_checkpoint, save_state
-from slrcli.checkpoints.meta import Meta
+from slrcli.checkpoints.meta import Meta, versions
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, shown
 from slrcli.config import Config, to_toml
 from slrcli.console import Console, Task
@@ -110,6 +110,16 @@ class TrainResult:
     epochs: int
     stopped: str = ""
     signal: int = signal.SIGINT
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for programs."""
+        return {
+            "run": self.run and str(self.run),
+            "checkpoint": self.checkpoint and str(self.checkpoint),
+            "best": self.metrics,
+            "epochs": self.epochs,
+            "stopped": self.stopped,
+        }
 
     @property
     def exit_code(self) -> int:
@@ -272,14 +282,40 @@ class Session:
         return TrainResult(None, None, {}, self.trainer.progress.epoch - 1, stopped, interrupted.signal)
 
     def run(self, folder: Path) -> TrainResult:
-        """Train to the end, writing as it goes."""
+        """Train to the end, writing as it goes, and telling the trackers that the run names."""
         self.console.note(f"run: {shown(folder)}")
+        if not self.config.run.tracker:
+            return self._run(folder)
+        from slrcli.training.watch.trackers import tracked  # of the few who want one
+
+        with tracked(self.config.run.tracker, self.console, self.config.to_dict(), self.manifest(folder)) as trackers:
+            result = self._run(folder, trackers.epoch)
+            trackers.end(result.to_dict())
+        return result
+
+    def manifest(self, folder: Path) -> dict[str, Any]:
+        """What is trained on what, as plain values."""
+        data = self.data
+        return {
+            "run": str(folder.resolve()),
+            "corpus": self.config.data.data_dir,
+            "annotations": data.corpus.hash,
+            "layout": data.layout.name,
+            "glosses": data.vocabulary.size - 1,
+            "utterances": {"train": len(self.clips), "dev": len(self.dev)},
+            "parameters": self.model.parameter_count,
+            "first_epoch": self.trainer.progress.epoch,
+            "versions": versions(),
+        }
+
+    def _run(self, folder: Path, tell: Callable[[dict[str, Any]], None] = lambda metrics: None) -> TrainResult:
+        """`run`; `tell` is called with the numbers of each epoch, once they are written."""
         self._read_dev()
         atomic_write_text(folder / DATA, json.dumps(self.known) + "\n")
         if self.audit:
             atomic_write_text(folder / TEACHER, json.dumps(self.audit.facts, indent=2) + "\n")
         optim, progress = self.config.optim, self.trainer.progress
-        record = Record(folder, self.console, optim.epochs, optim.choose, progress.history, self.log)
+        record = Record(folder, self.console, optim.epochs, optim.choose, progress.history, self.log, self.config)
         stopped, finished = "", progress.epoch - 1
         last: EpochEnd | None = None
         with (
@@ -298,7 +334,8 @@ class Session:
                 elif isinstance(event, EpochEnd):
                     last, finished = event, event.numbers.epoch
                     metrics = progress.history[-1]
-                    record.epoch(event, metrics, partial(self._save, folder, event.chosen, metrics))
+                    record.epoch(event, metrics, partial(self._save, folder, event.chosen, metrics), progress.best)
+                    tell(metrics)
                 elif isinstance(event, Stopped):
                     stopped = event.reason
                     self._save_last(folder, {"epoch": finished})

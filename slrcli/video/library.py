@@ -4,12 +4,15 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import TypeVar
 
 from slrcli.errors import DependencyError, with_extra
 
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 NEWEST_PYTHON = (3, 12)  # that MediaPipe 0.10.14 was built for; later versions carry no models
 ELSEWHERE = (
     "Extract with Python 3.12 (python3.12 -m venv extract && extract/bin/pip install 'slrcli[video]'); "
@@ -65,6 +68,16 @@ def silence() -> Iterator[None]:
             os.dup2(descriptor, number)
             os.close(descriptor)
         os.close(nowhere)
+
+
+def hushed(call: Callable[[Item], Found]) -> Callable[[Item], Found]:
+    """The same function, and nothing is heard of what a library writes meanwhile."""
+
+    def quietly(item: Item) -> Found:
+        with silence():
+            return call(item)
+
+    return quietly
 
 
 def _check_python(name: str) -> None:

@@ -1,8 +1,8 @@
 """What does the service add to the library, and how many clips a second does it answer?
 
-One process serves a recogniser; 1, 8 and 32 clients send it clips, each the next one as soon as it has its answer. Beside
-them, in the same process as the measurement, the library reads and recognises the same files in a loop. Clips per second
-and the latency of a clip: median and 99 %.
+One process serves a recogniser; 1, 8 and 32 clients in another one send it clips, each the next one as soon as it has its
+answer. Before them, the library reads and recognises the same files in a loop. Clips per second, and the latency of a
+clip: median and 99 %.
 
     python tests/benchmarks/serve_speed.py RUN CLIP.npy ... --seconds 15
 """
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=15.0)
     options = parser.parse_args()
-    print("$ python", " ".join(sys.argv))
+    print(f"{len(options.clips)} clips, {options.seconds:g} s each")
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "starlette", "uvicorn"))
     print(f"{platform.processor() or platform.machine()}, {usable_cores()} cores, {libraries}")
     print(f"{'clients':>16} {'clips/s':>9} {'median':>9} {'99 %':>9}")

@@ -54,6 +54,9 @@ def commands() -> dict[str, list[str]]:
     if all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript")):
         calls["export"] = ["run", "model.onnx", *DATA]
         calls["decode, exported"] = [CLIP, "--model", "model.onnx"]
+    if importlib.util.find_spec("optuna"):
+        sweep = ["--sweep", "optim.lr=1e-3..1e-2", "--search", "2", "--jobs", "2"]
+        calls["train, search"] = [*SMALL, *DATA, *sweep, "--output-dir", "search"]
     return {name: [*name.split(",")[0].split(), *arguments] for name, arguments in calls.items()}
 
 

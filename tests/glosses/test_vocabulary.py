@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -160,6 +161,21 @@ def test_a_gloss_dict_keeps_its_ids(tmp_path, protocol, numpy1):
     vocabulary = Vocabulary.from_gloss_dict(path)
     assert vocabulary.tokens == (BLANK_TOKEN, "B", "A") and vocabulary.counts == (0, 7, 3)
     assert vocabulary.source.startswith("gloss_dict.npy sha256:")
+
+
+@pytest.mark.parametrize("depth", [3, 5, 8, 30])
+def test_a_gloss_dict_whose_lists_share_their_parts_is_not_written_out(tmp_path, depth):
+    """Written out, ten lists of ten lists of ten lists have any size."""
+    value = [1]
+    for _ in range(depth):
+        value = [value] * 10
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="not a gloss_dict") as told:
+            Vocabulary.from_gloss_dict(save_pickled(tmp_path / "g.npy", {"A": value}, 4, False))
+        assert len(told.value.what) < 300 and tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -164,7 +165,7 @@ def test_the_file_tells_what_it_is(pair):
     assert told["checkpoint"] == exported.checkpoint == file_hash(checkpoint)
     assert json.loads(told["tokens"]) == ["<blank>", *GLOSSES] and told["normaliser"] == "none@1"
     assert float(told["fps"]) == meta.layout.fps and told["weights"] == "float32"
-    assert json.loads(told["exported_with"])["torch"] == torch.__version__
+    assert json.loads(told["exported_with"])["torch"] == version("torch")
 
 
 def test_a_file_that_does_not_say_what_sentences_were_learnt_opens(pair, tmp_path):
@@ -375,3 +376,31 @@ def test_glosses_are_placed_by_inner_heads_as_torch_places_them(pair):
     has_inner = recogniser.meta.config.model.arch != "mobilenetv3"
     assert (largest_difference(local, recogniser.log_probs(*batch)) > 0.01) == has_inner
     np.testing.assert_allclose(np.exp(local[0]).sum(axis=-1), 1, atol=1e-4)
+
+
+def test_what_a_graph_asks_for_without_measure_is_refused_and_takes_no_memory(pair, tmp_path):
+    graph = onnx.load(pair[2].with_suffix(".onnx"))
+    for node in graph.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["honest" if name == "log_probs" else name for name in names]
+    side = onnx.numpy_helper.from_array(np.array([48_000, 48_000]), "side")
+    graph.graph.initializer.append(side)
+    for kind, taken, given, more in (
+        ("ReduceMax", ["honest"], "top", {"keepdims": 0}),
+        ("Expand", ["top", "side"], "wide", {}),
+        ("ReduceMin", ["wide"], "low", {"keepdims": 0}),
+        ("Add", ["honest", "low"], "log_probs", {}),
+    ):
+        graph.graph.node.append(onnx.helper.make_node(kind, taken, [given], **more))
+    onnx.save(graph, tmp_path / "wide.onnx")
+    exported, before = ExportedRecogniser.open(tmp_path / "wide.onnx"), peak()
+    with pytest.raises(SlrError, match="more than 4 GB of memory for 1 clips of 50 frames") as told:
+        exported.log_probs(*padded([noise(50, pair[0].meta.layout.width)]))
+    assert told.value.where.endswith("wide.onnx") and peak() - before < 300 << 10
+
+
+def peak() -> int:
+    """The most memory that this process has had, in kilobytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -132,4 +132,5 @@ def _pictures(page) -> None:
             page.emulate_media(color_scheme=scheme)
             assert page.locator("html").evaluate("root => root.scrollWidth") <= width
             if OUT:
+                OUT.mkdir(parents=True, exist_ok=True)
                 page.screenshot(path=str(OUT / f"page-{width}-{scheme}.png"), full_page=True)

@@ -52,14 +52,19 @@ Folds = Annotated[str | None, option("train.folds")]
 FoldSplits = Annotated[str | None, option("train.fold_splits")]
 Seeds = Annotated[str | None, option("train.seeds")]
 ScoreSplit = Annotated[str | None, option("train.score_split")]
+Sweeps = Annotated[list[str] | None, option("train.sweep")]
+Trials = Annotated[int | None, option("train.search")]
 Jobs = Annotated[int | None, option("train.jobs")]
+
+
+RUNS_LIKE = "Add --folds signer, --folds 5, --seeds 3 or --sweep optim.lr=1e-3,2e-3."
 
 
 def require_several(options: dict[str, Any]) -> None:
     """UsageError for options that mean nothing with a single run."""
     given = ", ".join(flag for flag, value in options.items() if value is not None)
     if given:
-        raise UsageError("This applies only to several runs.", given, "Add --folds signer, --folds 5 or --seeds 3.")
+        raise UsageError("This applies only to several runs.", given, RUNS_LIKE)
 
 
 def start_folds(console: Console, config: Config, options: dict[str, str | None], jobs: int | None, dry: bool) -> int:

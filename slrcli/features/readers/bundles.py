@@ -35,6 +35,7 @@ from slrcli.features.readers.common import (
     Reader,
     Sample,
     check_shape,
+    check_swelling,
     is_batch_of_one,
     plainly,
     rate_of,
@@ -54,7 +55,6 @@ IDS = ("name", "id", "video_id", "frame_dir", "fileid", "video")
 GLOSSES, SIGNERS = ("gloss", "glosses"), ("signer", "signer_id")
 MOST_OPEN = 8  # files
 MOST_UNPACKED = 16 << 30  # bytes of a compressed pickle
-BOMB_BYTES, BOMB_RATIO = 64 << 20, 200  # as for archives: what swells further is hostile
 CHUNK = 1 << 20
 SKEL_NUMBERS = 151  # of a frame: 50 points, and the counter
 _THROUGH = re.compile("|".join(re.escape(f"{suffix}/") for suffix in BUNDLES))
@@ -281,7 +281,8 @@ def _mapped(path: Path) -> Any:
         with tempfile.TemporaryFile(prefix="slr-") as target, gzip.open(file) as source:
             while part := source.read(CHUNK):
                 size += len(part)
-                if size > MOST_UNPACKED or (size > BOMB_BYTES and size > BOMB_RATIO * packed):
+                check_swelling(size, path, packed)
+                if size > MOST_UNPACKED:
                     what = f"The file expands from {packed:,} to more than {size:,} bytes."
                     raise DataError(what, path, "Cut it into several files.")
                 target.write(part)

@@ -28,6 +28,7 @@ from slrcli.features.recording import Recording
 
 MAX_BYTES = 2 << 30  # of one clip's numbers: an hour at 30 frames a second with 5,000 columns
 MAX_TEXT = 256 << 20  # of a text file, which grows tenfold when it is read
+BOMB_BYTES, BOMB_RATIO = 64 << 20, 200  # landmarks pack to a half or a tenth; a file that swells further is hostile
 SAMPLED = 1024  # bytes at either end and in the middle of an array
 AGAIN = "Extract it again."
 
@@ -105,6 +106,19 @@ def check_size(numbers: int, path: Path, itemsize: int = 4) -> None:
     if numbers * max(itemsize, 4) > MAX_BYTES:
         what = f"The header announces {numbers:,} values, more than {MAX_BYTES >> 30} GB."
         raise DataError(what, path, "Cut the recording into clips.")
+
+
+def check_swelling(size: int, path: Path, packed: int | None = None) -> None:
+    """Raise a DataError for a file that takes far more memory than it has bytes.
+
+    Args:
+        size: bytes of its numbers in memory.
+        packed: bytes that they have in the file; None: the file has.
+    """
+    packed = path.stat().st_size if packed is None else packed
+    if size > BOMB_BYTES and size > BOMB_RATIO * packed:
+        fix = "Do not use this file if you do not know where it comes from."
+        raise DataError(f"The file expands from {packed:,} to {size:,} bytes or more.", path, fix)
 
 
 def need(module: str, extra: str) -> ModuleType:

@@ -25,6 +25,7 @@ from slrcli.features.readers.common import (
     Reader,
     check_extent,
     check_range,
+    check_swelling,
     holds_frames,
     plainly,
     read_json,
@@ -103,6 +104,8 @@ def from_people(
     layout = layout or load_layout("coco-wholebody-133")
     points = len(layout.point_names)
     check_extent(len(frames), layout.width, path)
+    if path.is_file():
+        check_swelling(4 * len(frames) * layout.width, path)
     checked = [[_seen(person, points, path) for person in frame] for frame in frames]
     body = slice(len(layout.by_name["pose"].points))  # which come first
     chosen, notes = follow(checked, people, path, body)

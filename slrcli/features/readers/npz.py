@@ -13,6 +13,8 @@ from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.features.readers.common import (
     ABOUT,
+    BOMB_BYTES,
+    BOMB_RATIO,
     SAMPLED,
     Reader,
     Sample,
@@ -28,7 +30,6 @@ from slrcli.features.readers.common import (
 from slrcli.features.readers.npy import clip_array, read_header
 from slrcli.features.recording import Recording
 
-BOMB_BYTES, BOMB_RATIO = 64 << 20, 200  # landmarks pack to a half or a tenth; an archive that swells further is hostile
 MOST_MEMBERS = 1000  # arrays of one clip
 
 

@@ -13,15 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from slrcli.errors import DataError
+from slrcli.errors import DataError, shortened
 from slrcli.features.layout import Layout, load_layout
-from slrcli.features.readers.common import AGAIN, Reader, check_extent, check_range, check_size, need, plainly
+from slrcli.features.readers.common import (
+    AGAIN,
+    Reader,
+    check_extent,
+    check_range,
+    check_size,
+    check_swelling,
+    need,
+    plainly,
+)
 from slrcli.features.readers.table import BESIDE, arrange
 from slrcli.features.recording import Recording
 
 EXTRA = "parquet"
 LONG = ("frame", "type", "landmark_index", "x", "y", "z")
-SEQUENCE = "sequence_id"
+KIND, SEQUENCE = "type", "sequence_id"
 BATCH = 2048  # rows that are in memory at once, besides those of one clip
 
 
@@ -46,8 +55,8 @@ class Parquet(Reader):
                 raise DataError("The file is empty: 0 frames.", path, "Extract the clip again, or leave it out.")
             if set(LONG) <= set(names):
                 check_extent(file.metadata.num_rows, len(LONG), path)
-                table = file.read(columns=list(LONG))
-                yield "", _long({name: table.column(name).to_numpy() for name in LONG}, path)
+                check_swelling(8 * file.metadata.num_rows * len(LONG), path)
+                yield "", _long(file.read(columns=list(LONG)), path)
                 return
             numbers = [name for name in names if _is_number(schema.field(name).type)]
             numbers = [name for name in numbers if name.lower() not in BESIDE]
@@ -83,7 +92,13 @@ def _wide_layout(names: Sequence[str]) -> Layout | None:
 def _opened(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError
-    return need("pyarrow.parquet", EXTRA).ParquetFile(path)
+    parquet, types = need("pyarrow.parquet", EXTRA), need("pyarrow.types", EXTRA)
+    with parquet.ParquetFile(path) as file:
+        schema = file.schema_arrow
+    texts = [name for name in (KIND, SEQUENCE) if name in schema.names and types.is_string(schema.field(name).type)]
+    return parquet.ParquetFile(
+        path, read_dictionary=texts
+    )  # each text once, whatever its length and the number of rows
 
 
 def _is_number(kind: Any) -> bool:
@@ -99,7 +114,7 @@ def _pieces(file: Any, numbers: Sequence[str], path: Path) -> Iterator[tuple[str
     for batch in file.iter_batches(batch_size=BATCH, columns=[*beside, *numbers]):
         values = np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in numbers])
         frames = batch.column("frame").to_numpy(zero_copy_only=False) if "frame" in beside else np.zeros(len(values))
-        ids = [str(value) for value in batch.column(SEQUENCE).to_pylist()] if SEQUENCE in beside else [""] * len(values)
+        ids = _texts(batch.column(SEQUENCE)) if SEQUENCE in beside else [""] * len(values)
         bounds = [0, *(i for i in range(1, len(ids)) if ids[i] != ids[i - 1]), len(ids)]
         for start, stop in pairwise(bounds):
             if start == stop:
@@ -109,9 +124,18 @@ def _pieces(file: Any, numbers: Sequence[str], path: Path) -> Iterator[tuple[str
                 parts = []
             current = ids[start]
             parts.append((frames[start:stop], values[start:stop].astype(np.float32)))
-            check_extent(sum(len(part) for part, _ in parts), len(numbers), path)
+            rows = sum(len(part) for part, _ in parts)
+            check_extent(rows, len(numbers), path)
+            check_swelling(4 * rows * len(numbers), path)
     if parts:
         yield current, _joined(parts)
+
+
+def _texts(column: Any) -> list[str]:
+    """The values of a column as texts, of which equal ones are the same."""
+    kinds = column.dictionary_encode()
+    names = [str(value) for value in kinds.dictionary.to_pylist()]
+    return [names[place] if place is not None else "None" for place in kinds.indices.to_pylist()]
 
 
 def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -120,20 +144,26 @@ def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     return values[np.argsort(frames, kind="stable")]
 
 
-def _long(columns: dict[str, np.ndarray], path: Path) -> Recording:
+def _long(table: Any, path: Path) -> Recording:
     """One row per point and frame -> `[T, D]` in the layout mediapipe-1629, or 1659 if the face has irises."""
+    columns = {name: table.column(name).to_numpy() for name in LONG if name != KIND}
     frames = columns["frame"].astype(np.int64)
     first, last = int(frames.min()), int(frames.max())
     check_range("The frame numbers range", first, last, len(np.unique(frames)), path)
-    index, kind = columns["landmark_index"].astype(np.int64), columns["type"].astype(str)
+    index = columns["landmark_index"].astype(np.int64)
+    kinds = table.column(KIND).unify_dictionaries().combine_chunks().dictionary_encode()
+    names, kind = [str(name) for name in kinds.dictionary.to_pylist()], kinds.indices.to_numpy(zero_copy_only=False)
     layout = full_layout() if (index >= 468).any() else load_layout("mediapipe-1629")
     check_extent(last - first + 1, layout.width, path)
+    check_swelling(4 * (last - first + 1) * layout.width, path)
     x = np.full((last - first + 1, layout.width), np.nan, np.float32)
-    for unknown in set(np.unique(kind).tolist()) - layout.by_name.keys():
-        raise DataError(f"The landmark type {unknown!r} is unknown.", path, f"Known: {', '.join(layout.by_name)}.")
+    for unknown in set(names) - layout.by_name.keys():
+        raise DataError(
+            f"The landmark type {shortened(unknown, 80)!r} is unknown.", path, f"Known: {', '.join(layout.by_name)}."
+        )
     points = np.stack([columns[axis].astype(np.float32) for axis in "xyz"], axis=1)
     for group in layout.groups:
-        own = kind == group.name
+        own = kind == (names.index(group.name) if group.name in names else -1)
         if (index[own] < 0).any() or (index[own] >= len(group.points)).any():
             raise DataError(f"The landmark_index of {group.name} goes up to {index[own].max()}.", path, AGAIN)
         target = x[:, group.start : group.stop].reshape(len(x), len(group.points), 3)

@@ -19,6 +19,7 @@ INNER = 0.2, 0.8  # quantiles between which a person is measured
 FEW = 4  # points of the body, below which all points of a person are measured
 LEAP, AROUND = 1.0, 3  # sizes of the person from where the point was within so many frames before and after
 UNUSUAL = 4.0  # times the point's own usual distance from there: a fast point at few frames per second does not leap
+BLOCK = 1024  # frames that are looked at together
 SEEN_AROUND = 3  # frames of these that must show a point before it can be called out of place
 
 
@@ -87,12 +88,8 @@ def without_leaps(person: np.ndarray, body: slice = slice(None)) -> tuple[np.nda
     if not sizes:
         return person, ()
     middles = np.stack([place.middle for place in places])
-    relative = person[:, :, :2].astype(np.float64) - middles[:, None]
     limit = LEAP * float(np.median(sizes))
-    padded = np.pad(relative, ((AROUND, AROUND), (0, 0), (0, 0)), constant_values=np.nan)
-    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1, axis=0)  # [T, P, 2, window]
-    usual = _median(np.delete(around, AROUND, axis=-1))
-    far = np.linalg.norm(relative - usual, axis=2)  # [T, P], NaN where either is not known
+    far = np.concatenate([_far(person, middles, start) for start in range(0, len(person), BLOCK)])
     leaps = (far > limit) & (far > UNUSUAL * _median(far.T))
     if not leaps.any():
         return person, ()
@@ -102,6 +99,21 @@ def without_leaps(person: np.ndarray, body: slice = slice(None)) -> tuple[np.nda
     points = "1 point leaps" if count == 1 else f"{count:,} points leap"
     frames = "1 frame" if where == 1 else f"{where:,} frames"
     return cleaned, (f"{points} away from the body in {frames}: left out as not seen.",)
+
+
+def _far(person: np.ndarray, middles: np.ndarray, start: int) -> np.ndarray:
+    """How far points are from where they are in the frames around, both relative to the middle of the person.
+
+    `[BLOCK, P]` from the frame `start` on, NaN where either is not known: windows take many times as much memory as
+    what they lie over.
+    """
+    first, last = max(0, start - AROUND), min(len(person), start + BLOCK + AROUND)
+    relative = person[first:last, :, :2].astype(np.float64) - middles[first:last, None]
+    missing = AROUND - (start - first), AROUND - (last - min(len(person), start + BLOCK))
+    padded = np.pad(relative, (missing, (0, 0), (0, 0)), constant_values=np.nan)
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1, axis=0)  # [BLOCK, P, 2, window]
+    usual = _median(np.delete(around, AROUND, axis=-1))
+    return np.linalg.norm(padded[AROUND : len(padded) - AROUND] - usual, axis=2)
 
 
 def nobody(path: Path) -> DataError:

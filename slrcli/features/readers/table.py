@@ -17,7 +17,7 @@ import numpy as np
 
 from slrcli.errors import DataError
 from slrcli.features.layout import Layout, list_layouts, load_layout
-from slrcli.features.readers.common import AGAIN, Reader, check_extent, plainly, read_text
+from slrcli.features.readers.common import AGAIN, Reader, check_extent, check_swelling, plainly, read_text
 from slrcli.features.recording import Recording
 
 SEPARATORS = ",;\t"
@@ -74,6 +74,8 @@ def arrange(head: Sequence[str], values: np.ndarray, layout: Layout | None, path
         if columns[name] in found:
             raise DataError(f"Two columns are named {head[index]!r}.", path, "Leave one out.")
         found[columns[name]] = index
+    check_extent(len(values), layout.width, path)
+    check_swelling(4 * len(values) * layout.width, path)
     x = np.full((len(values), layout.width), np.nan, np.float32)
     x[:, list(found)] = values[:, list(found.values())]
     return Recording(x, layout)

@@ -2,34 +2,26 @@
 
 import json
 import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from slrcli.checkpoints.runs import BEST, CONFIG, LAST, PLAN, new_run, shown
+from slrcli.checkpoints.runs import BEST, LAST, PLAN, new_run, shown
 from slrcli.config import Config, check_bounds
 from slrcli.console import Console, finite
 from slrcli.corpus import Corpus
 from slrcli.corpus.folds import Fold, write_folds
-from slrcli.errors import EXIT_OK, SIGNALLED, CheckpointError, Ended, SlrError, signalled, understood
+from slrcli.errors import EXIT_OK, SIGNALLED, CheckpointError, SlrError, signalled, understood
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.files import atomic_write_text, held, read_json, temporary_folder
-from slrcli.parallel.workers import Workers, as_they_end, usable_cores
+from slrcli.models.trust import require_allowed_run
+from slrcli.parallel.workers import usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, score
 from slrcli.training.folds.plan import ANNOTATIONS, Part, Plan, make_plan, read_plan
-from slrcli.training.resume import resume
+from slrcli.training.folds.pool import RESULT, Countdown, Job, Silent, train_on, work_off
 from slrcli.training.run import train, with_absolute_paths
-from slrcli.training.session import TrainResult
-
-RESULT = "result.json"  # in the folder of a run that is finished and scored
-PATIENCE = 120.0  # seconds that a run side by side with others gets to end its step and save its state
 
 
 @dataclass(frozen=True)
@@ -173,6 +165,7 @@ def train_folds(
 def resume_folds(folder: Path, jobs: int, console: Console) -> FoldsResult:
     """Go on with several runs: what is finished stays, what was begun goes on, the rest follows."""
     plan = read_plan(folder)
+    require_allowed_run(plan.config.model.arch, plan.config.loss.own, str(folder / PLAN))
     with held(folder, "folder of runs"):
         return run_all(folder, plan, jobs or usable_cores(), console)
 
@@ -196,19 +189,20 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResul
     left = [run for run, outcome in found.items() if outcome is None]
     if len(left) < len(found):
         console.note(f"{len(found) - len(left)} of them are already finished.")
-    started = time.monotonic()
+    ahead = Countdown(len(left))
 
-    def done(run: tuple[Part, int], outcome: Outcome | None) -> None:
+    def job(part: Part, seed: int) -> Job:
+        run = folder / plan.run_name(part, seed)
+        return Job(plan.label(part, seed), run, plan.config.optim.epochs, run_one, (folder, plan, part, seed))
+
+    def done(job: Job, outcome: Outcome | None) -> None:
         if outcome is None:
             return
-        found[run] = outcome
+        found[job.args[2:]] = outcome
         record(result())
         for warning in outcome.warnings:
-            console.warn(f"{plan.label(*run)}: {warning}")
-        ready = len(left) - sum(found[item] is None for item in left)
-        rest = (time.monotonic() - started) / ready * (len(left) - ready)
-        ahead = f"; {len(left) - ready} to go, about {duration(rest)}" if len(left) > ready else ""
-        console.note(f"{plan.label(*run)}: WER {outcome.last.wer:.2f} % after the last epoch{ahead}")
+            console.warn(f"{job.label}: {warning}")
+        console.note(f"{job.label}: WER {outcome.last.wer:.2f} % after the last epoch{ahead()}")
 
     def result(signal: int = 0) -> FoldsResult:
         outcomes = tuple(outcome for outcome in found.values() if outcome is not None)
@@ -216,7 +210,7 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResul
 
     told = 0
     try:
-        (one_by_one if jobs == 1 or len(left) < 2 else together)(folder, plan, left, jobs, done, console)
+        work_off((job(*run) for run in left), len(left), jobs, plan.threads, done, console, None)
     except KeyboardInterrupt as interruption:
         told = signalled(interruption) - SIGNALLED
     finally:
@@ -225,51 +219,6 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResul
     ended = result(0 if result().complete else told or signal.SIGINT)
     record(ended)
     return ended
-
-
-def one_by_one(folder: Path, plan: Plan, left: list, jobs: int, done, console: Console) -> None:
-    """Run after run, in this process, before the user's eyes."""
-    with torch_threads(plan.threads):
-        for number, (part, seed) in enumerate(left, 1):
-            console.heading(f"run {number} of {len(left)}: {plan.label(part, seed)}")
-            done((part, seed), run_one(folder, plan, part, seed, console))
-
-
-def together(folder: Path, plan: Plan, left: list, jobs: int, done, console: Console) -> None:
-    """Several runs at a time, in processes that say nothing; how far they are is read from what they write."""
-    folders = [folder / plan.run_name(*run) for run in left]
-    shown_epochs = epochs_in(folders)
-    total = len(left) * plan.config.optim.epochs - shown_epochs
-    with console.progress(f"training {len(left)} runs, {jobs} at a time", total) as task:
-
-        def tick() -> None:
-            nonlocal shown_epochs
-            now = epochs_in(folders)
-            task.advance(now - shown_epochs)
-            shown_epochs = now
-
-        with Workers(min(jobs, len(left)), patience=PATIENCE) as pool:
-            runs = {pool.submit(run_quietly, folder, plan, *run): run for run in left}
-            for future in as_they_end(runs, tick):
-                done(runs[future], future.result())
-
-
-class Silent(Console):
-    """Says nothing and remembers what it was to warn of."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
-def run_quietly(folder: Path, plan: Plan, part: Part, seed: int) -> Outcome | None:
-    """`run_one` in a process of its own; None where that was told to end, as all that runs is."""
-    with torch_threads(plan.threads), suppress(Ended):
-        return run_one(folder, plan, part, seed, Silent())
-    return None
 
 
 def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> Outcome:
@@ -281,9 +230,7 @@ def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -
     """
     run = folder / plan.run_name(part, seed)
     try:
-        ended = train_on(folder, plan, part, seed, console)
-        if ended.stopped == "interrupted":
-            raise Ended(ended.signal)
+        train_on(plan.config_of(folder, part, seed), plan.data_of(folder, part), console)
         outcome = assess(folder, plan, part, seed, console)
     except SlrError as error:
         error.where = f"{plan.label(part, seed)} ({shown(run)}): {error.where}"
@@ -291,14 +238,6 @@ def run_one(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -
     text = json.dumps(finite(outcome.to_dict(utterances=True))) + "\n"
     atomic_write_text(run / RESULT, text)
     return outcome
-
-
-def train_on(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> TrainResult:
-    """A new run, or the rest of one that was begun."""
-    run = folder / plan.run_name(part, seed)
-    if (run / CONFIG).is_file():
-        return resume(run, {"data": plan.data_of(folder, part)}, console, newest=False)
-    return train(plan.config_of(folder, part, seed), console, newest=False)
 
 
 def assess(folder: Path, plan: Plan, part: Part, seed: int, console: Console) -> Outcome:
@@ -336,32 +275,3 @@ def _scored(values: dict[str, Any]) -> Score:
     """The score that `to_dict` wrote with its utterances, counted anew."""
     each = values["per_utterance"]
     return score({item["id"]: item["ref"] for item in each}, {item["id"]: item["hyp"] for item in each})
-
-
-def epochs_in(folders: list[Path]) -> int:
-    """Epochs that runs have written down."""
-    found = 0
-    for folder in folders:
-        try:
-            found += (folder / "metrics.jsonl").read_bytes().count(b"\n")
-        except OSError:  # not begun
-            continue
-    return found
-
-
-def duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `3.5 h`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch compute with so many threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -1,4 +1,5 @@
-"""What a step learns from: the CTC losses of all heads, and whatever the configuration adds to them.
+"""What a step learns from: the CTC losses of all heads, and whatever the configuration adds to them
+or puts in their place.
 
 Two variants of a clip should read alike (Yao et al. 2024, arXiv:2410.05101): each frame's posteriors are drawn to those
 of the other variant, which stand still meanwhile.
@@ -7,6 +8,7 @@ of the other variant, which stand still meanwhile.
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from operator import add
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +22,9 @@ from slrcli.models.layers import mask
 from slrcli.training.loss.distill import at_frames, distillation, sequence_loss
 from slrcli.training.loss.framewise import frame_labels, framewise_loss
 
+if TYPE_CHECKING:
+    from slrcli.training.loss.own import OwnLoss
+
 Teacher = Callable[[Batch], tuple[Tensor, Tensor]]  # a batch -> log-probabilities [B, S, V], frames of each clip [B]
 
 
@@ -30,6 +35,9 @@ class Criterion:
         config: its sections `optim`, `loss` and `distill`.
         teacher: whose posteriors to learn from as well.
 
+    Raises:
+        SlrError: there is no such loss of the user's own as the configuration names.
+
     Attributes:
         placing: whether frames are learnt by the places of the glosses, as `loss.frames` says; `Trainer` knows when.
     """
@@ -37,6 +45,7 @@ class Criterion:
     def __init__(self, config: Config, teacher: Teacher | None = None):
         self.optim, self.loss, self.distill, self.teacher = config.optim, config.loss, config.distill, teacher
         self.framewise = False
+        self._own = own_loss(config.loss.own) if config.loss.own else None
 
     def __call__(self, output: Output, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum to be learnt from, and its terms before weighting: `ctc` (the last head) and those that are on."""
@@ -49,6 +58,8 @@ class Criterion:
         if output.aux:
             terms["inner"] = mean_of(ctc, output.aux)
             total = total + self.optim.aux_weight * terms["inner"]
+        if self._own is not None:
+            total = self._with_own(self._own, output, batch, total, terms)
         if self.framewise:
             framewise = partial(framewise_loss, labels=frame_labels(output, batch.targets, batch.target_lengths))
             own = terms["frames"] = mean_of(framewise, output.learnt)
@@ -65,6 +76,20 @@ class Criterion:
             total = total + self.loss.consistency * terms["consistency"]
         return total, terms
 
+    def _with_own(
+        self, loss: "OwnLoss", output: Output, batch: Batch, total: Tensor, terms: dict[str, Tensor]
+    ) -> Tensor:
+        """The sum with a loss of the user's own in it, or in its place; inner heads count as they do with CTC."""
+
+        def of(log_probs: Tensor) -> Tensor:
+            return loss(log_probs, output.lengths, batch.targets, batch.target_lengths)
+
+        own = terms["own"] = mean_of(of, output.learnt)
+        if output.aux:
+            own = own + self.optim.aux_weight * mean_of(of, output.aux)
+        share = self.loss.own_weight
+        return own if share == 1 else (1 - share) * total + share * own
+
     def _from_teacher(self, teacher: Teacher, output: Output, batch: Batch) -> list[tuple[str, float, Tensor]]:
         """Name, weight and value of what the teacher teaches."""
         options = self.distill
@@ -75,6 +100,13 @@ class Criterion:
         if options.sequence:
             found.append(("sequence", options.sequence, sequence_loss(output, log_probs, lengths)))
         return found
+
+
+def own_loss(name: str) -> "OwnLoss":
+    """A loss of the user's own; what it needs is loaded for the few who have one. Raises like `OwnLoss`."""
+    from slrcli.training.loss.own import OwnLoss
+
+    return OwnLoss(name)
 
 
 def mean_of(loss: Callable[[Tensor], Tensor], heads: Sequence[Tensor]) -> Tensor:

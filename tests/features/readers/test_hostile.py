@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -274,3 +275,59 @@ def test_a_pack_that_announces_more_than_it_holds_takes_no_memory(tmp_path):
     (tmp_path / "pack.npz").write_bytes(archive(members))
     result = slr("compose", tmp_path / "pack.npz", "--out", tmp_path / "out")
     assert result.exit_code == 1 and "announces 240,000,000,000 bytes" in " ".join(result.stderr.split())
+
+
+def swelling(place: Path) -> dict[str, Path]:
+    """Files of a few kilobytes, or of a megabyte, that stand for gigabytes."""
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    def written(name: str, rows: int, packed: str = "", **columns) -> Path:
+        delta = {"use_dictionary": list(columns), "column_encoding": {packed: "DELTA_BINARY_PACKED"}} if packed else {}
+        table = pa.table(
+            {name: np.full(rows, value) if np.isscalar(value) else value for name, value in columns.items()}
+        )
+        pq.write_table(table, place / name, compression="zstd", **delta)
+        return place / name
+
+    def repeated(text: str, rows: int):
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
+
+    long = {"landmark_index": 0, "x": 0.5, "y": 0.5, "z": 0.5}
+    pose = pa.array(["pose"] * 40_000)
+    files = {
+        "frames": written("a.parquet", 40_000, frame=np.arange(40_000, dtype=np.int32), type=pose, **long),
+        "rows": written("b.parquet", 3_000_000, frame=0, type=repeated("pose", 3_000_000), **long),
+        "a long type": written("c.parquet", 20_000, frame=0, type=repeated("pose" + "x" * 100_000, 20_000), **long),
+        "columns": written("d.parquet", 50_000, frame=0, x_face_0=0.5, z_right_hand_20=0.5),
+    }
+    for name, text in (("people", f"[{','.join(['[]'] * 50_000)}]"), ("cells", "x_face_0\n" + "1\n" * 50_000)):
+        files[name] = place / f"{name}.{'json' if name == 'people' else 'csv'}"
+        files[name].write_text(text)
+    return files
+
+
+@pytest.mark.parametrize("name", ["frames", "rows", "a long type", "columns", "people", "cells"])
+def test_a_file_that_stands_for_gigabytes_is_refused_before_they_are_taken(tmp_path, name):
+    path = swelling(tmp_path)[name]
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="expands from" if name != "a long type" else "is unknown") as told:
+            read_recording(path)
+        assert len(str(told.value)) < 600 and tracemalloc.get_traced_memory()[1] < 150 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_id_of_many_rows_is_kept_once(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    id = pa.DictionaryArray.from_arrays(pa.array(np.zeros(9_000, np.int32)), pa.array(["x" * 100_000]))
+    pq.write_table(pa.table({"sequence_id": id.cast(pa.string()), "x_pose_0": np.ones(9_000)}), tmp_path / "a.parquet")
+    tracemalloc.start()
+    try:
+        assert len(read_recording(tmp_path / "a.parquet").values) == 9_000
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()

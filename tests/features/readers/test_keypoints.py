@@ -13,7 +13,7 @@ import pytest
 from slrcli.errors import DataError
 from slrcli.features.layout import load_layout
 from slrcli.features.readers import feature_shape, own_layout, read_features, read_recording
-from slrcli.features.readers.people import choose_track
+from slrcli.features.readers.people import choose_track, without_leaps
 
 OPENPOSE, COCO = load_layout("openpose-137"), load_layout("coco-wholebody-133")
 RNG = np.random.default_rng(0)
@@ -355,3 +355,17 @@ def test_a_bystander_is_not_taken_while_the_signer_is_away_for_a_while(tmp_path)
     found = read_recording(openpose(tmp_path / "clip", frames)).values.reshape(30, 137, 3)
     signer[10:13] = np.nan
     np.testing.assert_array_equal(found, signer)
+
+
+@pytest.mark.parametrize("block", [1, 2, 5, 64])
+def test_leaps_are_the_same_however_many_frames_are_looked_at_together(monkeypatch, block):
+    rng = np.random.default_rng(block)
+    person = rng.normal(0, 0.02, (64, 20, 3)).astype(np.float32) + rng.random((1, 20, 3), np.float32)
+    person[rng.random((64, 20)) < 0.1] = np.nan
+    person[rng.random((64, 20)) < 0.02] += 9
+    monkeypatch.setattr("slrcli.features.readers.people.BLOCK", 1000)
+    whole, told = without_leaps(person)
+    monkeypatch.setattr("slrcli.features.readers.people.BLOCK", block)
+    parts, also = without_leaps(person)
+    np.testing.assert_array_equal(parts, whole)
+    assert told == also and told

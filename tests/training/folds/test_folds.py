@@ -142,9 +142,9 @@ def test_side_by_side_gives_the_numbers_of_one_after_the_other(corpus, tmp_path,
 
 def test_what_failed_goes_on_without_doing_again_what_was_finished(corpus, by_signer, tmp_path, monkeypatch):
     from slrcli.errors import SlrError
-    from slrcli.training.folds import folds
+    from slrcli.training.folds import pool
 
-    real, calls = folds.train, []
+    real, calls = pool.train, []
 
     def fails_on_the_second(config, console, **options):
         calls.append(config.run.output_dir)
@@ -152,7 +152,7 @@ def test_what_failed_goes_on_without_doing_again_what_was_finished(corpus, by_si
             raise SlrError("the disk is full", "here")
         return real(config, console, **options)
 
-    monkeypatch.setattr(folds, "train", fails_on_the_second)
+    monkeypatch.setattr(pool, "train", fails_on_the_second)
     folder = tmp_path / "f"
     result = slr("train", "--data-dir", corpus, *QUICK, "--folds", "signer", "-o", folder)
     assert result.exit_code == 1 and "signer bob, seed 1" in result.stderr and "the disk is full" in result.stderr

@@ -1,0 +1,1 @@
+"""A corpus recorded in front of a camera: sentences are prompted one by one, and the good takes of them are kept."""
