@@ -63,7 +63,7 @@ def serve(
 
     Examples:
         slr serve runs/latest
-        curl --data-binary @clip.npy "http://127.0.0.1:8000/recognise?name=clip.npy"
+        curl --data-binary @clip.npy "localhost:8000/recognise?name=clip.npy"
         slr serve model.onnx --page page --port 9000
         SLR_TOKEN=$(openssl rand -hex 16) slr serve runs/latest --host 0.0.0.0
     """

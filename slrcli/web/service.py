@@ -225,7 +225,7 @@ def rate(told: str) -> float:
     except ValueError:
         fps = -1.0
     if not 0 <= fps <= MOST_FPS:
-        raise UsageError(f"fps must be a number from 0 to {MOST_FPS:g}.", "fps", "Write it as &fps=25.")
+        raise UsageError(f"The frame rate must be a number from 0 to {MOST_FPS:g}.", "fps", "Write it as &fps=25.")
     return fps
 
 

@@ -117,7 +117,7 @@ def rate_of(told: str | None, recogniser: ClipRecogniser) -> float:
     except ValueError:
         fps = 0.0
     if not 1 <= fps <= MOST_FPS:
-        raise UsageError(f"fps must be a number from 1 to {MOST_FPS:g}.", "fps", "Write it as ?fps=25.")
+        raise UsageError(f"The frame rate must be a number from 1 to {MOST_FPS:g}.", "fps", "Write it as ?fps=25.")
     return fps
 
 

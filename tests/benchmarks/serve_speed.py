@@ -1,8 +1,8 @@
 """What does the service add to the library, and how many clips a second does it answer?
 
-One process serves a recogniser; 1, 8 and 32 clients in another one send it clips, each the next one as soon as it has its
-answer. Before them, the library reads and recognises the same files in a loop. Clips per second, and the latency of a
-clip: median and 99 %.
+One process serves a recogniser; 1, 8 and 32 clients in another one send it clips, each the next one as soon as it has
+its answer. Before them, the library reads and recognises the same files in a loop. Clips per second, and the latency of
+a clip: median and 99 %.
 
     python tests/benchmarks/serve_speed.py RUN CLIP.npy ... --seconds 15
 """

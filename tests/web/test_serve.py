@@ -216,7 +216,7 @@ def test_what_is_no_frame_ends_its_stream_with_a_reason(place, message, said):
         ({}, b"x", 415, "no name"),
         ({"name": "a.exe"}, b"x", 415, "not known"),
         ({"name": "../../etc/passwd.npy"}, b"x", 422, "damaged"),
-        ({"name": "a.npy", "fps": "many"}, b"x", 422, "fps must be"),
+        ({"name": "a.npy", "fps": "many"}, b"x", 422, "frame rate must be"),
         ({"name": "a.mp4"}, b"x", 422, "layout generic-9"),
         ({"name": "a.npz"}, b"PK\x03\x04" + b"\0" * 99, 422, "damaged"),
     ],
