@@ -12,8 +12,10 @@ from pathlib import Path
 from slrcli.features.clip import Clip
 from slrcli.recognition.decode import Decoded, Read, recognised
 from slrcli.recognition.recogniser import ClipRecogniser
+from slrcli.web.refusals import Busy
 
 MOST_TOGETHER = 8192  # of a batch, its padding included, unless a single clip has more
+MOST_WAITING = 1 << 30  # bytes of clips that wait, unless a single one has more
 ALIKE = 2.0  # how many times as long as the first one a clip of its batch may be, or the first one as it
 
 
@@ -52,8 +54,11 @@ class Batches:
         """What is recognised in a clip, as soon as it is its turn.
 
         Raises:
+            Busy: those that wait take too much memory.
             SlrError: it cannot be recognised.
         """
+        if self._waiting and sum(item.clip.x.nbytes for item in self._waiting) + clip.x.nbytes > MOST_WAITING:
+            raise Busy("Too many long clips are waiting.", "", "Try again in a moment.")
         item = _Waiting(path, clip, landmarks)
         self._waiting.append(item)
         self._came.set()

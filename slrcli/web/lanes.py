@@ -55,8 +55,8 @@ class Lanes:
             self._free.put_nowait(pool)
 
     async def warm(self) -> None:
-        """Start all processes before their first jobs come."""
-        await asyncio.gather(*(self.do(_nothing) for _ in self._all))
+        """Start all processes before their first jobs come; what keeps one from starting is said to a job."""
+        await asyncio.gather(*(self.do(_nothing) for _ in self._all), return_exceptions=True)
 
     async def close(self) -> None:
         """End all processes."""

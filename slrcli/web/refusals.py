@@ -43,6 +43,12 @@ class Busy(Refused):
     status = 503
 
 
+class Gone(Refused):
+    """The client does not wait for its answer; the status is for the log alone."""
+
+    status = 499
+
+
 class TooSlow(Refused):
     """The clip takes longer than the service allows."""
 

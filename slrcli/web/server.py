@@ -22,6 +22,7 @@ from slrcli.web.socket_stream import MOST_MESSAGE
 GRACE = 10  # seconds that what is under way has to end
 AT_ONCE = 64  # connections that are accepted before the others are looked at again, at most
 QUEUE = 1024  # connections that the system keeps until they are accepted
+DISCARDED = 16 * MEGABYTE  # per megabyte that a clip may have: of a request that was refused before it was whole
 SPARE = 512  # files that are open beside connections, at most
 SAID_EVERY = 60.0  # seconds
 
@@ -39,7 +40,8 @@ class Server(uvicorn.Server):
         _silence()
         options = service.options
         self._console, self._signal, self._said = console, 0, -SAID_EVERY
-        self.open = Connections(allowed(options.connections), options.timeout, int(options.most_mb * MEGABYTE))
+        discarded = int(max(1.0, options.most_mb) * DISCARDED)
+        self.open = Connections(allowed(options.connections), options.timeout, discarded)
         http, sockets = self.open.protocols()
         super().__init__(
             uvicorn.Config(

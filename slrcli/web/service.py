@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -31,7 +31,7 @@ from slrcli.web.answers import json_response, refusal
 from slrcli.web.batches import Batches
 from slrcli.web.lanes import Lanes
 from slrcli.web.reading import begin, read_clip, require_short, said_of
-from slrcli.web.refusals import Busy, NoClip, Refused, TooLarge
+from slrcli.web.refusals import Busy, Gone, NoClip, TooLarge
 from slrcli.web.site_files import SiteFiles
 from slrcli.web.socket_stream import MOST_FPS, SocketStream
 
@@ -163,8 +163,10 @@ class Service:
                     file.write(part)
             if not size:
                 raise NoClip("The request holds no clip.", "", "Send the file: curl --data-binary @clip.npy.")
-        except BaseException:
+        except BaseException as error:
             self._spooled -= size
+            if isinstance(error, ClientDisconnect):
+                raise Gone("The client is gone.") from error
             raise
         return size
 
@@ -233,13 +235,13 @@ async def unless_gone(request: Request, work: Any) -> Any:
     """What work comes to; it is cancelled where the client does not wait for it.
 
     Raises:
-        Refused: the client is gone.
+        Gone: the client is.
     """
     task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise Refused("The client is gone.")
+            raise Gone("The client is gone.")
         return task.result()
     finally:
         for each in (task, gone):

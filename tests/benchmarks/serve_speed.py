@@ -22,6 +22,7 @@ import httpx
 from slrcli.listening import Listening
 from slrcli.parallel.workers import usable_cores
 from slrcli.recognition.load import open_recogniser
+from slrcli.recognition.recogniser import ClipRecogniser
 
 
 def main() -> None:
@@ -30,22 +31,39 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("clips", type=Path, nargs="+")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--seconds", type=float, default=15.0, help="of each, in all rounds together")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    print(f"{len(options.clips)} clips, {options.seconds:g} s each")
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "starlette", "uvicorn"))
     print(f"{platform.processor() or platform.machine()}, {usable_cores()} cores, {libraries}")
-    print(f"{'clients':>16} {'clips/s':>9} {'median':>9} {'99 %':>9}")
-    row("library, a loop", *looped(options.run, options.clips, options.seconds))
+    print(f"{len(options.clips)} clips, {options.seconds:g} s each in {options.rounds} rounds")
+    recogniser = open_recogniser(Listening(), options.run, "cpu")
     command = [sys.executable, "-m", "slrcli", "serve", str(options.run), "--port", "0", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         try:
-            for clients in options.clients:
-                row(str(clients), *asked(url, options.clips, clients, options.seconds))
+            measure(recogniser, url, options.clips, options.clients, options.seconds / options.rounds, options.rounds)
         finally:
             process.terminate()
+
+
+def measure(
+    recogniser: ClipRecogniser, url: str, clips: list[Path], clients: list[int], seconds: float, rounds: int
+) -> None:
+    """Take turns, as other programs on the machine come and go; then a row of each."""
+    names = {0: "library, a loop"} | {count: str(count) for count in clients}
+    spent, taken = dict.fromkeys(names, 0.0), {count: [] for count in names}
+    looped(recogniser, clips, 0.5)
+    asked(url, clips, 1, 0.5)
+    for _ in range(rounds):
+        for count in names:
+            time_of, each = asked(url, clips, count, seconds) if count else looped(recogniser, clips, seconds)
+            spent[count] += time_of
+            taken[count] += each
+    print(f"{'clients':>16} {'clips/s':>9} {'median':>10} {'99 %':>9}")
+    for count, name in names.items():
+        row(name, spent[count], taken[count])
 
 
 def row(name: str, seconds: float, taken: list[float]) -> None:
@@ -55,10 +73,8 @@ def row(name: str, seconds: float, taken: list[float]) -> None:
     print(f"{name:>16} {len(taken) / seconds:9.1f} {1000 * median:7.1f} ms {1000 * last:6.1f} ms", flush=True)
 
 
-def looped(run: Path, clips: list[Path], limit: float) -> tuple[float, list[float]]:
+def looped(recogniser: ClipRecogniser, clips: list[Path], limit: float) -> tuple[float, list[float]]:
     """The library alone: seconds in all, and those of every clip."""
-    recogniser = open_recogniser(Listening(), run, "cpu")
-    recogniser.recognise([recogniser.load(clips[0])])
     taken: list[float] = []
     begin = time.monotonic()
     while time.monotonic() - begin < limit:
@@ -83,8 +99,6 @@ def asked(url: str, clips: list[Path], clients: int, limit: float) -> tuple[floa
                 taken.append(time.monotonic() - start)
                 number += clients
 
-    with httpx.Client(base_url=url, timeout=600, trust_env=False) as client:  # the first clip starts processes
-        client.post("/recognise", params={"name": bodies[0][0]}, content=bodies[0][1]).raise_for_status()
     begin = time.monotonic()
     ends[0] = begin + limit
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]

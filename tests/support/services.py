@@ -46,11 +46,22 @@ def walk(frames: int, seed: int = 5) -> np.ndarray:
     return (0.5 + rng.normal(0, 0.05, (frames, COLUMNS)).cumsum(axis=0)).astype(np.float32)
 
 
+class Heard(Listening):
+    """A console that remembers errors: what the service says there are defects."""
+
+    def __init__(self):
+        super().__init__()
+        self.errors = []
+
+    def error(self, error):
+        self.errors.append(str(error))
+
+
 @contextmanager
 def serving(
     checkpoint: Path, options: ServeConfig | None = None, page: Path | None = None, token: str = ""
 ) -> Iterator[str]:
-    """Serve until the block ends; gives `HOST:PORT`."""
+    """Serve until the block ends, without a defect; gives `HOST:PORT`."""
     from slrcli.web.serve import listening
     from slrcli.web.server import Server
     from slrcli.web.service import Service
@@ -59,7 +70,8 @@ def serving(
     listener = listening("127.0.0.1", 0)
     place = f"127.0.0.1:{listener.getsockname()[1]}"
     recogniser = open_recogniser(Listening(), checkpoint, "cpu")
-    server = Server(Listening(), Service(recogniser, options, page), token)
+    console = Heard()
+    server = Server(console, Service(recogniser, options, page), token)
     thread = threading.Thread(target=server.serve_until_signalled, args=(listener,))
     thread.start()
     try:
@@ -70,4 +82,4 @@ def serving(
     finally:
         server.should_exit = True
         thread.join(DEADLINE)
-        assert not thread.is_alive()
+        assert not thread.is_alive() and console.errors == []

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from slrcli.cli import app
 from slrcli.config import LiveConfig
+from slrcli.errors import SlrError
 from slrcli.features.clip import Clip
 from slrcli.listening import Listening
 from slrcli.recognition.load import open_recogniser
@@ -123,6 +124,20 @@ def test_clips_that_wait_are_recognised_together_and_not_those_that_differ_much(
     assert sizes == [4, 1, 1]
     for clip, item in zip(clips, found, strict=True):
         assert item.found.spans == inner([clip.x])[0].spans
+
+
+def test_clips_that_wait_are_bounded(checkpoint, monkeypatch):
+    monkeypatch.setattr("slrcli.web.batches.MOST_WAITING", 9_000)
+
+    async def ask():
+        batches = Batches(open_recogniser(Listening(), checkpoint, "cpu"), 4, None)
+        first = asyncio.ensure_future(batches.recognise(Path("a"), Clip(walk(9_000), 9_000)))
+        await asyncio.sleep(0)
+        with pytest.raises(SlrError, match="Too many long clips"):
+            await batches.recognise(Path("b"), Clip(walk(5), 5))
+        first.cancel()
+
+    asyncio.run(ask())
 
 
 def test_a_batch_is_bounded():
