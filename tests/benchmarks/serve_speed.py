@@ -1,8 +1,8 @@
 """What does the service add to the library, and how many clips a second does it answer?
 
 One process serves a recogniser; 1, 8 and 32 clients in another one send it clips, each the next one as soon as it has
-its answer. Before them, the library reads and recognises the same files in a loop. Clips per second, and the latency of
-a clip: median and 99 %.
+its answer. In turns with them, the library reads and recognises the same files in a loop. Clips per second, and the
+latency of a clip: median and 99 %; and that of /health while all clients are at work.
 
     python tests/benchmarks/serve_speed.py RUN CLIP.npy ... --seconds 15
 """
@@ -53,17 +53,20 @@ def measure(
 ) -> None:
     """Take turns, as other programs on the machine come and go; then a row of each."""
     names = {0: "library, a loop"} | {count: str(count) for count in clients}
+    health: list[float] = []
     spent, taken = dict.fromkeys(names, 0.0), {count: [] for count in names}
     looped(recogniser, clips, 0.5)
     asked(url, clips, 1, 0.5)
     for _ in range(rounds):
         for count in names:
-            time_of, each = asked(url, clips, count, seconds) if count else looped(recogniser, clips, seconds)
+            heard = health if count == max(clients) else None
+            time_of, each = asked(url, clips, count, seconds, heard) if count else looped(recogniser, clips, seconds)
             spent[count] += time_of
             taken[count] += each
     print(f"{'clients':>16} {'clips/s':>9} {'median':>10} {'99 %':>9}")
     for count, name in names.items():
         row(name, spent[count], taken[count])
+    row(f"/health with {max(clients)}", spent[max(clients)], health)
 
 
 def row(name: str, seconds: float, taken: list[float]) -> None:
@@ -84,8 +87,10 @@ def looped(recogniser: ClipRecogniser, clips: list[Path], limit: float) -> tuple
     return time.monotonic() - begin, taken
 
 
-def asked(url: str, clips: list[Path], clients: int, limit: float) -> tuple[float, list[float]]:
-    """So many clients of the service: seconds in all, and those of every clip."""
+def asked(
+    url: str, clips: list[Path], clients: int, limit: float, health: list[float] | None = None
+) -> tuple[float, list[float]]:
+    """So many clients of the service: seconds in all, and those of every clip; `health` takes those of /health."""
     bodies = [(path.name, path.read_bytes()) for path in clips]
     taken: list[float] = []
     ends = [0.0]
@@ -99,9 +104,18 @@ def asked(url: str, clips: list[Path], clients: int, limit: float) -> tuple[floa
                 taken.append(time.monotonic() - start)
                 number += clients
 
+    def look() -> None:
+        with httpx.Client(base_url=url, timeout=600, trust_env=False) as client:
+            while health is not None and time.monotonic() < ends[0]:
+                start = time.monotonic()
+                client.get("/health").raise_for_status()
+                health.append(time.monotonic() - start)
+                time.sleep(0.05)
+
     begin = time.monotonic()
     ends[0] = begin + limit
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
+    threads += [threading.Thread(target=look)] if health is not None else []
     for thread in threads:
         thread.start()
     for thread in threads:
