@@ -127,7 +127,7 @@ def train(
              "--layout": corpus["layout"], "--normaliser": normaliser, "--teacher": teacher, "--init": init,
              "--loss": None if loss and is_own(loss) else loss, "--tracker": tracker or None,
              "--init-partial": init_partial, "--freeze": freeze, "--sweep": sweep, **runs}  # fmt: skip
-    for own in (arch, loss):
+    for own in filter(None, (arch, loss)):
         allow(own)
     if resume is not None:
         _refuse_with(

@@ -118,6 +118,8 @@ def test_it_decodes_aligns_and_resumes(trained):
     assert done.returncode == 0 and done.stdout.strip(), done.stderr
     done = command(trained, "align", clip, "--glosses", "LEFT", "--model", "run", *own)
     assert done.returncode == 0, done.stderr
+    done = command(trained, "train", "--from-run", "run", "--dry-run")
+    assert done.returncode == 1 and "--arch ownnet:Net" in " ".join(done.stderr.split())
     done = command(trained, "train", "--resume", "run")
     assert done.returncode == 1 and "--arch ownnet:Net" in " ".join(done.stderr.split())
     done = command(trained, "train", "--resume", "run", "--epochs", "31", *own)
