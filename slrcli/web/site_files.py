@@ -32,8 +32,9 @@ class SiteFiles(StaticFiles):
         return answer
 
     def lookup_path(self, path: str) -> tuple[str, Any]:
-        """See `StaticFiles`; hidden files are none of the page."""
-        return ("", None) if any(part.startswith(".") for part in Path(path).parts) else super().lookup_path(path)
+        """See `StaticFiles`; hidden files are none of the page, and old versions of it fail at a NUL."""
+        hidden = "\0" in path or any(part.startswith(".") for part in Path(path).parts)
+        return ("", None) if hidden else super().lookup_path(path)
 
 
 def require_page(folder: Path) -> Path:
