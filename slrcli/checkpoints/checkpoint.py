@@ -78,10 +78,17 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Sig
     with _consistent(path):
         model = empty_model(meta)
         own = model.state_dict()
+        tensors = {name: _full(tensor, own.get(name)) for name, tensor in tensors.items()}
         if other := [name for name, tensor in tensors.items() if name in own and tensor.dtype != own[name].dtype]:
             raise TypeError(f"{other[0]} is stored as {tensors[other[0]].dtype}")
         model.load_state_dict(tensors, assign=True)
     return model.to(device).eval(), meta
+
+
+def _full(tensor: Tensor, own: Tensor | None) -> Tensor:
+    """A weight that is stored at half precision, to halve the file, as the model has it."""
+    stored_half = own is not None and tensor.dtype == torch.float16 and own.dtype == torch.float32
+    return tensor.float() if stored_half else tensor
 
 
 @contextmanager

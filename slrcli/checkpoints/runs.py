@@ -19,6 +19,7 @@ METRICS = "metrics.jsonl"
 PLAN = "folds.json"  # in a folder of several runs
 SWEEP = "sweep.json"  # in one whose runs differ in their settings
 SUFFIX = ".safetensors"
+SHIPPED = Path(__file__).parent / "shipped"  # recognisers that come along, each known by its name
 
 
 @contextmanager
@@ -90,8 +91,16 @@ def newest_run() -> Path | None:
 
 
 def run_folder(argument: Path) -> Path:
-    """The path itself, or what `runs/latest` means where it says so."""
-    return (newest_run() or argument) if argument == RUNS / LATEST else argument
+    """The path itself, what `runs/latest` means where it says so, or a recogniser that comes along under that name."""
+    if argument == RUNS / LATEST:
+        return newest_run() or argument
+    own = SHIPPED / f"{argument}{SUFFIX}"
+    return own if str(argument) in shipped_names() and not argument.exists() else argument
+
+
+def shipped_names() -> list[str]:
+    """The recognisers that come along with the package."""
+    return sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
 
 
 def newest_checkpoint() -> Path | None:
@@ -124,8 +133,16 @@ def find_checkpoint(argument: Path | None) -> Path:
             raise CheckpointError("The folder contains no checkpoint.", shown(argument), fix)
         return found
     if not argument.is_file():
-        raise CheckpointError("There is no such checkpoint.", str(argument), "Name a .safetensors file or a run.")
+        fix = f"Name a .safetensors file or a run, or a recogniser that comes along: {', '.join(shipped_names())}."
+        raise CheckpointError("There is no such checkpoint.", str(argument), fix)
     return argument
+
+
+def require_own(checkpoint: Path) -> None:
+    """UsageError for a recogniser that comes along: it belongs to the installation, and nothing is written into it."""
+    if checkpoint.parent == SHIPPED:
+        what = "The recogniser belongs to the installation, so nothing is written into it."
+        raise UsageError(what, str(checkpoint), "Copy the file, and name the copy.")
 
 
 def shown(path: Path) -> str:

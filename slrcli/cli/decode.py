@@ -88,7 +88,7 @@ def decode(
         slr decode clip.npy --model model.onnx
         slr decode clip.npy --beam 20 --nbest 5
         slr decode features/test --lm glosses.arpa --hot-word "GOOD MORNING"
-        slr decode --camera
+        slr decode --camera --model asl-cafe
         tail -c +1 -f frames.f32 | slr decode --stream
         slr decode --stream growing.npy --patience 5 --json
     """

@@ -95,7 +95,11 @@ OPTIONS: dict[str, Option] = {
         "Network of your own that a checkpoint is of: its code runs only if it is named.",
         metavar="PACKAGE:FACTORY",
     ),
-    "model": Option(("--model", "-m"), "Checkpoint, run or exported model.", shown="the newest run"),
+    "model": Option(
+        ("--model", "-m"),
+        "Checkpoint, run, exported model, or asl-cafe, which comes along.",
+        shown="the newest run",
+    ),
     "decoder": Option(
         ("--decoder",),
         "TOML file with a section [decode].",

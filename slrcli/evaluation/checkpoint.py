@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slrcli.checkpoints.learnt import require_unlearnt
 from slrcli.checkpoints.meta import Meta
-from slrcli.checkpoints.runs import find_checkpoint, shown
+from slrcli.checkpoints.runs import find_checkpoint, require_own, shown
 from slrcli.config import FRAMES_PER_SECOND, DataConfig
 from slrcli.console import Console
 from slrcli.corpus import default_split, split_name
@@ -224,6 +224,8 @@ def open_split(
 ) -> OpenSplit:
     """Open a checkpoint and what it is to recognise; arguments and errors as `evaluate_checkpoint` has them."""
     path = find_checkpoint(checkpoint)
+    if fitting:
+        require_own(path)
     recogniser = load_recogniser(path, device)
     meta = recogniser.meta
     corpus = open_data(data)
