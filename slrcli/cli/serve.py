@@ -67,7 +67,7 @@ def serve(
         slr serve model.onnx --page page --port 9000
         SLR_TOKEN=$(openssl rand -hex 16) slr serve runs/latest --host 0.0.0.0
     """
-    from slrcli.web.serve import serve as run
+    from slrcli.web.service.serve import serve as run
 
     allow(arch)
     wanted = decoder_options(

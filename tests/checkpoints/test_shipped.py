@@ -64,7 +64,7 @@ def test_another_recogniser_starts_from_it(tmp_path, monkeypatch):
         rows.append(f"c{i},COFFEE PLEASE,{'dev' if i > 5 else 'train'}")
     (tmp_path / "corpus" / "annotations.csv").write_text("\n".join(rows) + "\n")
     done = CliRunner().invoke(
-        app, ["train", "--data-dir", "corpus", "--layout", "mediapipe-258", "--init", NAME, "--epochs", "1", "-o", "run"]
+        app, ["train", "-d", "corpus", "--layout", "mediapipe-258", "--init", NAME, "--epochs", "1", "-o", "run"]
     )
     assert done.exit_code == 0, done.output
     assert load_checkpoint(tmp_path / "run" / "last.safetensors")[1].ancestry[0]["file"].endswith(f"{NAME}.safetensors")

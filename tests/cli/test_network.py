@@ -76,7 +76,7 @@ def files(folder: Path) -> list[str]:
 
 
 def test_every_command_is_among_those_that_are_watched():
-    assert {arguments[0] for arguments in commands().values()} >= {*COMMANDS} - {"export", "extract", "serve"}
+    assert {arguments[0] for arguments in commands().values()} >= {*COMMANDS} - {"export", "extract", "record", "serve"}
 
 
 @pytest.mark.slow

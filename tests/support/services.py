@@ -62,9 +62,9 @@ def serving(
     checkpoint: Path, options: ServeConfig | None = None, page: Path | None = None, token: str = ""
 ) -> Iterator[str]:
     """Serve until the block ends, without a defect; gives `HOST:PORT`."""
-    from slrcli.web.serve import listening
-    from slrcli.web.server import Server
-    from slrcli.web.service import Service
+    from slrcli.web.service.app import Service
+    from slrcli.web.service.serve import listening
+    from slrcli.web.service.server import Server
 
     options = options or ServeConfig()
     listener = listening("127.0.0.1", 0)

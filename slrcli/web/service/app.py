@@ -27,13 +27,13 @@ from slrcli.parallel.workers import usable_cores
 from slrcli.recognition.decode import Decoded
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.video.sources import VIDEOS
-from slrcli.web.answers import json_response, refusal
-from slrcli.web.batches import Batches
-from slrcli.web.lanes import Lanes
-from slrcli.web.reading import begin, read_clip, require_short, said_of
-from slrcli.web.refusals import Busy, Gone, NoClip, TooLarge
-from slrcli.web.site_files import SiteFiles
-from slrcli.web.socket_stream import MOST_FPS, SocketStream
+from slrcli.web.service.answers import json_response, refusal
+from slrcli.web.service.batches import Batches
+from slrcli.web.service.lanes import Lanes
+from slrcli.web.service.reading import begin, read_clip, require_short, said_of
+from slrcli.web.service.refusals import Busy, Gone, NoClip, TooLarge
+from slrcli.web.service.site_files import SiteFiles
+from slrcli.web.service.socket_stream import MOST_FPS, SocketStream
 
 READERS = 2  # processes that read feature files, at most
 MEGABYTE = 1 << 20
@@ -106,7 +106,7 @@ class Service:
 
     async def describe(self, request: Request) -> Response:
         """The description for programs."""
-        document = json.loads(files("slrcli.web").joinpath("openapi.json").read_text(encoding="utf-8"))
+        document = json.loads(files("slrcli.web.service").joinpath("openapi.json").read_text(encoding="utf-8"))
         document["info"]["version"] = __version__
         return json_response(document)
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from slrcli.console import finite
 from slrcli.errors import SlrError
-from slrcli.web.refusals import parts_of, status_of
+from slrcli.web.service.refusals import parts_of, status_of
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -12,7 +12,7 @@ from pathlib import Path
 from slrcli.features.clip import Clip
 from slrcli.recognition.decode import Decoded, Read, recognised
 from slrcli.recognition.recogniser import ClipRecogniser
-from slrcli.web.refusals import Busy
+from slrcli.web.service.refusals import Busy
 
 MOST_TOGETHER = 8192  # of a batch, its padding included, unless a single clip has more
 MOST_WAITING = 1 << 30  # bytes of clips that wait, unless a single one has more

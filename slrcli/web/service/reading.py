@@ -11,7 +11,7 @@ from slrcli.features.clip import Clip
 from slrcli.features.readers import is_holder
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.timing import check_rate
-from slrcli.web.refusals import NoClip, TooLarge
+from slrcli.web.service.refusals import NoClip, TooLarge
 
 MOST_MEMORY = 4 << 30  # bytes that a process may take to read a clip: a small file may unpack to any size
 

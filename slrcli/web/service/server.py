@@ -14,10 +14,10 @@ import uvicorn
 
 from slrcli.console import Console
 from slrcli.errors import Ended, ending_signals
-from slrcli.web.connections import Connections
-from slrcli.web.guard import Guard
-from slrcli.web.service import MEGABYTE, Service
-from slrcli.web.socket_stream import MOST_MESSAGE
+from slrcli.web.service.app import MEGABYTE, Service
+from slrcli.web.service.connections import Connections
+from slrcli.web.service.guard import Guard
+from slrcli.web.service.socket_stream import MOST_MESSAGE
 
 GRACE = 10  # seconds that what is under way has to end
 AT_ONCE = 64  # connections that are accepted before the others are looked at again, at most

@@ -16,7 +16,7 @@ pytest.importorskip("websockets")
 
 ENDING = """
 import asyncio, os, signal, sys
-from slrcli.web.server import Server
+from slrcli.web.service.server import Server
 inner = Server.main_loop
 async def main_loop(self):
     await asyncio.sleep(2)
@@ -33,7 +33,7 @@ app(sys.argv[1:])
 def test_the_service_listens_at_its_own_address_and_looks_nowhere(tmp_path):
     checkpoint, trace = write_checkpoint(tmp_path / "run"), tmp_path / "trace"
     command = [STRACE, "--seccomp-bpf", "-f", "-qq", "-e", "trace=network", "-o", trace, sys.executable, "-c", ENDING]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*map(str, command), "serve", str(checkpoint), "--port", "0"],
         env=environment, capture_output=True, text=True, timeout=120,

@@ -15,8 +15,8 @@ from starlette.websockets import WebSocket
 
 from slrcli.console import Console, visible
 from slrcli.errors import SlrError, shortened
-from slrcli.web.answers import refusal
-from slrcli.web.refusals import Forbidden, Refused, Unauthorised
+from slrcli.web.service.answers import refusal
+from slrcli.web.service.refusals import Forbidden, Refused, Unauthorised
 
 COOKIE = "slr_page"
 HEADERS = {

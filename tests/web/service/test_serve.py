@@ -26,7 +26,7 @@ pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 websockets = pytest.importorskip("websockets.sync.client")
 
-from slrcli.web.batches import MOST_TOGETHER, Batches, together  # noqa: E402 (of the extra)
+from slrcli.web.service.batches import MOST_TOGETHER, Batches, together  # noqa: E402 (of the extra)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_clips_that_wait_are_recognised_together_and_not_those_that_differ_much(
 
 
 def test_clips_that_wait_are_bounded(checkpoint, monkeypatch):
-    monkeypatch.setattr("slrcli.web.batches.MOST_WAITING", 9_000)
+    monkeypatch.setattr("slrcli.web.service.batches.MOST_WAITING", 9_000)
 
     async def ask():
         batches = Batches(open_recogniser(Listening(), checkpoint, "cpu"), 4, None)
@@ -256,7 +256,7 @@ def test_a_signal_ends_the_service_in_good_order(checkpoint, tmp_path, kind):
     np.save(tmp_path / "a.npy", walk(60))
     command = [sys.executable, "-m", "slrcli", "serve", str(checkpoint), "--port", "0"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     try:

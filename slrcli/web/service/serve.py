@@ -42,10 +42,10 @@ def serve(
         KeyboardInterrupt: a signal ended it.
     """
     need_libraries()
-    from slrcli.web.guard import is_loopback
-    from slrcli.web.server import Server
-    from slrcli.web.service import Service
-    from slrcli.web.site_files import require_page
+    from slrcli.web.service.app import Service
+    from slrcli.web.service.guard import is_loopback
+    from slrcli.web.service.server import Server
+    from slrcli.web.service.site_files import require_page
 
     check_section(options, "serve.")
     if not token and not is_loopback(options.host):

@@ -15,7 +15,7 @@ from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.listening import Listening
 from slrcli.recognition.recogniser import ClipRecogniser
 from slrcli.recognition.stream import stream_recogniser
-from slrcli.web.refusals import TooSlow, parts_of
+from slrcli.web.service.refusals import TooSlow, parts_of
 
 MOST_MESSAGE = 1 << 20  # bytes
 AT_ONCE = 64  # frames that one stream has recognised before it is the others' turn

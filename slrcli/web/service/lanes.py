@@ -7,7 +7,7 @@ from typing import Any
 
 from slrcli.errors import DataError, SlrError
 from slrcli.parallel.workers import WorkerDied, Workers
-from slrcli.web.refusals import TooSlow
+from slrcli.web.service.refusals import TooSlow
 
 PATIENCE = 1.0  # seconds that a job gets to end which is called off
 
