@@ -95,7 +95,16 @@ def _interrupt_main() -> None:
 
 
 def _interrupt(*_: object) -> None:
+    sys.unraisablehook = _again
     raise KeyboardInterrupt  # so that what is half-written is removed
+
+
+def _again(lost: "sys.UnraisableHookArgs") -> None:
+    """Interrupt once more where the first time was lost, in a callback of the interpreter's own, during an import."""
+    if lost.exc_type is not None and issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(0.05, _interrupt_main).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _deaf_to_terminal() -> None:

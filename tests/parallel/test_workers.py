@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from concurrent.futures import CancelledError, Executor
 from pathlib import Path
 
@@ -211,3 +213,24 @@ def test_nothing_else_in_the_package_makes_processes():
 
 def test_there_is_at_least_one_core():
     assert 1 <= usable_cores() <= os.cpu_count()
+
+
+@posix
+def test_an_interruption_that_falls_into_a_callback_of_the_interpreter_comes_again():
+    """As during an import: Python swallows there what is raised, and would say so on stderr."""
+    script = (
+        "import os, signal, time, weakref\n"
+        "from slrcli.parallel import serving\n"
+        "signal.signal(signal.SIGTERM, serving._interrupt)\n"
+        "class Thing: pass\n"
+        "thing = Thing()\n"
+        "kept = weakref.ref(thing, lambda _: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(0.01)))\n"
+        "try:\n"
+        "    del thing\n"
+        "    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(slrcli.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=50)
+    assert (done.stdout.strip(), done.stderr) == ("interrupted", "")
