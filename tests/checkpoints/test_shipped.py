@@ -67,7 +67,7 @@ def test_another_recogniser_starts_from_it(tmp_path, monkeypatch):
         app, ["train", "-d", "corpus", "--layout", "mediapipe-258", "--init", NAME, "--epochs", "1", "-o", "run"]
     )
     assert done.exit_code == 0, done.output
-    assert load_checkpoint(tmp_path / "run" / "last.safetensors")[1].ancestry[0]["file"].endswith(f"{NAME}.safetensors")
+    assert f"{NAME}.safetensors" in str(load_checkpoint(tmp_path / "run" / "last.safetensors")[1].ancestry)
 
 
 def test_it_recognises_the_signs_of_its_recordings(real_data):
