@@ -192,7 +192,7 @@ def recognised(page: Path, x: np.ndarray, running: bool) -> list[dict]:
 
 @needs_node
 @needs_runtime
-@pytest.mark.parametrize("kind", ["whole", "by lengths"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_page_recognises_a_clip_as_the_checkpoint_does(pages, kind):
     source, page = pages(kind)
     recogniser = load_recogniser(source, "cpu")

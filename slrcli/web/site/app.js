@@ -71,6 +71,7 @@ async function look(video) {
 
 /** Frames of the camera until `job.stop`; those that come while one is looked at are dropped. */
 async function film(job) {
+  if (!navigator.mediaDevices) throw Object.assign(new Error("https://"), { name: "NotAllowedError" });
   const media = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: 640 }, audio: false });
   const video = $("video");
   try {

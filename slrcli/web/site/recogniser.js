@@ -32,6 +32,10 @@ export class Recogniser {
   async recognise(clip) {
     const { model } = this;
     if (clip.length < model.leastFrames) return [];
+    if (model.streaming) {
+      const stream = this.stream(); // the graph is one of steps, and gives the same
+      return [...(await stream.push(clip)), ...(await stream.finish())];
+    }
     const table = await this.logProbs(prepare(complete(clip, model), model));
     const { decoder, stride, late } = model;
     const found = decoder.kind === "segments"
