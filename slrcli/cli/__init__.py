@@ -139,8 +139,13 @@ COMMANDS = {
         "decode", "decode", USE, "Write the glosses of clips, videos or a running stream: one clip per line."
     ),
     "align": Place("align", "align", USE, "Align known glosses with their clips (forced alignment)."),
-    "export": Place("export", "export", USE, "Export a recogniser as one ONNX file, which decodes without torch."),
-    "serve": Place("serve", "serve", USE, "Serve a recogniser over HTTP and WebSockets (requires the extra 'serve')."),
+    "export": Place(
+        "export",
+        "export",
+        USE,
+        "Export a recogniser as one ONNX file, which decodes without torch, or as a page for browsers.",
+    ),
+    "serve": Place("serve", "serve", USE, "Serve a recogniser over HTTP and WebSockets until Ctrl-C (requires the extra 'serve')."),
     "demo": Place(
         "demo", "demo", CHECK,
         "Make a small synthetic corpus and run vocab, check, train, eval and decode on it, in a few minutes.",

@@ -88,7 +88,7 @@ PLANTED = {
         "SLR-C01",
         "size mismatch for project.bias",
     ),
-    "a weight in half precision": (BEST, tensor("project.bias", torch.Tensor.half), "SLR-C01", "is stored as"),
+    "a weight in double precision": (BEST, tensor("project.bias", torch.Tensor.double), "SLR-C01", "is stored as"),
     "NaN in a weight": (
         BEST,
         tensor("project.weight", put(float("nan"))),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -74,6 +75,22 @@ def test_a_clip_is_answered_as_the_command_line_prints_it(client, checkpoint, tm
         assert answer.status_code == 200, answer.text
         assert answer.json()["file"] == path.name and same(answer.json(), expected)
     assert len(decoded(checkpoint, files[0])[0]["glosses"]) > 3
+
+
+def test_the_page_s_python_says_what_the_command_line_prints(place, checkpoint, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[3] / "examples" / "web.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    np.save("clip.npy", walk(150))
+    (expected,) = decoded(checkpoint, tmp_path / "clip.npy")
+    for block in blocks:
+        exec(block.replace("127.0.0.1:8000", place), {})
+    posted, *streamed = capsys.readouterr().out.splitlines()
+    assert len(blocks) == 2 and posted == str([item["gloss"] for item in expected["glosses"]])
+    stream = stream_recogniser(Listening(), open_recogniser(Listening(), checkpoint, "cpu"), 25.0, LiveConfig())
+    events = stream.push(walk(150)) + stream.finish()
+    assert [json.loads(line)["gloss"] for line in streamed] == [event.gloss for event in events] and events
 
 
 def test_an_answer_has_what_the_description_says_and_no_more(client, tmp_path):
