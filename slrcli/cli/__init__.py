@@ -145,7 +145,10 @@ COMMANDS = {
         USE,
         "Export a recogniser as one ONNX file, which decodes without torch, or as a page for browsers.",
     ),
-    "serve": Place("serve", "serve", USE, "Serve a recogniser over HTTP and WebSockets until Ctrl-C (requires the extra 'serve')."),
+    "serve": Place(
+        "serve", "serve", USE,
+        "Serve a recogniser over HTTP and WebSockets until Ctrl-C (requires the extra 'serve').",
+    ),
     "demo": Place(
         "demo", "demo", CHECK,
         "Make a small synthetic corpus and run vocab, check, train, eval and decode on it, in a few minutes.",
