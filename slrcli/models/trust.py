@@ -34,21 +34,16 @@ def allowed() -> tuple[str, ...]:
 
 def require_allowed(target: str, where: str) -> None:
     """CheckpointError for a file that names a factory which nobody has named before."""
-    if is_own(target) and target not in _allowed:
-        what = f"The checkpoint is of a model of somebody's own, {target}, whose code a file alone does not start."
-        raise CheckpointError(what, where, f"If you trust that code, add --arch {target}.")
-
-
-def require_allowed_loss(target: str, where: str) -> None:
-    """CheckpointError for a run that is to go on with a loss which nobody has named before."""
-    if is_own(target) and target not in _allowed:
-        what = f"The run learns from a loss of somebody's own, {target}, whose code a file alone does not start."
-        raise CheckpointError(what, where, f"If you trust that code, add --loss {target}.")
+    _require(target, "The checkpoint is of a model", "--arch", where)
 
 
 def require_allowed_run(arch: str, loss: str, where: str) -> None:
     """CheckpointError for a run that is to go on with a network or a loss which nobody has named before."""
-    if is_own(arch) and arch not in _allowed:
-        what = f"The run is of a model of somebody's own, {arch}, whose code a file alone does not start."
-        raise CheckpointError(what, where, f"If you trust that code, add --arch {arch}.")
-    require_allowed_loss(loss, where)
+    _require(arch, "The run is of a model", "--arch", where)
+    _require(loss, "The run learns from a loss", "--loss", where)
+
+
+def _require(target: str, what: str, flag: str, where: str) -> None:
+    if is_own(target) and target not in _allowed:
+        what = f"{what} of somebody's own, {target}, whose code a file alone does not start."
+        raise CheckpointError(what, where, f"If you trust that code, add {flag} {target}.")

@@ -16,7 +16,6 @@ from slrcli.models.streaming import STRIDE, Stream, Streaming
 from slrcli.recognition.export import MISSING, TOLERANCE, folded, hushed, require_exporter
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.from_onnx import open_session
-from slrcli.recognition.streaming import StreamingRecogniser
 
 NEXT = "_next"  # what the state is called where it comes out
 TRIED = 61  # frames of a made-up clip
@@ -140,8 +139,3 @@ def run_steps(graph: StepGraph, clip: np.ndarray) -> np.ndarray:
         state = dict(zip(state, after, strict=True))
         rows.append(row)
     return np.concatenate(rows)[graph.skip :]
-
-
-def takes_steps(recogniser: Recogniser) -> bool:
-    """Whether a recogniser reads a running stream step by step (`ClipRecogniser.running`)."""
-    return isinstance(recogniser.running(), StreamingRecogniser)

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from slrcli.checkpoints.runs import find_checkpoint, shown
-from slrcli.config import FRAMES_PER_SECOND, ExtractConfig, LiveConfig
+from slrcli.config import FRAMES_PER_SECOND, DecodeConfig, ExtractConfig, LiveConfig
 from slrcli.console import Console
+from slrcli.decoding.calibration import Calibration
+from slrcli.decoding.decoder import decoder_signature
 from slrcli.errors import DataError, UsageError
 from slrcli.evaluation.parity import as_it_decodes
 from slrcli.features.hands import free_hands
 from slrcli.features.layout import Layout
 from slrcli.files import atomic_write_bytes, file_hash, whole_folder
 from slrcli.recognition.export import export
-from slrcli.recognition.export_step import StepGraph, export_step, takes_steps
+from slrcli.recognition.export_step import StepGraph, export_step
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.load import EXPORTED
 from slrcli.recognition.sliding import JITTER
@@ -141,7 +143,7 @@ def _require_empty(folder: Path) -> None:
 
 def _graph(recogniser: Recogniser, hashed: str) -> tuple[StepGraph | None, bytes, float]:
     """The step of a network that reads a running stream, else the network of whole clips."""
-    if takes_steps(recogniser) and describe_decoder(recogniser)["kind"] == "best-path":
+    if recogniser.running() is not None and describe_decoder(recogniser)["kind"] == "best-path":
         step = export_step(recogniser)
         return step, step.data, step.difference
     whole = export(recogniser, hashed)
@@ -153,7 +155,7 @@ def describe(recogniser: Recogniser, step: StepGraph | None, places: dict[str, s
     meta, live = recogniser.meta, LiveConfig()
     layout, data = meta.layout, meta.config.data
     columns = Columns.of(layout)
-    calibration = recogniser.calibration or meta.calibration
+    calibration = _calibration(recogniser)
     return {
         "format": FORMAT,
         "graph": GRAPH,
@@ -199,9 +201,22 @@ def describe_hands(layout: Layout) -> list[dict[str, Any]] | None:
     ]
 
 
-def describe_decoder(recogniser: Recogniser) -> dict[str, Any]:
+def _decoder(recogniser: Recogniser) -> DecodeConfig:
     """How the page finds glosses: by the lengths of signs where the recogniser does, else by the best path."""
     options = recogniser.meta.tuned or recogniser.meta.decode
+    return options if options.sign_frames else DecodeConfig()
+
+
+def _calibration(recogniser: Recogniser) -> Calibration | None:
+    """That of the page's decoder, which may not be the decoder that the recogniser was tuned to."""
+    signature = decoder_signature(_decoder(recogniser))
+    known = (recogniser.calibration, recogniser.meta.calibration)
+    return next((item for item in known if item and item.decoder == signature), None)
+
+
+def describe_decoder(recogniser: Recogniser) -> dict[str, Any]:
+    """The decoder for the page's scripts."""
+    options = _decoder(recogniser)
     if not options.sign_frames:
         return {"kind": "best-path"}
     return {

@@ -7,37 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from slrcli.checkpoints.checkpoint import save_checkpoint
-from slrcli.checkpoints.meta import Meta
-from slrcli.config import Config, ModelConfig, ServeConfig
+from slrcli.config import ServeConfig
 from slrcli.features.layout import generic_layout
-from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.listening import Listening
-from slrcli.models.registry import build_model
 from slrcli.recognition.load import open_recogniser
+from support.talkative import write_talkative
 
 COLUMNS = 9
 DEADLINE = 60.0  # seconds; a machine may be busy
 
 
 def write_checkpoint(folder: Path, arch: str = "tcn") -> Path:
-    """A recogniser with random weights that is talkative: its blank is unlikely."""
-    torch.manual_seed(3)
-    layout, vocabulary = generic_layout(COLUMNS), Vocabulary(("<blank>", "HELLO", "YOU", "Ü-1"), (0, 4, 3, 2))
-    options = {"width": 16, "blank_bias": -1.0, "scale": 8.0}
-    model = build_model(arch, layout, len(vocabulary), options=options)
-    if arch == "streaming":
-        with torch.no_grad():
-            for part in model.recurrence.parameters():
-                part.mul_(6)  # or its glosses would hardly change
-    width = model.frontend.width
-    model.frontend.set_statistics(torch.randn(width) * 0.1, torch.rand(width) + 0.5)
-    meta = Meta(Config(model=ModelConfig(arch=arch, options=options)), vocabulary, layout, rate=25.0)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(folder / "best.safetensors", model, meta)
-    return folder / "best.safetensors"
+    """A talkative recogniser of `COLUMNS` columns."""
+    return write_talkative(folder, arch, generic_layout(COLUMNS), ("HELLO", "YOU", "Ü-1"))
 
 
 def walk(frames: int, seed: int = 5) -> np.ndarray:

@@ -4,24 +4,22 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from support.scripts import NODE, needs_node, rows
+from support.talkative import write_talkative
 from typer.testing import CliRunner
 
-from slrcli.checkpoints.checkpoint import save_checkpoint
-from slrcli.checkpoints.meta import Meta
 from slrcli.cli import app
-from slrcli.config import Config, DecodeConfig, LiveConfig, ModelConfig
+from slrcli.config import DecodeConfig, LiveConfig
 from slrcli.decoding.calibration import Calibration
 from slrcli.features.layout import generic_layout, load_layout
-from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.listening import Listening
-from slrcli.models.registry import build_model
 from slrcli.recognition.export import Graph
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.load import load_recogniser
@@ -44,26 +42,15 @@ KINDS = {
 }
 
 
-def checkpoint(folder: Path, kind: str) -> Path:
-    """A tiny recogniser with random weights that is talkative: its blank is unlikely."""
-    arch, layout, decode = KINDS[kind]
-    torch.manual_seed(3)
-    layout = load_layout(layout) if layout != "generic" else generic_layout(9)
-    vocabulary = Vocabulary(("<blank>", *GLOSSES), (0, 4, 3, 2, 1))
-    options = {"width": 16, "blank_bias": -1.0, "scale": 8.0}
-    model = build_model(arch, layout, len(vocabulary), options=options)
-    if arch == "streaming":
-        with torch.no_grad():
-            for part in model.recurrence.parameters():
-                part.mul_(6)  # or its glosses would hardly change
-    width = model.frontend.width
-    model.frontend.set_statistics(torch.randn(width) * 0.1, torch.rand(width) + 0.5)
-    config = Config(model=ModelConfig(arch=arch, options=options))
-    calibration = Calibration(1.5, 0.2, "greedy", "", "dev", 50) if kind == "whole" else None
-    meta = Meta(config, vocabulary, layout, metrics={"wer": 12.3}, decode=decode, calibration=calibration, rate=25.0)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(folder / "best.safetensors", model, meta)
-    return folder / "best.safetensors"
+CALIBRATED = Calibration(1.5, 0.2, "greedy", "", "dev", 50)
+
+
+def checkpoint(folder: Path, kind: str, **meta: Any) -> Path:
+    """A tiny recogniser of a kind, which says much."""
+    arch, name, decode = KINDS[kind]
+    layout = load_layout(name) if name != "generic" else generic_layout(9)
+    known = {"decode": decode, "calibration": CALIBRATED if kind == "whole" else None, **meta}
+    return write_talkative(folder, arch, layout, GLOSSES, metrics={"wer": 12.3}, **known)
 
 
 def clip(positions: int) -> np.ndarray:
@@ -121,6 +108,16 @@ def test_nothing_but_the_page_s_own_place_is_allowed(tmp_path, quick):
     assert policy.startswith("default-src &#39;none&#39;") and "http" not in policy
     assert "unsafe-eval&#39;" in policy.replace("wasm-", "") and "&#39;unsafe-eval" not in policy
     assert "<script>" not in html and "style=" not in html and " on" + "click" not in html
+
+
+@pytest.mark.parametrize(("decoder", "kept"), [("greedy", {"scale": 1.5, "shift": 0.2}), ("beam4", None)])
+def test_the_page_calibrates_its_own_decoder_and_no_other(tmp_path, quick, decoder, kept):
+    """It decodes by the best path where the recogniser was tuned to a beam search."""
+    found = {"tuned": DecodeConfig(beam=4), "calibration": replace(CALIBRATED, decoder=decoder)}
+    done = export(checkpoint(tmp_path / "run", "whole", **found), "--web", tmp_path / "page")
+    assert done.exit_code == 0 and "beam search" in done.stderr, done.output
+    model = json.loads((tmp_path / "page" / "model.json").read_text(encoding="utf-8"))
+    assert (model["decoder"], model["calibration"]) == ({"kind": "best-path"}, kept)
 
 
 def test_libraries_can_come_from_elsewhere(tmp_path, quick):

@@ -11,16 +11,16 @@ from slrcli.config import Config, check_bounds
 from slrcli.console import Console, finite
 from slrcli.corpus import Corpus
 from slrcli.corpus.folds import Fold, write_folds
-from slrcli.errors import EXIT_OK, SIGNALLED, CheckpointError, SlrError, signalled, understood
+from slrcli.errors import EXIT_OK, SIGNALLED, SlrError, signalled
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
-from slrcli.files import atomic_write_text, held, read_json, temporary_folder
+from slrcli.files import atomic_write_text, held, temporary_folder
 from slrcli.models.trust import require_allowed_run
 from slrcli.parallel.workers import usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, score
 from slrcli.training.folds.plan import ANNOTATIONS, Part, Plan, make_plan, read_plan
-from slrcli.training.folds.pool import RESULT, Countdown, Job, Silent, train_on, work_off
+from slrcli.training.folds.pool import RESULT, Countdown, Job, Silent, read_result, train_on, work_off
 from slrcli.training.run import train, with_absolute_paths
 
 
@@ -258,17 +258,8 @@ def assess(folder: Path, plan: Plan, part: Part, seed: int, console: Console) ->
 
 
 def read_outcome(run: Path) -> Outcome | None:
-    """The outcome of a run that is finished, or None.
-
-    Raises:
-        CheckpointError: its file is damaged.
-    """
-    path = run / RESULT
-    if not path.is_file():
-        return None
-    fix = "Remove the file; the run is then scored again."
-    with understood("The result of a run cannot be read", path, fix, CheckpointError):
-        return Outcome.from_dict(read_json(path))
+    """The outcome of a run that is finished, or None; CheckpointError where its file is damaged."""
+    return read_result(run, Outcome.from_dict, "Remove the file; the run is then scored again.")
 
 
 def _scored(values: dict[str, Any]) -> Score:

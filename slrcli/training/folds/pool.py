@@ -4,14 +4,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
 from slrcli.checkpoints.runs import CONFIG
 from slrcli.config import Config
 from slrcli.console import Console
-from slrcli.errors import Ended, SlrError
+from slrcli.errors import CheckpointError, Ended, SlrError, understood
+from slrcli.files import read_json
 from slrcli.models.trust import allow, allowed
 from slrcli.parallel.workers import Workers, as_they_end
 from slrcli.training.resume import resume
@@ -20,6 +21,27 @@ from slrcli.training.session import TrainResult
 
 RESULT = "result.json"  # in the folder of a run that is finished and scored
 PATIENCE = 120.0  # seconds that a run side by side with others gets to end its step and save its state
+
+
+Made = TypeVar("Made")
+
+
+def read_result(run: Path, read: Callable[[dict[str, Any]], Made], fix: str) -> Made | None:
+    """What stands in the result of a run that is finished, or None.
+
+    Args:
+        run: its folder.
+        read: makes of the plain values what they stand for.
+        fix: what to do about a damaged file.
+
+    Raises:
+        CheckpointError: its file is damaged.
+    """
+    path = run / RESULT
+    if not path.is_file():
+        return None
+    with understood("The result of a run cannot be read", path, fix, CheckpointError):
+        return read(read_json(path))
 
 
 class Job(NamedTuple):

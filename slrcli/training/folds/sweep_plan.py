@@ -11,7 +11,7 @@ from slrcli.errors import CheckpointError, understood
 from slrcli.files import below, folder_names, read_json
 from slrcli.training.folds.axes import DECIDING, Axis, combinations, settings_with, shown_names, told_value
 from slrcli.training.folds.plan import AGAIN
-from slrcli.training.folds.pool import RESULT
+from slrcli.training.folds.pool import read_result
 
 FORMAT = "slr-sweep-1"
 
@@ -185,18 +185,12 @@ class Grid:
 
 
 def read_outcome(run: Path) -> Outcome | None:
-    """The outcome of a run that is finished, or None.
+    """The outcome of a run that is finished, or None; CheckpointError where its file is damaged."""
 
-    Raises:
-        CheckpointError: its file is damaged.
-    """
-    path = run / RESULT
-    if not path.is_file():
-        return None
-    fix = "Remove the file; the result is then taken from the run again."
-    with understood("The result of a run cannot be read", path, fix, CheckpointError):
-        values = read_json(path)
+    def read(values: dict[str, Any]) -> Outcome:
+        warnings = tuple(map(str, values["warnings"]))
         return Outcome(
-            float(values["wer"]), int(values["epoch"]), int(values["epochs"]), float(values["seconds"]),
-            tuple(map(str, values["warnings"])),
-        )  # fmt: skip
+            float(values["wer"]), int(values["epoch"]), int(values["epochs"]), float(values["seconds"]), warnings
+        )
+
+    return read_result(run, read, "Remove the file; the result is then taken from the run again.")
