@@ -30,6 +30,7 @@ class Batch:
         index: positions of the clips in their data set.
         share: weight of its mean, where several processes hold a part of a batch each; see
             `parallel.distributed.share`.
+        features: what the network's frontend makes of x, `[B, T, F]`, where that is known already.
     """
 
     x: Tensor
@@ -38,6 +39,7 @@ class Batch:
     target_lengths: Tensor
     index: tuple[int, ...]
     share: float = 1.0
+    features: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on another device; copies are asynchronous where the memory is pinned."""

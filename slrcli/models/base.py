@@ -54,8 +54,8 @@ class Output(NamedTuple):
 class SignModel(nn.Module):
     """The base class of architectures: `forward(x [B, T, D], lengths [B]) -> Output`.
 
-    A subclass sets `recurrence`, the first module with context beyond single moments. Checks inspect its input to see
-    whether the time axis is still intact there.
+    A subclass gives `after_frontend` (or `forward`) and sets `recurrence`, the first module with context beyond single
+    moments. Checks inspect its input to see whether the time axis is still intact there.
 
     Attributes:
         frontend: converts stored features into the input of the network.
@@ -91,7 +91,20 @@ class SignModel(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Output:
         """Features float32 `[B, T, D]`, NaN where a point is missing, and lengths int64 `[B]`, each at least 1."""
+        return self.after_frontend(self.frontend(x, lengths), lengths)
+
+    def after_frontend(self, x: Tensor, lengths: Tensor) -> Output:
+        """`forward` from what the frontend makes of the features on, x `[B, T, F]`.
+
+        Training lets another thread apply the frontend, which learns nothing; so a network of this package gives this
+        method instead of `forward`.
+        """
         raise NotImplementedError
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether `forward` is the frontend and then `after_frontend`; a network of a user's own need not be."""
+        return type(self).forward is SignModel.forward
 
     def stage(self, function: Callable[..., Tensor], *inputs) -> Tensor:
         """The value of `function(*inputs)`, recomputed in the backward pass if gradient checkpointing is on."""

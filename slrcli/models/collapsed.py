@@ -45,15 +45,15 @@ class Collapsed(SignModel):
     def output_length(self, frames: Frames) -> Frames:
         return frames
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Output:
+    def after_frontend(self, x: Tensor, lengths: Tensor) -> Output:
         whole_clip = self.stage(self._collapse, x, lengths)
         repeated = whole_clip.unsqueeze(1).expand(-1, x.shape[1], -1)
         context = self.stage(self.recurrence, repeated, lengths)
         return Output(log_softmax(self.classifier(context)), lengths)
 
     def _collapse(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x `[B, T, D]` -> one vector per clip, `[B, pooled]`."""
-        joined = self.encoders(self.frontend(x, lengths)).transpose(1, 2)
+        """x `[B, T, F]` -> one vector per clip, `[B, pooled]`."""
+        joined = self.encoders(x).transpose(1, 2)
         narrow, lengths = self.trunk(joined, lengths)
         average = self.pool(narrow, channel_mask(lengths, narrow.shape[2]))
         return self.dropout(F.relu(self.pooled(average)))

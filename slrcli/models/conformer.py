@@ -94,8 +94,8 @@ class Conformer(SignModel):
     def output_length(self, frames: Frames) -> Frames:
         return halved(halved(frames))
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Output:
-        x = self.stage(self._narrow, x, lengths)
+    def after_frontend(self, x: Tensor, lengths: Tensor) -> Output:
+        x = self.stage(self.stem, x, lengths)
         lengths = self.output_length(lengths)
         valid, inner = mask(lengths, x.shape[1]), []
         for number, layer in enumerate(self.layers, 1):
@@ -103,10 +103,6 @@ class Conformer(SignModel):
             if number in self.heads_after:
                 inner.append(self._classify(x))
         return Output(self._classify(x), lengths, tuple(inner))
-
-    def _narrow(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x `[B, T, D]` -> `[B, T', width]`."""
-        return self.stem(self.frontend(x, lengths), lengths)
 
     def _classify(self, x: Tensor) -> Tensor:
         """Steps `[B, T', width]` -> log-probabilities `[B, T', V]`."""

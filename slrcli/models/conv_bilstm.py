@@ -106,6 +106,6 @@ class ConvBiLSTM(ConvBiLSTMLayers, SignModel):
         super().__init__(frontend, vocab_size)
         self.build(frontend.width, vocab_size, dropout, options)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Output:
-        last, inner = self.encode(self.frontend(x, lengths), lengths, self.stage)
+    def after_frontend(self, x: Tensor, lengths: Tensor) -> Output:
+        last, inner = self.encode(x, lengths, self.stage)
         return Output(last, self.output_length(lengths), (inner,))

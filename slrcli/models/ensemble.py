@@ -60,8 +60,7 @@ class Ensemble(SignModel):
     def output_length(self, frames: Frames) -> Frames:
         return self.members.first.output_length(frames)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Output:
-        x = self.frontend(x, lengths)
+    def after_frontend(self, x: Tensor, lengths: Tensor) -> Output:
         encoded = [member.encode(x, lengths, self.stage) for member in self.members]
         last, inner = (tuple(heads) for heads in zip(*encoded, strict=True))
         return Output(log_softmax(torch.stack(last).mean(dim=0)), self.output_length(lengths), inner, last)

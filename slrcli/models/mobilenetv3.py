@@ -114,15 +114,15 @@ class MobileNetV3(SignModel):
     def output_length(self, frames: Frames) -> Frames:
         return frames
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Output:
-        joined = self.stage(self._encode, x, lengths)
+    def after_frontend(self, x: Tensor, lengths: Tensor) -> Output:
+        joined = self.stage(self._encode, x)
         local = self.stage(self._convolve, joined, lengths)
         context = self.stage(self.recurrence, local, lengths)
         return Output(log_softmax(self.classifier(context)), lengths)
 
-    def _encode(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x `[B, T, D]` -> the encoded groups, concatenated, `[B, joined, T]`."""
-        return self.encoders(self.frontend(x, lengths)).transpose(1, 2)
+    def _encode(self, x: Tensor) -> Tensor:
+        """x `[B, T, F]` -> the encoded groups, concatenated, `[B, joined, T]`."""
+        return self.encoders(x).transpose(1, 2)
 
     def _convolve(self, joined: Tensor, lengths: Tensor) -> Tensor:
         """`[B, joined, T]` -> `[B, T, upsampled]`, by way of a quarter of the frame rate."""

@@ -100,8 +100,8 @@ class Streaming(SignModel):
     def output_length(self, frames: Frames) -> Frames:
         return halved(halved(frames))
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Output:
-        local = self.stage(self._convolve, x, lengths)
+    def after_frontend(self, x: Tensor, lengths: Tensor) -> Output:
+        local = self.stage(self._convolve, x)
         context = self.stage(self._remember, local)
         ahead = self.lookahead // STRIDE
         # The inner head has no delay; the outer one is shifted back by its own.
@@ -109,9 +109,8 @@ class Streaming(SignModel):
         outer = log_softmax(self.classifier(self.dropout(self.norm(context[:, ahead:]))))
         return Output(outer, self.output_length(lengths), (inner,))
 
-    def _convolve(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x `[B, T, D]` -> `[B, T' + lookahead / 4, width]`."""
-        x = self.frontend(x, lengths)
+    def _convolve(self, x: Tensor) -> Tensor:
+        """x `[B, T, F]` -> `[B, T' + lookahead / 4, width]`."""
         x = F.pad(x, (0, 0, 0, -x.shape[1] % STRIDE + self.lookahead))
         for block in self.blocks:
             x, _ = block(x, block.nothing(x.shape[0]))  # len(x) would fix the size in an exported graph

@@ -90,8 +90,8 @@ class TCN(SignModel):
         self.dropout = Dropout(dropout)
         self.classifier = NormalisedClassifier(options.width, vocab_size, options.scale, options.blank_bias)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Output:
-        local = self.stage(self._convolve, self.frontend(x, lengths), lengths)
+    def after_frontend(self, x: Tensor, lengths: Tensor) -> Output:
+        local = self.stage(self._convolve, x, lengths)
         lengths = self.output_length(lengths)
         context = self.stage(self.recurrence, local, lengths)
         return Output(self._score(context), lengths, (self._score(local),))
