@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from slrcli.errors import UsageError
 from slrcli.glosses.vocabulary import BLANK
-from slrcli.parallel.crew import chance
 from slrcli.parallel.distributed import summed
 
 BYTE = 256
@@ -63,8 +62,7 @@ class Dropout(nn.Dropout):
         dropped = round(self.p * BYTE)
         if not self.training or x.device.type != "cpu" or not 0 < dropped < BYTE:
             return super().forward(x)
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64)
-        words.random_(torch.iinfo(torch.int64).min, None, generator=chance())
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
         noise = words.view(torch.uint8)[: x.numel()].view(x.shape)
         return x * (noise >= dropped).to(x.dtype).mul_(BYTE / (BYTE - dropped))
 

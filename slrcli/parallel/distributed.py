@@ -1,7 +1,5 @@
 """Several processes that train or evaluate one model together: who there is, what each takes, how sums are made.
 
-The sums inside a network are those of all threads of a step as well (`slrcli.parallel.crew`).
-
 `torchrun` starts them and tells each in the environment who it is. Everything here does what one process alone expects
 where there is but one. No object is ever pickled on the way: what is exchanged are tensors and text.
 """
@@ -19,7 +17,6 @@ import torch.distributed as dist
 from torch import Tensor
 
 from slrcli.errors import EXIT_FAILURE, SlrError, UsageError, reason_of
-from slrcli.parallel import crew
 
 Found = TypeVar("Found")
 
@@ -134,42 +131,33 @@ def anyone(told: bool, device: torch.device) -> bool:
 
 
 def summed(tensor: Tensor) -> Tensor:
-    """The sum of a tensor over all parts of the batch, through which gradients go back to all of them."""
-    return tensor if _is_whole() else _Sum.apply(tensor)
-
-
-def _is_whole() -> bool:
-    """Whether the caller has all of a batch."""
-    return size() == 1 and crew.meeting() is None
-
-
-def _total(tensor: Tensor) -> Tensor:
-    """The sum over all parts of the batch: of the threads of this process, or of all processes."""
-    if meeting := crew.meeting():
-        return meeting.total(tensor)
-    total = tensor.clone()
-    dist.all_reduce(total)
-    return total
+    """The sum of a tensor over all processes, through which gradients go back to all of them."""
+    return _Sum.apply(tensor) if size() > 1 else tensor
 
 
 class _Sum(torch.autograd.Function):
-    """What everyone gets depends on what each gave: so do the gradients."""
+    """What every process gets depends on what each gave: so do the gradients."""
 
     @staticmethod
     def forward(context, tensor: Tensor) -> Tensor:
-        return _total(tensor.detach())
+        total = tensor.detach().clone()
+        dist.all_reduce(total)
+        return total
 
     @staticmethod
     def backward(context, gradient: Tensor) -> Tensor:
-        return _total(gradient)
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total
 
 
 def portion(count: Tensor, clips: int) -> Tensor:
-    """What to divide a sum over `count` items of `clips` clips by, so that the weights of the parts make it the mean
-    over all parts' items; the count itself where the batch is whole."""
-    if _is_whole():
+    """What to divide a sum over `count` items of `clips` clips by, so that the weights of `share` make it the mean over
+    all processes' items; the count itself where there is one process."""
+    if size() == 1:
         return count
-    both = _total(torch.stack([count.double(), torch.full_like(count, clips, dtype=torch.float64)]))
+    both = torch.stack([count.double(), torch.full_like(count, clips, dtype=torch.float64)])
+    dist.all_reduce(both)
     return (both[0] * clips / both[1]).float()
 
 

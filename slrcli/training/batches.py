@@ -15,9 +15,9 @@ from slrcli.ctc.paths import minimum_frames
 from slrcli.features.augment import added, augment
 from slrcli.features.recombine import SignBank, require_signers
 from slrcli.models.frontend import Frontend
-from slrcli.parallel.crew import one_thread
 from slrcli.parallel.distributed import share
 from slrcli.parallel.prefetch import prefetch
+from slrcli.parallel.threads import torch_threads
 
 POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
 STD_FLOOR = 1e-6
@@ -56,7 +56,6 @@ class TrainBatches:
     Attributes:
         pinned: whether batches come in pinned memory, as a CUDA device wants them.
         frontend: of the network, if the thread that makes the batches is to apply it.
-        parts: into how many a batch is divided, whose weights (`Batch.share`) make their sum the mean over the batch.
         sign_bank: where signs to be exchanged come from; None until somebody has located them.
 
     Raises:
@@ -65,7 +64,6 @@ class TrainBatches:
 
     pinned = False
     frontend: Frontend | None = None
-    parts = 1
 
     def __init__(
         self,
@@ -90,21 +88,12 @@ class TrainBatches:
         return -(-len(self.clips) // self.batch_size)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of epoch `number`, or their parts, from the `start`-th on, made ahead by a thread."""
-        return (part for parts in self.steps(number, start) for part in parts)
-
-    def steps(self, number: int, start: int = 0) -> Iterator[list[Batch]]:
-        """The same, with the parts of each batch together."""
+        """The batches of epoch `number`, from the `start`-th on, made ahead by a thread."""
         order = bucketed(self.clips.frames, self.batch_size, np.random.default_rng([self.seed, number]))
         return prefetch(self._make(indices, number) for indices in order[start:])
 
-    def _make(self, indices: Sequence[int], epoch: int) -> list[Batch]:
-        """The parts of a batch. Clips are dealt out in turn, so that parts are of like length."""
-        taken, weight = share(indices)
-        dealt = [taken[place :: self.parts] for place in range(min(self.parts, len(taken)))]
-        return [self._part(own, epoch, weight * len(own) / len(taken)) for own in dealt]
-
-    def _part(self, own: list[int], epoch: int, weight: float) -> Batch:
+    def _make(self, indices: Sequence[int], epoch: int) -> Batch:
+        own, weight = share(indices)
         clips, targets = zip(*(self._sentence(index, epoch) for index in own), strict=True)
         varied = [
             self._variant(x, target, index, epoch, view)
@@ -113,7 +102,7 @@ class TrainBatches:
         ]
         batch = replace(collate(varied, targets * self.views, own * self.views), share=weight)
         if self.frontend is not None:
-            with torch.no_grad(), one_thread():
+            with torch.no_grad(), torch_threads(1):
                 batch = replace(batch, features=self.frontend(batch.x, batch.lengths))
         return batch.pinned() if self.pinned else batch
 

@@ -27,9 +27,8 @@ from slrcli.evaluation.evaluate import Evaluation, evaluate
 from slrcli.features.recombine import SignBank
 from slrcli.findings import Finding
 from slrcli.models.base import Output, SignModel, device_of
-from slrcli.models.registry import ARCHITECTURES
 from slrcli.parallel import distributed
-from slrcli.parallel.crew import Crew
+from slrcli.parallel.threads import cores_left, torch_threads
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.batches import TrainBatches
 from slrcli.training.locate import due, first_epoch, locate, sign_lengths
@@ -204,12 +203,6 @@ IN_A_ROW = 5  # skipped steps after which it is the weights that are at fault, a
 AGAIN = 3  # times that an epoch begins again before the run gives up
 SLOWER = 0.5  # of the learning rate is left each time
 
-
-def seed_of(*place: int) -> int:
-    """The seed of what is drawn at a place of a run: seed, epoch, step, process or thread."""
-    return int(np.random.SeedSequence(place).generate_state(1)[0])
-
-
 AVERAGE = "average."  # before the names of its tensors in the training state
 WEIGHTS = "model."  # the same of the weights
 BEGUN = "begun."  # the same of all of them as the epoch began
@@ -282,11 +275,9 @@ class Trainer:
         self.config = config = meta.config
         self.ema = EMA(model, config.optim.ema) if config.optim.ema else None
         self.device = device_of(model)
-        self._networks: list[nn.Module] = [_Network(model)]
-        self.crew = Crew(self._crew_size())
-        batches.parts = self.crew.size
+        self._network: nn.Module = _Network(model)
         batches.pinned = self.device.type == "cuda"
-        # On a CPU a quarter to a half of a small network's step is the frontend's, and another core may do it.
+        # On a CPU a small network spends a third of a step in its frontend, and another core may do that.
         batches.frontend = model.frontend if self.device.type == "cpu" and model.is_parted else None
         self.criterion = Criterion(config, teacher)
         self.optimiser = make_optimiser(model, config.optim, self.device)
@@ -294,14 +285,6 @@ class Trainer:
         self._begun: Moment | None = None  # as the epoch began; in the training state, too
         precision = config.run.precision
         self.half = precision == "bf16" or (precision == "auto" and self.device.type == "cuda")
-
-    def _crew_size(self) -> int:
-        """As many threads as torch may use, on a CPU; one where what is drawn or kept in a step is not known to be a
-        thread's own: by code of the user's, or to be drawn again in the backward pass."""
-        config = self.config
-        own = config.model.arch not in ARCHITECTURES or config.loss.own
-        alone = self.device.type != "cpu" or distributed.size() > 1 or own or config.run.gradient_checkpointing
-        return 1 if alone else max(1, min(torch.get_num_threads(), config.optim.batch_size))
 
     @cached_property
     def recogniser(self) -> Recogniser:
@@ -325,7 +308,7 @@ class Trainer:
     def run(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train until the last epoch, until patience runs out, or until `interrupted()` after a step."""
         try:
-            self._networks = self._joined()
+            self._network = self._joined()
             yield from self._run(interrupted)
         except RuntimeError as error:
             if not distributed.lost(error):
@@ -345,9 +328,9 @@ class Trainer:
             self.model.train()
             if not progress.step:
                 self._begun = self._moment()
-            for parts in () if self._is_stuck else self.batches.steps(progress.epoch, progress.step):
-                with self._whole():
-                    step = self._step(parts)
+            for batch in () if self._is_stuck else self.batches.epoch(progress.epoch, progress.step):
+                with self._whole(), torch_threads(cores_left(1)):
+                    step = self._step(batch)
                 yield step
                 if distributed.anyone(interrupted(), self.device):
                     yield Stopped("interrupted")
@@ -365,19 +348,13 @@ class Trainer:
         patience, progress = self.config.optim.patience, self.progress
         return bool(patience) and not progress.step and progress.epochs_since_best >= patience
 
-    def _joined(self) -> list[nn.Module]:
-        """The network whose gradients are the means over all processes; it begins with what the first one holds.
-
-        Behind it come its twins for the other threads of a crew: with its weights, and gradients of their own.
-        """
+    def _joined(self) -> nn.Module:
+        """The network whose gradients are the means over all processes; it begins with what the first one holds."""
         network = _Network(self.model)
-        if distributed.size() > 1:
-            return [DistributedDataParallel(network, [self.device] if self.device.type == "cuda" else None)]
-        twins = [copy.deepcopy(network).train() for _ in range(self.crew.size - 1)]
-        for twin in twins:
-            for own, other in zip(network.parameters(), twin.parameters(), strict=True):
-                other.data = own.data
-        return [network, *twins]
+        if distributed.size() == 1:
+            return network
+        device_ids = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(network, device_ids)
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
@@ -390,9 +367,8 @@ class Trainer:
             yield
             return
         if not distributed.first():
-            torch.manual_seed(
-                seed_of(self.config.run.seed, self.progress.epoch, self.progress.step, distributed.rank())
-            )
+            place = [self.config.run.seed, self.progress.epoch, self.progress.step, distributed.rank()]
+            torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
         drawn, buffers = torch.get_rng_state(), {name: item.clone() for name, item in self.model.named_buffers()}
         try:
             yield
@@ -450,23 +426,25 @@ class Trainer:
         self.criterion.framewise = True
         return self.decode
 
-    def _step(self, parts: list[Batch]) -> Step | Skipped:
+    def _step(self, batch: Batch) -> Step | Skipped:
         started, progress = time.perf_counter(), self.progress
         lr = progress.share * learning_rate(progress.epoch - 1 + progress.step / len(self.batches), self.config.optim)
         before = [item.clone() for item in self.model.buffers()]
         for group in self.optimiser.param_groups:
             group["lr"] = lr
-        terms = self._gradients(parts)
+        loss, terms = self._losses(batch.to(self.device))
+        self.optimiser.zero_grad(set_to_none=True)
+        (loss * batch.share).backward()
         limit = self.config.optim.clip_norm or float("inf")
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
         # all numbers in one read: a device is waited for once a step, when its work is queued
-        norm, *found = torch.stack([norm, *terms.values()]).tolist()
-        value, frames, *others = self._of_all(parts, found)
+        norm, *found = torch.stack([norm, *terms.values()]).detach().tolist()
+        value, frames, *others = self._of_all(batch, found)
         progress.step += 1
         if not all(map(math.isfinite, (value, norm, *others))):
             # the CTC loss may be finite where another term is not
             spoilt = next((item for item in (value, *others) if not math.isfinite(item)), value)
-            return self._skip(parts, before, spoilt, norm)
+            return self._skip(batch, before, spoilt, norm)
         self.optimiser.step()
         if self.ema:
             self.ema.update(self.model)
@@ -479,46 +457,19 @@ class Trainer:
         progress.sums["norm_max"] = max(progress.sums["norm_max"], norm)
         return Step(progress.epoch, progress.step, value, norm, lr, int(frames), seconds)
 
-    def _gradients(self, parts: list[Batch]) -> dict[str, Tensor]:
-        """Put the gradients of a batch into the model, and give the terms of its loss.
-
-        The parts are computed at the same time, each with a network of its own, and added up in their order.
-        """
-        self.optimiser.zero_grad(set_to_none=True)
-        progress = self.progress
-
-        def learn(place: int) -> dict[str, Tensor]:
-            batch, network = parts[place].to(self.device), self._networks[place]
-            if place:
-                network.zero_grad(set_to_none=True)
-            loss, terms = self._losses(batch, network)
-            (loss * batch.share).backward()
-            return {name: term.detach() * batch.share for name, term in terms.items()}
-
-        def seed(place: int) -> int:
-            return seed_of(self.config.run.seed, progress.epoch, progress.step, place)
-
-        first, *others = self.crew.each(learn, len(parts), seed)
-        for place, terms in enumerate(others, 1):
-            pairs = zip(self._networks[0].parameters(), self._networks[place].parameters(), strict=True)
-            added = [(own.grad, other.grad) for own, other in pairs if own.grad is not None]
-            torch._foreach_add_([own for own, _ in added], [other for _, other in added])
-            first = {name: term + terms[name] for name, term in first.items()}
-        return first
-
-    def _of_all(self, parts: list[Batch], terms: Sequence[float]) -> list[float]:
+    def _of_all(self, batch: Batch, terms: Sequence[float]) -> list[float]:
         """Of all processes: the mean CTC loss (the first term), the frames, the means of the other terms."""
-        ctc, *others = (term / distributed.size() for term in terms)
-        frames = sum(int(part.lengths.sum()) for part in parts)
-        return distributed.totals([ctc, frames, *others], self.device)
+        ctc, *others = (term * batch.share / distributed.size() for term in terms)
+        ctc, frames, *others = distributed.totals([ctc, int(batch.lengths.sum()), *others], self.device)
+        return [ctc, frames, *others]
 
-    def _losses(self, batch: Batch, network: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
+    def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum to be learnt from, and its terms."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            output = Output(*network(batch.x, batch.lengths, batch.features))
+            output = Output(*self._network(batch.x, batch.lengths, batch.features))
         return self.criterion(output, batch)
 
-    def _skip(self, parts: list[Batch], before: list[Tensor], loss: float, norm: float) -> Skipped:
+    def _skip(self, batch: Batch, before: list[Tensor], loss: float, norm: float) -> Skipped:
         """Leave the model as it was before the step: the running statistics of normalisations have seen the batch.
 
         All processes come to this together, since loss and gradient are those of all.
@@ -527,8 +478,7 @@ class Trainer:
         for own, kept in zip(self.model.buffers(), before, strict=True):
             own.copy_(kept)
         self.optimiser.zero_grad(set_to_none=True)
-        found = dict.fromkeys(index for part in parts for index in part.index)
-        ids = ", ".join(self.batches.clips.utterances[index].id for index in list(found)[:SHOWN_IDS])
+        ids = ", ".join(self.batches.clips.utterances[index].id for index in dict.fromkeys(batch.index[:SHOWN_IDS]))
         progress.skipped, progress.in_a_row = progress.skipped + 1, progress.in_a_row + 1
         progress.culprits = ", ".join(distributed.gathered(ids))
         return Skipped(progress.epoch, progress.step, progress.skipped, loss, norm, progress.culprits)

@@ -110,8 +110,8 @@ from slrcli.training.loop import Trainer
 
 losses = Trainer._losses
 
-def spoilt(self, batch, network):
-    total, terms = losses(self, batch, network)
+def spoilt(self, batch):
+    total, terms = losses(self, batch)
     fails = distributed.rank() == 1 and self.progress.epoch == 1 and self.progress.share > 0.5
     return (total * float("nan"), terms) if fails else (total, terms)
 

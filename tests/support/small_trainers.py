@@ -79,9 +79,9 @@ def failing(trainer, fails):
     """Let the loss be NaN where `fails(epoch, step, share)` says so; share: of the learning rate."""
     losses = trainer._losses
 
-    def spoilt(batch, network):
+    def spoilt(batch):
         progress = trainer.progress
-        total, terms = losses(batch, network)
+        total, terms = losses(batch)
         if fails(progress.epoch, progress.step, progress.share):
             total, terms = total * float("nan"), {**terms, "ctc": terms["ctc"] * float("nan")}
         return total, terms

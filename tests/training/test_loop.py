@@ -40,6 +40,31 @@ def test_same_seed_same_weights_to_the_bit(utterances):
     assert not all(torch.equal(a[name], c[name]) for name in a)
 
 
+def test_the_frontend_applied_where_batches_are_made_changes_no_bit(utterances):
+    def trained(early):
+        trainer = trainer_on(utterances)
+        assert trainer.batches.frontend is trainer.model.frontend
+        if not early:
+            trainer.batches.frontend = None
+        list(trainer.run())
+        return weights(trainer)
+
+    a, b = trained(early=True), trained(early=False)
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_step_leaves_a_core_to_the_thread_that_makes_the_batches(utterances):
+    trainer, before, seen = trainer_on(utterances, epochs=1), torch.get_num_threads(), set()
+    trainer.model.register_forward_pre_hook(lambda *_: seen.add(torch.get_num_threads()))
+    trainer.batches.frontend = None  # so that `forward` is called
+    torch.set_num_threads(3)
+    try:
+        next(event for event in trainer.run() if isinstance(event, Step))
+        assert seen == {2} and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("stop_after", [3, 6, 8])  # in the middle, at the end, and after the end of the first epoch
 def test_resumed_run_ends_with_the_same_bits_as_one_that_was_not_stopped(utterances, tmp_path, stop_after):
     whole = trainer_on(utterances)

@@ -35,11 +35,11 @@ def test_a_step_without_a_finite_loss_changes_nothing_but_the_count(utterances, 
     trainer = trainer_on(utterances)  # it has batch normalisations, whose running statistics see every batch
     before, losses = None, trainer._losses
 
-    def spoilt(batch, network):
+    def spoilt(batch):
         nonlocal before
         if trainer.progress.step == 3:
             before = weights(trainer)
-        total, terms = losses(batch, network)
+        total, terms = losses(batch)
         if trainer.progress.step == 3:
             return total * value, {**terms, "ctc": terms["ctc"] * value}
         return total, terms
@@ -143,8 +143,8 @@ def test_a_run_that_was_stopped_among_skipped_steps_resumes_to_the_same_bits(utt
 def test_log_and_metrics_tell_of_skipped_steps(tmp_path, monkeypatch):
     losses = Trainer._losses
 
-    def spoilt(self, batch, network):
-        total, terms = losses(self, batch, network)
+    def spoilt(self, batch):
+        total, terms = losses(self, batch)
         return (total * float("nan"), terms) if self.progress.step in (1, 3) else (total, terms)
 
     monkeypatch.setattr(Trainer, "_losses", spoilt)

@@ -2,11 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-
-import torch
 
 from slrcli.checkpoints.runs import CONFIG
 from slrcli.config import Config
@@ -14,6 +12,7 @@ from slrcli.console import Console
 from slrcli.errors import CheckpointError, Ended, SlrError, understood
 from slrcli.files import read_json
 from slrcli.models.trust import allow, allowed
+from slrcli.parallel.threads import torch_threads
 from slrcli.parallel.workers import Workers, as_they_end
 from slrcli.training.resume import resume
 from slrcli.training.run import train
@@ -205,14 +204,3 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch compute with so many threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
