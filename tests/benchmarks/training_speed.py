@@ -1,6 +1,6 @@
 """Training: ours against the forerunner's loop written the plain way, in turn, in one run.
 
-    python tests/benchmarks/training_speed.py [--clips 64] [--rounds 3] [--threads 1] [--part race --part memory ...]
+    python tests/benchmarks/training_speed.py [--clips 64] [--rounds 3] [--threads 1] [--device cpu] [--part race ...]
 
 The corpus is generated: clips as long as Phoenix-2014's, 1,296 classes. The plain loop
 (`tests/support/plain_training.py`) reads 6,516 stored floats a frame, draws batches of 4 at random, and computes in
@@ -9,7 +9,8 @@ between epochs) and derives the rest. Each contender is a process of its own; th
 counted without padding. The machine may be shared, so that beside the clock (`wall`) stands the processor time (`cpu`),
 which other people's work does not lengthen as much.
 
-Parts: `parity` (identical batches, no dropout), `race`, `memory`, `profile`.
+Parts: `parity` (identical batches, no dropout), `race`, `memory`, `profile`, `waits` (how often a step waits for it).
+On a GPU, its memory and its matrix products count, and the networks compiled by torch join the race.
 """
 
 import argparse
@@ -19,7 +20,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -33,6 +35,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from slrcli.checkpoints.meta import Meta
 from slrcli.config import AugmentConfig, Config, ModelConfig, OptimConfig, RunConfig
+from slrcli.config.names import DEFAULT_ARCH
 from slrcli.config.sections import NO_VARIATION
 from slrcli.corpus.clips import Clips
 from slrcli.features.layout import load_layout
@@ -44,7 +47,7 @@ CLASSES, POSITIONS, DERIVATIVES = 1296, 1629, 3
 DROPOUT = 0.3
 STATISTICS_FROM = 8  # clips
 GEMM = 2048
-PARTS = ("parity", "race", "memory", "profile")
+PARTS = ("parity", "race", "memory", "profile", "waits")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Contender:
     batch_size: int = 4
     varied: bool = False
     layout: str = "mediapipe-1629"
+    compiled: bool = False
 
 
 PLAIN = Contender("plain loop, fp32, batches of 4")
@@ -66,8 +70,12 @@ RACERS = (
     Contender("ours, bf16, batches of 16", "mobilenetv3", "bf16", 16),
     Contender("ours, fp32, batches of 4", "mobilenetv3", "fp32"),
     Contender("ours, bf16, batches of 4, varied anew", "mobilenetv3", "bf16", 4, True),
-    Contender("default recogniser, fp32, batches of 4", "conv-bilstm", "fp32", 4, True),
-    Contender("default recogniser, bf16, batches of 4", "conv-bilstm", "bf16", 4, True),
+    Contender("default recogniser, fp32, batches of 4", DEFAULT_ARCH, "fp32", 4, True),
+    Contender("default recogniser, bf16, batches of 4", DEFAULT_ARCH, "bf16", 4, True),
+)
+COMPILED = (
+    Contender("ours, bf16, batches of 16, compiled", "mobilenetv3", "bf16", 16, compiled=True),
+    Contender("default recogniser, bf16, batches of 4, compiled", DEFAULT_ARCH, "bf16", 4, True, compiled=True),
 )
 
 
@@ -95,27 +103,29 @@ class Spent:
         return [item.frames / getattr(item, clock) for item in self.epochs]
 
 
-def trainer_of(contender: Contender, corpus: GeneratedCorpus, dropout: float = DROPOUT) -> Trainer:
+def trainer_of(contender: Contender, corpus: GeneratedCorpus, device: str = "cpu") -> Trainer:
     """The trainer of `slr train` on a generated corpus; every epoch reads its clips anew."""
     torch.manual_seed(1)
     layout = load_layout(contender.layout)
     config = Config(
-        model=ModelConfig(arch=contender.arch, dropout=dropout),
+        model=ModelConfig(arch=contender.arch, dropout=DROPOUT),
         optim=OptimConfig(batch_size=contender.batch_size),
         augment=AugmentConfig(**({} if contender.varied else NO_VARIATION)),
         run=RunConfig(precision=contender.precision),
     )
-    model = build_model(contender.arch, layout, CLASSES, dropout=dropout)
+    model = build_model(contender.arch, layout, CLASSES, dropout=DROPOUT)
     some = Clips(corpus.positions[:STATISTICS_FROM], layout)
     model.frontend.set_statistics(*feature_statistics(some, model.frontend))
     clips = Clips(corpus.positions, layout)
     batches = TrainBatches(clips, corpus.targets, config.augment, model.output_length, contender.batch_size, 1)
-    return Trainer(model, batches, clips, Meta(config, corpus.vocabulary, layout))
+    if contender.compiled:
+        model.after_frontend = torch.compile(model.after_frontend, dynamic=True)  # type: ignore[method-assign]
+    return Trainer(model.to(device), batches, clips, Meta(config, corpus.vocabulary, layout))
 
 
-def our_epochs(contender: Contender, corpus: GeneratedCorpus) -> Iterator[Epoch]:
+def our_epochs(contender: Contender, corpus: GeneratedCorpus, device: str) -> Iterator[Epoch]:
     """One pass after the other by the trainer; what dev costs after each is left out."""
-    trainer = trainer_of(contender, corpus)
+    trainer = trainer_of(contender, corpus, device)
     while True:
         trainer.progress.step, events = 0, trainer.run()
         wall, cpu, frames, computed = time.perf_counter(), time.process_time(), 0, 0.0
@@ -129,10 +139,10 @@ def our_epochs(contender: Contender, corpus: GeneratedCorpus) -> Iterator[Epoch]
         yield Epoch(frames, wall, cpu, 1 - computed / wall)
 
 
-def plain_epochs(corpus: GeneratedCorpus) -> Iterator[Epoch]:
+def plain_epochs(corpus: GeneratedCorpus, device: str) -> Iterator[Epoch]:
     """One pass after the other by the plain loop."""
     optim = OptimConfig()
-    twin = plain_twin(trainer_of(RACERS[1], corpus).model, DROPOUT)
+    twin = plain_twin(trainer_of(RACERS[1], corpus).model, DROPOUT).to(device)
     loop = PlainLoop(twin, optim.lr, optim.weight_decay, optim.clip_norm)
     clips = StoredClips(corpus.stored, corpus.targets)
     while True:
@@ -162,29 +172,34 @@ def memory_of(field_name: str) -> int:
     return int(next(line for line in lines if line.startswith(field_name)).split()[1]) // 1024
 
 
-def contend(contender: Contender, corpus: GeneratedCorpus, threads: int, connection: Connection) -> None:
+def contend(contender: Contender, corpus: GeneratedCorpus, threads: int, device: str, connection: Connection) -> None:
     """A process that does one epoch whenever it is told to, and answers what it cost."""
     torch.set_num_threads(threads)
     if contender.arch:
         from slrcli.parallel.memory import keep_freed_memory
 
         keep_freed_memory()  # as `slr train` does
-        epochs = our_epochs(contender, corpus)
+        epochs = our_epochs(contender, corpus, device)
     else:
-        epochs = plain_epochs(corpus)
+        epochs = plain_epochs(corpus, device)
     while connection.recv():
-        connection.send((next(epochs), memory_of("VmRSS"), memory_of("VmHWM")))
+        epoch = next(epochs)
+        if device == "cpu":
+            connection.send((epoch, memory_of("VmRSS"), memory_of("VmHWM")))
+        else:
+            kept, most = torch.cuda.memory_allocated(device), torch.cuda.max_memory_allocated(device)
+            connection.send((epoch, kept // 2**20, most // 2**20))
 
 
 class Rival:
     """The process of a contender, as a context."""
 
-    def __init__(self, contender: Contender, corpus: GeneratedCorpus, threads: int):
+    def __init__(self, contender: Contender, corpus: GeneratedCorpus, threads: int, device: str):
         context = multiprocessing.get_context("spawn")
         if contender.arch:
             os.environ["THP_MEM_ALLOC_ENABLE"] = "1"  # torch looks at it before we can say so in there
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=contend, args=(contender, corpus, threads, theirs), daemon=True)
+        self.process = context.Process(target=contend, args=(contender, corpus, threads, device, theirs), daemon=True)
         self.process.start()
         os.environ.pop("THP_MEM_ALLOC_ENABLE", None)
         theirs.close()
@@ -206,22 +221,26 @@ class Rival:
         self.process.join()
 
 
-def gemm_peak(dtype: torch.dtype, clock: Callable[[], float], times: int = 6) -> float:
-    """The best of some products of square matrices, in floating-point operations a second."""
-    a, b = (torch.randn(GEMM, GEMM).to(dtype) for _ in range(2))
+def gemm_peak(dtype: torch.dtype, device: str, times: int = 6) -> float:
+    """The best of some products of square matrices, in floating-point operations a second of the processor or GPU."""
+    size, clock = (GEMM, time.process_time) if device == "cpu" else (4 * GEMM, time.perf_counter)
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     best = float("inf")
     for _ in range(times):
         before = clock()
         torch.mm(a, b)
+        if device != "cpu":
+            torch.cuda.synchronize(device)
         best = min(best, clock() - before)
-    return 2 * GEMM**3 / best
+    return 2 * size**3 / best
 
 
-def race(corpus: GeneratedCorpus, rounds: int, threads: int) -> None:
+def race(corpus: GeneratedCorpus, rounds: int, threads: int, device: str) -> None:
     """Everybody in turn, round by round; the first round only warms up."""
     found: dict[Contender, Spent] = {}
     peaks: dict[str, list[float]] = {"fp32": [], "bf16": []}
-    rivals = [Rival(item, corpus, threads) for item in RACERS]
+    racers = RACERS if device == "cpu" else RACERS + COMPILED
+    rivals = [Rival(item, corpus, threads, device) for item in racers]
     for number in range(rounds + 1):
         for rival in rivals:
             rival.epoch()
@@ -231,12 +250,12 @@ def race(corpus: GeneratedCorpus, rounds: int, threads: int) -> None:
             if not number:
                 rival.spent.epochs.clear()
         for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-            peaks[name].append(gemm_peak(dtype, time.process_time))
-    for contender, rival in zip(RACERS, rivals, strict=True):
+            peaks[name].append(gemm_peak(dtype, device))
+    for contender, rival in zip(racers, rivals, strict=True):
         with rival:
             found[contender] = rival.spent
     peak = {name: max(values) for name, values in peaks.items()}
-    print(f"matrix product {GEMM}: fp32 {peak['fp32'] / 1e9:.0f}, bf16 {peak['bf16'] / 1e9:.0f} GFLOP/s (cpu)")
+    print(f"matrix product: fp32 {peak['fp32'] / 1e9:.0f}, bf16 {peak['bf16'] / 1e9:.0f} GFLOP/s ({device})")
     print(f"{'':40}{'frames/s wall':>14}{'cpu':>7}{'x wall':>8}{'x cpu':>7}{'waits':>7}{'peak MiB':>9}{'of gemm':>8}")
     base = found[PLAIN]
     for contender, spent in found.items():
@@ -247,16 +266,16 @@ def race(corpus: GeneratedCorpus, rounds: int, threads: int) -> None:
         ]
         waited = f"{statistics.median(item.waited for item in spent.epochs):.1%}" if contender.arch else ""
         work = flops_a_frame(contender if contender.arch else RACERS[3], corpus)
-        share = f"{max(cpu) * work / peak[contender.precision]:.0%}"
+        share = f"{max(cpu if device == 'cpu' else wall) * work / peak[contender.precision]:.0%}"
         print(f"{contender.name:40}{max(wall):14.0f}{max(cpu):7.0f}{ratios[0]:8.2f}{ratios[1]:7.2f}{waited:>7}"
               f"{spent.peak:9}{share:>8}")  # fmt: skip
     print("x: median over the rounds of the ratio to the plain loop in the same round; frames/s: the best round")
 
 
-def memory(corpus: GeneratedCorpus, epochs: int, threads: int) -> None:
+def memory(corpus: GeneratedCorpus, epochs: int, threads: int, device: str) -> None:
     """Resident memory after each epoch."""
     for contender in (RACERS[1], RACERS[5]):
-        with Rival(contender, corpus, threads) as rival:
+        with Rival(contender, corpus, threads, device) as rival:
             for _ in range(epochs):
                 rival.epoch()
         sizes = " ".join(map(str, rival.spent.resident))
@@ -293,6 +312,25 @@ def profile(corpus: GeneratedCorpus) -> None:
                   f"{item.count:6} calls")  # fmt: skip
 
 
+def waits(corpus: GeneratedCorpus, device: str) -> None:
+    """How often a step waits until a GPU has done what is queued."""
+    if device == "cpu":
+        print("steps wait for a GPU: there is none")
+        return
+    for contender in (RACERS[1], RACERS[5]):
+        trainer = trainer_of(contender, corpus, device)
+        trainer.model.train()
+        first, second, *_ = trainer.batches.epoch(1)
+        trainer._step(first)
+        torch.cuda.set_sync_debug_mode("warn")
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            trainer._step(second)
+        torch.cuda.set_sync_debug_mode("default")
+        waited = [item for item in found if "synchroniz" in str(item.message)]
+        print(f"one step of {contender.name} waits {len(waited)} times for {device}")
+
+
 def machine(threads: int) -> str:
     """Processor, cores and torch, and how busy it is with other things."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -309,11 +347,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=6, help="of the memory's part")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--part", action="append", choices=PARTS)
     options = parser.parse_args()
     parts = options.part or PARTS
     torch.set_num_threads(options.threads)
-    print(machine(options.threads), flush=True)
+    where = "" if options.device == "cpu" else f", {torch.cuda.get_device_name(options.device)}"
+    print(machine(options.threads) + where, flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         corpus = generate(folder, options.clips, POSITIONS, CLASSES, DERIVATIVES)
@@ -323,11 +363,13 @@ def main() -> None:
         if "parity" in parts:
             parity(folder)
         if "race" in parts:
-            race(corpus, options.rounds, options.threads)
+            race(corpus, options.rounds, options.threads, options.device)
         if "memory" in parts:
-            memory(corpus, options.epochs, options.threads)
+            memory(corpus, options.epochs, options.threads, options.device)
         if "profile" in parts:
             profile(corpus)
+        if "waits" in parts:
+            waits(corpus, options.device)
     print(machine(options.threads))
 
 

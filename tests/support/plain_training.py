@@ -167,8 +167,9 @@ class PlainLoop:
     def epoch(self, clips: StoredClips, batch_size: int) -> Iterator[int]:
         """One pass in random order; after each step the unpadded frames that it learnt from."""
         self.model.train()
+        device = next(self.model.parameters()).device
         for batch in DataLoader(clips, batch_size, shuffle=True, collate_fn=plain_batch):
-            self.step(*batch)
+            self.step(*(item.to(device) for item in batch))
             yield int(batch[1].sum())
 
     def step(self, x: Tensor, frames: Tensor, targets: Tensor, counts: Tensor) -> float:

@@ -35,7 +35,7 @@ def write_corpus(folder, sentences):
     return utterances
 
 
-def trainer_on(utterances, epochs=3, seed=1, patience=0, **optim):
+def trainer_on(utterances, epochs=3, seed=1, patience=0, device="cpu", **optim):
     config = Config(
         model=ModelConfig(arch="conv-bilstm", options=SMALL),
         optim=OptimConfig(**{**LEARNS, "epochs": epochs, "patience": patience, **optim}),
@@ -48,7 +48,7 @@ def trainer_on(utterances, epochs=3, seed=1, patience=0, **optim):
     clips = Clips(utterances, LAYOUT, cache_mb=10)
     targets = [vocabulary.encode(item.glosses) for item in utterances]
     batches = TrainBatches(clips, targets, config.augment, model.output_length, 4, seed)
-    return Trainer(model, batches, clips, Meta(config, vocabulary, LAYOUT))
+    return Trainer(model.to(device), batches, clips, Meta(config, vocabulary, LAYOUT))
 
 
 def weights(trainer):
