@@ -35,8 +35,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from slrcli.checkpoints.meta import Meta
 from slrcli.config import AugmentConfig, Config, ModelConfig, OptimConfig, RunConfig
-from slrcli.config.names import DEFAULT_ARCH
-from slrcli.config.sections import NO_VARIATION
+from slrcli.config.sections import DEFAULT_ARCH, NO_VARIATION
 from slrcli.corpus.clips import Clips
 from slrcli.features.layout import load_layout
 from slrcli.models.registry import build_model
