@@ -225,6 +225,9 @@ OPTIONS: dict[str, Option] = {
     "export.cdn": _switch("--cdn", "Let the page load its libraries from cdn.jsdelivr.net instead."),
     "extract.out": _out("Folder of the landmark files and the manifest."),
     "extract.jobs": _jobs("Processes.", shown="one per core"),
+    "extract.part": Option(
+        ("--part",), "Extract only this part of the clips: 2/8 is the second of eight.", metavar="I/N"
+    ),
     "extract.preview": _switch("--preview", "Draw some frames of every clip as a PNG."),
     "extract.overwrite": _switch("--overwrite", "Extract again what is done, and replace any file."),
     "extract.stop_on_error": _switch("--stop-on-error", "Stop at the first failure."),
