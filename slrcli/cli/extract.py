@@ -39,6 +39,7 @@ def extract(
     overwrite: Annotated[bool, option("extract.overwrite")],
     stop_on_error: Annotated[bool, option("extract.stop_on_error")],
     part: Annotated[str | None, option("extract.part")],
+    cluster: Annotated[str, option("extract.cluster")],
     as_json: Json,
 ) -> int:
     """Extract landmarks from videos with MediaPipe Holistic, offline (requires the extra 'video').
@@ -58,7 +59,7 @@ def extract(
 
     given = {"layout": layout, "fps": fps, "square": square, "max_side": max_side, "picture_fps": picture_fps}
     own = Part.read(part) if part is not None else None
-    result = run(console, videos, out, extract_options(**given), jobs, preview, overwrite, stop_on_error, own)
+    result = run(console, videos, out, extract_options(**given), jobs, preview, overwrite, stop_on_error, own, cluster)
     show(console, result)
     return EXIT_FAILURE if result.failed else EXIT_OK
 

@@ -55,6 +55,11 @@ def _jobs(text: str, default: int = 0, shown: str = "") -> Option:
     return Option(("--jobs", "-j"), text, default, shown, least=0, metavar="N")
 
 
+def _cluster(what: str) -> Option:
+    text = f"{what} on the workers of the Dask scheduler at this address, or of this scheduler file (.json)."
+    return Option(("--cluster",), text, "", metavar="ADDRESS")
+
+
 def _out(text: str, shown: str = "") -> Option:
     return Option(("--out", "-o"), text, shown=shown)
 
@@ -225,6 +230,7 @@ OPTIONS: dict[str, Option] = {
     "export.cdn": _switch("--cdn", "Let the page load its libraries from cdn.jsdelivr.net instead."),
     "extract.out": _out("Folder of the landmark files and the manifest."),
     "extract.jobs": _jobs("Processes.", shown="one per core"),
+    "extract.cluster": _cluster("Extract"),
     "extract.part": Option(
         ("--part",), "Extract only this part of the clips: 2/8 is the second of eight.", metavar="I/N"
     ),
@@ -335,6 +341,7 @@ OPTIONS: dict[str, Option] = {
     "train.search": Option(
         ("--search",), "Trials, whose values Optuna draws from the sweeps.", least=1, metavar="N"
     ),
+    "train.cluster": _cluster("Train the runs"),
     "train.jobs": Option(
         ("--jobs", "-j"),
         "Parallel runs, each in one process with one thread unless OMP_NUM_THREADS says otherwise. 0: one per core.",

@@ -16,11 +16,11 @@ class Part(NamedTuple):
 
     Attributes:
         number: which, from 1.
-        count: of all parts.
+        total: of all parts.
     """
 
     number: int
-    count: int
+    total: int
 
     @classmethod
     def read(cls, text: str) -> "Part":
@@ -31,17 +31,17 @@ class Part(NamedTuple):
         """
         found = LIKE.fullmatch(text)
         part = cls(*map(int, found.groups())) if found else cls(0, 0)
-        if not 1 <= part.number <= part.count:
+        if not 1 <= part.number <= part.total:
             what = f"{text!r} is not a part."
             raise UsageError(what, "--part", "Write it as I/N, the parts from 1/N to N/N; the second of eight is 2/8.")
         return part
 
     def of(self, items: Iterable[Item]) -> Iterator[Item]:
         """Every N-th item, from the I-th: the parts share no item and together have all."""
-        return (item for place, item in enumerate(items) if place % self.count == self.number - 1)
+        return (item for place, item in enumerate(items) if place % self.total == self.number - 1)
 
     def __str__(self) -> str:
-        return f"{self.number}/{self.count}"
+        return f"{self.number}/{self.total}"
 
 
 WHOLE = Part(1, 1)

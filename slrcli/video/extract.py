@@ -16,9 +16,10 @@ from slrcli.console import Console, Task
 from slrcli.errors import DataError, SlrError, is_damage
 from slrcli.features.layout import Layout, load_layout
 from slrcli.files import open_regular
+from slrcli.parallel.cluster import pool
 from slrcli.parallel.parts import WHOLE, Part
 from slrcli.parallel.serving import tell
-from slrcli.parallel.workers import Workers, as_they_end, usable_cores
+from slrcli.parallel.workers import as_they_end, usable_cores
 from slrcli.video.holistic import Columns
 from slrcli.video.job import Job, Step, run_job, settings_of
 from slrcli.video.library import need_all
@@ -71,6 +72,7 @@ def extract(
     overwrite: bool = False,
     stop_on_error: bool = False,
     part: Part | None = None,
+    cluster: str = "",
 ) -> Extracted:
     """Extract videos and folders of pictures; a clip that fails stops the others only with `stop_on_error`.
 
@@ -85,6 +87,7 @@ def extract(
         overwrite: repeat what is done, and replace files that are not in the manifest.
         stop_on_error: stop at the first failure.
         part: the part of the clips that is extracted here; None: all of them.
+        cluster: address of a Dask scheduler whose workers extract; "": processes of this machine.
 
     Raises:
         SlrError: another process is at work on the same part, or on any where `part` is None.
@@ -96,6 +99,8 @@ def extract(
     layout = load_layout(options.layout)
     Columns.of(layout)
     need_all()
+    if cluster:  # workers are in other folders
+        paths, out = [path.absolute() for path in paths], out.absolute()
     start = time.monotonic()
     sources = find_sources(paths, without=out)
     result = Extracted(out)
@@ -106,7 +111,7 @@ def extract(
         work = list(_plan(sources, part or WHOLE, out, layout, options, preview, overwrite, manifest, result))
         _tell_plan(console, len(sources), part, len(work), result)
         try:
-            _run(console, work, jobs or usable_cores(), manifest, result, stop_on_error)
+            _run(console, work, jobs or usable_cores(), manifest, result, stop_on_error, cluster)
         finally:
             if result.done or result.failed:
                 manifest.save()
@@ -175,9 +180,15 @@ def _own(target: Path, source: Path) -> bool:
 
 
 def _run(
-    console: Console, work: list[Job], count: int, manifest: Manifest, result: Extracted, stop_on_error: bool
+    console: Console,
+    work: list[Job],
+    count: int,
+    manifest: Manifest,
+    result: Extracted,
+    stop_on_error: bool,
+    cluster: str,
 ) -> None:
-    for job, outcome in run_jobs(console, work, count):
+    for job, outcome in run_jobs(console, work, count, cluster, result.folder):
         manifest.add(_entry(job, outcome, result))
         if isinstance(outcome, SlrError):
             result.failed.append((job.source, outcome))
@@ -185,19 +196,25 @@ def _run(
                 return
 
 
-def run_jobs(console: Console, work: list[Job], count: int) -> Iterator[tuple[Job, dict[str, Any] | SlrError]]:
-    """Run jobs in `count` processes, with a progress bar over their frames; yields each with its facts or error."""
+def run_jobs(
+    console: Console, work: list[Job], count: int, cluster: str = "", folder: Path = Path()
+) -> Iterator[tuple[Job, dict[str, Any] | SlrError]]:
+    """Run jobs in `count` processes, with a progress bar over their frames; yields each with its facts or error.
+
+    Args:
+        cluster, folder: see `pool`.
+    """
     if not work:
         return
     heard: SimpleQueue[Step] = SimpleQueue()
-    with console.progress("frames") as task, Workers(min(count, len(work)), heard=heard.put) as pool:
+    with console.progress("frames") as task, pool(cluster, min(count, len(work)), folder, heard=heard.put) as workers:
         meter = Meter(task, len(work))
 
         def show() -> None:
             while not heard.empty():
                 meter.heard(heard.get())
 
-        jobs = {pool.submit(run_job, job, tell): job for job in work}
+        jobs = {workers.submit(run_job, job, tell): job for job in work}
         for future in as_they_end(jobs, show):
             meter.done(jobs[future].source)
             yield jobs[future], _outcome(future)

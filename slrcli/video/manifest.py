@@ -116,7 +116,7 @@ def _merge(folder: Path) -> None:
 
 
 def _place(folder: Path, part: Part) -> Path:
-    return folder / PARTS / f"{part.number}-of-{part.count}"
+    return folder / PARTS / f"{part.number}-of-{part.total}"
 
 
 def _places(folder: Path) -> list[Path]:

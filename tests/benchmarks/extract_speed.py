@@ -38,7 +38,7 @@ def timed(work: Callable[[], Found]) -> tuple[Found, float]:
 
 
 def opened() -> Holistic:
-    """A network that has seen a picture: models are loaded at the first one. Two at a time may wait for ever."""
+    """A network that has seen a picture: models are loaded at the first one."""
     network = Holistic()
     network(np.zeros((64, 64, 3), np.uint8))
     return network
