@@ -55,9 +55,9 @@ def _jobs(text: str, default: int = 0, shown: str = "") -> Option:
     return Option(("--jobs", "-j"), text, default, shown, least=0, metavar="N")
 
 
-def _cluster(what: str) -> Option:
+def _cluster(what: str, default: str | None = "") -> Option:
     text = f"{what} on the workers of the Dask scheduler at this address, or of this scheduler file (.json)."
-    return Option(("--cluster",), text, "", metavar="ADDRESS")
+    return Option(("--cluster",), text, default, metavar="ADDRESS")
 
 
 def _out(text: str, shown: str = "") -> Option:
@@ -221,6 +221,7 @@ OPTIONS: dict[str, Option] = {
     ),
     "eval.batch_size": Option(("--batch-size", "-b"), "Clips per batch.", 16, least=1),
     "eval.protocol": _protocol("Scoring protocol; all shows them side by side."),
+    "eval.cluster": _cluster("Evaluate several recognisers"),
     "eval.jobs": _jobs("Processes of a beam search. 0: one per core.", 1),
     "export.int8": _switch("--int8", "Quantise the weights of linear layers and LSTMs to 8-bit integers."),
     "export.web": Option(("--web",), "Write a page for browsers to this new folder, not a file."),
@@ -341,7 +342,7 @@ OPTIONS: dict[str, Option] = {
     "train.search": Option(
         ("--search",), "Trials, whose values Optuna draws from the sweeps.", least=1, metavar="N"
     ),
-    "train.cluster": _cluster("Train the runs"),
+    "train.cluster": _cluster("Train the runs", None),
     "train.jobs": Option(
         ("--jobs", "-j"),
         "Parallel runs, each in one process with one thread unless OMP_NUM_THREADS says otherwise. 0: one per core.",

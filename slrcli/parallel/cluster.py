@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
-from contextlib import suppress
+from contextlib import chdir, suppress
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from types import ModuleType
@@ -65,7 +65,8 @@ class Cluster(Executor):
 
     Args:
         address: of the scheduler, `tcp://HOST:8786`, or the path of its scheduler file (`.json`).
-        folder: that the jobs write to; every worker must see it.
+        folder: that the jobs write to; every worker must see it, and the working directory of this process, where
+            jobs are done.
         heard: called with what jobs `tell`, in some thread of this process.
 
     Raises:
@@ -75,7 +76,7 @@ class Cluster(Executor):
 
     def __init__(self, address: str, folder: Path, *, heard: Callable[[Any], None] = lambda message: None):
         self._library = need_distributed()
-        self._address, self._folder = address, str(folder.resolve())
+        self._address, self._folders = address, (os.getcwd(), str(folder.resolve()))
         self._client = self._connected(address)
         self._topic = f"slr-{self._client.id}"
         self._futures: set[Any] = set()
@@ -92,7 +93,7 @@ class Cluster(Executor):
         if self._closed:
             raise RuntimeError("no job is taken after shutdown")
         job = bytes(ForkingPickler.dumps((fn, args, kwargs)))
-        sent = self._client.submit(_work, __version__, self._folder, self._topic, job, pure=False)
+        sent = self._client.submit(_work, __version__, self._folders, self._topic, job, pure=False)
         future: Future = Future()
         self._futures.add(sent)
         future.add_done_callback(lambda ended: sent.cancel() if ended.cancelled() else None)
@@ -152,15 +153,18 @@ class Cluster(Executor):
                 future.set_exception(SlrError(what, f"{FLAG} {self._address}", "Start it again, and this command."))
 
 
-def _work(version: str, folder: str, topic: str, job: bytes) -> Any:
+def _work(version: str, folders: tuple[str, str], topic: str, job: bytes) -> Any:
     """Do a job in a worker of Dask; what it raises is raised."""
     worker = need_distributed().get_worker()
-    _require_alike(worker, version, folder)
+    _require_alike(worker, version, folders)
     ended = threading.Event()
     watched = (worker, worker.get_current_task(), threading.get_ident(), ended)
     threading.Thread(target=_heed, args=watched, daemon=True).start()
     try:
-        with telling(lambda message: worker.log_event(topic, {"told": bytes(ForkingPickler.dumps(message))})):
+        with (
+            chdir(folders[0]),
+            telling(lambda message: worker.log_event(topic, {"told": bytes(ForkingPickler.dumps(message))})),
+        ):
             kind, value = outcome(job)
     except KeyboardInterrupt:  # called off: nobody listens, and Dask would end the worker
         return None
@@ -171,7 +175,7 @@ def _work(version: str, folder: str, topic: str, job: bytes) -> Any:
     return value
 
 
-def _require_alike(worker: Any, version: str, folder: str) -> None:
+def _require_alike(worker: Any, version: str, folders: tuple[str, str]) -> None:
     """SlrError for a worker that cannot do what the pool of this machine would do."""
     if version != __version__:
         what = f"The worker has slrcli {__version__}, and this is {version}."
@@ -179,7 +183,9 @@ def _require_alike(worker: Any, version: str, folder: str) -> None:
     if worker.state.nthreads != 1:
         what = f"The worker has {worker.state.nthreads} threads, and jobs need a process each."
         raise SlrError(what, worker.address, "Start workers with --nthreads 1, several on a machine with --nworkers N.")
-    if not os.path.isdir(folder):
+    for folder in folders:
+        if os.path.isdir(folder):
+            continue
         what = f"The worker does not see the folder {folder}."
         raise SlrError(what, worker.address, "Use a folder on a file system that all machines share.")
 

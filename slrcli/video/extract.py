@@ -99,8 +99,6 @@ def extract(
     layout = load_layout(options.layout)
     Columns.of(layout)
     need_all()
-    if cluster:  # workers are in other folders
-        paths, out = [path.absolute() for path in paths], out.absolute()
     start = time.monotonic()
     sources = find_sources(paths, without=out)
     result = Extracted(out)

@@ -149,11 +149,11 @@ def wait_for_epoch(process, folder):
         time.sleep(0.02)
 
 
-def start_agent(endpoint, corpus, folder):
-    """One of two machines: torchrun with a process, in a session of its own."""
-    waits = "last_call_timeout=1,join_timeout=120,keep_alive_interval=1,keep_alive_max_attempt=2"
+def start_agent(host, endpoint, corpus, folder):
+    """One of two machines: torchrun with a process, in a session of its own; the host has the meeting place."""
+    waits = f"is_host={host},last_call_timeout=10,join_timeout=120,keep_alive_interval=1,keep_alive_max_attempt=2"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1:2", "--nproc-per-node", 1]
-    launcher += ["--max-restarts", 2, "--rdzv-backend", "c10d", "--rdzv-id", "7", "--rdzv-endpoint", endpoint]
+    launcher += ["--max-restarts", 5, "--rdzv-backend", "c10d", "--rdzv-id", "7", "--rdzv-endpoint", endpoint]
     launcher += ["--rdzv-conf", waits, "--local-addr", "127.0.0.1", "-m", "slrcli", "train", "--data-dir", corpus]
     command = [*launcher, *SETTINGS, "--epochs", 6, "--output-dir", folder]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
@@ -164,9 +164,7 @@ def start_agent(endpoint, corpus, folder):
 @pytest.mark.slow
 def test_a_lost_machine_is_survived_by_elastic_restart(corpus, tmp_path):
     folder, endpoint = tmp_path / "run", f"127.0.0.1:{free_port()}"
-    kept = start_agent(endpoint, corpus, folder)
-    time.sleep(3)  # the first one holds the meeting place
-    lost = start_agent(endpoint, corpus, folder)
+    kept, lost = (start_agent(host, endpoint, corpus, folder) for host in (1, 0))
     try:
         wait_for_epoch(kept, folder)
         for child in children(lost.pid):

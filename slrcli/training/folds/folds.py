@@ -162,7 +162,7 @@ def train_folds(
     with new_run(config.run.output_dir, name) as folder:
         write_tables(plan, folder, corpus, made)
         record(FoldsResult(folder, plan))
-        return run_all(Engine.of(folder, jobs, cluster), plan, console)
+        return run_all(Engine(folder, jobs, cluster), plan, console)
 
 
 def resume_folds(folder: Path, jobs: int, console: Console, cluster: str = "") -> FoldsResult:
@@ -170,7 +170,7 @@ def resume_folds(folder: Path, jobs: int, console: Console, cluster: str = "") -
     plan = read_plan(folder)
     require_allowed_run(plan.config.model.arch, plan.config.loss.own, str(folder / PLAN))
     with held(folder, "folder of runs"):
-        return run_all(Engine.of(folder, jobs or usable_cores(), cluster), plan, console)
+        return run_all(Engine(folder, jobs or usable_cores(), cluster), plan, console)
 
 
 def write_tables(plan: Plan, folder: Path, corpus: Corpus, made: list[Fold]) -> None:

@@ -76,11 +76,6 @@ class Engine(NamedTuple):
     at_once: int = 1
     cluster: str = ""
 
-    @classmethod
-    def of(cls, folder: Path, at_once: int, cluster: str) -> "Engine":
-        """That for a folder of runs; workers of a cluster are in other places, and need the whole path."""
-        return cls(folder.absolute() if cluster else folder, at_once, cluster)
-
     @property
     def longest_wait(self) -> float:
         """Seconds that a job waits for a run that another process is at."""

@@ -30,7 +30,7 @@ from slrcli.training.folds.sweep_plan import (
     read_outcome,
     read_plan,
 )
-from slrcli.training.run import train, with_absolute_paths
+from slrcli.training.run import train
 from slrcli.training.watch.runs import Runs, find_runs
 
 Settled = Callable[[Mapping[str, Any]], Config]  # some settings -> the whole configuration that has them
@@ -169,7 +169,7 @@ def train_sweep(
         if deciding:
             console.heading(", ".join(f"{name}={told_value(value)}" for name, value in deciding.items()))
         values = {**first, **deciding}
-        bases.append(with_absolute_paths(settings_with(values, fitted(values))))
+        bases.append(settings_with(values, fitted(values)))
     threads = threads_for(max(jobs, 2) if cluster else jobs)
     plan = Plan(tuple(axes), tuple(seeds) or (bases[0].run.seed,), search, threads, tuple(bases))
     count = search or len(plan.grid())
@@ -179,7 +179,7 @@ def train_sweep(
         return SweepResult(None, plan, {})
     with new_run(output_dir, "search" if search else "sweep") as folder:
         record(SweepResult(folder, plan, {}, count))
-        return run_all(Engine.of(folder, jobs, cluster), plan, console)
+        return run_all(Engine(folder, jobs, cluster), plan, console)
 
 
 def resume_sweep(folder: Path, jobs: int, console: Console, search: int = 0, cluster: str = "") -> SweepResult:
@@ -199,7 +199,7 @@ def resume_sweep(folder: Path, jobs: int, console: Console, search: int = 0, clu
     for base in plan.bases:
         require_allowed_run(base.model.arch, base.loss.own, str(folder / SWEEP))
     with held(folder, "folder of runs"):
-        engine = Engine.of(folder, jobs or usable_cores(), cluster)
+        engine = Engine(folder, jobs or usable_cores(), cluster)
         return run_all(engine, replace(plan, search=search or plan.search), console)
 
 

@@ -38,6 +38,10 @@ def test_a_worker_killed_midway_changes_no_bit_of_any_run(tmp_path):
         hunter.start()
         shared = slr(*base, "-o", tmp_path / "shared", "--cluster", cluster.address)
         hunter.join()
+        runs = sorted(path.parent for path in (tmp_path / "alone").glob("*/result.json"))
+        comparison = ("eval", *runs, "--data-dir", corpus, "--split", "dev", "--json")
+        here, there = slr(*comparison), slr(*comparison, "--cluster", cluster.address)
+    assert len(runs) == 2 and there.exit_code == 0 and json.loads(there.stdout) == json.loads(here.stdout), there.output
     assert shared.exit_code == 0 and killed == [-9], shared.output
     assert shared.stderr.count("after the last epoch") == 2
     one, other = (json.loads((tmp_path / name / "folds.json").read_text()) for name in ("alone", "shared"))
@@ -52,3 +56,5 @@ def test_a_worker_killed_midway_changes_no_bit_of_any_run(tmp_path):
 def test_a_cluster_is_for_several_runs_and_its_address_is_checked(tmp_path):
     alone = slr("train", "--data-dir", tmp_path, "--cluster", "tcp://127.0.0.1:9")
     assert alone.exit_code == 2 and "only to several runs" in alone.stderr
+    alone = slr("eval", tmp_path, "--data-dir", tmp_path, "--cluster", "tcp://127.0.0.1:9")
+    assert alone.exit_code == 2 and "only to several recognisers" in alone.stderr
