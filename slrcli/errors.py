@@ -61,6 +61,10 @@ def first_five(names: Sequence[str], end: str = "") -> str:
     return ", ".join(names[:SHOWN_IDS]) + (", ..." if len(names) > SHOWN_IDS else end)
 
 
+class InUseError(SlrError):
+    """Another process holds what this one wants to write to."""
+
+
 class UsageError(SlrError):
     """Options that contradict each other or name something that does not exist."""
 

@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from slrcli.errors import DataError, SlrError, shortened
+from slrcli.errors import DataError, InUseError, SlrError, shortened
 
 
 def require_place(path: str | Path) -> None:
@@ -437,7 +437,8 @@ def held(folder: str | Path, what: str) -> Iterator[None]:
         what: it contains, for people: `run`.
 
     Raises:
-        SlrError: another process holds it, or the folder cannot be written to.
+        InUseError: another process holds it.
+        SlrError: the folder cannot be written to.
     """
     path = Path(folder) / LOCK
     file = _locked(path, what)
@@ -463,7 +464,7 @@ def _locked(path: Path, what: str) -> int | None:
         except (BlockingIOError, PermissionError) as error:
             holder = os.read(file, 200).decode("utf-8", "replace")
             os.close(file)
-            raise SlrError(
+            raise InUseError(
                 f"Another process is using the {what}{': ' if holder else ''}{holder}.",
                 path.parent,
                 "Wait until it has ended or end it, or name another folder.",

@@ -236,3 +236,16 @@ def test_no_fold_has_a_say_in_its_own_setting():
         0.0,
     )  # of equals the lighter one
     assert module.chosen(errors, 1) == (0.0, 0.0)
+
+
+def test_the_tasks_of_a_job_array_extract_the_parts_one_each(tmp_path):
+    """Slurm's part is played by the environment that it makes and a `srun` that only shows its command."""
+    shim = tmp_path / "srun"
+    shim.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    shim.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    for task in range(3):
+        slurm = {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": "3"}
+        command = ["bash", EXAMPLES / "cluster" / "extract.slurm", "my videos", "out", "--fps", "25"]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **slurm, "PATH": path})
+        assert done.stdout == f"slr|extract|my videos|--out|out|--part|{task + 1}/3|--fps|25|", done.stderr

@@ -1,5 +1,6 @@
 """`slr eval`: the word error rate of a checkpoint."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +55,7 @@ def evaluate(
     hot_word_weight: HotWordWeight,
     decoder: DecoderFile,
     jobs: Annotated[int, option("eval.jobs")],
+    cluster: Annotated[str, option("eval.cluster")],
     as_json: Json,
 ) -> int:
     """Score a recogniser: word error rate, also per signer, worst utterances.
@@ -95,9 +97,11 @@ def evaluate(
         if others := ", ".join(flag for flag, value in alone.items() if value):
             raise UsageError("This applies to a single recogniser.", others, "Leave it out, or name one recogniser.")
         return show_compared(
-            console, checkpoints or [], data, split, fps, batch_size, device or Config().run.device, protocol, wanted,
-            table=table,
+            console, checkpoints or [], data, split, fps, batch_size, device or Config().run.device, protocol,
+            replace(wanted, jobs=1) if cluster else wanted, table=table, cluster=cluster,
         )  # fmt: skip
+    if cluster:
+        raise UsageError("This applies only to several recognisers.", "--cluster", "Leave it out, or name several.")
     checkpoint = checkpoints[0] if checkpoints else None
     if tune:
         if calibrate or out or report or table:
@@ -155,12 +159,12 @@ def evaluate(
     return 0
 
 
-def show_compared(console: Console, *arguments, table: Path | None = None) -> int:
+def show_compared(console: Console, *arguments, table: Path | None = None, **options) -> int:
     """Compare several recognisers (see `slrcli.evaluation.compare`), and show how they differ."""
     from slrcli.evaluation.compare import compare_checkpoints
     from slrcli.report.text.scores import systems_tables
 
-    found = compare_checkpoints(console, *arguments)
+    found = compare_checkpoints(console, *arguments, **options)
     if table:
         write_systems(table, found.systems)
         console.note(f"table: {table}")

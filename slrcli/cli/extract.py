@@ -38,21 +38,28 @@ def extract(
     preview: Annotated[bool, option("extract.preview")],
     overwrite: Annotated[bool, option("extract.overwrite")],
     stop_on_error: Annotated[bool, option("extract.stop_on_error")],
+    part: Annotated[str | None, option("extract.part")],
+    cluster: Annotated[str, option("extract.cluster")],
     as_json: Json,
 ) -> int:
     """Extract landmarks from videos with MediaPipe Holistic, offline (requires the extra 'video').
 
     Writes one .npz per clip, in the folder structure of the videos, and manifest.jsonl, which records what was seen.
-    Run again, it continues where it was stopped: clips that are done and unchanged are skipped.
+    Run again, it continues where it was stopped: clips that are done and unchanged are skipped. Parts may run at the
+    same time, on all machines that share the folder; without --part, what they left is extracted and their manifests
+    are merged.
 
     Examples:
         slr extract videos --out features --preview
         slr extract clip.mp4 --out features --fps 25 --layout mediapipe-1662
+        slr extract videos --out features --part 2/8
     """
+    from slrcli.parallel.parts import Part
     from slrcli.video.extract import extract as run
 
     given = {"layout": layout, "fps": fps, "square": square, "max_side": max_side, "picture_fps": picture_fps}
-    result = run(console, videos, out, extract_options(**given), jobs, preview, overwrite, stop_on_error)
+    own = Part.read(part) if part is not None else None
+    result = run(console, videos, out, extract_options(**given), jobs, preview, overwrite, stop_on_error, own, cluster)
     show(console, result)
     return EXIT_FAILURE if result.failed else EXIT_OK
 

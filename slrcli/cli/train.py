@@ -21,6 +21,7 @@ from slrcli.cli.options.several import (
     Folds,
     FoldSplits,
     Jobs,
+    OnCluster,
     ScoreSplit,
     Seeds,
     Sweeps,
@@ -84,6 +85,7 @@ def train(
     sweep: Sweeps,
     search: Trials,
     jobs: Jobs,
+    cluster: OnCluster,
     as_json: Json,
 ) -> int:
     """Train a recogniser. The folder of the corpus is all that it needs.
@@ -105,6 +107,7 @@ def train(
         slr train --data-dir DIR --init runs/large
         slr train --data-dir DIR --epochs 30 --folds signer --jobs 2
         slr train --data-dir DIR --sweep optim.lr=1e-3,2e-3 --jobs 2
+        slr train --data-dir DIR --seeds 8 --cluster tcp://HOST:8786
         slr train --data-dir DIR --sweep optim.lr=1e-4..1e-2 --search 20
         slr train --resume runs/latest
         slr train --from-run runs/latest --output-dir runs/again
@@ -136,25 +139,30 @@ def train(
         )  # fmt: skip
         for named in ("model", "loss"):  # so that its code may run
             chosen.pop(named, None)
-        return _go_on(console, resume, chosen, jobs, search, as_json)
+        return _go_on(console, resume, chosen, jobs, cluster, search, as_json)
     if from_run is not None:
         learnt = {option_of(f"optim.{name}").flags[0]: value for name, value in chosen.get("optim", {}).items()}
-        others = {"--search": search, "--jobs": jobs, "--max-frames": max_frames, "--seed": seed, "--device": device,
-                  "--precision": precision, "--gradient-checkpointing": gradient_checkpointing}  # fmt: skip
+        others = {"--search": search, "--jobs": jobs, "--cluster": cluster, "--max-frames": max_frames, "--seed": seed,
+                  "--device": device, "--precision": precision,
+                  "--gradient-checkpointing": gradient_checkpointing}  # fmt: skip
         _refuse_with("--from-run", "A repeated run has the settings of the first.", {**fixed, **learnt, **others})
         for named in ("model", "loss"):  # so that its code may run
             chosen.pop(named, None)
         return _repeat(console, from_run, chosen, dry_run, as_json)
-    _check_runs(runs, sweep or [], search, jobs)
+    _check_runs(runs, sweep or [], search, jobs, cluster)
     settings = _with_lookahead(chosen, preset, config, settings or [], lookahead)
     if sweep:
-        return _sweep(console, sweep, search, chosen, preset, config, settings, seeds or "", jobs, dry_run)
+        return _sweep(console, sweep, search, chosen, preset, config, settings, seeds or "", jobs, cluster, dry_run)
     settled = _settled(console, chosen, preset, config, settings)
     if folds or seeds:
-        return start_folds(console, settled, runs, jobs, dry_run)
+        return start_folds(console, settled, runs, jobs, dry_run, cluster)
     keep_freed_memory()
+    from slrcli.parallel.distributed import begun_again
     from slrcli.training.run import train as start
 
+    if begun_again(settled.run.output_dir, CONFIG):
+        console.note(f"Processes were lost and started again: {settled.run.output_dir} goes on.")
+        return _go_on(console, Path(settled.run.output_dir), {}, None, None, None, as_json)
     return _tell(console, start(settled, console, dry_run), as_json)
 
 
@@ -177,7 +185,13 @@ def _repeat(console: Console, folder: Path, chosen: dict[str, Any], dry_run: boo
 
 
 def _go_on(
-    console: Console, folder: Path, chosen: dict[str, Any], jobs: int | None, search: int | None, as_json: bool
+    console: Console,
+    folder: Path,
+    chosen: dict[str, Any],
+    jobs: int | None,
+    cluster: str | None,
+    search: int | None,
+    as_json: bool,
 ) -> int:
     """Resume a run, or several that belong together."""
     if search is not None and not (folder / SWEEP).is_file():
@@ -189,23 +203,25 @@ def _go_on(
         if not (folder / PLAN).is_file():
             from slrcli.cli.options.sweeps import go_on_with_sweep
 
-            return go_on_with_sweep(console, folder, jobs, search)
-        return go_on_with_folds(console, folder, jobs)
-    require_several({"--jobs": jobs})
+            return go_on_with_sweep(console, folder, jobs, search, cluster)
+        return go_on_with_folds(console, folder, jobs, cluster)
+    require_several({"--jobs": jobs, "--cluster": cluster})
     keep_freed_memory()
     from slrcli.training.resume import resume
 
     return _tell(console, resume(folder, chosen, console), as_json)
 
 
-def _check_runs(runs: dict[str, str | None], sweep: list[str], search: int | None, jobs: int | None) -> None:
+def _check_runs(
+    runs: dict[str, str | None], sweep: list[str], search: int | None, jobs: int | None, cluster: str | None
+) -> None:
     """UsageError where options for several runs stand without them, or among processes that train one."""
     if sweep or search is not None:
         from slrcli.cli.options.sweeps import require_sweep
 
         require_sweep(sweep, search, runs)
     elif not (runs["--folds"] or runs["--seeds"]):
-        require_several({**runs, "--jobs": jobs})
+        require_several({**runs, "--jobs": jobs, "--cluster": cluster})
         return
     if several():
         what = "Several runs cannot be trained under torchrun."
@@ -222,6 +238,7 @@ def _sweep(
     settings: list[str],
     seeds: str,
     jobs: int | None,
+    cluster: str | None,
     dry_run: bool,
 ) -> int:
     """Train several runs that differ in some settings."""
@@ -234,7 +251,7 @@ def _sweep(
         return _settled(console, joined(chosen, sections_of(values)), preset, file, settings)
 
     axes = read_sweeps(sweep, search, joined(chosen, read_assignments(settings)), resolved)
-    return start_sweep(console, axes, resolved, fitted, seeds, search, jobs, dry_run)
+    return start_sweep(console, axes, resolved, fitted, seeds, search, jobs, dry_run, cluster)
 
 
 def _with_lookahead(

@@ -55,6 +55,11 @@ def _jobs(text: str, default: int = 0, shown: str = "") -> Option:
     return Option(("--jobs", "-j"), text, default, shown, least=0, metavar="N")
 
 
+def _cluster(what: str, default: str | None = "") -> Option:
+    text = f"{what} on the workers of the Dask scheduler at this address, or of this scheduler file (.json)."
+    return Option(("--cluster",), text, default, metavar="ADDRESS")
+
+
 def _out(text: str, shown: str = "") -> Option:
     return Option(("--out", "-o"), text, shown=shown)
 
@@ -216,6 +221,7 @@ OPTIONS: dict[str, Option] = {
     ),
     "eval.batch_size": Option(("--batch-size", "-b"), "Clips per batch.", 16, least=1),
     "eval.protocol": _protocol("Scoring protocol; all shows them side by side."),
+    "eval.cluster": _cluster("Evaluate several recognisers"),
     "eval.jobs": _jobs("Processes of a beam search. 0: one per core.", 1),
     "export.int8": _switch("--int8", "Quantise the weights of linear layers and LSTMs to 8-bit integers."),
     "export.web": Option(("--web",), "Write a page for browsers to this new folder, not a file."),
@@ -225,6 +231,10 @@ OPTIONS: dict[str, Option] = {
     "export.cdn": _switch("--cdn", "Let the page load its libraries from cdn.jsdelivr.net instead."),
     "extract.out": _out("Folder of the landmark files and the manifest."),
     "extract.jobs": _jobs("Processes.", shown="one per core"),
+    "extract.cluster": _cluster("Extract"),
+    "extract.part": Option(
+        ("--part",), "Extract only this part of the clips: 2/8 is the second of eight.", metavar="I/N"
+    ),
     "extract.preview": _switch("--preview", "Draw some frames of every clip as a PNG."),
     "extract.overwrite": _switch("--overwrite", "Extract again what is done, and replace any file."),
     "extract.stop_on_error": _switch("--stop-on-error", "Stop at the first failure."),
@@ -332,6 +342,7 @@ OPTIONS: dict[str, Option] = {
     "train.search": Option(
         ("--search",), "Trials, whose values Optuna draws from the sweeps.", least=1, metavar="N"
     ),
+    "train.cluster": _cluster("Train the runs", None),
     "train.jobs": Option(
         ("--jobs", "-j"),
         "Parallel runs, each in one process with one thread unless OMP_NUM_THREADS says otherwise. 0: one per core.",

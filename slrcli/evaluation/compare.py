@@ -1,7 +1,8 @@
 """Several recognisers on the same utterances, as papers compare them: rates, intervals, paired tests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from slrcli.errors import DataError
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.evaluation.evaluate import EVAL_BATCH
 from slrcli.frames import frame_of
+from slrcli.models.trust import allow, allowed
+from slrcli.parallel.cluster import pool
+from slrcli.parallel.workers import as_they_end
 from slrcli.recognition.settings import DecoderOptions
 from slrcli.scoring.protocols import get_protocols
 from slrcli.scoring.systems import SystemScore, system_names, system_scores
@@ -69,22 +73,26 @@ def compare_checkpoints(
     protocol: str = "plain",
     decoder: DecoderOptions | None = None,
     seed: int = 1,
+    cluster: str = "",
 ) -> Compared:
     """Score several recognisers on the same split, each with its own decoder; arguments as in `evaluate_checkpoint`.
 
     Args:
         seed: of the bootstrap.
+        cluster: address of a Dask scheduler whose workers recognise, each with one of them; "": this process.
 
     Raises:
         SlrError: as `evaluate_checkpoint` says.
         DataError: their references differ, because their normalisers do.
     """
-    results = tuple(
-        evaluate_checkpoint(
-            console, path, data, split, (), fps, batch_size, device, protocol, decoder=decoder, timed=False
-        )
-        for path in checkpoints
-    )
+    work = partial(
+        _evaluated, trusted=allowed(), data=data, split=split, fps=fps, batch_size=batch_size, device=device,
+        protocol=protocol, decoder=decoder,
+    )  # fmt: skip
+    if cluster:
+        results = _on_cluster(cluster, work, checkpoints, Path(data.data_dir), console)
+    else:
+        results = tuple(work(path, console=console) for path in checkpoints)
     refs = results[0].evaluation.references
     for path, result in zip(checkpoints, results, strict=True):
         if result.evaluation.references != refs:
@@ -94,3 +102,29 @@ def compare_checkpoints(
     names = tuple(system_names(checkpoints))
     sides = [result.evaluation.glosses for result in results]
     return Compared(names, results, system_scores(names, get_protocols(protocol), refs, sides, seed))
+
+
+def _evaluated(
+    path: Path,
+    *,
+    trusted: tuple[str, ...],
+    console: Console | None = None,
+    data: DataConfig,
+    split: str,
+    **settings: Any,
+) -> EvalResult:
+    """What one of them makes of the split; in a worker without a word."""
+    for name in trusted:
+        allow(name)
+    return evaluate_checkpoint(console or Console(quiet=True), path, data, split, timed=False, **settings)
+
+
+def _on_cluster(
+    cluster: str, work: Callable[[Path], EvalResult], paths: Sequence[Path], corpus: Path, console: Console
+) -> tuple[EvalResult, ...]:
+    """The same work for all recognisers, on the workers of a cluster."""
+    with pool(cluster, 1, corpus) as workers, console.progress("recognisers", len(paths)) as task:
+        jobs = [workers.submit(work, path) for path in paths]
+        for _ in as_they_end(jobs):
+            task.advance(1)
+        return tuple(job.result() for job in jobs)

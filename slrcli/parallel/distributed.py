@@ -53,6 +53,18 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def begun_again(folder: str, mark: str) -> bool:
+    """Whether torchrun has started these processes anew after others were lost, and their run has a folder by now.
+
+    Args:
+        folder: of the run, as the first process sees it; "" where none was named.
+        mark: a file that every run has in its folder.
+    """
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0  # of its agent: one that came later has 0
+    there = bool(folder) and first() and os.path.isfile(os.path.join(folder, mark))
+    return anyone(again, torch.device("cpu")) and anyone(there, torch.device("cpu"))
+
+
 def size() -> int:
     """How many processes work together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

@@ -7,20 +7,32 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
-_parent: Connection | None = None  # in a worker: where answers go
+_told: Callable[[Any], None] | None = None  # in a worker: takes messages to its pool
 
 
 def tell(message: Any) -> None:
-    """Send a message from the main thread of a worker to the `heard` of its pool; nothing happens elsewhere."""
-    if _parent is not None:
-        _parent.send(("told", message))
+    """Send a message from the job of a worker to the `heard` of its pool; nothing happens elsewhere."""
+    if _told is not None:
+        _told(message)
+
+
+@contextmanager
+def telling(told: Callable[[Any], None]) -> Iterator[None]:
+    """Within it, what is told goes there."""
+    global _told
+    before, _told = _told, told
+    try:
+        yield
+    finally:
+        _told = before
 
 
 def serve(jobs: Connection, control: Connection, patience: float) -> None:
@@ -32,15 +44,14 @@ def serve(jobs: Connection, control: Connection, patience: float) -> None:
         control: brings a word when the job at work is called off. Its end is that of the parent.
         patience: seconds that an orphan's job gets to end.
     """
-    global _parent
-    _parent = jobs
     _deaf_to_terminal()
     try:
         signal.signal(signal.SIGTERM, _interrupt)
         _limit_threads()
         threading.Thread(target=_heed, args=(control, patience), daemon=True).start()
-        while True:
-            _reply(jobs, *_outcome(jobs.recv_bytes()))
+        with telling(lambda message: jobs.send(("told", message))):
+            while True:
+                _reply(jobs, *outcome(jobs.recv_bytes()))
     except (EOFError, OSError):  # nobody listens any more
         return
     except KeyboardInterrupt:
@@ -49,7 +60,7 @@ def serve(jobs: Connection, control: Connection, patience: float) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on nothing is half-written, and the end comes at once
 
 
-def _outcome(job: bytes) -> tuple[str, Any]:
+def outcome(job: bytes) -> tuple[str, Any]:
     """What a job came to. It is unpickled here: its modules may be heavy, and missing ones are a failure of its own."""
     try:
         function, args, kwargs = ForkingPickler.loads(job)

@@ -78,6 +78,11 @@ class Workers(Executor):
         self._workers: set[_Worker] = set()
         self._closed = self._called_off = False
 
+    @property
+    def slots(self) -> int:
+        """Jobs that can be at work at the same time."""
+        return self._count
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """See `Executor`; function, arguments and result are pickled, a function by its name."""
         future: Future = Future()

@@ -16,12 +16,14 @@ from slrcli.console import Console, Task
 from slrcli.errors import DataError, SlrError, is_damage
 from slrcli.features.layout import Layout, load_layout
 from slrcli.files import open_regular
+from slrcli.parallel.cluster import pool
+from slrcli.parallel.parts import WHOLE, Part
 from slrcli.parallel.serving import tell
-from slrcli.parallel.workers import Workers, as_they_end, usable_cores
+from slrcli.parallel.workers import as_they_end, usable_cores
 from slrcli.video.holistic import Columns
 from slrcli.video.job import Job, Step, run_job, settings_of
 from slrcli.video.library import need_all
-from slrcli.video.manifest import Manifest
+from slrcli.video.manifest import Manifest, held_manifest
 from slrcli.video.sources import PREVIEW, Source, find_sources, fingerprint
 
 
@@ -69,8 +71,12 @@ def extract(
     preview: bool = False,
     overwrite: bool = False,
     stop_on_error: bool = False,
+    part: Part | None = None,
+    cluster: str = "",
 ) -> Extracted:
     """Extract videos and folders of pictures; a clip that fails stops the others only with `stop_on_error`.
+
+    Parts may run at the same time, on any machine that sees `out`.
 
     Args:
         paths: videos, folders of pictures, and folders of either.
@@ -80,8 +86,11 @@ def extract(
         preview: draw some frames of every clip, beside its file.
         overwrite: repeat what is done, and replace files that are not in the manifest.
         stop_on_error: stop at the first failure.
+        part: the part of the clips that is extracted here; None: all of them.
+        cluster: address of a Dask scheduler whose workers extract; "": processes of this machine.
 
     Raises:
+        SlrError: another process is at work on the same part, or on any where `part` is None.
         UsageError: a setting is invalid, or the layout has points that MediaPipe lacks.
         DataError: a path does not exist, or a folder holds no clip.
         DependencyError: the extra `video` is not installed, or does not exist for this Python.
@@ -92,26 +101,34 @@ def extract(
     need_all()
     start = time.monotonic()
     sources = find_sources(paths, without=out)
-    manifest = Manifest.of(out)
-    if manifest.damaged:
-        console.warn(f"{manifest.damaged} lines of {manifest.path} cannot be read; their clips are extracted again.")
     result = Extracted(out)
-    work = list(_plan(sources, out, layout, options, preview, overwrite, manifest, result))
-    if result.skipped:
-        console.note(
-            f"{result.skipped} of {len(sources)} clips are done and have not changed; --overwrite repeats them."
-        )
-    try:
-        _run(console, work, jobs or usable_cores(), manifest, result, stop_on_error)
-    finally:
-        if result.done or result.failed:
-            manifest.save()
+    with held_manifest(out, part) as manifest:
+        if manifest.damaged:
+            lost = f"{manifest.damaged} lines of {manifest.path} cannot be read"
+            console.warn(f"{lost}; their clips are extracted again.")
+        work = list(_plan(sources, part or WHOLE, out, layout, options, preview, overwrite, manifest, result))
+        _tell_plan(console, len(sources), part, len(work), result)
+        try:
+            _run(console, work, jobs or usable_cores(), manifest, result, stop_on_error, cluster)
+        finally:
+            if result.done or result.failed:
+                manifest.save()
     result.seconds = time.monotonic() - start
     return result
 
 
+def _tell_plan(console: Console, clips: int, part: Part | None, left: int, result: Extracted) -> None:
+    """Note what of the clips is done here, and what was done before."""
+    own = left + result.skipped + len(result.failed)
+    if part:
+        console.note(f"part {part}: {own} of {clips} clips")
+    if result.skipped:
+        console.note(f"{result.skipped} of {own} clips are done and have not changed; --overwrite repeats them.")
+
+
 def _plan(
     sources: Sequence[Source],
+    part: Part,
     out: Path,
     layout: Layout,
     options: ExtractConfig,
@@ -121,25 +138,31 @@ def _plan(
     result: Extracted,
 ) -> Iterator[Job]:
     """What is to be done; what is done already or cannot be is counted in `result`."""
-    taken: dict[Path, Path] = {}
-    for source in sources:
-        target = out / source.name.with_name(f"{source.name.name}.npz")
+    for source, target, other in part.of(_targets(sources, out)):
         sheet = target.with_name(f"{source.name.name}{PREVIEW}") if preview else None
         job = Job(source.path, target, layout, options, sheet)
         name = str(target.relative_to(out))
-        if target in taken:
-            what = f"The clip would be written to the same file as {taken[target]}: {target}."
+        if other is not None:
+            what = f"The clip would be written to the same file as {other}: {target}."
             result.failed.append((source.path, DataError(what, source.path, "Extract it into another folder.")))
             continue
-        taken[target] = source.path
         known = manifest.is_done(name, target, fingerprint(source.path), settings_of(job))
         if known and not overwrite and (sheet is None or sheet.is_file()):
             result.skipped += 1
-        elif target.exists() and name not in manifest.entries and not overwrite and not _own(target, source.path):
+        elif target.exists() and not manifest.known(name) and not overwrite and not _own(target, source.path):
             what = "The target exists and is not in the manifest."
             result.failed.append((source.path, DataError(what, target, "Name another folder, or use --overwrite.")))
         else:
             yield job
+
+
+def _targets(sources: Sequence[Source], out: Path) -> Iterator[tuple[Source, Path, Path | None]]:
+    """Each clip, the file it is written to, and the clip before it that is written to the same one."""
+    taken: dict[Path, Path] = {}
+    for source in sources:
+        target = out / source.name.with_name(f"{source.name.name}.npz")
+        yield source, target, taken.get(target)
+        taken.setdefault(target, source.path)
 
 
 def _own(target: Path, source: Path) -> bool:
@@ -155,9 +178,15 @@ def _own(target: Path, source: Path) -> bool:
 
 
 def _run(
-    console: Console, work: list[Job], count: int, manifest: Manifest, result: Extracted, stop_on_error: bool
+    console: Console,
+    work: list[Job],
+    count: int,
+    manifest: Manifest,
+    result: Extracted,
+    stop_on_error: bool,
+    cluster: str,
 ) -> None:
-    for job, outcome in run_jobs(console, work, count):
+    for job, outcome in run_jobs(console, work, count, cluster, result.folder):
         manifest.add(_entry(job, outcome, result))
         if isinstance(outcome, SlrError):
             result.failed.append((job.source, outcome))
@@ -165,19 +194,25 @@ def _run(
                 return
 
 
-def run_jobs(console: Console, work: list[Job], count: int) -> Iterator[tuple[Job, dict[str, Any] | SlrError]]:
-    """Run jobs in `count` processes, with a progress bar over their frames; yields each with its facts or error."""
+def run_jobs(
+    console: Console, work: list[Job], count: int, cluster: str = "", folder: Path = Path()
+) -> Iterator[tuple[Job, dict[str, Any] | SlrError]]:
+    """Run jobs in `count` processes, with a progress bar over their frames; yields each with its facts or error.
+
+    Args:
+        cluster, folder: see `pool`.
+    """
     if not work:
         return
     heard: SimpleQueue[Step] = SimpleQueue()
-    with console.progress("frames") as task, Workers(min(count, len(work)), heard=heard.put) as pool:
+    with console.progress("frames") as task, pool(cluster, min(count, len(work)), folder, heard=heard.put) as workers:
         meter = Meter(task, len(work))
 
         def show() -> None:
             while not heard.empty():
                 meter.heard(heard.get())
 
-        jobs = {pool.submit(run_job, job, tell): job for job in work}
+        jobs = {workers.submit(run_job, job, tell): job for job in work}
         for future in as_they_end(jobs, show):
             meter.done(jobs[future].source)
             yield jobs[future], _outcome(future)

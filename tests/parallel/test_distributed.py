@@ -149,6 +149,38 @@ def wait_for_epoch(process, folder):
         time.sleep(0.02)
 
 
+def start_agent(host, endpoint, corpus, folder):
+    """One of two machines: torchrun with a process, in a session of its own; the host has the meeting place."""
+    waits = f"is_host={host},last_call_timeout=10,join_timeout=120,keep_alive_interval=1,keep_alive_max_attempt=2"
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1:2", "--nproc-per-node", 1]
+    launcher += ["--max-restarts", 5, "--rdzv-backend", "c10d", "--rdzv-id", "7", "--rdzv-endpoint", endpoint]
+    launcher += ["--rdzv-conf", waits, "--local-addr", "127.0.0.1", "-m", "slrcli", "train", "--data-dir", corpus]
+    command = [*launcher, *SETTINGS, "--epochs", 6, "--output-dir", folder]
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(list(map(str, command)), env=environment, start_new_session=True, **pipe)
+
+
+@pytest.mark.slow
+def test_a_lost_machine_is_survived_by_elastic_restart(corpus, tmp_path):
+    folder, endpoint = tmp_path / "run", f"127.0.0.1:{free_port()}"
+    kept, lost = (start_agent(host, endpoint, corpus, folder) for host in (1, 0))
+    try:
+        wait_for_epoch(kept, folder)
+        for child in children(lost.pid):
+            os.kill(child, signal.SIGKILL)
+        os.killpg(lost.pid, signal.SIGKILL)
+        _, err = kept.communicate(timeout=150)
+    finally:
+        for agent in (kept, lost):
+            if agent.poll() is None:
+                os.killpg(agent.pid, signal.SIGKILL)
+        lost.communicate()
+    assert kept.returncode == 0, err
+    assert "Processes were lost and started again" in err and "processes 1, before 2" in err
+    assert [line["epoch"] for line in metrics(folder)] == [1, 2, 3, 4, 5, 6]
+
+
 def children(pid):
     """Process numbers of a process's children."""
     said = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout

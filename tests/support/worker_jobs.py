@@ -217,3 +217,21 @@ def parent_of(job, port: int, patience: float = 1.0) -> Iterator[subprocess.Pope
         except BaseException:
             parent.kill()
             raise
+
+
+def die_the_first_time(path, number):
+    """The square, where nobody has died at it before."""
+    if not Path(path).exists():
+        Path(path).touch()
+        die()
+    return number * number
+
+
+def leave_word(started, ended):
+    """A job without end; where it is interrupted it leaves a file."""
+    Path(started).touch()
+    try:
+        while True:
+            time.sleep(0.05)
+    finally:
+        Path(ended).touch()

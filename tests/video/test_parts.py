@@ -11,14 +11,15 @@ from pathlib import Path, PurePath
 import numpy as np
 import pytest
 
-from slrcli.errors import DataError, DependencyError, UsageError
+from slrcli.errors import DataError, DependencyError, SlrError, UsageError
 from slrcli.features.layout import Layout, load_layout
 from slrcli.features.readers import read_features
+from slrcli.parallel.parts import Part
 from slrcli.video import library
 from slrcli.video.extraction import Extraction, write_npz
 from slrcli.video.frames import open_stream
 from slrcli.video.holistic import POINTS, STARTS, Columns, in_square, seen, video_layouts
-from slrcli.video.manifest import NAME, Manifest
+from slrcli.video.manifest import NAME, Manifest, held_manifest
 from slrcli.video.newest import Newest
 from slrcli.video.sources import find_sources, fingerprint, is_source, pictures_in
 from slrcli.video.streams import in_real_time
@@ -309,6 +310,42 @@ def test_damaged_lines_of_a_manifest_are_counted_and_passed_over(tmp_path):
     (tmp_path / NAME).write_text("\n".join(lines))
     found = Manifest.of(tmp_path)
     assert list(found.entries) == ["a.npz"] and found.damaged == 5
+
+
+def test_parts_share_nothing_have_all_and_are_named_as_people_count():
+    for count in (1, 3, 7):
+        dealt = [list(Part(number, count).of("abcde")) for number in range(1, count + 1)]
+        assert sorted("".join(map("".join, dealt))) == list("abcde")
+    assert Part.read("2/8") == (2, 8) and str(Part.read("2/8")) == "2/8"
+    for wrong in ("0/8", "9/8", "8", "a/b", "-1/8", "1/0", ""):
+        with pytest.raises(UsageError, match="not a part"):
+            Part.read(wrong)
+
+
+def test_every_part_knows_what_all_have_done_and_the_whole_has_one_manifest(tmp_path):
+    for number, name in ((1, "a"), (2, "b")):
+        with held_manifest(tmp_path, Part(number, 2)) as manifest:
+            manifest.add({"target": name, "error": "x"})
+    with held_manifest(tmp_path, Part(1, 2)) as manifest:
+        assert manifest.known("b") and not manifest.known("c") and [*manifest.entries] == ["a"]
+        manifest.add({"target": "a", "bytes": 3})
+        manifest.save()
+    assert not (tmp_path / NAME).exists()
+    with held_manifest(tmp_path, None) as manifest:
+        assert manifest.entries == {"a": {"target": "a", "bytes": 3}, "b": {"target": "b", "error": "x"}}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [NAME]
+    assert Manifest.of(tmp_path).entries == manifest.entries
+
+
+def test_a_part_is_at_work_once_and_the_whole_waits_for_all(tmp_path):
+    with held_manifest(tmp_path, Part(2, 3)) as running:
+        with pytest.raises(SlrError, match="part 2/3 of the extraction"), held_manifest(tmp_path, Part(2, 3)):
+            pass
+        with pytest.raises(SlrError, match="part 2/3 of the extraction"), held_manifest(tmp_path, None):
+            pass
+        with held_manifest(tmp_path, Part(3, 3)):  # another one is no obstacle
+            running.add({"target": "a"})
+    assert Manifest.of(tmp_path).known("a")
 
 
 def test_a_line_that_is_added_stands_in_the_file_at_once_and_beside_a_torn_one(tmp_path):

@@ -24,6 +24,7 @@ from slrcli.models.registry import build_model
 from slrcli.video.extraction import extract
 from slrcli.video.frames import announced, read_frames
 from slrcli.video.library import silence
+from slrcli.video.manifest import NAME
 
 for library in ("av", "mediapipe", "PIL"):
     pytest.importorskip(library, reason=f"the extra 'video' is not installed: no {library}")
@@ -350,6 +351,30 @@ def test_a_process_that_is_killed_costs_only_the_clip_that_it_was_at(photograph,
     (tmp_path / "out" / "manifest.jsonl").unlink()  # as when killed between the file and its line
     done = slr(*base, "--json")
     assert done.exit_code == 0 and [entry["target"] for entry in json.loads(done.stdout)["extracted"]] == ["a.npz"]
+
+
+@pytest.mark.slow
+def test_parts_at_the_same_time_and_one_killed_come_to_what_one_process_does(photograph, tmp_path):
+    for number in range(4):
+        write_video(tmp_path / "in" / f"{number}.mp4", [photograph[::2, ::2]] * (2 if number != 2 else 40))
+    base = ("extract", tmp_path / "in", "--jobs", 1, "--out")
+    command = [*SLR, *map(str, base), str(tmp_path / "out"), "--part", "1/2"]
+    killed = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    second = slr(*base, tmp_path / "out", "--part", "2/2")
+    assert second.exit_code == 0 and "part 2/2: 2 of 4 clips" in second.stderr
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "out" / "0.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    killed.kill()  # at its second clip
+    killed.wait()
+    again = json.loads(slr(*base, tmp_path / "out", "--part", "1/2", "--json").stdout)
+    assert [entry["target"] for entry in again["extracted"]][-1:] == ["2.npz"]
+    last = json.loads(slr(*base, tmp_path / "out", "--json").stdout)
+    assert last["skipped"] == 4 and last["extracted"] == []
+    assert sorted(os.listdir(tmp_path / "out")) == [f"{number}.npz" for number in range(4)] + [NAME]
+    for number in (0, 1):
+        alone = landmarks(tmp_path / "in" / f"{number}.mp4", ExtractConfig()).features
+        assert np.array_equal(read_features(tmp_path / "out" / f"{number}.npz"), alone, equal_nan=True)
 
 
 # From the video to glosses

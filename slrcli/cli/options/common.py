@@ -194,9 +194,10 @@ PANELS = {
     "train.sweep": "Several runs",
     "train.search": "Several runs",
     "train.jobs": "Several runs",
+    "train.cluster": "Several runs",
     **{f"decode.{name}": "Streams" for name in ("camera", "camera_index", "pipe", "raw", "stream")},
     "decode.jobs": "Landmarks of videos",
-    **{f"extract.{name}": "" for name in ("out", "jobs", "preview", "overwrite", "stop_on_error")},
+    **{f"extract.{name}": "" for name in ("out", "jobs", "part", "cluster", "preview", "overwrite", "stop_on_error")},
     **{f"check.{name}": "Checks" for name in ("only", "skip", "strict", "verbose")},
 }
 

@@ -55,6 +55,7 @@ ScoreSplit = Annotated[str | None, option("train.score_split")]
 Sweeps = Annotated[list[str] | None, option("train.sweep")]
 Trials = Annotated[int | None, option("train.search")]
 Jobs = Annotated[int | None, option("train.jobs")]
+OnCluster = Annotated[str | None, option("train.cluster")]
 
 
 RUNS_LIKE = "Add --folds signer, --folds 5, --seeds 3 or --sweep optim.lr=1e-3,2e-3."
@@ -67,23 +68,25 @@ def require_several(options: dict[str, Any]) -> None:
         raise UsageError("This applies only to several runs.", given, RUNS_LIKE)
 
 
-def start_folds(console: Console, config: Config, options: dict[str, str | None], jobs: int | None, dry: bool) -> int:
+def start_folds(
+    console: Console, config: Config, options: dict[str, str | None], jobs: int | None, dry: bool, cluster: str | None
+) -> int:
     """Train what `--folds` and `--seeds` ask for; the exit code."""
     from slrcli.training.folds.folds import train_folds
 
     said = {flag: value or "" for flag, value in options.items()}
     result = train_folds(
         config, console, said["--folds"], said["--fold-splits"], said["--seeds"], said["--score-split"],
-        1 if jobs is None else jobs, dry,
+        1 if jobs is None else jobs, dry, cluster or "",
     )  # fmt: skip
     return show_folds(console, result)
 
 
-def go_on_with_folds(console: Console, folder: Path, jobs: int | None) -> int:
+def go_on_with_folds(console: Console, folder: Path, jobs: int | None, cluster: str | None) -> int:
     """Do what is left of several runs; the exit code."""
     from slrcli.training.folds.folds import resume_folds
 
-    return show_folds(console, resume_folds(folder, 1 if jobs is None else jobs, console))
+    return show_folds(console, resume_folds(folder, 1 if jobs is None else jobs, console, cluster or ""))
 
 
 def show_folds(console: Console, result) -> int:

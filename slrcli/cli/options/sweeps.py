@@ -55,6 +55,7 @@ def start_sweep(
     search: int | None,
     jobs: int | None,
     dry: bool,
+    cluster: str | None,
 ) -> int:
     """Train what `--sweep` asks for; the exit code. See `train_sweep`."""
     from slrcli.training.folds.plan import read_seeds
@@ -63,15 +64,16 @@ def start_sweep(
     run = resolved({axis.name: axis.given[0] for axis in axes}).run
     numbers = read_seeds(seeds, run.seed)
     jobs = 1 if jobs is None else jobs
-    result = train_sweep(axes, fitted, run.output_dir, console, numbers, search or 0, jobs, dry)
+    result = train_sweep(axes, fitted, run.output_dir, console, numbers, search or 0, jobs, dry, cluster or "")
     return 0 if dry else show_sweep(console, result)
 
 
-def go_on_with_sweep(console: Console, folder: Path, jobs: int | None, search: int | None) -> int:
+def go_on_with_sweep(console: Console, folder: Path, jobs: int | None, search: int | None, cluster: str | None) -> int:
     """Do what is left of a sweep; the exit code."""
     from slrcli.training.folds.sweep import resume_sweep
 
-    return show_sweep(console, resume_sweep(folder, 1 if jobs is None else jobs, console, search or 0))
+    jobs = 1 if jobs is None else jobs
+    return show_sweep(console, resume_sweep(folder, jobs, console, search or 0, cluster or ""))
 
 
 def show_sweep(console: Console, result: "SweepResult") -> int:

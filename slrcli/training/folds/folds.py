@@ -20,7 +20,7 @@ from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, score
 from slrcli.training.folds.plan import ANNOTATIONS, Part, Plan, make_plan, read_plan
-from slrcli.training.folds.pool import RESULT, Countdown, Job, Silent, read_result, train_on, work_off
+from slrcli.training.folds.pool import RESULT, Countdown, Engine, Job, Silent, read_result, train_on, work_off
 from slrcli.training.run import train, with_absolute_paths
 
 
@@ -128,6 +128,7 @@ def train_folds(
     score_split: str = "",
     jobs: int = 1,
     dry_run: bool = False,
+    cluster: str = "",
 ) -> FoldsResult:
     """Train every fold with every seed.
 
@@ -137,6 +138,7 @@ def train_folds(
         folds, splits, seeds, score_split: see `make_plan`.
         jobs: runs at a time, each in a process of its own; 0: one for each core.
         dry_run: the plan, and one batch of the first run; nothing is written.
+        cluster: address of a Dask scheduler whose workers train, in place of processes of this machine.
 
     Raises:
         SlrError: options or data that allow no such runs, or what ends a run.
@@ -144,7 +146,8 @@ def train_folds(
     check_bounds(config)
     config = with_absolute_paths(config)
     jobs = jobs or usable_cores()
-    plan, corpus, made = make_plan(config, folds, splits, seeds, score_split, jobs, console)
+    at_once = max(jobs, 2) if cluster else jobs
+    plan, corpus, made = make_plan(config, folds, splits, seeds, score_split, at_once, console)
     for note in corpus.notes:
         console.note(note)
     for part in plan.parts if plan.folds else ():
@@ -159,15 +162,15 @@ def train_folds(
     with new_run(config.run.output_dir, name) as folder:
         write_tables(plan, folder, corpus, made)
         record(FoldsResult(folder, plan))
-        return run_all(folder, plan, jobs, console)
+        return run_all(Engine(folder, jobs, cluster), plan, console)
 
 
-def resume_folds(folder: Path, jobs: int, console: Console) -> FoldsResult:
+def resume_folds(folder: Path, jobs: int, console: Console, cluster: str = "") -> FoldsResult:
     """Go on with several runs: what is finished stays, what was begun goes on, the rest follows."""
     plan = read_plan(folder)
     require_allowed_run(plan.config.model.arch, plan.config.loss.own, str(folder / PLAN))
     with held(folder, "folder of runs"):
-        return run_all(folder, plan, jobs or usable_cores(), console)
+        return run_all(Engine(folder, jobs or usable_cores(), cluster), plan, console)
 
 
 def write_tables(plan: Plan, folder: Path, corpus: Corpus, made: list[Fold]) -> None:
@@ -182,8 +185,9 @@ def record(result: FoldsResult) -> None:
         atomic_write_text(result.folder / PLAN, json.dumps(finite(result.to_dict()), indent=2) + "\n")
 
 
-def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResult:
+def run_all(engine: Engine, plan: Plan, console: Console) -> FoldsResult:
     """Do what is left of a plan, and write down what it comes to."""
+    folder = engine.folder
     console.note(f"{len(plan.runs)} runs in {shown(folder)}, {plan.threads} threads each")
     found = {run: read_outcome(folder / plan.run_name(*run)) for run in plan.runs}
     left = [run for run, outcome in found.items() if outcome is None]
@@ -210,7 +214,7 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> FoldsResul
 
     told = 0
     try:
-        work_off((job(*run) for run in left), len(left), jobs, plan.threads, done, console, None)
+        work_off((job(*run) for run in left), len(left), engine, plan.threads, done, console, None)
     except KeyboardInterrupt as interruption:
         told = signalled(interruption) - SIGNALLED
     finally:

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple, TypeVar
 from slrcli.checkpoints.runs import CONFIG
 from slrcli.config import Config
 from slrcli.console import Console
-from slrcli.errors import CheckpointError, Ended, SlrError, understood
+from slrcli.errors import CheckpointError, Ended, InUseError, SlrError, understood
 from slrcli.files import read_json
 from slrcli.models.trust import allow, allowed
+from slrcli.parallel.cluster import Cluster, pool
 from slrcli.parallel.threads import torch_threads
-from slrcli.parallel.workers import Workers, as_they_end
+from slrcli.parallel.workers import TICK, Workers, as_they_end
 from slrcli.training.resume import resume
 from slrcli.training.run import train
 from slrcli.training.session import TrainResult
@@ -61,19 +62,48 @@ class Job(NamedTuple):
     args: tuple[Any, ...]
 
 
+class Engine(NamedTuple):
+    """What several runs are done by.
+
+    Attributes:
+        folder: that holds the runs.
+        at_once: runs at a time, each in a process of its own; 1: all in this one.
+        cluster: address of a Dask scheduler whose workers do them; "": processes of this machine.
+    """
+
+    folder: Path
+    at_once: int = 1
+    cluster: str = ""
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that a job waits for a run that another process is at."""
+        return PATIENCE if self.cluster else 0.0
+
+    def pool(self, count: int) -> Workers | Cluster:
+        """The processes for so many runs."""
+        return pool(self.cluster, min(self.at_once, count), self.folder, patience=PATIENCE)
+
+
 Done = Callable[[Job, Any], None]  # told what a run comes to; None where its process was told to end
 Failed = Callable[[Job, SlrError], None]
 
 
 def work_off(
-    jobs: Iterable[Job], count: int, at_once: int, threads: int, done: Done, console: Console, failed: Failed | None
+    jobs: Iterable[Job],
+    count: int,
+    engine: Engine,
+    threads: int,
+    done: Done,
+    console: Console,
+    failed: Failed | None,
 ) -> None:
     """Do all jobs. The next one is asked for when there is room for it, and after `done` has heard of those before.
 
     Args:
         jobs: the runs.
         count: how many there will be.
-        at_once: how many at a time, each in a process of its own; 1: all in this one.
+        engine: where, and how many at a time.
         threads: of torch in each.
         done: called with every job that came to its end.
         console: progress and notes go there.
@@ -93,19 +123,19 @@ def work_off(
         else:
             done(job, found)
 
-    if at_once == 1 or count < 2:
+    if not engine.cluster and (engine.at_once == 1 or count < 2):
         with torch_threads(threads):
             for number, job in enumerate(jobs, 1):
                 console.heading(f"run {number} of {count}: {job.label}")
                 settle(job, lambda job=job: job.work(*job.args, console))  # type: ignore[misc]  # called at once
-    else:
-        _together(iter(jobs), count, min(at_once, count), threads, settle, console)
+    elif count:
+        _together(iter(jobs), count, engine, threads, settle, console)
 
 
 def _together(
     jobs: Iterator[Job],
     count: int,
-    at_once: int,
+    engine: Engine,
     threads: int,
     settle: Callable[[Job, Callable[[], Any]], None],
     console: Console,
@@ -113,7 +143,7 @@ def _together(
     """Several jobs at a time, in processes that say nothing; how far they are is read from what they write."""
     begun: list[Job] = []
     before = shown = 0  # epochs that there were already, and those that the progress has been told of
-    with console.progress(f"training {count} runs, {at_once} at a time") as task:
+    with engine.pool(count) as workers, console.progress(f"training {count} runs, {workers.slots} at a time") as task:
 
         def tick() -> None:
             nonlocal shown
@@ -121,26 +151,35 @@ def _together(
             task.advance(now - shown)
             shown = now
 
-        with Workers(at_once, patience=PATIENCE) as pool:
-            running: dict[Any, Job] = {}
-            while True:
-                while len(running) < at_once and (job := next(jobs, None)):
-                    begun.append(job)
-                    before += epochs_in([job.folder])
-                    running[pool.submit(_quietly, threads, allowed(), job)] = job
-                    task.expect(sum(item.epochs for item in begun) * count / len(begun) - before)
-                if not running:
-                    return
-                future = next(as_they_end(running, tick))
-                settle(running.pop(future), future.result)
+        running: dict[Any, Job] = {}
+        while True:
+            while len(running) < workers.slots and (job := next(jobs, None)):
+                begun.append(job)
+                before += epochs_in([job.folder])
+                running[workers.submit(_quietly, threads, allowed(), engine.longest_wait, job)] = job
+                task.expect(sum(item.epochs for item in begun) * count / len(begun) - before)
+            if not running:
+                return
+            future = next(as_they_end(running, tick))
+            settle(running.pop(future), future.result)
 
 
-def _quietly(threads: int, trusted: tuple[str, ...], job: Job) -> Any:
-    """A job in a process of its own; None where that was told to end, as all that runs is."""
+def _quietly(threads: int, trusted: tuple[str, ...], longest_wait: float, job: Job) -> Any:
+    """A job in a process of its own; None where that was told to end, as all that runs is.
+
+    A worker that is given up for lost may be at work on its run for a while: the next one waits for it.
+    """
     for name in trusted:
         allow(name)
+    end = time.monotonic() + longest_wait
     with torch_threads(threads), suppress(Ended):
-        return job.work(*job.args, Silent())
+        while True:
+            try:
+                return job.work(*job.args, Silent())
+            except InUseError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(TICK)
     return None
 
 

@@ -18,7 +18,7 @@ from slrcli.models.trust import require_allowed_run
 from slrcli.parallel.workers import usable_cores
 from slrcli.training.folds.axes import Axis, allow_named, require_free, settings_with, settled, told_value
 from slrcli.training.folds.plan import threads_for
-from slrcli.training.folds.pool import RESULT, Countdown, Job, Silent, train_on, work_off
+from slrcli.training.folds.pool import RESULT, Countdown, Engine, Job, Silent, train_on, work_off
 from slrcli.training.folds.search import Search, need_optuna
 from slrcli.training.folds.sweep_plan import (
     Grid,
@@ -142,6 +142,7 @@ def train_sweep(
     search: int = 0,
     jobs: int = 1,
     dry_run: bool = False,
+    cluster: str = "",
 ) -> SweepResult:
     """Train every combination of some settings with every seed, or as many trials as a search is to have.
 
@@ -154,6 +155,7 @@ def train_sweep(
         search: trials; 0: the whole grid.
         jobs: runs at a time, each in a process of its own; 0: one for each core.
         dry_run: one batch of the first combination; nothing is written.
+        cluster: address of a Dask scheduler whose workers train, in place of processes of this machine.
 
     Raises:
         SlrError: data that allow no run. What ends a single run is told, and the others go on.
@@ -168,7 +170,8 @@ def train_sweep(
             console.heading(", ".join(f"{name}={told_value(value)}" for name, value in deciding.items()))
         values = {**first, **deciding}
         bases.append(settings_with(values, fitted(values)))
-    plan = Plan(tuple(axes), tuple(seeds) or (bases[0].run.seed,), search, threads_for(jobs), tuple(bases))
+    threads = threads_for(max(jobs, 2) if cluster else jobs)
+    plan = Plan(tuple(axes), tuple(seeds) or (bases[0].run.seed,), search, threads, tuple(bases))
     count = search or len(plan.grid())
     if dry_run:
         train(replace(bases[0], run=replace(bases[0].run, output_dir="")), console, dry_run=True)
@@ -176,10 +179,10 @@ def train_sweep(
         return SweepResult(None, plan, {})
     with new_run(output_dir, "search" if search else "sweep") as folder:
         record(SweepResult(folder, plan, {}, count))
-        return run_all(folder, plan, jobs, console)
+        return run_all(Engine(folder, jobs, cluster), plan, console)
 
 
-def resume_sweep(folder: Path, jobs: int, console: Console, search: int = 0) -> SweepResult:
+def resume_sweep(folder: Path, jobs: int, console: Console, search: int = 0, cluster: str = "") -> SweepResult:
     """Go on with a sweep: what is finished stays, what was begun goes on, the rest follows.
 
     Args:
@@ -187,6 +190,7 @@ def resume_sweep(folder: Path, jobs: int, console: Console, search: int = 0) -> 
         jobs: runs at a time; 0: one for each core.
         console: progress and notes go there.
         search: trials that there are to be in all; 0: as many as were planned.
+        cluster: see `train_sweep`.
     """
     plan = read_plan(folder)
     if search and not plan.search:
@@ -195,7 +199,8 @@ def resume_sweep(folder: Path, jobs: int, console: Console, search: int = 0) -> 
     for base in plan.bases:
         require_allowed_run(base.model.arch, base.loss.own, str(folder / SWEEP))
     with held(folder, "folder of runs"):
-        return run_all(folder, replace(plan, search=search or plan.search), jobs or usable_cores(), console)
+        engine = Engine(folder, jobs or usable_cores(), cluster)
+        return run_all(engine, replace(plan, search=search or plan.search), console)
 
 
 def record(result: SweepResult) -> None:
@@ -271,8 +276,9 @@ class Runner:
         return SweepResult(self.folder, self.plan, dict(self.found), self.source.left, signal)
 
 
-def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> SweepResult:
+def run_all(engine: Engine, plan: Plan, console: Console) -> SweepResult:
     """Do what is left of a plan, and write down what it comes to."""
+    folder = engine.folder
     runner = Runner(folder, plan, console)
     total = plan.search or len(runner.found)
     console.note(f"{total} runs in {shown(folder)}, {plan.threads} threads each")
@@ -284,7 +290,7 @@ def run_all(folder: Path, plan: Plan, jobs: int, console: Console) -> SweepResul
 
     told = 0
     try:
-        work_off(runner.jobs(), runner.count, jobs, plan.threads, runner.done, console, failed)
+        work_off(runner.jobs(), runner.count, engine, plan.threads, runner.done, console, failed)
     except KeyboardInterrupt as interruption:
         told = signalled(interruption) - SIGNALLED
     finally:
