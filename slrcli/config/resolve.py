@@ -14,6 +14,7 @@ from slrcli.errors import UsageError
 STEPS_PER_SIGN = 5  # output frames that a sign should last
 MOST_STRIDES = 3
 LONG_SIGN = 36  # frames from which on signs are learnt frame by frame, once placed; connected signing hurries more
+LOOKAHEADS = (8, 16)  # frames; a head that sees less of a sign than it lasts cannot tell it, and more only comes later
 SEEN = 32_000  # utterances that a run sees in all, each as often as there are epochs
 EPOCHS = (10, 120)
 SMALL = 600  # utterances below which a batch is small, so that an epoch has steps enough
@@ -65,6 +66,9 @@ def choices(facts: Facts, arch: str) -> list[Choice]:
         found.insert(0, Choice("model.options.strides", strides, lasting))
         if facts.sign_frames >= LONG_SIGN and not facts.sensors:
             found.append(Choice("loss.frames", 1.0, lasting))
+    if arch == "streaming":
+        ahead = min(max(4 * int(facts.sign_frames / 4), LOOKAHEADS[0]), LOOKAHEADS[1])
+        found.insert(0, Choice("model.options.lookahead", ahead, f"{facts.sign_frames:.1f} frames per gloss"))
     if facts.sensors:
         why = "columns of sensors"
         found += [Choice("model.options.frontend.centre", True, why), Choice("augment.point_drop", 0.05, why)]

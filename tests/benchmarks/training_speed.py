@@ -37,10 +37,12 @@ from slrcli.checkpoints.meta import Meta
 from slrcli.config import AugmentConfig, Config, ModelConfig, OptimConfig, RunConfig
 from slrcli.config.sections import DEFAULT_ARCH, NO_VARIATION
 from slrcli.corpus.clips import Clips
+from slrcli.errors import SlrError
 from slrcli.features.layout import load_layout
 from slrcli.models.registry import build_model
 from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.loop import Step, Trainer
+from slrcli.training.run import require_precision
 
 CLASSES, POSITIONS, DERIVATIVES = 1296, 1629, 3
 DROPOUT = 0.3
@@ -234,11 +236,22 @@ def gemm_peak(dtype: torch.dtype, device: str, times: int = 6) -> float:
     return 2 * size**3 / best
 
 
+def can_train(contender: Contender, corpus: GeneratedCorpus, device: str) -> bool:
+    """Whether this processor has what the precision of a contender needs; said where it has not."""
+    try:
+        require_precision(trainer_of(contender, corpus, device).model, contender.precision)
+    except SlrError as error:
+        print(f"{contender.name}: left out. {error.what}")
+        return False
+    return True
+
+
 def race(corpus: GeneratedCorpus, rounds: int, threads: int, device: str) -> None:
     """Everybody in turn, round by round; the first round only warms up."""
     found: dict[Contender, Spent] = {}
     peaks: dict[str, list[float]] = {"fp32": [], "bf16": []}
     racers = RACERS if device == "cpu" else RACERS + COMPILED
+    racers = tuple(item for item in racers if not item.arch or can_train(item, corpus, device))
     rivals = [Rival(item, corpus, threads, device) for item in racers]
     for number in range(rounds + 1):
         for rival in rivals:

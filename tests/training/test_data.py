@@ -111,6 +111,12 @@ def test_long_signs_are_learnt_frame_by_frame_unless_they_are_of_sensors(frames,
     assert "loss.frames" not in {choice.setting for choice in choices(facts, "conv-bilstm")}
 
 
+@pytest.mark.parametrize(("frames", "chosen"), [(1, 8), (9, 8), (12, 12), (15.9, 12), (19.6, 16), (42, 16)])
+def test_a_streaming_network_looks_as_far_ahead_as_a_sign_lasts_within_bounds(frames, chosen):
+    facts = Facts(1000, 10_000, int(10_000 * frames), 500)
+    assert {choice.setting: choice.value for choice in choices(facts, "streaming")}["model.options.lookahead"] == chosen
+
+
 def test_hands_without_a_body_are_turned_about_their_wrists(tmp_path):
     alone = settled(write_corpus(tmp_path / "alone", width=126), data={"data_dir": str(tmp_path / "alone")})
     assert measure(alone).hands and (alone.augment.hand_rotate, alone.augment.hand_scale) == (15.0, 0.15)
