@@ -23,7 +23,7 @@ from slrcli.parallel.workers import PATIENCE, TICK, WorkerDied, Workers
 
 FLAG = "--cluster"
 LONGEST_CALL = 20.0  # seconds for the scheduler to answer, and for a first worker to be there
-START = "Start one with: dask scheduler --no-dashboard, and on each machine: dask worker ADDRESS --nthreads 1"
+START = "Start one with dask scheduler --no-dashboard, and with dask worker ADDRESS --nthreads 1 on each machine."
 
 
 def pool(

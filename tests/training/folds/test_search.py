@@ -154,7 +154,7 @@ def test_a_trial_whose_values_do_not_go_together_fails_alone(tmp_path, monkeypat
     monkeypatch.setattr(Plan, "config_of", odd_ones_alone)
     monkeypatch.setattr(sweep, "run_one", lambda config, item, console: sweep.Outcome(12.5, 1, 1, 1.0))
     plan = Plan(AXES, (1,), 3, 1, (Config(),))
-    ended = sweep.run_all(tmp_path, plan, 1, sweep.Silent())
+    ended = sweep.run_all(sweep.Engine(tmp_path), plan, sweep.Silent())
     assert ended.exit_code == 1 and ended.left == 1 and len(ended.finished) == 2
     assert [(item.number, text) for item, text in ended.failed] == [(0, "These do not go together. | options")]
 
