@@ -156,14 +156,6 @@ class Clips:
         return frames, width
 
 
-def stamp(path: Path) -> tuple[int, int]:
-    """Size in bytes and time of the last change in nanoseconds of a file, or of the store that holds a clip."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
-
-
 def collate(clips: Sequence[np.ndarray], targets: Sequence[Sequence[int]], index: Sequence[int]) -> Batch:
     """Clips `[T, D]` and their gloss ids as one padded batch.
 

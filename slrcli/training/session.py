@@ -18,7 +18,7 @@ from slrcli.checkpoints.meta import Meta, versions
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, shown
 from slrcli.config import Config, to_toml
 from slrcli.console import Console, Task
-from slrcli.corpus.clips import Clips, note_rates, stamp, warn_empty
+from slrcli.corpus.clips import Clips, note_rates, warn_empty
 from slrcli.corpus.utterances import sentence_hashes
 from slrcli.errors import (
     EXIT_FAILURE,
@@ -34,6 +34,7 @@ from slrcli.errors import (
 )
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.features.clip import digest
+from slrcli.features.readers import stamp
 from slrcli.files import atomic_write_text
 from slrcli.models.base import SignModel, device_of
 from slrcli.parallel import distributed

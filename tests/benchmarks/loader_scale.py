@@ -22,7 +22,7 @@ from slrcli.corpus import open_corpus
 from slrcli.corpus.clips import Clips
 from slrcli.corpus.write import write_table
 from slrcli.features.layout import load_layout
-from slrcli.features.store import Clip, StoreWriter
+from slrcli.features.store import Clip, StoreWriter, open_store
 from slrcli.training.batches import TrainBatches, bucketed
 
 LAYOUT = load_layout("mediapipe-258")
@@ -82,7 +82,7 @@ def flat(folder: Path, utterances: int, augmented: int) -> None:
     lengths = np.clip(np.random.default_rng(1).normal(140, 50, utterances), 16, 300).astype(int)
     started = time.perf_counter()
     make(folder, lengths)
-    size = (folder / "features" / "train.slrpack").stat().st_size
+    size = open_store(folder / "features" / "train.slrpack").size
     print(f"{utterances:,} utterances, {lengths.sum():,} frames, {size / 1e9:.2f} GB written and flushed in "
           f"{time.perf_counter() - started:.0f} s")  # fmt: skip
     for title, varied, count in (("augmentation off", False, None), ("augmentation on", True, augmented)):
