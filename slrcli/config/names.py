@@ -24,6 +24,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 DIVISIONS = ("signer", "sentence")
 COMPOSE_SPLITS = ("given", "signer", "clip")
 STORED_TYPES = ("float32", "float16")
+ORDERS = ("auto", "shuffled", "shards")
 SHARD_MB = 256  # of a packed store
 PEOPLE = ("largest", "error")
 PAIRINGS = ("id", "line")

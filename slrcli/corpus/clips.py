@@ -107,6 +107,12 @@ class Clips:
             self._frames = [frames_at(count, self.pace(index)) for index, count in enumerate(self.own_frames)]
         return self._frames
 
+    def length(self, index: int) -> int:
+        """Frames of one clip, as in `frames`."""
+        if self._frames is not None:
+            return self._frames[index]
+        return frames_at(self._shape(self.utterances[index].file)[0], self.pace(index))
+
     @property
     def own_frames(self) -> list[int]:
         """Frames of every file."""

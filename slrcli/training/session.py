@@ -42,6 +42,7 @@ from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.data import TrainingData, learnable, tell_known
 from slrcli.training.loop import EpochEnd, Skipped, Step, Stopped, Trainer
 from slrcli.training.loss.teach import load_teacher, spike_offset
+from slrcli.training.order import shards_of
 from slrcli.training.record import Record, told
 from slrcli.training.start import NOTHING, Past
 from slrcli.training.watch.closing import Ending, closing
@@ -161,6 +162,7 @@ class Session:
         self.batches = TrainBatches(
             self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
             views=2 if config.loss.consistency else 1,
+            shards=shards_of(utterances, config.optim.order),
         )  # fmt: skip
         self.audit = None
         if config.distill.teacher:
