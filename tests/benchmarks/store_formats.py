@@ -82,7 +82,7 @@ class Slr(Format):
         self.store = open_store(folder / "a.slrpack")
 
     def read(self, name):
-        return self.store.values(self.store.row(name))
+        return self.store.values(name)
 
     def __iter__(self):
         return map(self.read, self.store.names())
