@@ -1,4 +1,4 @@
-"""`slr pack`: a corpus in one mapped file a split."""
+"""`slr pack`: a corpus in a few mapped files per split."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,18 +21,20 @@ def pack(
     out: Annotated[Path | None, option("pack.out")],
     dtype: Annotated[str, option("pack.dtype")] = DEFAULTS.dtype,
     tolerance: Annotated[float, option("pack.tolerance")] = DEFAULTS.tolerance,
+    shard_mb: Annotated[int, option("pack.shard_mb")] = DEFAULTS.shard_mb,
     jobs: Annotated[int, option("pack.jobs")],
     partial: Annotated[bool, option("pack.partial")],
     overwrite: Annotated[bool, option("pack.overwrite")],
     verify: Annotated[Path | None, option("pack.verify")],
     as_json: Json,
 ) -> int:
-    """Pack the clips of each split into one memory-mapped file.
+    """Pack the clips of each split into a few memory-mapped .npy files.
 
     The packed folder holds the annotations too and can be used as --data-dir. Values are kept bit for bit; derivatives
     that follow from the positions are dropped and computed again when a clip is read. A run that was stopped continues
-    where it was. Clips that fail are listed at the end. Their splits are finished once the clips are mended and the
-    command is run again, or without them with --partial.
+    after its last whole shard. A folder packed by an earlier version is a corpus, too: pack it to convert it. Clips
+    that fail are listed at the end. Their splits are finished once the clips are mended and the command is run again,
+    or without them with --partial.
 
     Examples:
         slr pack --data-dir corpus --out packed
@@ -51,7 +53,9 @@ def pack(
     if corpus["data_dir"] is None or out is None:
         what = "Packing needs a corpus and an output folder."
         raise UsageError(what, "--data-dir, --out", "Name both, or use --verify PACKED.")
-    result = work.pack(console, data_of(**corpus), out, PackConfig(dtype, tolerance), jobs, partial, overwrite)
+    result = work.pack(
+        console, data_of(**corpus), out, PackConfig(dtype, tolerance, shard_mb), jobs, partial, overwrite
+    )
     if as_json:
         console.json(result.to_dict())
     else:

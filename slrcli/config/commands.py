@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from slrcli.config.names import COMPOSE_SPLITS, LAYOUTS, STORED_TYPES
+from slrcli.config.names import COMPOSE_SPLITS, LAYOUTS, SHARD_MB, STORED_TYPES
 from slrcli.config.sections import FRAMES_PER_SECOND, NO_VARIATION
 from slrcli.config.values import check_section, setting
 from slrcli.errors import UsageError
@@ -121,6 +121,7 @@ class PackConfig:
         least=0,
         most=1e6,
     )
+    shard_mb: int = setting(SHARD_MB, "Size in MB at which another shard begins.", least=1, most=1 << 20)
 
 
 DEFAULT_BEAM = 10

@@ -14,6 +14,7 @@ from slrcli.config.names import (
     GLOSSES_KEPT,
     LAYOUTS,
     NORMALISERS,
+    ORDERS,
     PRECISIONS,
     SCHEDULES,
     STATISTICS,
@@ -92,6 +93,10 @@ class OptimConfig:
     batch_size: int = setting(
         4, "Utterances per step.", least=1, flags=("--batch-size", "-b"), shown="fitted to the corpus"
     )
+    order: str = setting(
+        "auto", "Order of the clips of an epoch: any clip anywhere (shuffled), or a few shards of a packed corpus at a "
+        "time (shards). auto: shards from 16 GB on.", choices=ORDERS,
+    )  # fmt: skip
     clip_norm: float = setting(5.0, "Maximum gradient norm. 0: no clipping.", least=0)
     ema: float = setting(
         0.998, "EMA decay of the weights that are evaluated and saved, per step. 0: no EMA.", least=0, most=0.99999

@@ -109,6 +109,12 @@ class Clips:
             self._frames = [frames_at(count, self.pace(index)) for index, count in enumerate(self.own_frames)]
         return self._frames
 
+    def length(self, index: int) -> int:
+        """Frames of one clip, as in `frames`."""
+        if self._frames is not None:
+            return self._frames[index]
+        return frames_at(self._shape(self.utterances[index].file)[0], self.pace(index))
+
     @property
     def own_frames(self) -> list[int]:
         """Frames of every file."""
@@ -156,14 +162,6 @@ class Clips:
         frames, width = feature_shape(path, self.layout)
         check_width(width, self.layout, path)
         return frames, width
-
-
-def stamp(path: Path) -> tuple[int, int]:
-    """Size in bytes and time of the last change in nanoseconds of a file, or of the store that holds a clip."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
 
 
 def collate(clips: Sequence[np.ndarray], targets: Sequence[Sequence[int]], index: Sequence[int]) -> Batch:

@@ -92,11 +92,11 @@ class Folders:
     def packed(self, store: str, name: str) -> Path | None:
         """The clip of a packed store that has this name."""
         clips, found = open_store(store), name
-        if clips.row(name) is None and not name.isascii():
+        if name not in clips and not name.isascii():
             if store not in self._spelt:
                 self._spelt[store] = by_composed(clips.names())
             found = self._spelt[store].get(composed(name), name)
-        return Path(f"{store}/{found}") if clips.row(found) is not None else None
+        return Path(f"{store}/{found}") if found in clips else None
 
     @staticmethod
     def bundled(file: str, name: str) -> Path | None:
@@ -150,10 +150,10 @@ def _list(folder: str) -> Listing:
                 if suffix in BUNDLES and not entry.is_dir():
                     bundles.add(entry.name)
                 if suffix not in SUFFIXES:
-                    if entry.is_dir():
-                        folders.add(entry.name)
-                    elif suffix == SUFFIX:
+                    if is_store(Path(entry.path)):
                         stores.add(entry.name)
+                    elif entry.is_dir():
+                        folders.add(entry.name)
                 elif stem not in files or SUFFIXES.index(suffix) < SUFFIXES.index(os.path.splitext(files[stem])[1]):
                     files[stem] = entry.name
     except (FileNotFoundError, NotADirectoryError):

@@ -1,23 +1,19 @@
 """What `slr pack` does: write the clips of a corpus into one store per split, with its annotations beside them.
 
-    OUT/features/{split}.slrpack    the clips of a split; see `slrcli.features.store`
+    OUT/features/{split}.slrpack/   the clips of a split; see `slrcli.features.store`
     OUT/annotations/...             the tables, unchanged, with the same relative paths
     OUT/corpus.toml                 how to read them
 
 Stores come first, each under its final name once it is complete, then the tables: until the end, `OUT` is no corpus.
 """
 
-import hashlib
 import json
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from slrcli.config import DataConfig, PackConfig, check_pack
 from slrcli.console import Console, Task
@@ -26,14 +22,13 @@ from slrcli.corpus.formats import settings_for
 from slrcli.corpus.opening import choose_layout, open_data
 from slrcli.corpus.write import copy_annotations
 from slrcli.errors import DataError, SlrError, UsageError
-from slrcli.features.readers import holder_of
-from slrcli.features.store import SUFFIX, Clip, Store, StoreWriter, is_store, open_store, store_of
-from slrcli.features.store.form import DIGEST_BYTES, FLOAT16, KINDS
+from slrcli.features.readers import holder_of, stamp
+from slrcli.features.store import SUFFIX, Clip, OldStore, Store, StoreWriter, is_store, open_store, store_of
+from slrcli.features.store.form import digest_of
 from slrcli.features.store.packing import Packing, pack_files
 from slrcli.files import below
 from slrcli.parallel.workers import Workers, usable_cores
 
-LATEST = 2**63 - 1  # nanoseconds
 CHUNK = 8  # clips that a process takes at a time
 PLAIN = (".npy",)  # read faster than they could be handed from process to process
 _Source = tuple[Path, tuple[int, int]]  # feature file, its size and time of change
@@ -112,7 +107,7 @@ def pack(
         console: where progress goes.
         data: the corpus.
         out: the folder of the packed corpus; it cannot be that of the corpus.
-        options: stored number type and tolerance for leaving differences out.
+        options: stored number type, tolerance for leaving differences out, size of shards.
         jobs: processes that read; 0: one per core, or a single one if all files are plain arrays. The result does not
             depend on it.
         partial: finish without the clips that fail; otherwise their splits stay unfinished until they are corrected.
@@ -132,7 +127,7 @@ def pack(
     with console.progress("Packing", total=len(everything)) as task:
         for name, items in corpus.splits.items():
             if items:
-                _pack_split(name, items, packing, result, Way(task, jobs, partial, overwrite))
+                _pack_split(name, items, packing, result, Way(task, jobs, partial, overwrite, options.shard_mb << 20))
     if not result.failed or partial:
         _annotate(out, corpus, data, result)
     return result
@@ -146,6 +141,7 @@ class Way:
     jobs: int
     partial: bool
     overwrite: bool
+    shard_bytes: int
 
 
 def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result: Packed, way: Way) -> None:
@@ -153,7 +149,8 @@ def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result:
     path = below(result.root / "features", name, SUFFIX)
     sources, failed = _sources(items)
     settings = json.dumps([packing.layout.to_dict(), packing.brought, packing.dtype, packing.tolerance]).encode()
-    made_from = _fingerprint(settings, sources)
+    origins = [(id, str(file.resolve()), stamp) for id, (file, stamp) in sources.items()]
+    made_from = digest_of(repr((settings, way.shard_bytes, origins)).encode())
     way.task.advance(len(items) - len(sources))
     if path.exists():
         store = _standing(path)
@@ -161,7 +158,7 @@ def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result:
             way.task.advance(len(sources))
             what = "The clip could not be read when the others were packed."
             again = DataError(what, path, "Correct it and use --overwrite.")
-            failed |= {id: again for id in sources if store.row(id) is None}
+            failed |= {id: again for id in sources if id not in store}
             result.failed |= {f"{name}/{id}": error for id, error in failed.items()}
             result.splits[name] = _facts(store, sources, found=len(store))
             return
@@ -169,10 +166,10 @@ def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result:
             what = "A store made from other clips or with other settings is already here."
             raise DataError(what, path, "Name another folder, or replace it with --overwrite.")
     wanted = {id: stamp for id, (_, stamp) in sources.items()}
-    with StoreWriter(path, settings, wanted) as writer:
-        found = len(writer)
+    with StoreWriter(path, settings, wanted, way.shard_bytes) as writer:
+        found = len(writer.names)
         way.task.advance(found)
-        rest = [id for id in sources if id not in writer]
+        rest = [id for id in sources if id not in writer.names]
         for id, clip in zip(rest, _read([sources[id][0] for id in rest], packing, way.jobs), strict=True):
             if isinstance(clip, SlrError):
                 failed[id] = clip
@@ -180,7 +177,7 @@ def _pack_split(name: str, items: Sequence[Utterance], packing: Packing, result:
                 writer.add(id, clip, wanted[id])
             way.task.advance()
         result.failed |= {f"{name}/{id}": error for id, error in failed.items()}
-        if failed and not (way.partial and len(writer)):
+        if failed and not (way.partial and writer.names):
             return
         writer.finish(made_from)
     result.splits[name] = _facts(open_store(path), sources, found)
@@ -196,24 +193,8 @@ def _sources(items: Sequence[Utterance]) -> tuple[dict[str, _Source], dict[str, 
         elif item.id in sources and sources[item.id][0] != item.features:
             failed[item.id] = DataError("Two clips have the same id.", item.id, "Rename one in the table.")
         else:
-            sources[item.id] = item.features, _stamp(item.features)
+            sources[item.id] = item.features, stamp(item.features)
     return sources, failed
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Size and time of change of a file, or of the store that a clip comes from; zeros if there is none."""
-    try:
-        facts = os.stat(holder_of(path) or path)
-    except OSError:
-        return 0, 0  # an error where it is read
-    return facts.st_size, min(facts.st_mtime_ns, LATEST)  # a store has 64 bits for it, which end in 2262
-
-
-def _fingerprint(settings: bytes, sources: dict[str, _Source]) -> bytes:
-    total = hashlib.blake2b(settings, digest_size=DIGEST_BYTES)
-    for id, (path, stamp) in sources.items():
-        total.update(repr((id, str(path.resolve()), stamp)).encode())
-    return total.digest()
 
 
 def _standing(path: Path) -> Store | None:
@@ -248,18 +229,19 @@ def _read(paths: Sequence[Path], packing: Packing, jobs: int) -> Iterator[Clip |
 
 
 def _facts(store: Store, sources: dict[str, _Source], found: int) -> PackedSplit:
-    records = store.records
-    files = {holder_of(path) or path: size for path, (size, _) in sources.values()}
+    shards = store.shards
+    holders = {holder_of(path) or path: size for path, (size, _) in sources.values()}
+    size = sum(open_store(path).size if is_store(path) else size for path, size in holders.items())
     return PackedSplit(
         store.path,
         len(store),
-        int(records["frames"].sum(dtype=np.int64)),
-        store.path.stat().st_size,
-        sum(files.values()),
-        int(np.count_nonzero(records["derived"])),
-        int(np.count_nonzero(records["kind"] == FLOAT16)),
-        float(records["lost"].max()),
-        float(records["lost_derived"].max()),
+        sum(shard.frames for shard in shards),
+        store.size,
+        size,
+        sum(shard.clips for shard in shards if shard.derived),
+        sum(shard.clips for shard in shards if shard.dtype != "float32"),
+        max(shard.lost for shard in shards),
+        max(shard.lost_derived for shard in shards),
         store.digest,
         found,
     )
@@ -318,13 +300,18 @@ def verify(console: Console, place: Path) -> list[Verified]:
     """
     found = [place] if is_store(place) else sorted(p for f in (place, place / "features") for p in f.glob(f"*{SUFFIX}"))
     if not found:
-        raise DataError("There is no packed store.", place, f"Name a file that ends in {SUFFIX}, or its folder.")
+        raise DataError(
+            "There is no packed store.", place, f"Name a folder that ends in {SUFFIX}, or the one around it."
+        )
     stores = [open_store(path) for path in found]
+    for store in stores:
+        if isinstance(store, OldStore):
+            fix = "Convert it, which verifies it: slr pack --data-dir OLD --out NEW."
+            raise DataError("The packed store was written by an earlier version.", store.path, fix)
     results = []
     with console.progress("Verifying", total=sum(map(len, stores))) as task:
         for store in stores:
             damaged = tuple(store.damage(task.advance))
-            kinds = sorted({KINDS[kind].name for kind in np.unique(store.records["kind"])})
-            size = store.path.stat().st_size
-            results.append(Verified(store.path, len(store), size, ", ".join(kinds), store.digest, damaged))
+            kinds = ", ".join(sorted({shard.dtype for shard in store.shards}))
+            results.append(Verified(store.path, len(store), store.size, kinds, store.digest, damaged))
     return results

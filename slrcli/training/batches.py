@@ -1,9 +1,13 @@
-"""From clips to the batches of training: augmented, in buckets of like length; the statistics of the train split."""
+"""From clips to the batches of training: augmented, in buckets of like length; the statistics of the train split.
+
+How an epoch is ordered says `order`.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 
 import numpy as np
 import torch
@@ -15,27 +19,13 @@ from slrcli.ctc.paths import minimum_frames
 from slrcli.features.augment import added, augment
 from slrcli.features.recombine import SignBank, require_signers
 from slrcli.models.frontend import Frontend
-from slrcli.parallel.distributed import share
+from slrcli.parallel.distributed import share, size
 from slrcli.parallel.prefetch import prefetch
 from slrcli.parallel.threads import torch_threads
+from slrcli.training.order import bucketed, by_shard
 
-POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
 STD_FLOOR = 1e-6
 RECOMBINED = 1000  # behind the place of a clip, the stream of chance that its signs are exchanged by
-
-
-def bucketed(frames: Sequence[int], batch_size: int, rng: np.random.Generator) -> list[list[int]]:
-    """Every clip once, in batches of like length and random order.
-
-    Clips are shuffled, sorted by length within pools of `POOL_BATCHES` batches, cut, and the batches shuffled.
-    """
-    order = rng.permutation(len(frames))
-    pool = batch_size * POOL_BATCHES
-    batches = []
-    for start in range(0, len(order), pool):
-        part = sorted(order[start : start + pool].tolist(), key=lambda index: frames[index])
-        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
 
 
 class TrainBatches:
@@ -52,6 +42,7 @@ class TrainBatches:
         batch_size: utterances per batch.
         seed: of everything random.
         views: variants of each clip in a batch, which keep in step: the first of all clips, then the second of all.
+        shards: the places of the clips of each shard, if an epoch reads shard by shard; None: clips in any order.
 
     Attributes:
         pinned: whether batches come in pinned memory, as a CUDA device wants them.
@@ -74,7 +65,9 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         views: int = 1,
+        shards: Sequence[Sequence[int]] | None = None,
     ):
+        self.shards = shards
         self.clips, self.targets, self.options = clips, targets, options
         self.batch_size, self.seed, self.views = batch_size, seed, views
         self.sign_bank: SignBank | None = None
@@ -89,8 +82,12 @@ class TrainBatches:
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number`, from the `start`-th on, made ahead by a thread."""
-        order = bucketed(self.clips.frames, self.batch_size, np.random.default_rng([self.seed, number]))
-        return prefetch(self._make(indices, number) for indices in order[start:])
+        rng = np.random.default_rng([self.seed, number])
+        if self.shards is None:
+            order = iter(bucketed(self.clips.frames, self.batch_size, rng))
+        else:
+            order = by_shard(self.shards, self.clips.length, self.batch_size, rng, size())
+        return prefetch(self._make(indices, number) for indices in islice(order, start, None))
 
     def _make(self, indices: Sequence[int], epoch: int) -> Batch:
         own, weight = share(indices)

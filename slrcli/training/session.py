@@ -18,7 +18,7 @@ from slrcli.checkpoints.meta import Meta, versions
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, shown
 from slrcli.config import Config, to_toml
 from slrcli.console import Console, Task
-from slrcli.corpus.clips import Clips, note_rates, stamp, warn_empty
+from slrcli.corpus.clips import Clips, note_rates, warn_empty
 from slrcli.corpus.utterances import sentence_hashes
 from slrcli.errors import (
     EXIT_FAILURE,
@@ -34,6 +34,7 @@ from slrcli.errors import (
 )
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.features.clip import digest
+from slrcli.features.readers import stamp
 from slrcli.files import atomic_write_text
 from slrcli.models.base import SignModel, device_of
 from slrcli.parallel import distributed
@@ -41,6 +42,7 @@ from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.data import TrainingData, learnable, tell_known
 from slrcli.training.loop import EpochEnd, Skipped, Step, Stopped, Trainer
 from slrcli.training.loss.teach import load_teacher, spike_offset
+from slrcli.training.order import shards_of
 from slrcli.training.record import Record, told
 from slrcli.training.start import NOTHING, Past
 from slrcli.training.watch.closing import Ending, closing
@@ -160,6 +162,7 @@ class Session:
         self.batches = TrainBatches(
             self.clips, targets, config.augment, model.output_length, config.optim.batch_size, config.run.seed,
             views=2 if config.loss.consistency else 1,
+            shards=shards_of(utterances, config.optim.order),
         )  # fmt: skip
         self.audit = None
         if config.distill.teacher:

@@ -1,6 +1,7 @@
 """Whether loading costs the same for a little data and for much, and whether memory stays flat.
 
-    python tests/benchmarks/loader_scale.py FOLDER [--utterances 56000] [--augmented 56000] [--curve]
+    python tests/benchmarks/loader_scale.py FOLDER [--utterances 56000] [--augmented 56000] [--curve] [--shard-mb 256]
+        [--order shards]
 
 Makes a packed corpus of ten times the utterances of Phoenix-2014 at D = 258 (about 8 GB) in FOLDER and goes through it
 once with the training loader, without and with augmentation, then removes it. Pages of a mapped file count as resident
@@ -18,12 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from slrcli.config import NO_AUGMENTATION, AugmentConfig
+from slrcli.config.names import SHARD_MB
 from slrcli.corpus import open_corpus
 from slrcli.corpus.clips import Clips
 from slrcli.corpus.write import write_table
 from slrcli.features.layout import load_layout
-from slrcli.features.store import Clip, StoreWriter
-from slrcli.training.batches import TrainBatches, bucketed
+from slrcli.features.store import Clip, StoreWriter, open_store
+from slrcli.training.batches import TrainBatches
+from slrcli.training.order import bucketed, shards_of
 
 LAYOUT = load_layout("mediapipe-258")
 BATCH = 4
@@ -37,13 +40,13 @@ def memory() -> tuple[float, float]:
     return tuple(int(found[key].split()[0]) / 1024 for key in ("RssAnon", "RssFile"))
 
 
-def make(root: Path, lengths: np.ndarray) -> None:
+def make(root: Path, lengths: np.ndarray, shard_mb: int = SHARD_MB) -> None:
     """A packed corpus of clips of these lengths, their table beside them."""
     rng = np.random.default_rng(0)
     pool = rng.normal(0.5, 0.1, (POOL, int(lengths.max()), LAYOUT.width)).astype(np.float32)
     for x in pool:
         x[rng.random(len(x)) < 0.3, 132:195] = np.nan  # a hand is not seen
-    with StoreWriter(root / "features" / "train.slrpack") as writer:
+    with StoreWriter(root / "features" / "train.slrpack", shard_bytes=shard_mb << 20) as writer:
         for number, frames in enumerate(lengths.tolist()):
             writer.add(f"u{number:07d}", Clip(pool[number % POOL, :frames], fps=25.0))
         writer.finish()
@@ -55,12 +58,14 @@ def make(root: Path, lengths: np.ndarray) -> None:
     write_table(root, "train", entries)
 
 
-def batches(root: Path, augmented: bool, count: int | None = None) -> TrainBatches:
+def batches(root: Path, augmented: bool, count: int | None = None, order: str = "shuffled") -> TrainBatches:
     """The loader of the corpus as training makes it; all clips, or so many."""
     utterances = open_corpus(root).require_features("train")[:count]
     options = AugmentConfig() if augmented else AugmentConfig(**NO_AUGMENTATION)
     targets = [[1 + len(item.glosses)] for item in utterances]
-    return TrainBatches(Clips(utterances, LAYOUT), targets, options, lambda frames: -(-frames // FACTOR), BATCH, 1)
+    shards = shards_of(utterances, order)
+    clips = Clips(utterances, LAYOUT)
+    return TrainBatches(clips, targets, options, lambda frames: -(-frames // FACTOR), BATCH, 1, shards=shards)
 
 
 def walk(loader: TrainBatches, lines: int = 0) -> tuple[float, int]:
@@ -77,25 +82,27 @@ def walk(loader: TrainBatches, lines: int = 0) -> tuple[float, int]:
     return time.process_time() - begun, frames
 
 
-def flat(folder: Path, utterances: int, augmented: int) -> None:
+def flat(folder: Path, utterances: int, augmented: int, shard_mb: int, order: str) -> None:
     """Through the whole corpus, watching memory."""
     lengths = np.clip(np.random.default_rng(1).normal(140, 50, utterances), 16, 300).astype(int)
     started = time.perf_counter()
-    make(folder, lengths)
-    size = (folder / "features" / "train.slrpack").stat().st_size
+    make(folder, lengths, shard_mb)
+    size = open_store(folder / "features" / "train.slrpack").size
     print(f"{utterances:,} utterances, {lengths.sum():,} frames, {size / 1e9:.2f} GB written and flushed in "
           f"{time.perf_counter() - started:.0f} s")  # fmt: skip
     for title, varied, count in (("augmentation off", False, None), ("augmentation on", True, augmented)):
         if count == 0:
             continue
         before = time.perf_counter()
-        loader = batches(folder, varied, count)
+        loader = batches(folder, varied, count, order)
         opened = time.perf_counter() - before
         total = sum(loader.clips.frames)
         print(f"\n{title}: corpus opened in {opened:.2f} s, {total:,} frames counted after "
               f"{time.perf_counter() - before:.2f} s; anonymous {memory()[0]:.1f} MB before")  # fmt: skip
         print(f"{'clips':>10} {'seconds':>8} {'CPU us/frame':>12} {'RssAnon MB':>10} {'RssFile MB':>10}")
         walk(loader, lines=10)
+        shards = open_store(folder / "features" / "train.slrpack")
+        print(f"{len(shards.shards):,} shards, mapped {shards._mapped.cache_info().misses:,} times so far")
 
 
 def curve(folder: Path) -> None:
@@ -129,13 +136,15 @@ def main() -> None:
     parser.add_argument("--utterances", type=int, default=56_000)
     parser.add_argument("--augmented", type=int, default=None, help="utterances of the pass with augmentation")
     parser.add_argument("--curve", action="store_true")
+    parser.add_argument("--shard-mb", type=int, default=SHARD_MB)
+    parser.add_argument("--order", choices=("shuffled", "shards"), default="shuffled")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="slr-scale-", dir=options.folder) as folder:
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
         if options.curve:
             curve(Path(folder))
         else:
-            flat(Path(folder), options.utterances, options.augmented)
+            flat(Path(folder), options.utterances, options.augmented, options.shard_mb, options.order)
 
 
 if __name__ == "__main__":

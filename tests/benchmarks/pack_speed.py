@@ -81,7 +81,7 @@ def table(folder: Path, name: str, count: int) -> None:
         cases.append(("packed, positions alone", packed, "mediapipe-1629"))
     cases.append(("packed, float16", small, None))
     for case, paths, wanted in cases:
-        files = set(map(file_of, paths))
+        files = {file for path in paths for file in files_of(path)}
         size = sum(os.stat(file).st_size for file in files)
         job = {"case": case, "paths": [str(path) for path in paths], "wanted": wanted or name}
         warm = min(read_all(job)["cpu"] for _ in range(3))
@@ -91,18 +91,18 @@ def table(folder: Path, name: str, count: int) -> None:
         print(row, flush=True)
 
 
-def file_of(path: Path) -> str:
-    """The file that a clip is in: its own, or a store (which this lets go of again)."""
+def files_of(path: Path) -> list[str]:
+    """The file of a clip, or those of its store."""
     found = store_of(path)
-    return str(found[0].path if found else path)
+    return [str(file) for file in found[0].path.iterdir()] if found else [str(path)]
 
 
 def open_store_forgotten() -> None:
     """Let go of every mapped store of this process, so that its pages can be given up."""
     from slrcli.features.readers import packed
-    from slrcli.features.store import reader
+    from slrcli.features.store import opening
 
-    reader._open.clear()
+    opening._open.clear()
     packed._known.cache_clear()
 
 
@@ -156,7 +156,7 @@ def opening(folder: Path, count: int) -> None:
     again = timed(lambda: open_store(path))
     store = open_store(path)
     names = [f"train/{number:07d}" for number in np.random.default_rng(0).permutation(count)[:20_000]]
-    found = timed(lambda: [store.row(name) for name in names])
+    found = timed(lambda: [store.entry(name) for name in names])
     corpus = timed(lambda: open_corpus(folder).require_features("train"))
     print(
         f"\n{count:,} utterances: store opened in {1000 * first:.1f} ms, again in {1000 * again:.1f} ms; a clip found"

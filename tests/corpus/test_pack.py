@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from support.calling import slr
+from support.stores import VERSION_1
 
 from slrcli.corpus import open_corpus
 from slrcli.features.augment import derivatives
@@ -44,8 +44,8 @@ QUICK = [
 ]
 
 
-def write_corpus(root, train=16):
-    """A corpus in the Phoenix-2014 layout, four numbers a frame, of which some are missing."""
+def write_corpus(root, train=16, width=4):
+    """A corpus in the Phoenix-2014 layout, four numbers a frame or more, of which some are missing."""
     rng = np.random.default_rng(0)
     (root / "annotations").mkdir(parents=True)
     for split, count in (("train", train), ("dev", 4), ("test", 4)):
@@ -53,7 +53,7 @@ def write_corpus(root, train=16):
         rows = ["id|folder|signer|annotation"]
         for number in range(count):
             glosses = [GLOSSES[i] for i in rng.integers(0, 3, 1 + number % 3)]
-            x = rng.normal(size=(8 + 16 * len(glosses), 4)).astype(np.float32)
+            x = rng.normal(size=(8 + 16 * len(glosses), width)).astype(np.float32)
             x[2:4, 1], x[6:, 2] = np.nan, np.nan if number % 4 == 0 else 1
             id = f"{split}{number}.v{number % 2}"
             np.save(root / "features" / split / f"{id}.npy", x)
@@ -93,11 +93,17 @@ def test_a_packed_folder_is_the_same_corpus(corpus, packed):
             assert same(read_features(item.features), read_features(again.features))
             assert feature_shape(item.features) == feature_shape(again.features)
             assert feature_header(item.features).sample == feature_header(again.features).sample
-    assert sorted(file.name for file in (packed / "features").iterdir()) == [
-        "dev.slrpack",
-        "test.slrpack",
-        "train.slrpack",
-    ]
+    assert stores_in(packed) == ["dev.slrpack", "test.slrpack", "train.slrpack"]
+
+
+def stores_in(root):
+    return sorted(file.name for file in (root / "features").iterdir())
+
+
+def content(folder):
+    """Every file below a folder, and when it was changed."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
 def test_training_from_either_gives_the_same_weights_to_the_bit(corpus, packed, tmp_path, monkeypatch):
@@ -233,13 +239,13 @@ def test_stored_differences_are_left_out_only_where_they_come_back_to_the_bit(tm
     layout, x = landmarks()
     whole = np.hstack([x, derivatives(x, 3)])
     path = recording_of(tmp_path, Recording(whole, layout))
-    assert open_store(path.parent).entry(0).columns == 1629
+    assert open_store(path.parent).entry("clip").shard.columns == 1629
     assert same(read_features(path), whole) and feature_shape(path) == whole.shape
     nudged = whole.copy()
     nudged[8, 4888] = np.nextafter(nudged[8, 4888], 9)
     for tolerance, columns in ((0.0, 6516), (1e-6, 1629)):
         path = recording_of(tmp_path, Recording(nudged, layout), tolerance=tolerance)
-        assert open_store(path.parent).entry(0).columns == columns
+        assert open_store(path.parent).entry("clip").shard.columns == columns
     scaled = whole.copy()
     scaled[:, 1629:] *= 25
     path = recording_of(tmp_path, Recording(scaled, layout), tolerance=1e-6)
@@ -266,7 +272,7 @@ def test_float16_loses_what_it_says_and_differences_are_made_of_float32(tmp_path
     layout, x = landmarks()
     whole = np.hstack([x, derivatives(x, 3)])
     path = recording_of(tmp_path, Recording(whole, layout), dtype="float16")
-    entry, found = open_store(path.parent).entry(0), read_features(path)
+    entry, found = open_store(path.parent).entry("clip").shard, read_features(path)
     rounded = x.astype(np.float16).astype(np.float32)
     assert found.dtype == np.float32 and same(found, np.hstack([rounded, derivatives(rounded, 3)]))
     assert entry.lost == np.nanmax(np.abs(rounded - x)) < 2.5e-4
@@ -312,15 +318,15 @@ def test_failures_are_listed_and_a_mended_clip_finishes_the_split(tmp_path):
 
 
 def test_packing_again_does_nothing_and_jobs_change_nothing(corpus, packed, tmp_path):
-    before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in (packed / "features").iterdir()}
+    before = content(packed / "features")
     again = slr("pack", "--data-dir", corpus, "--out", packed, "--json")
     assert again.exit_code == 0
     assert [split["found"] for split in json.loads(again.stdout)["splits"].values()] == [16, 4, 4]
     done = slr("pack", "--data-dir", corpus, "--out", tmp_path / "two", "--jobs", "2")
     assert done.exit_code == 0, done.output
-    for file, (changed, data) in before.items():
-        assert file.stat().st_mtime_ns == changed
-        assert (tmp_path / "two" / "features" / file.name).read_bytes() == data
+    assert content(packed / "features") == before
+    two = content(tmp_path / "two" / "features")
+    assert {name: data for name, (_, data) in two.items()} == {name: data for name, (_, data) in before.items()}
 
 
 def test_a_packed_corpus_is_packed_again_and_clips_below_it_are_found(packed, tmp_path):
@@ -330,35 +336,46 @@ def test_a_packed_corpus_is_packed_again_and_clips_below_it_are_found(packed, tm
     assert open_corpus(tmp_path / "half").hash == open_corpus(packed).hash
 
 
+def test_a_folder_of_version_1_is_a_corpus_and_is_converted(tmp_path):
+    root = tmp_path / "old"
+    (root / "features").mkdir(parents=True)
+    (root / "features" / "train.slrpack").write_bytes(VERSION_1)
+    (root / "train.csv").write_text("id,glosses\na,A B\nfolder/b ä,B\n", encoding="utf-8")
+    before = {item.id: read_features(item.features) for item in open_corpus(root).require_features("train")}
+    done = slr("pack", "--data-dir", root, "--out", tmp_path / "new")
+    assert done.exit_code == 0, done.output
+    again = open_corpus(tmp_path / "new").require_features("train")
+    assert len(before) == 2 and all(same(read_features(item.features), before[item.id]) for item in again)
+    assert frame_rate(again[0].features) == 25 and slr("pack", "--verify", tmp_path / "new").exit_code == 0
+    done = slr("pack", "--verify", root)
+    assert done.exit_code == 1 and "slr pack --data-dir OLD --out NEW" in " ".join(done.stderr.split())
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path):
-    root, out = write_corpus(tmp_path / "in", train=60), tmp_path / "out"
+    root, out = write_corpus(tmp_path / "in", train=30, width=2000), tmp_path / "out"
     slow = (
         "import time, slrcli.features.store.writer as writer\n"
-        "writer.FLUSH_BYTES = 1000\nkeep = writer.StoreWriter.add\n"
-        "def add(*arguments):\n    time.sleep(0.05)\n    keep(*arguments)\n"
+        "keep = writer.StoreWriter.add\n"
+        "def add(self, *arguments):\n    time.sleep(0.05)\n    keep(self, *arguments)\n"
         "writer.StoreWriter.add = add\nfrom slrcli.cli import app\n"
-        f"app(['pack', '--data-dir', {str(root)!r}, '--out', {str(out)!r}])"
+        f"app(['pack', '--data-dir', {str(root)!r}, '--out', {str(out)!r}, '--shard-mb', '1'])"
     )
     process = subprocess.Popen([sys.executable, "-c", slow], stderr=subprocess.DEVNULL)
-    journal = out / "features" / "train.slrpack.journal"
+    shard = out / "features" / "train.slrpack.part" / "shard-00002.tsv"
     limit = time.monotonic() + 60
-    while time.monotonic() < limit and not (journal.exists() and journal.stat().st_size > 1000):
+    while time.monotonic() < limit and not shard.exists():
         time.sleep(0.02)
     process.kill()
     assert process.wait(20) == -signal.SIGKILL
     assert not (out / "features" / "train.slrpack").exists() and not (out / "annotations").exists()
-    done = slr("pack", "--data-dir", root, "--out", out, "--json")
-    assert done.exit_code == 0 and 0 < json.loads(done.stdout)["splits"]["train"]["found"] < 60
-    assert slr("pack", "--data-dir", root, "--out", tmp_path / "whole").exit_code == 0
-    for split in ("train", "dev", "test"):
-        name = Path("features", f"{split}.slrpack")
-        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert sorted(file.name for file in (out / "features").iterdir()) == [
-        "dev.slrpack",
-        "test.slrpack",
-        "train.slrpack",
-    ]
+    assert clips_below(out) == []  # what is not whole is nowhere taken for clips
+    done = slr("pack", "--data-dir", root, "--out", out, "--shard-mb", "1", "--json")
+    assert done.exit_code == 0 and 0 < json.loads(done.stdout)["splits"]["train"]["found"] < 30
+    assert slr("pack", "--data-dir", root, "--out", tmp_path / "whole", "--shard-mb", "1").exit_code == 0
+    found, whole = (content(place / "features") for place in (out, tmp_path / "whole"))
+    assert {name: data for name, (_, data) in found.items()} == {name: data for name, (_, data) in whole.items()}
+    assert stores_in(out) == ["dev.slrpack", "test.slrpack", "train.slrpack"] and len(found) > 20
 
 
 def test_verify_names_the_clip_that_was_changed(tmp_path):
@@ -367,9 +384,8 @@ def test_verify_names_the_clip_that_was_changed(tmp_path):
     sound = slr("pack", "--verify", tmp_path / "out")
     assert sound.exit_code == 0 and sound.stdout.count("sound") == 3
     path = tmp_path / "out" / "features" / "train.slrpack"
-    store = open_store(path)
-    place = store.entry(store.row("train7.v1")).offset + 5
-    with path.open("r+b") as file:
+    place = 128 + open_store(path).entry("train7.v1").first * 16 + 5
+    with (path / "shard-00000.npy").open("r+b") as file:
         file.seek(place)
         byte = file.read(1)
         file.seek(place)
@@ -398,8 +414,8 @@ def test_mistakes_are_said_plainly(corpus, packed, tmp_path):
 
 def test_a_layout_of_other_columns_in_a_store_is_damage(tmp_path):
     with StoreWriter(tmp_path / "a.slrpack") as writer:
-        for number, shared in enumerate((load_layout("kinect-20").to_dict(), {"groups": 3}, "kinect", None)):
-            writer.add(str(number), Clip(np.ones((4, 3), np.float32), 0, shared))
+        for number, layout in enumerate((load_layout("kinect-20").to_dict(), {"groups": 3}, "kinect", None)):
+            writer.add(str(number), Clip(np.ones((4, 3), np.float32), 0, layout))
         writer.finish()
     for number in range(3):
         done = slr("show", tmp_path / "a.slrpack" / str(number))

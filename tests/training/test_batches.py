@@ -12,7 +12,8 @@ from slrcli.features.layout import generic_layout
 from slrcli.models.frontend import Frontend, FrontendOptions
 from slrcli.parallel.prefetch import prefetch
 from slrcli.training import batches as data
-from slrcli.training.batches import TrainBatches, bucketed, feature_statistics, least_frames
+from slrcli.training.batches import TrainBatches, feature_statistics, least_frames
+from slrcli.training.order import bucketed
 
 LAYOUT = generic_layout(3)
 

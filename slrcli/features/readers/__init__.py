@@ -29,13 +29,13 @@ from slrcli.features.readers.pose import Pose
 from slrcli.features.readers.safetensors import SafeTensors
 from slrcli.features.readers.table import Table
 from slrcli.features.recording import Recording, fit
-from slrcli.features.store import is_store, store_of
+from slrcli.features.store import PART, SUFFIX, is_store, store_of
 from slrcli.plugins import READERS as GROUP
 from slrcli.plugins import plugins
 
 __all__ = ["BUNDLES", "IN_FOLDER", "PEOPLE", "READERS", "SUFFIXES", "TEXTS", "Header", "Reader", "clips_below",
            "feature_header", "feature_shape", "frame_rate", "holder_of", "holds_frames", "is_bundle", "is_holder",
-           "open_bundle", "own_layout", "read_clips", "read_features", "read_recording"]  # fmt: skip
+           "open_bundle", "own_layout", "read_clips", "read_features", "read_recording", "stamp"]  # fmt: skip
 
 # Every format, those of other packages last. The first that says it reads a file does; of two files of a clip that is
 # read whose suffix stands first.
@@ -110,9 +110,10 @@ def clips_below(folder: Path) -> list[Path]:
     found: list[Path] = []
     for place, inner, names in os.walk(folder):
         here = Path(place)
-        for name in [name for name in names if is_store(here / name)]:
+        for name in [name for name in (*names, *inner) if is_store(here / name)]:
             found += packed.clips(here / name)
-            names.remove(name)
+            (names if name in names else inner).remove(name)
+        inner[:] = [name for name in inner if not name.endswith(SUFFIX + PART)]
         if holds_frames(names):
             found.append(here)
             inner.clear()
@@ -138,6 +139,16 @@ def holder_of(path: Path) -> Path | None:
         return packed_clip[0].path
     inside = bundle_of(path)
     return inside[0] if inside else None
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of change in nanoseconds of a file, or of what holds a clip; zeros if it is not there."""
+    packed_clip = store_of(path)
+    try:
+        facts = os.stat(packed_clip[0].file if packed_clip else holder_of(path) or path)
+    except OSError:
+        return 0, 0  # an error where it is read
+    return facts.st_size, facts.st_mtime_ns
 
 
 def read_recording(path: str | Path, layout: Layout | None = None, people: str = "largest") -> Recording:

@@ -16,8 +16,8 @@ from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.features.readers.common import SAMPLED, Reader, Sample
 from slrcli.features.recording import Recording, same_columns
-from slrcli.features.store import FLOAT32, Entry, Store, find_clip, open_store, store_of
-from slrcli.features.store.form import KINDS, NOWHERE
+from slrcli.features.store import Entry, Store, find_clip, open_store, store_of
+from slrcli.features.store.form import AGAIN, DAMAGED, NOWHERE
 
 
 def clips(store: Path) -> list[Path]:
@@ -42,39 +42,37 @@ class Packed(Reader):
         Raises:
             DataError: the store is damaged or holds no such clip.
         """
-        store, row = _found(path)
-        entry = store.entry(row)
-        values, own = store.values(row), _layout(store, entry)
-        if entry.kind != FLOAT32:
-            values = values.astype(np.float32)
-        if entry.derived:
-            plain = own and own.stored_derivatives == entry.derived and replace(own, stored_derivatives=0)
+        store, name = _found(path)
+        entry, derived = store.entry(name), store.entry(name).shard.derived
+        values, own = store.values(name).astype(np.float32, copy=False), _layout(store, entry)
+        if derived:
+            plain = own and own.stored_derivatives == derived and replace(own, stored_derivatives=0)
             if plain and layout and same_columns(plain, layout):
                 own = plain
             else:
-                values = with_differences(values, entry.derived)
+                values = with_differences(values, derived)
         return Recording(values, own, _rate(entry), _size(entry))
 
     def extent(self, path: Path) -> tuple[int, int]:
-        store, row = _found(path)
-        entry = store.entry(row)
-        return entry.frames, entry.columns * (1 + entry.derived)
+        store, name = _found(path)
+        entry = store.entry(name)
+        return entry.frames, _columns(entry)
 
     def own_layout(self, path: Path, strict: bool = False) -> Layout | None:
-        store, row = _found(path)
-        return _layout(store, store.entry(row))
+        store, name = _found(path)
+        return _layout(store, store.entry(name))
 
     def frame_rate(self, path: Path) -> float:
-        store, row = _found(path)
-        return _rate(store.entry(row))
+        store, name = _found(path)
+        return _rate(store.entry(name))
 
     def stored(self, path: Path) -> tuple[str, Sample]:
         """See `Reader`: the first bytes, those in the middle and the last."""
-        store, row = _found(path)
-        data = store.values(row).reshape(-1).view(np.uint8)
+        store, name = _found(path)
+        data = store.values(name).reshape(-1).view(np.uint8)
         middle = max(0, len(data) // 2 - SAMPLED // 2)
         ends = data[middle : middle + SAMPLED].tobytes() + data[-SAMPLED:].tobytes()
-        return KINDS[store.entry(row).kind].name, (data[:SAMPLED].tobytes(), ends)
+        return store.entry(name).shard.dtype, (data[:SAMPLED].tobytes(), ends)
 
 
 def with_differences(positions: np.ndarray, count: int) -> np.ndarray:
@@ -92,7 +90,7 @@ def with_differences(positions: np.ndarray, count: int) -> np.ndarray:
     return y
 
 
-def _found(path: Path) -> tuple[Store, int]:
+def _found(path: Path) -> tuple[Store, str]:
     found = find_clip(path)
     if found is None:
         raise DataError("This path does not lead through a packed store.", path)
@@ -101,21 +99,24 @@ def _found(path: Path) -> tuple[Store, int]:
 
 def _layout(store: Store, entry: Entry) -> Layout | None:
     """A clip's layout; DataError where it has not as many columns as the clip."""
-    if entry.shared == NOWHERE:
+    if entry.shard.layout == NOWHERE:
         return None
-    layout = _known(store, entry.shared)
-    if layout.width != entry.columns * (1 + entry.derived):
-        columns = entry.columns * (1 + entry.derived)
-        what = f"The packed store is damaged: a clip of {columns} columns has a layout of {layout.width}."
-        raise DataError(what, store.path, "Pack the corpus again: slr pack.")
+    layout = _known(store, entry.shard.layout)
+    if layout.width != _columns(entry):
+        what = f"{DAMAGED}: a clip of {_columns(entry)} columns has a layout of {layout.width}."
+        raise DataError(what, store.path, AGAIN)
     return layout
+
+
+def _columns(entry: Entry) -> int:
+    return entry.shard.columns * (1 + entry.shard.derived)
 
 
 @lru_cache(maxsize=64)
 def _known(store: Store, number: int) -> Layout:
-    table: Any = store.shared[number]
+    table: Any = store.layouts[number]
     if not isinstance(table, dict):
-        raise DataError("The packed store is damaged: a layout is not a table.", store.path, "Pack the corpus again.")
+        raise DataError(f"{DAMAGED}: a layout is not a table.", store.path, AGAIN)
     return Layout.from_dict(table, str(store.path))
 
 
@@ -124,4 +125,4 @@ def _rate(entry: Entry) -> float:
 
 
 def _size(entry: Entry) -> tuple[int, int] | None:
-    return (entry.width, entry.height) if entry.width and entry.height else None
+    return (entry.width, entry.height) if entry.width > 0 and entry.height > 0 else None

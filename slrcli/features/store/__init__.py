@@ -1,18 +1,21 @@
-"""The packed store: the clips of a split in one file that is mapped into memory, with an index at its end.
+"""Packed stores: the clips of a split in a folder of plain `.npy` shards, with a table of clips per shard.
 
-`form` describes the file, `reader` opens it and finds clips in it, `writer` writes one atomically.
+`form` describes the files, `reader` reads a store, `opening` finds stores and clips in them, `writer` writes one
+atomically; `old` reads those of version 1.
 """
 
-from slrcli.features.store.form import FLOAT16, FLOAT32, SUFFIX, Entry
-from slrcli.features.store.reader import Store, find_clip, is_store, open_store, store_of
-from slrcli.features.store.writer import Clip, StoreWriter
+from slrcli.features.store.form import SUFFIX, Entry
+from slrcli.features.store.old import OldStore
+from slrcli.features.store.opening import find_clip, is_store, open_store, store_of
+from slrcli.features.store.reader import Store
+from slrcli.features.store.writer import PART, Clip, StoreWriter
 
 __all__ = [
-    "FLOAT16",
-    "FLOAT32",
+    "PART",
     "SUFFIX",
     "Clip",
     "Entry",
+    "OldStore",
     "Store",
     "StoreWriter",
     "find_clip",

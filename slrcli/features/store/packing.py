@@ -57,10 +57,10 @@ def pack_clip(recording: Recording, packing: Packing, where: str | Path) -> Clip
         DataError: float16 cannot hold one of its values.
     """
     x, layout = recording.values, recording.layout
-    shared = layout.to_dict() if layout else None
+    own = layout.to_dict() if layout else None
     known = layout or (packing.layout if packing.layout.width == x.shape[1] else None)
     count = known.stored_derivatives if known else 0
-    about: dict[str, Any] = {"shared": shared, "fps": recording.fps, "size": recording.size or (0, 0)}
+    about: dict[str, Any] = {"layout": own, "fps": recording.fps, "size": recording.size or (0, 0)}
     positions = x[:, : known.positions] if known and count else x
     derived = count if count and follows(x, positions, count, packing.tolerance) else 0
     if packing.dtype == STORED_TYPES[0] or (count and not derived):

@@ -1,118 +1,141 @@
-"""Writes a packed store: clip after clip under a temporary name, which is replaced by the final one at the end.
+"""Writes a packed store: shard after shard in a folder of another name, which gets the final one at the end.
 
-`NAME.slrpack.part` grows, and `NAME.slrpack.journal` records which part of it is safe: clips are flushed to the disk
-before they are recorded. After any interruption, a new writer continues after the last clip of the journal; the same
-clips in the same order give the same bytes, however often the writer was interrupted.
+Shards in `NAME.slrpack.part` that its manifest names are whole and on the disk. After any interruption a new writer
+goes on after them; the same clips in the same order give the same bytes, however often the writer was interrupted.
 """
 
-import json
 import os
-import struct
-import time
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from slrcli.config.names import SHARD_MB
 from slrcli.errors import DataError, SlrError
 from slrcli.features.store.form import (  # fmt: skip
-    DIGEST_BYTES,
-    HEADER,
-    KINDS,
-    MAGIC,
+    DTYPES,
+    HEADER_BYTES,
+    MANIFEST,
+    MOST_BYTES,
     NOWHERE,
-    RECORD,
-    VERSION,
-    Entry,
-    Header,
-    Index,
-    aligned,
+    Manifest,
+    Shard,
     digest_of,
-    hash_of,
-    parts,
+    fingerprint,
+    is_name,
+    name_of,
+    read_manifest,
+    read_table,
+    table_text,
 )
-from slrcli.files import flush_folder, stays_below, unwritable
+from slrcli.files import LOCK, atomic_write_text, flush_folder, held, read_bytes, temporary_name, written
 
-PART, JOURNAL = ".part", ".journal"
-FLUSH_BYTES, FLUSH_SECONDS = 64 << 20, 2.0  # of clips before the journal speaks of them: what being stopped may cost
-MOST_SHARED = 1000  # different texts in a store
-_LINE = struct.Struct("<II")  # check sum and length of what follows in the journal
-_SOURCE = struct.Struct("<Qq")
+PART = ".part"
+MOST_FORMS = 100  # in a store: each has a shard that is being written
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """The stored form of one clip; see `form.Entry`.
+    """The stored form of one clip; see `form.Shard`.
 
     Attributes:
         values: `[T, C]`, float32 or float16.
         derived: number of blocks of differences that were left out.
-        shared: metadata in common with other clips: plain values, or None.
+        layout: plain values, or None.
         fps, size: of the recording; 0 if unknown.
         lost, lost_derived: largest rounding errors by the stored type.
     """
 
     values: np.ndarray
     derived: int = 0
-    shared: Any = None
+    layout: Any = None
     fps: float = 0.0
     size: tuple[int, int] = (0, 0)
     lost: float = 0.0
     lost_derived: float = 0.0
 
 
+class _Growing:
+    """A shard that is being written: `form` has its columns, type, differences and layout."""
+
+    def __init__(self, path: Path, form: tuple[int, str, int, int]):
+        self.path, self._shard = path, Shard(*form, clips=0, frames=0)
+        self._rows: list[tuple] = []
+        self._stamps: dict[str, tuple[int, int]] = {}
+        self.file = open(path, "wb")  # noqa: SIM115 - open until it is whole
+        self.file.write(bytes(HEADER_BYTES))
+
+    @property
+    def size(self) -> int:
+        return self._shard.size
+
+    def add(self, name: str, values: np.ndarray, clip: Clip, source: tuple[int, int]) -> None:
+        self.file.write(values.data)
+        old = self._shard
+        self._rows.append((name, old.frames, len(values), clip.fps, *clip.size, digest_of(values)))
+        self._stamps[name] = source
+        lost, further = max(old.lost, clip.lost), max(old.lost_derived, clip.lost_derived)
+        frames = old.frames + len(values)
+        self._shard = replace(old, clips=old.clips + 1, frames=frames, lost=lost, lost_derived=further)
+
+    def finish(self) -> Shard:
+        """The shard, whole and on the disk."""
+        self.file.seek(0)
+        self.file.write(self._shard.header())
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        text = table_text(self._rows)
+        atomic_write_text(self.path.with_suffix(".tsv"), text)
+        made_from = fingerprint(self._stamps, self._stamps)
+        return replace(self._shard, table=digest_of(text.encode()), sources=made_from)
+
+
 class StoreWriter:
-    """Writes a packed store; without `finish`, the written part is kept for the next writer.
+    """Writes a packed store; without `finish`, whole shards are kept for the next writer.
 
     Args:
         path: of the store.
-        settings: everything besides the clips that decides the result; parts written with other settings are not used.
-        wanted: name -> size and time of change of a clip's source file. A clip that the journal records with another
-            stamp is written again, and all clips after it.
+        settings: everything besides the clips that decides the result; shards of other settings are not used.
+        wanted: name -> size and time of change of a clip's source file. A shard that has a clip of another stamp is
+            written again, and all after it.
+        shard_bytes: size at which another shard begins.
 
     Raises:
-        SlrError: the file cannot be written, or another process is writing it.
+        SlrError: the files cannot be written, or another process is writing them.
     """
 
-    def __init__(self, path: Path, settings: bytes = b"", wanted: Mapping[str, tuple[int, int]] | None = None):
-        self.path = path
-        self._part, self._journal = (path.with_name(path.name + end) for end in (PART, JOURNAL))
-        self._entries: dict[str, Entry] = {}
-        self._shared: list[str] = []
-        self._waiting: list[bytes] = []
-        self._unflushed, self._flushed = 0, time.monotonic()
-        self._end = HEADER.size
-        with _refusals(path), ExitStack() as files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = files.enter_context(_opened(self._part))
-            _lock(self._file, self._part)
-            self._lines = files.enter_context(_opened(self._journal))
-            self._resume(MAGIC + struct.pack("<I", VERSION) + digest_of(settings), wanted)
-            self._files = files.pop_all()
+    def __init__(
+        self,
+        path: Path,
+        settings: bytes = b"",
+        wanted: Mapping[str, tuple[int, int]] | None = None,
+        shard_bytes: int = SHARD_MB << 20,
+    ):
+        self.path, self._folder = path, path.with_name(path.name + PART)
+        self._settings, self._most = digest_of(settings + repr(shard_bytes).encode()), shard_bytes
+        self._layouts: list[Any] = []
+        self._shards: dict[int, Shard] = {}
+        self._growing: dict[tuple, tuple[int, _Growing]] = {}
+        self.names: dict[str, None] = {}  # of the clips written so far, including those of earlier writers
+        with written(path), ExitStack() as stack:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(self._folder, "packed store"))
+            self._resume(wanted)
+            self._held = stack.pop_all()
 
     def __enter__(self) -> "StoreWriter":
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Flush and close; after an error, only try to."""
-        with suppress(OSError) if error[0] else _refusals(self.path):
-            self._flush()
-        self._close()
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._entries
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    @property
-    def entries(self) -> Mapping[str, Entry]:
-        """The entries written so far, including those of earlier writers."""
-        return self._entries
+        for _, shard in self._growing.values():
+            with suppress(OSError):
+                shard.file.close()
+        self._held.close()
 
     def add(self, name: str, clip: Clip, source: tuple[int, int] = (0, 0)) -> None:
         """Write a clip.
@@ -123,179 +146,97 @@ class StoreWriter:
             source: size and time of change of its source file.
 
         Raises:
-            DataError: the name is taken, or there are more kinds of shared metadata than a store can hold.
-            SlrError: the file cannot be written.
+            DataError: the name is taken or impossible, or the clips are of more forms than a store can hold.
+            SlrError: a file cannot be written.
         """
-        if name in self._entries:
+        if name in self.names:
             raise DataError("Two clips have the same name.", name, "Give every utterance a unique id.")
-        if not stays_below(name):
+        if not is_name(name):
             raise DataError(f"A clip cannot have the name {name!r}.", self.path, "Rename it.")
-        values = np.ascontiguousarray(clip.values)
-        frames, columns = values.shape
-        text = "" if clip.shared is None else json.dumps(clip.shared, sort_keys=True)
-        entry = Entry(
-            aligned(self._end), digest_of(values), frames, columns, KINDS.index(values.dtype.newbyteorder("<")),
-            clip.derived, self._number(text, name), clip.fps, *clip.size, clip.lost, clip.lost_derived,
-        )  # fmt: skip
-        body = _record(entry) + _SOURCE.pack(*source) + struct.pack("<I", len(text.encode())) + text.encode()
-        body += name.encode("utf-8")
-        with _refusals(self.path):
-            self._file.seek(entry.offset)
-            self._file.write(values.data)
-            self._waiting.append(_LINE.pack(zlib.crc32(body), len(body)) + body)
-            self._entries[name] = entry
-            self._end = entry.offset + entry.size
-            self._unflushed += entry.size
-            if self._unflushed >= FLUSH_BYTES or time.monotonic() - self._flushed >= FLUSH_SECONDS:
-                self._flush()
+        dtype = next(key for key, kind in DTYPES.items() if kind == clip.values.dtype)
+        values = np.ascontiguousarray(clip.values, DTYPES[dtype])
+        form = (values.shape[1], dtype, clip.derived, self._layout(clip.layout))
+        with written(self.path):
+            if form in self._growing and self._growing[form][1].size + values.nbytes > self._most:
+                self._finish(form)
+            if form not in self._growing:
+                self._begin(form, name)
+            self._growing[form][1].add(name, values, clip, source)
+        self.names[name] = None
 
-    def finish(self, sources: bytes = bytes(DIGEST_BYTES)) -> None:
-        """Write the index and give the store its name.
+    def finish(self, sources: str = "") -> None:
+        """Write the rest and give the store its name.
 
         Args:
-            sources: fingerprint of its sources, 16 bytes.
+            sources: fingerprint of its sources.
 
         Raises:
             DataError: there is no clip.
-            SlrError: the file cannot be written.
+            SlrError: a file cannot be written.
         """
-        if not self._entries:
+        if not self.names:
             raise DataError("A packed store needs at least one clip.", self.path)
-        with _refusals(self.path):
-            self._flush()
-            header, index = _index(self._entries, self._shared, aligned(self._end), sources)
-            places, end = parts(header)
-            for (place, _, kind), part in zip(places, index, strict=True):
-                self._file.seek(place)
-                self._file.write(part.astype(kind, copy=False).tobytes())
-            self._file.truncate(end)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.seek(0)
-            self._file.write(header.packed())  # from now on it is a store
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._close()
-            os.replace(self._part, self.path)
-            self._journal.unlink()
-            flush_folder(self.path.parent)
+        with written(self.path):
+            for form in list(self._growing):
+                self._finish(form)
+            found = replace(self._manifest(), sources=sources)
+            atomic_write_text(self._folder / MANIFEST, replace(found, digest=found.content()).text())
+            self._held.close()
+            _put(self._folder, self.path)
 
-    def _number(self, text: str, name: str) -> int:
-        if not text:
+    def _begin(self, form: tuple, name: str) -> None:
+        """Begin a shard under the first number that none has."""
+        if len(self._growing) >= MOST_FORMS:
+            what = f"The clips have more than {MOST_FORMS} different layouts."
+            raise DataError(what, name, "Convert them to one layout with --layout.")
+        taken = {*self._shards, *(number for number, _ in self._growing.values())}
+        number = min({*range(len(taken) + 1)} - taken)
+        self._growing[form] = number, _Growing(self._folder / f"{name_of(number)}.npy", form)
+
+    def _finish(self, form: tuple) -> None:
+        """Make a shard certain, then say so."""
+        number, growing = self._growing[form]
+        self._shards[number] = growing.finish()
+        del self._growing[form]
+        atomic_write_text(self._folder / MANIFEST, self._manifest().text())
+
+    def _manifest(self) -> Manifest:
+        return Manifest(self._layouts, dict(sorted(self._shards.items())), self._settings)
+
+    def _layout(self, layout: Any) -> int:
+        if layout is None:
             return NOWHERE
-        if text not in self._shared:
-            if len(self._shared) >= MOST_SHARED:
-                what = f"The clips have more than {MOST_SHARED} different layouts."
-                raise DataError(what, name, "Convert them to one layout with --layout.")
-            self._shared.append(text)
-        return self._shared.index(text)
+        if layout not in self._layouts:
+            self._layouts.append(layout)
+        return self._layouts.index(layout)
 
-    def _resume(self, head: bytes, wanted: Mapping[str, tuple[int, int]] | None) -> None:
-        """Take over what the journal knows and `wanted` still has; cut off the rest."""
-        size = os.fstat(self._file.fileno()).st_size
-        kept = len(head) if self._lines.read(len(head)) == head else 0
-        while kept:
-            line = _next_line(self._lines)
-            if line is None:
-                break
-            length, name, entry, source, text = line
-            known = wanted is None or wanted.get(name) == source
-            if not known or name in self._entries or entry.offset + entry.size > size:
-                break
-            if text and text not in self._shared:
-                self._shared.append(text)
-            self._entries[name] = entry
-            self._end = entry.offset + entry.size
-            kept += length
-        self._lines.seek(kept)
-        self._lines.truncate()
-        if not kept:
-            self._lines.write(head)
-        self._file.truncate(self._end if self._entries else 0)
-        self._file.write(bytes(HEADER.size))  # no index yet
-
-    def _flush(self) -> None:
-        """Make the clips certain, then say so."""
-        if self._file.closed:
-            return
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._lines.write(b"".join(self._waiting))
-        self._lines.flush()
-        os.fsync(self._lines.fileno())
-        self._waiting.clear()
-        self._unflushed, self._flushed = 0, time.monotonic()
-
-    def _close(self) -> None:
-        with suppress(OSError):
-            self._files.close()
+    def _resume(self, wanted: Mapping[str, tuple[int, int]] | None) -> None:
+        """Take over the shards that are whole and have clips as `wanted`, and remove everything else."""
+        with suppress(SlrError, OSError):
+            found = read_manifest(read_bytes(self._folder / MANIFEST, MOST_BYTES), str(self._folder))
+            for number, shard in found.shards.items() if found.settings == self._settings else ():
+                path = self._folder / f"{name_of(number)}.npy"
+                names = read_table(read_bytes(path.with_suffix(".tsv"), MOST_BYTES), shard, str(path))
+                known = wanted is None or fingerprint(names, wanted) == shard.sources
+                if not known or path.stat().st_size != shard.size or not self.names.keys().isdisjoint(names):
+                    break
+                self._layouts = list(found.layouts)
+                self._shards[number] = shard
+                self.names.update(dict.fromkeys(names))
+        kept = {MANIFEST, LOCK, *(name_of(number) + end for number in self._shards for end in (".npy", ".tsv"))}
+        for file in self._folder.iterdir():
+            if file.name not in kept:
+                file.unlink()
 
 
-def _opened(path: Path) -> BinaryIO:
-    """A file for reading and writing, made if need be."""
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
-
-
-def _next_line(lines: BinaryIO) -> tuple[int, str, Entry, tuple[int, int], str] | None:
-    """The next clip of a journal with the length of its line; None at the end, or where a line was not finished."""
-    head = lines.read(_LINE.size)
-    if len(head) < _LINE.size:
-        return None
-    total, length = _LINE.unpack(head)
-    body = lines.read(length)
-    if len(body) < length or zlib.crc32(body) != total:
-        return None
-    record = np.frombuffer(body, RECORD, 1)[0]
-    place = RECORD.itemsize
-    source = _SOURCE.unpack_from(body, place)
-    place += _SOURCE.size
-    (text,) = struct.unpack_from("<I", body, place)
-    place += 4
-    name = body[place + text :].decode("utf-8")
-    return _LINE.size + length, name, Entry(*record.item()), source, body[place : place + text].decode()
-
-
-def _record(entry: Entry) -> bytes:
-    return np.array([(*entry[:-1], bytes(8))], RECORD).tobytes()
-
-
-def _index(entries: Mapping[str, Entry], shared: list[str], place: int, sources: bytes) -> tuple[Header, Index]:
-    names = [name.encode("utf-8") for name in entries]
-    hashes = np.fromiter(map(hash_of, entries), np.uint64, len(entries))
-    order = np.argsort(hashes, kind="stable").astype(np.uint32)
-    text = f"[{','.join(shared)}]".encode()
-    index = Index(
-        np.frombuffer(b"".join(map(_record, entries.values())), RECORD),
-        np.cumsum([len(name) for name in names], dtype=np.uint64),
-        hashes[order],
-        order,
-        np.frombuffer(b"".join(names), np.uint8),
-        np.frombuffer(text, np.uint8),
-    )
-    return Header(len(names), place, int(index.ends[-1]), len(text), index.digest(), sources), index
-
-
-@contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    """Turns what the file system says into an SlrError that names the store."""
-    try:
-        yield
-    except OSError as error:
-        if told := unwritable(error, path):
-            told.fix += " The same command continues where it stopped."
-            raise told from error
-        what = f"The packed store cannot be written: {error.strerror or error}."
-        fix = "Check the folder, its permissions and its free space; the same command continues where it stopped."
-        raise SlrError(what, str(path), fix) from error
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Keep other writers away, where the system can; the lock ends with the process."""
-    try:
-        import fcntl
-    except ImportError:  # Windows does not let two processes open it for writing anyway
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise SlrError("Another process is packing into this file.", path, "Let it finish, or stop it.") from error
+def _put(folder: Path, path: Path) -> None:
+    """Give a folder its name; what had the name is removed afterwards."""
+    old = path.with_name(temporary_name())
+    if path.exists():
+        os.replace(path, old)
+    os.replace(folder, path)
+    flush_folder(path.parent)
+    if old.is_dir():
+        shutil.rmtree(old)
+    else:
+        old.unlink(missing_ok=True)
