@@ -96,8 +96,9 @@ def is_sentence(text: str) -> bool:
     return bool(SENTENCE.fullmatch(text.strip()) or COMMAND.fullmatch(text))
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if any(raised(path))], ids=lambda path: path.relative_to(PACKAGE).as_posix()
-)
+FOUND = {path: found for path in MODULES if (found := list(raised(path)))}
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_what_is_wrong_and_what_to_do_are_whole_sentences(path):
-    assert [item for item in raised(path) if not is_sentence(item[2])] == []
+    assert [item for item in FOUND[path] if not is_sentence(item[2])] == []

@@ -4,7 +4,9 @@ exported of it."""
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +17,7 @@ from support.noisy_corpus import write_corpus
 
 from slrcli.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from slrcli.checkpoints.meta import Meta
-from slrcli.config import Config
+from slrcli.config import Config, DecodeConfig
 from slrcli.decoding.calibration import weights_hash
 from slrcli.errors import CheckpointError
 from slrcli.features.layout import load_layout
@@ -49,13 +51,13 @@ def same(found: list[dict], wanted: list[dict], within: float) -> bool:
     )
 
 
-def otherwise(checkpoint: Path) -> None:
-    """Give a checkpoint other weights."""
+def changed(checkpoint: Path, times: float, **known: Any) -> None:
+    """Multiply a checkpoint's weights, and let it know something else."""
     model, meta = load_checkpoint(checkpoint)
     with torch.no_grad():
         for weights in model.parameters():
-            weights.mul_(1.01)
-    save_checkpoint(checkpoint, model, meta)
+            weights.mul_(times)
+    save_checkpoint(checkpoint, model, replace(meta, **known))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,14 +80,15 @@ def traces():
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A folder with a corpus, a language model, an untuned run, and a run of each kind."""
+    """A folder with a corpus, a language model, an untuned run, and a run of each kind, all of the same weights."""
     folder, here = tmp_path_factory.mktemp("runs"), os.getcwd()
     os.chdir(folder)
     try:
         write_corpus(folder / "corpus")
-        done("train", "--data-dir", "corpus", "--output-dir", "plain", *QUICK, "--epochs", 2)
-        otherwise(Path("plain/last.safetensors"))
         done("train", "--data-dir", "corpus", "--output-dir", "frames", *QUICK, "--epochs", 3, "--set", "loss.frames=1")
+        shutil.copytree("frames", "plain")
+        changed(Path("plain/best.safetensors"), 1, decode=DecodeConfig())
+        changed(Path("plain/last.safetensors"), 1.01, decode=DecodeConfig())
         done("lm", "--data-dir", "corpus", "--out", "lm.arpa")
         shutil.copytree("plain", "tuned")
         done("eval", "tuned", "--data-dir", "corpus", "--tune", "--lm", "lm.arpa", *SAID)
