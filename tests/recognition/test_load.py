@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from support.calling import slr
 from support.noisy_corpus import write_corpus
 
+import slrcli
 from slrcli.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from slrcli.checkpoints.meta import Meta
 from slrcli.config import Config, DecodeConfig
@@ -148,6 +149,9 @@ def test_an_exported_file_decodes_as_its_run_does(there, tmp_path, run):
     pytest.importorskip("onnxscript")
     done("export", run, tmp_path / "model.onnx")
     assert same(decoded(tmp_path / "model.onnx"), decoded(run), 1e-3)
+    ours, theirs = (slrcli.load(model).decode(f"{CLIPS}/dev0.npy") for model in (run, tmp_path / "model.onnx"))
+    assert ours.glosses and (ours.glosses, ours.spans) == (theirs.glosses, theirs.spans)
+    assert ours.confidences == pytest.approx(theirs.confidences, abs=1e-3)
 
 
 def test_what_was_tuned_or_calibrated_belongs_to_the_one_checkpoint(there):
