@@ -34,9 +34,20 @@ def program(module: str) -> list[str]:
 
     Where the system cannot wait for a process and a socket at once, it is the interpreter's own `-m`.
     """
-    if not hasattr(os, "pidfd_open"):
+    if not FORKS:
         return [sys.executable, "-m", module]
     return [sys.executable, "-I", "-S", __file__, _template(), module]
+
+
+def _can_wait() -> bool:
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):  # not Linux; or an old one, or one that forbids it
+        return False
+    return True
+
+
+FORKS = _can_wait()
 
 
 @functools.cache
