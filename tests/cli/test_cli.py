@@ -24,6 +24,8 @@ from slrcli.demo.synth import SynthOptions
 from slrcli.models.tcn import TCNOptions
 from slrcli.transcripts import read_transcripts
 
+NARROW = ("--set", "model.options.width=16")
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
@@ -203,17 +205,7 @@ def test_a_second_run_into_the_same_folder_is_refused(slr, corpus, tmp_path):
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(corpus, tmp_path):
-    arguments = [
-        "train",
-        "--data-dir",
-        str(corpus),
-        "--epochs",
-        "100000",
-        "--set",
-        "model.options.width=16",
-        "-o",
-        "run",
-    ]
+    arguments = ["train", "--data-dir", str(corpus), "--epochs", "100000", "-o", "run", *NARROW]
     process = subprocess.Popen([*program("slrcli"), *arguments], cwd=tmp_path, stderr=subprocess.PIPE)
     log, deadline = tmp_path / "run" / "training.log", time.monotonic() + 90
     while not (log.exists() and re.search(r"^ *2/", log.read_text(), re.MULTILINE)):
@@ -251,7 +243,7 @@ def test_every_flag_of_train_reaches_the_configuration_of_the_run(slr, corpus, t
     assert result.exit_code == 0, result.output
     written = Config.from_dict(read_toml(tmp_path / "r" / "config.toml"))
     found = {flag: (section, key, getattr(getattr(written, section), key)) for flag, (section, key, _) in flags.items()}
-    assert found == flags and Config() != written
+    assert found == flags
 
 
 def test_max_frames_leaves_long_clips_out_and_says_so(slr, corpus):

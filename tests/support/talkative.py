@@ -12,23 +12,19 @@ from slrcli.features.layout import Layout
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.registry import build_model
 
-OPTIONS = {"width": 16, "blank_bias": -1.0, "scale": 8.0}
+Options = dict[str, Any]
+OPTIONS: Options = {"width": 16, "blank_bias": -1.0, "scale": 8.0}
 
 
 def write_talkative(
-    folder: Path,
-    arch: str,
-    layout: Layout,
-    glosses: tuple[str, ...],
-    frontend: dict[str, Any] | None = None,
-    **meta: Any,
+    folder: Path, arch: str, layout: Layout, glosses: tuple[str, ...], frontend: Options | None = None, **meta: Any
 ) -> Path:
     """The checkpoint of one, `best.safetensors` in a folder; `meta` is what else it knows.
 
     To trace all that a frontend does by default takes half a minute: `frontend` has other options.
     """
     torch.manual_seed(3)
-    options = OPTIONS | {"frontend": frontend or {}}
+    options = OPTIONS | ({"frontend": frontend} if frontend else {})
     vocabulary = Vocabulary(("<blank>", *glosses), (0, *range(len(glosses) + 1, 1, -1)))
     model = build_model(arch, layout, len(vocabulary), options=options)
     if arch == "streaming":
