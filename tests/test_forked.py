@@ -15,9 +15,9 @@ sys.stderr.write("an error")
 sys.exit(7)
 """
 WAITS = """
-import time
+import sys
 print("begun", flush=True)
-time.sleep(60)
+sys.stdin.read()
 print("gone on")
 """
 
@@ -35,24 +35,28 @@ def test_it_has_the_streams_folder_environment_and_arguments_of_who_asked_and_en
     assert (process.returncode, err) == (7, "an error")
 
 
-@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_reaches_it_and_ends_who_asked_as_well(tmp_path, kind):
-    process = start(tmp_path, WAITS)
+def waiting(folder, handler=signal.SIG_DFL):
+    """Such a process that has begun; its SIGHUP is handled so, whoever started the tests (`nohup`)."""
+    process = start(folder, WAITS, preexec_fn=lambda: signal.signal(signal.SIGHUP, handler))
     assert process.stdout.readline() == "begun\n"
-    process.send_signal(kind)
-    assert process.communicate()[0] == "" and process.returncode == -kind
+    return process
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_ends_it_and_who_asked(tmp_path, kind):
+    with waiting(tmp_path) as process:
+        process.send_signal(kind)
+        assert process.stdout.read() == "" and process.wait() == -kind  # read to its end: nobody has gone on
 
 
 def test_an_interruption_is_one_of_python_there_too(tmp_path):
-    process = start(tmp_path, WAITS)
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
-    assert process.returncode == -signal.SIGINT and err.count("Traceback") == 1 and "KeyboardInterrupt" in err
+    with waiting(tmp_path) as process:
+        process.send_signal(signal.SIGINT)
+        err = process.stderr.read()
+        assert process.wait() == -signal.SIGINT and err.count("Traceback") == 1 and "KeyboardInterrupt" in err
 
 
-def test_it_does_not_outlive_who_asked(tmp_path):
-    process = start(tmp_path, WAITS)
-    assert process.stdout.readline() == "begun\n"
-    process.kill()
-    assert process.communicate()[0] == "" and process.returncode == -signal.SIGKILL
+def test_a_signal_that_who_asked_ignores_is_ignored_there(tmp_path):
+    process = waiting(tmp_path, signal.SIG_IGN)
+    process.send_signal(signal.SIGHUP)
+    assert process.communicate("") == ("gone on\n", "") and process.returncode == 0

@@ -1,9 +1,9 @@
 """Programs in processes of their own that need not load torch first: each is a fork of a template that has.
 
 `program("slrcli")` begins a command line that does what `python -m slrcli` does. It is a small process that hands its
-streams, folder and environment to the fork, passes signals on and ends as the fork ends. Where the start of the
-interpreter or what a process loads is the subject, tests start Python itself. A template lives as long as the process
-that asked for it, for which it waits at its standard input.
+streams, folder, environment and ignored signals to the fork, passes signals on and ends as the fork ends. Where the
+start of the interpreter or what a process loads is the subject, tests start Python itself. A template lives as long as
+the process that asked for it, for which it waits at its standard input.
 """
 
 import atexit
@@ -90,7 +90,7 @@ def attend(line: socket.socket) -> tuple[str, list[str]]:
     child = os.fork()
     if child == 0:
         line.close()
-        _become(streams, asked["folder"], asked["environment"])
+        _become(streams, asked["folder"], asked["environment"], asked["ignored"])
         return asked["module"], asked["arguments"]
     for stream in (0, 1, *streams):  # or who reads them would wait for this process
         os.close(stream)
@@ -103,8 +103,11 @@ def attend(line: socket.socket) -> tuple[str, list[str]]:
     os._exit(0)
 
 
-def _become(streams: list[int], folder: str, environment: dict[str, str]) -> None:
+def _become(streams: list[int], folder: str, environment: dict[str, str], ignored: list[int]) -> None:
     """Take over what the process that asked has."""
+    for kind in PASSED_ON:
+        usual = signal.default_int_handler if kind == signal.SIGINT else signal.SIG_DFL
+        signal.signal(kind, signal.SIG_IGN if kind in ignored else usual)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -119,16 +122,17 @@ def _become(streams: list[int], folder: str, environment: dict[str, str]) -> Non
 
 def ask(name: str, module: str, *arguments: str) -> int:
     """Have a template run a module and end as it does: its exit code, or the signal that ended it."""
+    ignored = [kind for kind in PASSED_ON if signal.getsignal(kind) is signal.SIG_IGN]
+    about = {"module": module, "arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}
+    told = json.dumps({**about, "ignored": ignored}).encode()
     with socket.socket(socket.AF_UNIX) as line:
         line.connect("\0" + name)
-        about = {"module": module, "arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}
-        told = json.dumps(about).encode()
         socket.send_fds(line, [len(told).to_bytes(4, "big")], [0, 1, 2])
         line.sendall(told)
         child = int.from_bytes(_read(line, 4), "big")
         for stream in range(3):
             os.close(stream)
-        for kind in PASSED_ON:
+        for kind in {*PASSED_ON} - {*ignored}:
             signal.signal(kind, lambda number, _: os.kill(child, number))
         status = int.from_bytes(_read(line, 4), "big")
     if os.WIFSIGNALED(status):
