@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 
 from slrcli import __version__
 from slrcli.cli import app
-from slrcli.demo.synth import SynthOptions
 from slrcli.models.tcn import TCNOptions
 from slrcli.transcripts import read_transcripts
 
@@ -488,8 +487,12 @@ def test_every_command_has_help_with_an_example(slr, command):
 
 @pytest.mark.slow
 def test_the_smallest_demo_runs_all_five_commands(slr, workplace, tmp_path, monkeypatch):
-    newest = (workplace / "runs" / "latest").resolve()
-    result = slr("demo", "--small", "--keep", tmp_path / "demo")
+    from slrcli.demo.demo import demo
+
+    newest, made = (workplace / "runs" / "latest").resolve(), []
+    with monkeypatch.context() as patch:
+        patch.setattr("slrcli.demo.demo.demo", lambda *given: made.append(demo(*given)) or made[0])
+        result = slr("demo", "--small", "--keep", tmp_path / "demo")
     assert result.exit_code == 0, result.output
     assert "On a signer never seen: WER" in result.stdout and "synthetic" in result.stdout
     assert "proves nothing but that everything runs" in result.stdout
@@ -498,9 +501,9 @@ def test_the_smallest_demo_runs_all_five_commands(slr, workplace, tmp_path, monk
     assert (tmp_path / "demo" / "run" / "best.safetensors").is_file()
     assert (tmp_path / "demo" / "vocab.json").is_file()
     assert (workplace / "runs" / "latest").resolve() == newest  # the demo is nobody's newest run
-    few = {"signs": 4, "train": 16, "dev": 4, "test": 4, "longest": 3, "train_signers": 2}
-    monkeypatch.setattr(SynthOptions, "tiny", lambda **given: SynthOptions(**few, **given))
-    document = json.loads(slr("demo", "--small", "--json", "--quiet").stdout)
+    with monkeypatch.context() as patch:  # the same result once more, in another form
+        patch.setattr("slrcli.demo.demo.demo", lambda _, keep, *given: replace(made[0], kept=keep is not None))
+        document = json.loads(slr("demo", "--small", "--json", "--quiet").stdout)
     assert document["evaluation"]["split"] == "test" and document["folder"] is None
     refused = slr("demo", "--small", "--keep", tmp_path / "demo")
     assert refused.exit_code == 2 and "not empty" in refused.stderr
