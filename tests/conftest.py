@@ -1,13 +1,18 @@
-"""What the tests share: one thread per worker, and the folder of real recordings, if the environment names one."""
+"""What the tests share: one thread per worker, bytecode, and real recordings, if the environment names a folder."""
 
 import os
 import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("suite", max_examples=50)  # of properties that ask for no other number
+settings.load_profile("suite")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as processors share them; set before torch is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or all processes that tests start compile the package anew
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests load onnxruntime themselves; it reports to its makers otherwise
 
 

@@ -162,15 +162,6 @@ def test_the_decoder_may_be_named(run, clip):
         slrcli.load(run.folder, baem=5)
 
 
-def test_an_exported_model_is_opened_alike(run, clip, model, tmp_path):
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    assert slr("export", run.folder, tmp_path / "model.onnx").exit_code == 0
-    ours, theirs = model.decode(clip), slrcli.load(tmp_path / "model.onnx").decode(clip)
-    assert (ours.glosses, ours.spans) == (theirs.glosses, theirs.spans)
-    assert ours.confidences == pytest.approx(theirs.confidences, abs=1e-3)
-
-
 def test_a_folder_without_clips_is_an_error(model, tmp_path):
     with pytest.raises(DataError, match="neither feature files nor videos"):
         model.decode(tmp_path)

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, takewhile
 from pathlib import Path
@@ -22,6 +23,7 @@ def rooms() -> list[str]:
     return [line.split("`")[1].strip("/").replace("/", ".") for line in rows]
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Dotted names below `slrcli` -> file; a package's `__init__` stands under the package's own name."""
     found = {}
@@ -33,18 +35,24 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    """The source of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported(path: Path) -> set[str]:
     """Modules of ours that a file imports, anywhere in it."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import"
             within = {f"{node.module}.{alias.name}" for alias in node.names}
-            inner = {name for name in within if name.removeprefix("slrcli.") in MODULES}
+            inner = {name for name in within if name.removeprefix("slrcli.") in modules()}
             names |= inner if len(inner) == len(within) else inner | {node.module}
-    return {name.removeprefix("slrcli.") for name in names if name.removeprefix("slrcli.") in MODULES}
+    return {name.removeprefix("slrcli.") for name in names if name.removeprefix("slrcli.") in modules()}
 
 
 def upward(imports: dict[str, set[str]], order: list[str]) -> list[str]:
@@ -68,21 +76,23 @@ def circle(imports: dict[str, set[str]]) -> list[str]:
     return []
 
 
-MODULES = modules()
-IMPORTS = {name: imported(path) - {name} for name, path in MODULES.items()}
+@cache
+def imports() -> dict[str, set[str]]:
+    """What every module imports of ours, found when it is asked for: every worker collects this file."""
+    return {name: imported(path) - {name} for name, path in modules().items()}
 
 
 def test_every_room_stands_in_the_table_and_every_row_is_a_room():
-    packages = {name for name, path in MODULES.items() if path.name == "__init__.py"}
-    assert sorted(rooms()) == sorted(packages | {name for name in MODULES if "." not in name})
+    packages = {name for name, path in modules().items() if path.name == "__init__.py"}
+    assert sorted(rooms()) == sorted(packages | {name for name in modules() if "." not in name})
 
 
 def test_rooms_import_only_from_rooms_above_them_in_the_table():
-    assert upward(IMPORTS, [room for room in rooms() if "." not in room]) == []
+    assert upward(imports(), [room for room in rooms() if "." not in room]) == []
 
 
 def test_no_file_imports_itself_by_way_of_others():
-    assert circle(IMPORTS) == []
+    assert circle(imports()) == []
 
 
 def test_the_check_of_imports_can_fail():
@@ -90,14 +100,13 @@ def test_the_check_of_imports_can_fail():
         "errors imports training.loop"
     ]
     assert set(circle({"a.x": {"a.y"}, "a.y": {"a.z"}, "a.z": {"a.x"}})) == {"a.x", "a.y", "a.z"}
-    assert "checkpoints.checkpoint" in IMPORTS["recognition.from_checkpoint"]
-    assert {"ctc.paths", "features.layout"} <= IMPORTS.keys()
+    assert "checkpoints.checkpoint" in imports()["recognition.from_checkpoint"]
+    assert {"ctc.paths", "features.layout"} <= imports().keys()
 
 
 def test_nobody_imports_click_or_unpickles():
     for name, path in modules().items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
+        for node in ast.walk(tree(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not any(item.split(".")[0] == "click" for item in names), name
@@ -108,7 +117,7 @@ def test_nobody_imports_click_or_unpickles():
 
 def test_onnxruntime_is_loaded_only_where_it_is_kept_from_reporting():
     for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not any(item.split(".")[0] == "onnxruntime" for item in named), f"{name}: use load_runtime"
@@ -116,7 +125,7 @@ def test_onnxruntime_is_loaded_only_where_it_is_kept_from_reporting():
 
 def test_only_the_console_prints():
     for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id != "print", name
 

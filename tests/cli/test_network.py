@@ -55,7 +55,7 @@ def commands() -> dict[str, list[str]]:
         calls["export"] = ["run", "model.onnx", *DATA]
         calls["decode, exported"] = [CLIP, "--model", "model.onnx"]
     if importlib.util.find_spec("optuna"):
-        sweep = ["--sweep", "optim.lr=1e-3..1e-2", "--search", "2", "--jobs", "2"]
+        sweep = ["--sweep", "optim.lr=1e-3..1e-2", "--search", "2"]
         calls["train, search"] = [*SMALL, *DATA, *sweep, "--output-dir", "search"]
     return {name: [*name.split(",")[0].split(), *arguments] for name, arguments in calls.items()}
 

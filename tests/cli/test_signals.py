@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from support.forked import program
 from support.quick_corpus import write_corpus
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -93,7 +94,7 @@ def test_the_folder_of_a_command_that_was_killed_is_removed_by_the_next(waiting)
 def test_a_run_that_is_told_to_end_saves_and_says_how_to_go_on(tmp_path, kind):
     corpus = write_corpus(tmp_path / "corpus")
     arguments = ["train", "--data-dir", corpus, "--epochs", "100000", "--set", "model.options.width=8", "-o", "run"]
-    command = [sys.executable, "-m", "slrcli", *map(str, arguments)]
+    command = [*program("slrcli"), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     process = subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=default_signals, env=environment

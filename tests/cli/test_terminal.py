@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from support.forked import program
 from support.quick_corpus import write_corpus
 from support.terminal import on_terminal
 
@@ -20,7 +21,7 @@ def trained(tmp_path_factory, corpus):
     """A run, and the terminal of 80 columns on which it was trained."""
     run = tmp_path_factory.mktemp("trained") / "run"
     options = ["--epochs", EPOCHS, "--lr", "1e-9", "--batch-size", 2, "--output-dir", run]
-    return run, on_terminal(["-m", "slrcli", "train", "--data-dir", corpus, *options], 80)
+    return run, on_terminal([*program("slrcli")[1:], "train", "--data-dir", corpus, *options], 80)
 
 
 def test_training_writes_a_line_per_epoch_that_fits_and_says_which_is_kept(trained):
@@ -50,14 +51,14 @@ def test_a_run_that_goes_wrong_says_at_its_end_what_to_look_at(trained, corpus):
 def test_decoded_glosses_stand_on_lines_of_their_own(trained, corpus):
     run, _ = trained
     files = [f"features/test/test{number}.npy" for number in range(3)]
-    shown = on_terminal(["-m", "slrcli", "decode", *files, "--model", run], 80, corpus)
+    shown = on_terminal([*program("slrcli")[1:], "decode", *files, "--model", run], 80, corpus)
     assert shown.code == 0, shown.lines
     assert [line.split()[0] for line in shown.lines] == files
     assert not any("decoding" in line and ".npy" in line for frame in shown.frames for line in frame)
 
 
 def test_converted_files_stand_on_lines_of_their_own(corpus, tmp_path):
-    shown = on_terminal(["-m", "slrcli", "convert", "features/test", tmp_path / "out"], 120, corpus)
+    shown = on_terminal([*program("slrcli")[1:], "convert", "features/test", tmp_path / "out"], 120, corpus)
     assert shown.code == 0, shown.lines
     starts = [line for line in shown.lines if line.startswith("features/test/test")]
     assert len(starts) == 6 and not any("converting" in line for line in shown.lines)

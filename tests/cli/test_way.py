@@ -1,20 +1,19 @@
 """How far it is from `slr train` to the first step of the optimiser, in files that a newcomer has to open."""
 
 import subprocess
-import sys
 from pathlib import Path
 
+from support.forked import program
 from support.quick_corpus import write_corpus
 
-SCRIPT = Path(__file__).parents[1] / "support" / "way.py"
+TESTS = Path(__file__).parents[1]
 FILES = 49  # it was 70 before the package was cut by subject; fewer are better
 
 
 def test_the_way_from_train_to_the_first_step_is_short(tmp_path):
     corpus = write_corpus(tmp_path / "corpus")
-    done = subprocess.run(
-        [sys.executable, SCRIPT, corpus, tmp_path / "run"], capture_output=True, text=True, timeout=120
-    )
+    command = [*program("support.way"), corpus, tmp_path / "run"]
+    done = subprocess.run(list(map(str, command)), cwd=TESTS, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     *rows, total = done.stdout.splitlines()
     files = [row.split()[1] for row in rows]

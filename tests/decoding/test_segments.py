@@ -265,14 +265,20 @@ def test_the_loss_of_another_kind_is_not_taken_for_a_rising_one(utterances):
     assert "SLR-T12" in said[0] and "SLR-T12" not in said[4]
 
 
-@pytest.mark.parametrize("stop_after", [9, 18, 20])  # before frames are learnt, at their first epoch's end, after it
-def test_such_a_run_resumes_to_the_same_bits(utterances, tmp_path, stop_after):
-    whole = placing(utterances)
+@pytest.fixture(scope="module")
+def unstopped(tmp_path_factory):
+    """Such a run that nobody stopped, at its end."""
+    whole = placing(write_corpus(tmp_path_factory.mktemp("unstopped"), 24))
     list(whole.run())
+    return whole
+
+
+@pytest.mark.parametrize("stop_after", [9, 18, 20])  # before frames are learnt, at their first epoch's end, after it
+def test_such_a_run_resumes_to_the_same_bits(utterances, unstopped, tmp_path, stop_after):
     resumed = stopped_and_resumed(lambda: placing(utterances), stop_after, tmp_path)
-    a, b = weights(whole), weights(resumed)
+    a, b = weights(unstopped), weights(resumed)
     assert all(torch.equal(a[name], b[name]) for name in a)
-    assert whole.progress.signs == resumed.progress.signs and whole.progress.best == resumed.progress.best
+    assert unstopped.progress.signs == resumed.progress.signs and unstopped.progress.best == resumed.progress.best
 
 
 def test_without_it_and_before_its_time_a_run_is_the_same_to_the_bit(utterances):

@@ -112,7 +112,7 @@ def without_speed(text):
 
 
 def test_every_option_of_the_command_changes_something():
-    small = ["conv-bilstm", "--layout", "generic-6"]
+    small = ["tcn", "--layout", "generic-6"]
     plain = without_speed(command("model", *small, "-v").stdout)
     assert without_speed(command("model", *small, "-v").stdout) == plain
     for option, value in {"--vocab-size": 7, "--seed": 5, "--layout": "generic-9"}.items():

@@ -376,10 +376,15 @@ def test_signs_are_located_when_the_network_knows_them_and_now_and_then_again():
     assert [epoch for epoch in range(1, 4) if due(epoch, 3, 0.5)] == [3]
 
 
+def of_two(folder):
+    """Two dozen sentences of two signers."""
+    found = write_corpus(folder, 24)
+    return [replace(item, signer="ann" if number % 2 else "bob") for number, item in enumerate(found)]
+
+
 @pytest.fixture
 def utterances(tmp_path):
-    found = write_corpus(tmp_path, 24)
-    return [replace(item, signer="ann" if number % 2 else "bob") for number, item in enumerate(found)]
+    return of_two(tmp_path)
 
 
 def recombining(utterances, epochs=4, **optim):
@@ -393,8 +398,7 @@ def recombining(utterances, epochs=4, **optim):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A trainer that has learnt its clips."""
-    found = write_corpus(tmp_path_factory.mktemp("clips"), 24)
-    trainer = trainer_on([replace(item, signer="ann" if i % 2 else "bob") for i, item in enumerate(found)], epochs=20)
+    trainer = trainer_on(of_two(tmp_path_factory.mktemp("clips")), epochs=20)
     list(trainer.run())
     return trainer
 
@@ -444,21 +448,30 @@ def test_a_clip_too_short_for_its_glosses_is_located_nowhere(utterances):
 # Training
 
 
-@pytest.mark.parametrize("stop_after", [9, 12, 20])  # in the middle of an epoch, at the end of one, in a later one
-def test_a_recombining_run_resumes_to_the_same_bits(utterances, tmp_path, monkeypatch, stop_after):
-    monkeypatch.setattr(locating, "SURE", 0.0)
-    whole = recombining(utterances)
-    events = list(whole.run())
+@pytest.fixture(scope="module")
+def unstopped(tmp_path_factory):
+    """A recombining run that nobody stopped: its weights, and its events."""
+    whole = recombining(of_two(tmp_path_factory.mktemp("unstopped")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(locating, "SURE", 0.0)
+        events = list(whole.run())
+    return weights(whole), events
+
+
+def test_a_recombining_run_locates_signs_and_learns_something_else(utterances, unstopped):
+    found, events = unstopped
     assert [event.epoch for event in events if isinstance(event, SignsLocated)] == [2, 3, 4]
     assert all(event.share > 0.9 for event in events if isinstance(event, SignsLocated))
-
-    resumed = stopped_and_resumed(lambda: recombining(utterances), stop_after, tmp_path)
-    a, b = weights(whole), weights(resumed)
-    assert all(torch.equal(a[name], b[name]) for name in a)
-
     plain = trainer_on(utterances, epochs=4)
     list(plain.run())
-    assert not all(torch.equal(tensor, a[name]) for name, tensor in weights(plain).items())
+    assert not all(torch.equal(tensor, found[name]) for name, tensor in weights(plain).items())
+
+
+@pytest.mark.parametrize("stop_after", [9, 12, 20])  # in the middle of an epoch, at the end of one, in a later one
+def test_a_recombining_run_resumes_to_the_same_bits(utterances, unstopped, tmp_path, monkeypatch, stop_after):
+    monkeypatch.setattr(locating, "SURE", 0.0)
+    found = weights(stopped_and_resumed(lambda: recombining(utterances), stop_after, tmp_path))
+    assert all(torch.equal(tensor, found[name]) for name, tensor in unstopped[0].items())
 
 
 def test_signs_of_other_annotations_are_not_taken_over(utterances, monkeypatch):

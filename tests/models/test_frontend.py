@@ -461,9 +461,9 @@ def test_without_standardising_the_statistics_do_nothing():
 # Export and gradients
 
 
-@pytest.mark.parametrize("name", ["mediapipe-258", "kinect-20", "generic-7"])
-def test_shapes_may_change_after_tracing(name):
-    layout = load_layout(name)
+def test_shapes_may_change_after_tracing():
+    """Of the layout with the most to it; those of others are traced with the networks that are exported."""
+    layout = load_layout("mediapipe-258")
     frontend = Frontend(layout)
     batch, frames = torch.export.Dim("batch", min=2, max=64), torch.export.Dim("frames", min=2, max=4096)
     x = clips(layout, 2, 9)

@@ -10,6 +10,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 import torch
+from support.forked import program
 from support.quick_corpus import QUICK, write_corpus
 
 import slrcli
@@ -80,7 +81,7 @@ def trained(tmp_path_factory):
 
 def command(folder, *arguments):
     """`slr` in a process of its own, in that folder."""
-    line = [sys.executable, "-m", "slrcli", *map(str, arguments)]
+    line = [*program("slrcli"), *map(str, arguments)]
     here = {**os.environ, "PYTHONPATH": str(Path(slrcli.__file__).parents[1])}
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=120, env=here)
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from safetensors.numpy import load_file
+from support.forked import program
 
 from slrcli.demo.synth import SynthOptions, write_corpus
 from slrcli.parallel import distributed
@@ -23,13 +24,14 @@ from slrcli.parallel import distributed
 SETTINGS = ["--batch-size", 6, "--lr", 2e-3, "--precision", "fp32", "--seed", 5, "--set", "model.options.width=64"]
 
 
-def start(processes, *arguments):
-    """`slr` in so many processes, by torchrun on this machine."""
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", processes, "--master-port", free_port()]
+def start(processes, *arguments, module="slrcli", folder=None, torchrun=()):
+    """`slr`, or another module of a folder, in so many processes, by torchrun on this machine."""
+    launcher = [*(torchrun or program("torch.distributed.run")), "--nproc-per-node", processes]
+    launcher += ["--master-port", free_port(), "--no-python"]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    command = [sys.executable, *(launcher if processes > 1 else ()), "-m", "slrcli", *arguments]
+    command = [*(launcher if processes > 1 else ()), *program(module), *arguments]
     pipe = subprocess.PIPE
-    return subprocess.Popen(list(map(str, command)), stdout=pipe, stderr=pipe, text=True, env=environment)
+    return subprocess.Popen(list(map(str, command)), stdout=pipe, stderr=pipe, text=True, env=environment, cwd=folder)
 
 
 def free_port():
@@ -38,9 +40,9 @@ def free_port():
         return free.getsockname()[1]
 
 
-def run(processes, *arguments):
+def run(processes, *arguments, **options):
     """Exit code, stdout and stderr."""
-    process = start(processes, *arguments)
+    process = start(processes, *arguments, **options)
     out, err = process.communicate(timeout=180)
     return process.returncode, out, err
 
@@ -88,7 +90,8 @@ def test_a_lost_process_ends_the_run_with_a_word_and_resuming_gives_the_same_bit
     options = ["train", "--data-dir", corpus, *SETTINGS, "--epochs", 5]
     code, _, err = run(2, *options, "--output-dir", tmp_path / "whole")
     assert code == 0, err
-    process = start(2, *options, "--output-dir", tmp_path / "lost")
+    torchrun = [sys.executable, "-m", "torch.distributed.run"]  # itself, whose children are those that it starts
+    process = start(2, *options, "--output-dir", tmp_path / "lost", torchrun=torchrun)
     wait_for_epoch(process, tmp_path / "lost")
     os.kill(max(children(process.pid)), signal.SIGKILL)
     _, err = process.communicate(timeout=60)
@@ -122,20 +125,11 @@ app(sys.argv[1:])
 
 @pytest.mark.slow
 def test_all_processes_skip_a_step_and_begin_an_epoch_again_where_one_of_them_has_no_finite_loss(corpus, tmp_path):
-    script, folder = tmp_path / "spoilt.py", tmp_path / "run"
-    script.write_text(SPOILT)
+    folder = tmp_path / "run"
+    (tmp_path / "spoilt.py").write_text(SPOILT)
     options = ["train", "--data-dir", corpus, *SETTINGS, "--epochs", 2, "--output-dir", folder]
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", 2, "--master-port", free_port(), script]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.getcwd(),
-        "GLOO_SOCKET_IFNAME": "lo",
-        "OMP_NUM_THREADS": "1",
-        "NO_COLOR": "1",
-    }
-    command = list(map(str, [sys.executable, *launcher, *options]))
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=180)
-    assert done.returncode == 0, done.stderr
+    code, _, err = run(2, *options, module="spoilt", folder=tmp_path)
+    assert code == 0, err
     first, second = metrics(folder)
     assert first["skipped"] >= 3 and second["skipped"] == 0 and second["loss"] > 0
     assert "begins again at 0.5" in (folder / "training.log").read_text()

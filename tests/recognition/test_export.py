@@ -38,11 +38,14 @@ pytest.importorskip("onnxscript")
 GLOSSES = ("HELLO", "YOU", "NAME", "WHAT", "Ü-1")
 TINY = {
     "conv-bilstm": (generic_layout(9), {"width": 12}),
-    "ensemble": (generic_layout(9), {"width": 8, "members": 3}),
+    "ensemble": (generic_layout(9), {"width": 8, "members": 2, "layers": 1}),
     "conformer": (generic_layout(9), {"width": 12, "heads": 2, "layers": 2, "window": 3, "kernel": 3}),
     "mobilenetv3": (generic_layout(9), {"width": 0.1}),
     "streaming": (load_layout("kinect-20"), {"width": 12, "layers": 1, "lookahead": 4}),
-    "tcn": (load_layout("mediapipe-126"), {"width": 12, "dilations": [1]}),
+    "tcn": (
+        load_layout("mediapipe-126"),
+        {"width": 12, "dilations": [1], "frontend": {"derivatives": 0, "bones": False}},
+    ),
 }
 SENTENCES = ("0123456789abcdef", "fedcba9876543210")
 LENGTHS = [1, 2, 3, 4, 5, 7, 12, 13, 50, 51, 301]

@@ -4,7 +4,9 @@ exported of it."""
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,9 +15,10 @@ from safetensors.torch import save_file
 from support.calling import slr
 from support.noisy_corpus import write_corpus
 
+import slrcli
 from slrcli.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from slrcli.checkpoints.meta import Meta
-from slrcli.config import Config
+from slrcli.config import Config, DecodeConfig
 from slrcli.decoding.calibration import weights_hash
 from slrcli.errors import CheckpointError
 from slrcli.features.layout import load_layout
@@ -49,13 +52,13 @@ def same(found: list[dict], wanted: list[dict], within: float) -> bool:
     )
 
 
-def otherwise(checkpoint: Path) -> None:
-    """Give a checkpoint other weights."""
+def changed(checkpoint: Path, times: float, **known: Any) -> None:
+    """Multiply a checkpoint's weights, and let it know something else."""
     model, meta = load_checkpoint(checkpoint)
     with torch.no_grad():
         for weights in model.parameters():
-            weights.mul_(1.01)
-    save_checkpoint(checkpoint, model, meta)
+            weights.mul_(times)
+    save_checkpoint(checkpoint, model, replace(meta, **known))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,14 +81,15 @@ def traces():
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A folder with a corpus, a language model, an untuned run, and a run of each kind."""
+    """A folder with a corpus, a language model, an untuned run, and a run of each kind, all of the same weights."""
     folder, here = tmp_path_factory.mktemp("runs"), os.getcwd()
     os.chdir(folder)
     try:
         write_corpus(folder / "corpus")
-        done("train", "--data-dir", "corpus", "--output-dir", "plain", *QUICK, "--epochs", 2)
-        otherwise(Path("plain/last.safetensors"))
         done("train", "--data-dir", "corpus", "--output-dir", "frames", *QUICK, "--epochs", 3, "--set", "loss.frames=1")
+        shutil.copytree("frames", "plain")
+        changed(Path("plain/best.safetensors"), 1, decode=DecodeConfig())
+        changed(Path("plain/last.safetensors"), 1.01, decode=DecodeConfig())
         done("lm", "--data-dir", "corpus", "--out", "lm.arpa")
         shutil.copytree("plain", "tuned")
         done("eval", "tuned", "--data-dir", "corpus", "--tune", "--lm", "lm.arpa", *SAID)
@@ -145,6 +149,9 @@ def test_an_exported_file_decodes_as_its_run_does(there, tmp_path, run):
     pytest.importorskip("onnxscript")
     done("export", run, tmp_path / "model.onnx")
     assert same(decoded(tmp_path / "model.onnx"), decoded(run), 1e-3)
+    ours, theirs = (slrcli.load(model).decode(f"{CLIPS}/dev0.npy") for model in (run, tmp_path / "model.onnx"))
+    assert ours.glosses and (ours.glosses, ours.spans) == (theirs.glosses, theirs.spans)
+    assert ours.confidences == pytest.approx(theirs.confidences, abs=1e-3)
 
 
 def test_what_was_tuned_or_calibrated_belongs_to_the_one_checkpoint(there):

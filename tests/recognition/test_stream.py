@@ -4,7 +4,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -16,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.forked import program
 from support.planted_hands import HANDS, signing, swapped
 from support.planted_streams import VOCABULARY, clip, parts_of, recogniser
 from typer.testing import CliRunner
@@ -65,7 +65,7 @@ def offline(folder):
 
 def command(folder: Path, *arguments, model="streaming") -> list[str]:
     path = str(folder / f"{model}.safetensors")
-    return [sys.executable, "-m", "slrcli", "decode", "--stream", "-m", path, *map(str, arguments)]
+    return [*program("slrcli"), "decode", "--stream", "-m", path, *map(str, arguments)]
 
 
 def as_text(x: np.ndarray, parting: str, heading: str = "") -> bytes:
@@ -176,7 +176,7 @@ def test_a_growing_file_is_followed_until_it_stays_as_it_is(folder, offline, tmp
 
     writer = threading.Thread(target=write)
     writer.start()
-    # It takes about two seconds to load torch, after which the file may be whole: the reader itself is tested below.
+    # The file may be whole before it is looked at: the reader itself is tested below.
     done = subprocess.run(command(folder, path, "--patience", 1), capture_output=True, text=True, timeout=120)
     writer.join()
     assert done.returncode == 0, done.stderr

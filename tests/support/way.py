@@ -18,6 +18,7 @@ class FirstStep(BaseException):
 
 def way(arguments: list[str]) -> dict[str, set[str]]:
     """File, relative to the package -> functions that `slr ARGUMENTS` calls in it before the first step."""
+    import torch._dynamo  # noqa: F401 (what optimisers load; to watch that takes many seconds)
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
     from slrcli.cli import app

@@ -23,6 +23,14 @@ def utterances(tmp_path):
     return write_corpus(tmp_path, 24)
 
 
+@pytest.fixture(scope="module")
+def unstopped(tmp_path_factory):
+    """The weights of a run that nobody stopped."""
+    trainer = trainer_on(write_corpus(tmp_path_factory.mktemp("unstopped"), 24))
+    list(trainer.run())
+    return weights(trainer)
+
+
 def test_a_model_learns_a_handful_of_sentences(utterances):
     ends = [event for event in trainer_on(utterances, epochs=20).run() if isinstance(event, EpochEnd)]
     assert ends[-1].numbers.wer < 5
@@ -66,9 +74,7 @@ def test_a_step_leaves_a_core_to_the_thread_that_makes_the_batches(utterances):
 
 
 @pytest.mark.parametrize("stop_after", [3, 6, 8])  # in the middle, at the end, and after the end of the first epoch
-def test_resumed_run_ends_with_the_same_bits_as_one_that_was_not_stopped(utterances, tmp_path, stop_after):
-    whole = trainer_on(utterances)
-    list(whole.run())
+def test_resumed_run_ends_with_the_same_bits_as_one_that_was_not_stopped(utterances, unstopped, tmp_path, stop_after):
     stopped, steps = trainer_on(utterances), 0
 
     def interrupted():
@@ -88,8 +94,8 @@ def test_resumed_run_ends_with_the_same_bits_as_one_that_was_not_stopped(utteran
     resumed.model.load_state_dict(model.state_dict())
     resumed.restore(*load_state(tmp_path / "state.safetensors"))
     list(resumed.run())
-    a, b = weights(whole), weights(resumed)
-    assert all(torch.equal(a[name], b[name]) for name in a)
+    found = weights(resumed)
+    assert all(torch.equal(unstopped[name], found[name]) for name in unstopped)
 
 
 def test_resume_with_other_data_is_refused(utterances):

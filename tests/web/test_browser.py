@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed"),
     pytest.mark.skipif(not ASSETS, reason="SLR_WEB_ASSETS names no node_modules with the page's libraries"),
 ]
-PICTURES = 6
+PICTURES = 3  # MediaPipe takes seconds for each without a graphics card
 OUT = Path(os.environ["SLR_ARTEFACTS"]) if "SLR_ARTEFACTS" in os.environ else None  # where pictures are kept
 
 

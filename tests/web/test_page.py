@@ -35,10 +35,12 @@ needs_runtime = pytest.mark.skipif(
 )
 GLOSSES = ("HELLO", "YOU", "<B>&", "Ü-1")
 FRAMES = 150
+LENGTHS = DecodeConfig(sign_frames=20.0, sign_spread=0.3, insertion_bonus=2.0)
+LIGHT = {"derivatives": 0, "bones": False}
 KINDS = {
-    "whole": ("tcn", "mediapipe-258", DecodeConfig()),
-    "by lengths": ("tcn", "mediapipe-126", DecodeConfig(sign_frames=20.0, sign_spread=0.3, insertion_bonus=2.0)),
-    "streaming": ("streaming", "mediapipe-258", DecodeConfig()),
+    "whole": ("tcn", "mediapipe-258", DecodeConfig(), None),
+    "by lengths": ("tcn", "mediapipe-126", LENGTHS, LIGHT),
+    "streaming": ("streaming", "mediapipe-258", DecodeConfig(), LIGHT),
 }
 
 
@@ -47,10 +49,10 @@ CALIBRATED = Calibration(1.5, 0.2, "greedy", "", "dev", 50)
 
 def checkpoint(folder: Path, kind: str, **meta: Any) -> Path:
     """A tiny recogniser of a kind, which says much."""
-    arch, name, decode = KINDS[kind]
+    arch, name, decode, frontend = KINDS[kind]
     layout = load_layout(name) if name != "generic" else generic_layout(9)
     known = {"decode": decode, "calibration": CALIBRATED if kind == "whole" else None, **meta}
-    return write_talkative(folder, arch, layout, GLOSSES, metrics={"wer": 12.3}, **known)
+    return write_talkative(folder, arch, layout, GLOSSES, frontend, metrics={"wer": 12.3}, **known)
 
 
 def clip(positions: int) -> np.ndarray:
@@ -170,7 +172,7 @@ def test_a_folder_that_holds_something_stays_as_it_is(tmp_path):
 
 
 def test_a_recogniser_of_other_landmarks_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setitem(KINDS, "other", ("tcn", "generic", DecodeConfig()))
+    monkeypatch.setitem(KINDS, "other", ("tcn", "generic", DecodeConfig(), None))
     done = export(checkpoint(tmp_path / "run", "other"), "--web", tmp_path / "page")
     assert done.exit_code == 1 and "which videos do not give" in done.stderr
     assert not (tmp_path / "page").exists()

@@ -42,7 +42,7 @@ def choose_track(tracks: np.ndarray, people: str, path: Path, body: slice = slic
     Raises:
         DataError: nobody is seen, or several people are and `people` is `error`.
     """
-    sizes = [_weight([place_of(frame, body).size for frame in tracks[:, n]]) for n in range(tracks.shape[1])]
+    sizes = [_weight(places_of(tracks[:, n], body)[1]) for n in range(tracks.shape[1])]
     seen = int((np.array(sizes) > 0).sum())
     if not seen:
         raise nobody(path)
@@ -63,7 +63,9 @@ def follow(
         path: of the file.
         body: the points by which people are measured.
     """
-    places = [[place_of(person, body) for person in frame] for frame in frames]
+    everybody = [person for frame in frames for person in frame]
+    found = map(Place, *places_of(np.stack(everybody), body)) if everybody else iter(())
+    places = [[next(found) for _ in frame] for frame in frames]
     most = max((len([place for place in frame if place.size > 0]) for frame in places), default=0)
     if not most:
         raise nobody(path)
@@ -83,12 +85,10 @@ def without_leaps(person: np.ndarray, body: slice = slice(None)) -> tuple[np.nda
         person: `[T, P, C]`, x and y first, NaN where missing; not changed.
         body: the points by which the person is measured.
     """
-    places = [place_of(frame, body) for frame in person]
-    sizes = [place.size for place in places if place.size > 0]
-    if not sizes:
+    middles, sizes = places_of(person, body)
+    if not sizes.any():
         return person, ()
-    middles = np.stack([place.middle for place in places])
-    limit = LEAP * float(np.median(sizes))
+    limit = LEAP * float(np.median(sizes[sizes > 0]))
     far = np.concatenate([_far(person, middles, start) for start in range(0, len(person), BLOCK)])
     leaps = (far > limit) & (far > UNUSUAL * _median(far.T))
     if not leaps.any():
@@ -152,7 +152,7 @@ def _step(before: Place, now: Place) -> float | None:
     return far / before.size + RESIZED * abs(float(np.log(now.size / before.size)))
 
 
-def _weight(sizes: Sequence[float]) -> float:
+def _weight(sizes: Sequence[float] | np.ndarray) -> float:
     """What makes a person the signer: median size times the number of frames that show the person."""
     seen = [size for size in sizes if size > 0]
     return float(np.median(seen)) * len(seen) if seen else 0.0
@@ -166,16 +166,31 @@ def _several(seen: int, people: str, path: Path) -> tuple[str, ...]:
     return (f"There are {seen} people in the picture: the largest was taken.",)
 
 
-def place_of(person: np.ndarray, body: slice = slice(None)) -> Place:
-    """Median and size of what is seen of the body of a person `[P, C]`, or of all points where too little is seen."""
-    xy = person[:, :2].astype(np.float64)
-    known = np.isfinite(xy.sum(axis=1))
-    own = xy[body][known[body]]
-    xy = own if len(own) >= FEW else xy[known]
-    if not len(xy):
-        return Place(np.zeros(2), 0.0)
-    low, high = np.quantile(xy, INNER, axis=0)
-    return Place(np.median(xy, axis=0), float(np.linalg.norm(high - low)) / (INNER[1] - INNER[0]) or 1e-6)
+def places_of(persons: np.ndarray, body: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+    """Medians `[N, 2]` and sizes `[N]` of what is seen of the body of persons `[N, P, C]`.
+
+    Of persons of whose body too little is seen, all points count; size and median of nobody are 0.
+    """
+    xy = persons[..., :2].astype(np.float64)
+    known = np.isfinite(xy.sum(axis=2))
+    own = np.zeros_like(known)
+    own[:, body] = known[:, body]
+    counted = np.where(own.sum(axis=1, keepdims=True) >= FEW, own, known)
+    count = counted.sum(axis=1)
+    ordered = np.sort(np.where(counted[..., None], xy, np.nan), axis=1)  # NaN comes last
+    low, middle, high = (_quantile(ordered, count, share) for share in (INNER[0], 0.5, INNER[1]))
+    sizes = np.linalg.norm(high - low, axis=1) / (INNER[1] - INNER[0])
+    seen = count > 0
+    return np.where(seen[:, None], middle, 0.0), np.where(seen, np.where(sizes > 0, sizes, 1e-6), 0.0)
+
+
+def _quantile(ordered: np.ndarray, count: np.ndarray, share: float) -> np.ndarray:
+    """The quantiles `[N, 2]` of the first `count` of ordered values `[N, P, 2]`, interpolated."""
+    place = np.maximum(count - 1, 0) * share
+    first = place.astype(int)
+    second = np.minimum(first + 1, np.maximum(count - 1, 0))
+    low, high = (np.take_along_axis(ordered, at[:, None, None], axis=1)[:, 0] for at in (first, second))
+    return low + (high - low) * (place - first)[:, None]
 
 
 def _median(values: np.ndarray) -> np.ndarray:

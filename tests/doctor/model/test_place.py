@@ -46,7 +46,7 @@ def level(context):
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("arch", ["tcn", "conv-bilstm", "conformer"])
 def test_a_step_late_and_a_step_early_are_errors_and_nothing_else_is(arch, seed):
-    found = [level(context(arch, steps, seed)) for steps in (-1, 0, 1)]
+    found = [level(context(arch, steps, seed, width=64)) for steps in (-1, 0, 1)]
     assert found == [Level.ERROR, Level.NOTE, Level.ERROR]
 
 

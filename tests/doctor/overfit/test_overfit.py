@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from support.forked import program
 from support.planted_corpora import errors, said
 from typer.testing import CliRunner
 
@@ -110,7 +111,7 @@ def test_the_limit_of_time_holds(corpus):
 
 
 def test_a_network_without_time_does_not_pass_however_well_it_learns(corpus):
-    result = learn(corpus, arch="mobilenetv3-collapsed", lr=2e-3, steps=100)
+    result = learn(corpus, arch="mobilenetv3-collapsed", lr=2e-3, steps=100, width=0.25)
     assert not result.passed
     assert errors(result) in ({"SLR-M04"}, {"SLR-O03"})  # by how far it came in so many steps
 
@@ -195,7 +196,7 @@ def test_on_a_terminal_the_curve_is_drawn(corpus):
     import pty
 
     ours, theirs = pty.openpty()
-    arguments = [sys.executable, "-m", "slrcli", "check", "overfit", "-d", str(corpus), "--steps", "20", *FAST]
+    arguments = [*program("slrcli"), "check", "overfit", "-d", str(corpus), "--steps", "20", *FAST]
     environment = {**os.environ, "TERM": "xterm", "PYTHONUTF8": "1", "COLUMNS": "80"}
     subprocess.run(arguments, stdout=theirs, stderr=subprocess.DEVNULL, timeout=120, env=environment)
     os.close(theirs)

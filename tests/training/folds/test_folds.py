@@ -4,7 +4,6 @@ import itertools
 import json
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from support.calling import slr
+from support.forked import program
 
 from slrcli.errors import UsageError
 
@@ -200,7 +200,7 @@ def test_a_run_interrupted_halfway_goes_on_to_the_same_bits(corpus, by_signer, t
 
 @pytest.mark.slow
 def test_ctrl_c_saves_all_that_runs_side_by_side(corpus, tmp_path):
-    common = [sys.executable, "-m", "slrcli", "train"]
+    common = [*program("slrcli"), "train"]
     new = ["--data-dir", str(corpus), *SMALL, "--folds", "signer", "--jobs", "2"]
     process = subprocess.Popen([*common, *new, "--epochs", "100000", "-o", "f"], cwd=tmp_path, stderr=subprocess.PIPE)
     logs = [tmp_path / "f" / f"fold-{name}-seed1" / "metrics.jsonl" for name in ("ann", "bob")]

@@ -5,12 +5,12 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.forked import program
 from support.services import COLUMNS, DEADLINE, serving, walk, write_checkpoint
 from typer.testing import CliRunner
 
@@ -271,7 +271,7 @@ def test_a_clip_of_other_columns_is_named_as_the_client_names_it(client, tmp_pat
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_service_in_good_order(checkpoint, tmp_path, kind):
     np.save(tmp_path / "a.npy", walk(60))
-    command = [sys.executable, "-m", "slrcli", "serve", str(checkpoint), "--port", "0"]
+    command = [*program("slrcli"), "serve", str(checkpoint), "--port", "0"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
