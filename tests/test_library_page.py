@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.calling import slr
 from support.quick_corpus import write_corpus
@@ -15,6 +16,7 @@ import slrcli
 
 ROOT = Path(__file__).parent.parent
 LIBRARY = ROOT / "examples" / "library.md"
+LARGE = ROOT / "examples" / "large-corpora.md"
 
 
 def code_of(page):
@@ -70,6 +72,13 @@ def test_a_run_is_what_the_page_says(library):
     assert names["model"].path == names["run"].checkpoint
 
 
+def test_a_packed_clip_is_read_without_the_package(folder):
+    assert slr("pack", "--data-dir", "corpus", "--out", "packed").exit_code == 0
+    names = {}
+    exec(compile(code_of(LARGE).replace("train-0001", "train7"), LARGE.name, "exec"), names)
+    assert np.array_equal(names["x"], np.load(folder / "corpus" / "features" / "train" / "train7.npy"))
+
+
 def test_every_name_of_the_library_on_the_page_exists():
     text = LIBRARY.read_text("utf-8")
     functions, methods = (set(re.findall(rf"\b{name}\.([a-z_]+)\(", text)) for name in ("slrcli", "model"))
@@ -80,4 +89,4 @@ def test_every_name_of_the_library_on_the_page_exists():
 def test_no_other_page_has_code_that_nothing_runs():
     pages = [ROOT / "README.md", ROOT / "slrcli" / "README.md", *(ROOT / "examples").rglob("*.md")]
     served = ROOT / "examples" / "web.md"  # run by the tests of the service
-    assert {page for page in pages if code_of(page)} == {LIBRARY, served}
+    assert {page for page in pages if code_of(page)} == {LIBRARY, LARGE, served}

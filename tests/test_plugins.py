@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.forked import program
 from support.quick_corpus import QUICK, write_corpus
 
 import slrcli
@@ -43,7 +42,7 @@ def corpus(tmp_path_factory):
 def command(place, *arguments):
     """`slr` in a process of its own that has the packages in `place`."""
     paths = os.pathsep.join(str(path) for path in (place, ROOT) if path)
-    line = [*program("slrcli"), *map(str, arguments)]
+    line = [sys.executable, "-m", "slrcli", *map(str, arguments)]
     return subprocess.run(
         line, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": paths, "COLUMNS": "200"}
     )

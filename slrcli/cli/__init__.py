@@ -123,7 +123,7 @@ COMMANDS = {
     "layout": Place("layout", "layout", DATA, "List the shipped layouts of points, show one, or check your own."),
     "show": Place("show", "show", DATA, "Draw a clip: its skeleton in motion, with visibility and speed of each part."),
     "compose": Place("compose", "compose", DATA, "Make a corpus of sentences from clips of single signs."),
-    "pack": Place("pack", "pack", DATA, "Pack the clips of each split into one memory-mapped file."),
+    "pack": Place("pack", "pack", DATA, "Pack the clips of each split into a few memory-mapped .npy files."),
     "train": Place("train", "train", TRAIN, "Train a recogniser. The folder of the corpus is all that it needs."),
     "runs": Place(
         "runs", "runs", TRAIN, "List the runs below a folder with their WER on dev and the settings that differ."
