@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from slrcli.checkpoints.runs import find_checkpoint, shown
+from slrcli.checkpoints.runs import BEST, LAST, find_checkpoint, shown
 from slrcli.config import FRAMES_PER_SECOND, DecodeConfig, ExtractConfig, LiveConfig
 from slrcli.console import Console
 from slrcli.decoding.calibration import Calibration
@@ -284,6 +284,11 @@ def _index(recogniser: Recogniser, checkpoint: Path, cdn: bool, fps: float) -> s
     source = _site().joinpath("index.html.j2").read_text(encoding="utf-8")
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
     return template.render(
-        title=f"{checkpoint.parent.name} – sign-language captions",
+        title=f"{_named(checkpoint)} – sign-language captions",
         policy=policy(cdn), facts=facts, glosses=" · ".join(meta.vocabulary.tokens[1:]),
     )  # fmt: skip
+
+
+def _named(checkpoint: Path) -> str:
+    """What a person calls it: its run by the folder, any other checkpoint by its file."""
+    return checkpoint.parent.name if checkpoint.name in (BEST, LAST) else checkpoint.stem

@@ -103,6 +103,14 @@ def test_the_page_is_whole_and_says_what_it_is(tmp_path, quick):
     assert str(tmp_path) not in html + json.dumps(model)
 
 
+@pytest.mark.parametrize(("file", "name"), [("best.safetensors", "mine"), ("other.safetensors", "other")])
+def test_the_page_is_called_like_the_run_or_like_a_checkpoint_of_its_own(tmp_path, quick, file, name):
+    source = checkpoint(tmp_path / "mine", "whole")
+    source = source.rename(source.parent / file)
+    assert export(source, "--web", tmp_path / "page").exit_code == 0
+    assert f"<title>{name} – " in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+
+
 def test_nothing_but_the_page_s_own_place_is_allowed(tmp_path, quick):
     assert export(checkpoint(tmp_path / "run", "whole"), "--web", tmp_path / "page").exit_code == 0
     html = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
