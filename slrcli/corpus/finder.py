@@ -150,7 +150,7 @@ def _list(folder: str) -> Listing:
                 if suffix in BUNDLES and not entry.is_dir():
                     bundles.add(entry.name)
                 if suffix not in SUFFIXES:
-                    if is_store(Path(entry.path)):
+                    if suffix == SUFFIX and is_store(Path(entry.path)):
                         stores.add(entry.name)
                     elif entry.is_dir():
                         folders.add(entry.name)
