@@ -511,8 +511,22 @@ def keep_caches_private() -> None:
     """
     if COMPILER_CACHE in os.environ:
         return
-    with suppress(OSError, RuntimeError):  # no home, or none that can be written to
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slr"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)  # fails where it is somebody else's
-        os.environ[COMPILER_CACHE] = str(folder / "inductor")
+    with suppress(OSError, RuntimeError):
+        os.environ[COMPILER_CACHE] = str(cache_folder() / "inductor")
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be made or fetched again; only the user may enter it.
+
+    Raises:
+        OSError, RuntimeError: there is no home, it cannot be written to, or the folder is somebody else's.
+    """
+    folder = cache_place()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def cache_place() -> Path:
+    """Where `cache_folder` is or would be; RuntimeError without a home."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slr"

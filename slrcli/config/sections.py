@@ -33,7 +33,9 @@ DEV_SHARE = 0.1
 class DataConfig:
     """Which corpus, and how its annotations and features are read."""
 
-    data_dir: str = setting("", "Folder of the corpus.", flags=("--data-dir", "-d"))
+    data_dir: str = setting(
+        "", "Folder of the corpus, or the address of a packed one (s3://...).", flags=("--data-dir", "-d")
+    )
     format: str = setting("auto", "Corpus format.", listed=CORPUS_FORMATS)
     annotations: str = setting("", "Annotation table, if it is not found by itself.")
     features: str = setting("", "Folder of the feature files, if it is not inside the corpus.")

@@ -33,7 +33,7 @@ from slrcli.corpus.utterances import CANONICAL, SPLITS, Corpus, Utterance, order
 from slrcli.errors import SHOWN_IDS, DataError, SlrError, UsageError, shortened
 from slrcli.features.layout import load_layout
 from slrcli.features.readers import is_bundle
-from slrcli.features.store import store_of
+from slrcli.features.store import local_folder, store_of
 from slrcli.files import RENAME_FILE, atomic_write_text, below, open_regular, read_bytes, stays_below
 from slrcli.glosses import get_normaliser
 from slrcli.transcripts.cells import separated_text, split_columns
@@ -99,9 +99,10 @@ def told(root: str | Path) -> dict[str, Any]:
 
     Empty if the folder does not exist; opening the corpus reports that. Raises like `settings_for`.
     """
-    if not str(root) or not Path(root).is_dir():
+    folder = local_folder(root) if str(root) else Path()
+    if not str(root) or not folder.is_dir():
         return {}
-    own = read_settings(Path(root))
+    own = read_settings(folder)
     return {key: value for key in TOLD if (value := getattr(own, key))}
 
 
@@ -502,7 +503,7 @@ def open_corpus(
     """Read the tables of a corpus and look up its feature files; no feature file is opened.
 
     Args:
-        data_dir: the folder of the corpus.
+        data_dir: the folder of the corpus, or the address of one in an object store.
         format: one of `FORMATS`; "auto" recognises it by the names of the tables.
         annotations: a table, or a folder of tables, if they are not found by themselves.
         features: the folder of the feature files, if it is not `data_dir` or `features` below it.
@@ -572,11 +573,12 @@ def _path(given: str | Path | None) -> Path | None:
 def _existing_folder(path: str | Path, option: str) -> Path:
     if not str(path):
         raise UsageError("No corpus folder is named.", option, "Name the folder that holds the corpus.")
-    if Path(path).is_file():
+    folder = local_folder(path)
+    if folder.is_file():
         raise DataError("This is a file, not a folder.", f"{option} {path}", "Name a table with --annotations.")
-    if not Path(path).is_dir():
+    if not folder.is_dir():
         raise DataError("There is no such folder.", f"{option} {path}", "Check the name.")
-    return Path(path)
+    return folder
 
 
 # Which tables to read.

@@ -18,6 +18,7 @@ from slrcli.corpus.clips import Batch, Clips, collate
 from slrcli.ctc.paths import minimum_frames
 from slrcli.features.augment import added, augment
 from slrcli.features.recombine import SignBank, require_signers
+from slrcli.features.store import array_of, fetch_ahead
 from slrcli.models.frontend import Frontend
 from slrcli.parallel.distributed import share, size
 from slrcli.parallel.prefetch import prefetch
@@ -86,8 +87,13 @@ class TrainBatches:
         if self.shards is None:
             order = iter(bucketed(self.clips.frames, self.batch_size, rng))
         else:
-            order = by_shard(self.shards, self.clips.length, self.batch_size, rng, size())
+            order = by_shard(self.shards, self.clips.length, self.batch_size, rng, size(), self._coming)
         return prefetch(self._make(indices, number) for indices in islice(order, start, None))
+
+    def _coming(self, shards: Sequence[int]) -> None:
+        """Let shards of a remote corpus be copied while those before them are read."""
+        firsts = [self.clips.utterances[self.shards[number][0]].file for number in shards] if self.shards else []
+        fetch_ahead(array for file in firsts if (array := array_of(file)))
 
     def _make(self, indices: Sequence[int], epoch: int) -> Batch:
         own, weight = share(indices)

@@ -33,6 +33,7 @@ def by_shard(
     batch_size: int,
     rng: np.random.Generator,
     processes: int = 1,
+    coming: Callable[[Sequence[int]], None] = lambda shards: None,
 ) -> Iterator[list[int]]:
     """Every clip once, in batches of like length: as `bucketed`, from `TOGETHER` shards at a time in random order.
 
@@ -43,11 +44,13 @@ def by_shard(
         shards: the clips of each.
         frames: of a clip; asked for those of the shards that are read.
         processes: among which each batch is dealt out.
+        coming: called with the shards that follow when those before them are begun.
     """
     left: list[tuple[int, int]] = []
     order = rng.permutation(len(shards)).tolist()
     for start in range(0, len(order), TOGETHER):
         group = order[start : start + TOGETHER]
+        coming(order[start + TOGETHER : start + 2 * TOGETHER])
         for pool in _pools([shards[number] for number in group], frames, batch_size, rng):
             found = left + [(group[lane], index) for lane, index in pool]
             whole = len(found) // batch_size * batch_size

@@ -13,6 +13,7 @@ from slrcli.checkpoints.runs import CONFIG, new_run, point_latest, require_no_ru
 from slrcli.config import Config, check_bounds, to_toml
 from slrcli.console import Console
 from slrcli.errors import SlrError
+from slrcli.features.store import address_of
 from slrcli.files import atomic_write_text
 from slrcli.models.base import SignModel, device_of
 from slrcli.models.registry import ARCHITECTURES, build_model, read_options
@@ -128,7 +129,9 @@ def with_absolute_paths(config: Config) -> Config:
     data = config.data
     layout = str(Path(data.layout).resolve()) if data.layout.endswith(".toml") else data.layout
     named = ("data_dir", "annotations", "features", "exclude", "vocab")
-    paths: dict[str, Any] = {key: str(Path(value).resolve()) for key in named if (value := getattr(data, key))}
+    paths: dict[str, Any] = {
+        key: address_of(value) or str(Path(value).resolve()) for key in named if (value := getattr(data, key))
+    }
     teacher = config.distill.teacher and str(run_folder(Path(config.distill.teacher)).resolve())
     init = config.start.init and str(run_folder(Path(config.start.init)).resolve())
     return replace(

@@ -66,6 +66,12 @@ def store_of(path: str | Path) -> tuple[Store, str] | None:
     return None
 
 
+def array_of(path: str | Path) -> Path | None:
+    """The array file that holds a clip of a packed store; None for any other path. Raises like `store_of`."""
+    found = store_of(path)
+    return found[0].array(found[0].number(found[1])) if found else None
+
+
 def find_clip(path: str | Path) -> tuple[Store, str] | None:
     """`store_of`, of a clip that is there.
 

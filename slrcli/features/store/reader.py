@@ -25,6 +25,7 @@ from slrcli.features.store.form import (  # fmt: skip
     read_manifest,
     read_table,
 )
+from slrcli.features.store.remote import fetch
 from slrcli.files import read_bytes
 
 MOST_MAPPED = 16  # shards of a store
@@ -93,6 +94,10 @@ class Store:
         """The number of the shard of a clip."""
         return self._number[id(self._entries[name].shard)]
 
+    def array(self, number: int) -> Path:
+        """The array file of a shard; of a remote store it may not be here yet."""
+        return self.path / f"{name_of(number)}.npy"
+
     @property
     def size(self) -> int:
         """Size of its files."""
@@ -108,12 +113,14 @@ class Store:
         Raises:
             DataError: see `values`.
         """
+        return [name for number in range(len(self.shards)) for name in self._damage(number, self._mapped(number), step)]
+
+    def _damage(self, number: int, values: np.ndarray, step: Callable[[], None] = lambda: None) -> list[str]:
         wrong = []
-        for number in range(len(self.shards)):
-            for name, (_, digest) in self._table(number).items():
-                if digest_of(self.values(name)) != digest:
-                    wrong.append(name)
-                step()
+        for name, (entry, digest) in self._table(number).items():
+            if digest_of(values[entry.first : entry.first + entry.frames]) != digest:
+                wrong.append(name)
+            step()
         return wrong
 
     def _table(self, number: int) -> dict[str, tuple[Entry, str]]:
@@ -124,7 +131,8 @@ class Store:
 
     def _map(self, number: int) -> np.ndarray:
         """A shard `[frames, columns]`; nothing is mapped beyond its file."""
-        shard, path = self.shards[number], self.path / f"{name_of(number)}.npy"
+        shard, path = self.shards[number], self.array(number)
+        new = fetch(path)
         with understood(f"{DAMAGED}: a shard cannot be read", path, AGAIN), open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size != shard.size or file.read(HEADER_BYTES) != shard.header():
@@ -132,4 +140,8 @@ class Store:
                 raise DataError(what, path, AGAIN)
             mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
             flat = np.frombuffer(mapped, shard.kind, shard.frames * shard.columns, HEADER_BYTES)
-            return flat.reshape(shard.frames, shard.columns)
+            values = flat.reshape(shard.frames, shard.columns)
+        if new and self._damage(number, values):
+            path.unlink(missing_ok=True)
+            raise DataError("The remote store has changed.", path, "Run the command again.")
+        return values
