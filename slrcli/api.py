@@ -223,6 +223,7 @@ def sweep(
     varied: Mapping[str, Iterable[Any] | str],
     *,
     search: int = 0,
+    study: str = "",
     seeds: Iterable[int] = (),
     jobs: int = 1,
     preset: str = "",
@@ -237,6 +238,7 @@ def sweep(
         varied: setting -> its values, or a range: `{"optim.lr": [1e-3, 2e-3], "optim.ema": "0.9..0.999"}`. Ranges need
             `search`.
         search: how many trials are drawn by Optuna; 0: every combination is tried.
+        study: file or address of an Optuna study that several searches share.
         seeds: of every combination; none: `seed` of the settings.
         jobs: runs at a time, each in a process of its own; 0: one for each core.
         preset: named settings.
@@ -267,7 +269,7 @@ def sweep(
 
     axes = checked(axes_of(varied), sections, resolved, search)
     folder = resolved({axis.name: axis.given[0] for axis in axes}).run.output_dir
-    done = train_sweep(axes, fitted, folder, console, tuple(seeds), search, jobs)
+    done = train_sweep(axes, fitted, folder, console, tuple(seeds), search, jobs, study=study)
     if done.signal:
         raise KeyboardInterrupt
     if not done.by_combination:

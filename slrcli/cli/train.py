@@ -24,6 +24,7 @@ from slrcli.cli.options.several import (
     OnCluster,
     ScoreSplit,
     Seeds,
+    Study,
     Sweeps,
     Trials,
     among_processes,
@@ -33,6 +34,7 @@ from slrcli.cli.options.several import (
     several,
     start_folds,
 )
+from slrcli.cli.options.sweeps import Asked, go_on_with_sweep, require_sweep, start_sweep
 from slrcli.config import Config, option_of, read_assignments, read_toml, resolve, sections_of
 from slrcli.config.values import joined
 from slrcli.console import Console
@@ -84,6 +86,7 @@ def train(
     score_split: ScoreSplit,
     sweep: Sweeps,
     search: Trials,
+    study: Study,
     jobs: Jobs,
     cluster: OnCluster,
     as_json: Json,
@@ -135,24 +138,26 @@ def train(
     if resume is not None:
         _refuse_with(
             "--resume", "A resumed run keeps its settings.",
-            {**fixed, "--from-run": from_run, "--output-dir": output_dir, "--dry-run": dry_run},
+            {**fixed, "--from-run": from_run, "--output-dir": output_dir, "--study": study, "--dry-run": dry_run},
         )  # fmt: skip
         for named in ("model", "loss"):  # so that its code may run
             chosen.pop(named, None)
         return _go_on(console, resume, chosen, jobs, cluster, search, as_json)
     if from_run is not None:
         learnt = {option_of(f"optim.{name}").flags[0]: value for name, value in chosen.get("optim", {}).items()}
-        others = {"--search": search, "--jobs": jobs, "--cluster": cluster, "--max-frames": max_frames, "--seed": seed,
+        others = {"--search": search, "--study": study, "--jobs": jobs,
+                  "--cluster": cluster, "--max-frames": max_frames, "--seed": seed,
                   "--device": device, "--precision": precision,
                   "--gradient-checkpointing": gradient_checkpointing}  # fmt: skip
         _refuse_with("--from-run", "A repeated run has the settings of the first.", {**fixed, **learnt, **others})
         for named in ("model", "loss"):  # so that its code may run
             chosen.pop(named, None)
         return _repeat(console, from_run, chosen, dry_run, as_json)
-    _check_runs(runs, sweep or [], search, jobs, cluster)
+    asked = Asked(sweep or [], search, study, seeds or "", jobs, cluster, dry_run)
+    _check_runs(runs, asked)
     settings = _with_lookahead(chosen, preset, config, settings or [], lookahead)
     if sweep:
-        return _sweep(console, sweep, search, chosen, preset, config, settings, seeds or "", jobs, cluster, dry_run)
+        return _sweep(console, asked, chosen, preset, config, settings)
     settled = _settled(console, chosen, preset, config, settings)
     if folds or seeds:
         return start_folds(console, settled, runs, jobs, dry_run, cluster)
@@ -201,8 +206,6 @@ def _go_on(
             what = "Resumed runs keep their settings."
             raise UsageError(what, "--resume", "Give only --jobs, or start new runs.")
         if not (folder / PLAN).is_file():
-            from slrcli.cli.options.sweeps import go_on_with_sweep
-
             return go_on_with_sweep(console, folder, jobs, search, cluster)
         return go_on_with_folds(console, folder, jobs, cluster)
     require_several({"--jobs": jobs, "--cluster": cluster})
@@ -212,16 +215,12 @@ def _go_on(
     return _tell(console, resume(folder, chosen, console), as_json)
 
 
-def _check_runs(
-    runs: dict[str, str | None], sweep: list[str], search: int | None, jobs: int | None, cluster: str | None
-) -> None:
+def _check_runs(runs: dict[str, str | None], asked: Asked) -> None:
     """UsageError where options for several runs stand without them, or among processes that train one."""
-    if sweep or search is not None:
-        from slrcli.cli.options.sweeps import require_sweep
-
-        require_sweep(sweep, search, runs)
+    if asked.sweep or asked.search is not None or asked.study is not None:
+        require_sweep(asked, runs)
     elif not (runs["--folds"] or runs["--seeds"]):
-        require_several({**runs, "--jobs": jobs, "--cluster": cluster})
+        require_several({**runs, "--jobs": asked.jobs, "--cluster": asked.cluster})
         return
     if several():
         what = "Several runs cannot be trained under torchrun."
@@ -230,19 +229,13 @@ def _check_runs(
 
 def _sweep(
     console: Console,
-    sweep: list[str],
-    search: int | None,
+    asked: Asked,
     chosen: dict[str, dict[str, Any]],
     preset: str,
     file: Path | None,
     settings: list[str],
-    seeds: str,
-    jobs: int | None,
-    cluster: str | None,
-    dry_run: bool,
 ) -> int:
     """Train several runs that differ in some settings."""
-    from slrcli.cli.options.sweeps import read_sweeps, start_sweep
 
     def resolved(values: Mapping[str, Any]) -> Config:
         return resolve(joined(chosen, sections_of(values)), preset, file, settings)
@@ -250,8 +243,7 @@ def _sweep(
     def fitted(values: Mapping[str, Any]) -> Config:
         return _settled(console, joined(chosen, sections_of(values)), preset, file, settings)
 
-    axes = read_sweeps(sweep, search, joined(chosen, read_assignments(settings)), resolved)
-    return start_sweep(console, axes, resolved, fitted, seeds, search, jobs, dry_run, cluster)
+    return start_sweep(console, asked, joined(chosen, read_assignments(settings)), resolved, fitted)
 
 
 def _with_lookahead(

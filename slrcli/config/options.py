@@ -342,6 +342,10 @@ OPTIONS: dict[str, Option] = {
     "train.search": Option(
         ("--search",), "Trials, whose values Optuna draws from the sweeps.", least=1, metavar="N"
     ),
+    "train.study": Option(
+        ("--study",), "Optuna study that several searches share: a journal file, or the address of a database.",
+        shown="one of its own", metavar="FILE|URL[#NAME]",
+    ),
     "train.cluster": _cluster("Train the runs", None),
     "train.jobs": Option(
         ("--jobs", "-j"),

@@ -193,6 +193,7 @@ PANELS = {
     "train.score_split": "Several runs",
     "train.sweep": "Several runs",
     "train.search": "Several runs",
+    "train.study": "Several runs",
     "train.jobs": "Several runs",
     "train.cluster": "Several runs",
     **{f"decode.{name}": "Streams" for name in ("camera", "camera_index", "pipe", "raw", "stream")},

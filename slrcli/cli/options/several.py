@@ -54,6 +54,7 @@ Seeds = Annotated[str | None, option("train.seeds")]
 ScoreSplit = Annotated[str | None, option("train.score_split")]
 Sweeps = Annotated[list[str] | None, option("train.sweep")]
 Trials = Annotated[int | None, option("train.search")]
+Study = Annotated[str | None, option("train.study")]
 Jobs = Annotated[int | None, option("train.jobs")]
 OnCluster = Annotated[str | None, option("train.cluster")]
 

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +12,31 @@ from slrcli.console import Console
 from slrcli.errors import UsageError, first_five
 
 if TYPE_CHECKING:
-    from slrcli.training.folds.axes import Axis
     from slrcli.training.folds.sweep import SweepResult
 
 Settings = Callable[[Mapping[str, Any]], Config]  # some settings -> the configuration that has them
 
 
-def require_sweep(sweeps: Sequence[str], search: int | None, runs: Mapping[str, str | None]) -> None:
-    """UsageError for options that do not go with a sweep, and for a search that has none."""
-    if not sweeps:
+@dataclass(frozen=True)
+class Asked:
+    """What options ask of several runs that differ in some settings; None or empty where nothing is said."""
+
+    sweep: Sequence[str]
+    search: int | None
+    study: str | None
+    seeds: str
+    jobs: int | None
+    cluster: str | None
+    dry_run: bool
+
+
+def require_sweep(asked: Asked, runs: Mapping[str, str | None]) -> None:
+    """UsageError for options that do not go with a sweep, for a search that has none, and a study without a search."""
+    if not asked.sweep:
         what = "A search needs settings to vary."
         raise UsageError(what, "--search", "Add --sweep optim.lr=1e-4..1e-2, or another setting with a range.")
+    if asked.study is not None and not (asked.search and asked.study):
+        raise UsageError("Only a search has a study.", "--study", "Add --search N, and name a file or an address.")
     folds = [flag for flag in ("--folds", "--fold-splits") if runs[flag] is not None]
     if folds:
         what = "Folds have no dev split of their own that could choose between settings."
@@ -31,41 +46,33 @@ def require_sweep(sweeps: Sequence[str], search: int | None, runs: Mapping[str, 
         what = "The runs of a sweep are compared on dev, and no other split is looked at."
         fix = "Leave it out, and score the best run with slr eval RUN --split NAME."
         raise UsageError(what, "--sweep, --score-split", fix)
-    if search and runs["--seeds"] is not None:
+    if asked.search and runs["--seeds"] is not None:
         what = "Each trial of a search is one run with one seed."
         raise UsageError(what, "--search, --seeds", "Use --seed, or try every combination with --sweep alone.")
 
 
-def read_sweeps(
-    sweeps: Sequence[str], search: int | None, given: Mapping[str, Any], resolved: Settings
-) -> list["Axis"]:
-    """What the texts of `--sweep` vary; see `checked`."""
+def start_sweep(console: Console, asked: Asked, given: Mapping[str, Any], resolved: Settings, fitted: Settings) -> int:
+    """Train what `--sweep` asks for; the exit code. See `checked` and `train_sweep`.
+
+    Args:
+        console: progress and notes go there.
+        asked: which runs.
+        given: sections of what was said for all of them.
+        resolved: gives a configuration as it was said.
+        fitted: gives it fitted to the corpus.
+    """
     from slrcli.training.folds.axes import read_axes
-    from slrcli.training.folds.sweep import checked
-
-    return checked(read_axes(sweeps), given, resolved, search or 0)
-
-
-def start_sweep(
-    console: Console,
-    axes: Sequence["Axis"],
-    resolved: Settings,
-    fitted: Settings,
-    seeds: str,
-    search: int | None,
-    jobs: int | None,
-    dry: bool,
-    cluster: str | None,
-) -> int:
-    """Train what `--sweep` asks for; the exit code. See `train_sweep`."""
     from slrcli.training.folds.plan import read_seeds
-    from slrcli.training.folds.sweep import train_sweep
+    from slrcli.training.folds.sweep import checked, train_sweep
 
+    search = asked.search or 0
+    axes = checked(read_axes(asked.sweep), given, resolved, search)
     run = resolved({axis.name: axis.given[0] for axis in axes}).run
-    numbers = read_seeds(seeds, run.seed)
-    jobs = 1 if jobs is None else jobs
-    result = train_sweep(axes, fitted, run.output_dir, console, numbers, search or 0, jobs, dry, cluster or "")
-    return 0 if dry else show_sweep(console, result)
+    numbers = read_seeds(asked.seeds, run.seed)
+    jobs = 1 if asked.jobs is None else asked.jobs
+    more = (search, jobs, asked.dry_run, asked.cluster or "", asked.study or "")
+    result = train_sweep(axes, fitted, run.output_dir, console, numbers, *more)
+    return 0 if asked.dry_run else show_sweep(console, result)
 
 
 def go_on_with_sweep(console: Console, folder: Path, jobs: int | None, search: int | None, cluster: str | None) -> int:

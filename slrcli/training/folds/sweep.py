@@ -2,6 +2,7 @@
 
 import json
 import math
+import secrets
 import signal
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -143,6 +144,7 @@ def train_sweep(
     jobs: int = 1,
     dry_run: bool = False,
     cluster: str = "",
+    study: str = "",
 ) -> SweepResult:
     """Train every combination of some settings with every seed, or as many trials as a search is to have.
 
@@ -156,6 +158,7 @@ def train_sweep(
         jobs: runs at a time, each in a process of its own; 0: one for each core.
         dry_run: one batch of the first combination; nothing is written.
         cluster: address of a Dask scheduler whose workers train, in place of processes of this machine.
+        study: file or address of an Optuna study that this search shares with others; "": its own.
 
     Raises:
         SlrError: data that allow no run. What ends a single run is told, and the others go on.
@@ -172,6 +175,9 @@ def train_sweep(
         bases.append(settings_with(values, fitted(values)))
     threads = threads_for(max(jobs, 2) if cluster else jobs)
     plan = Plan(tuple(axes), tuple(seeds) or (bases[0].run.seed,), search, threads, tuple(bases))
+    if study:
+        place = study if "://" in study else str(Path(study).resolve())
+        plan = replace(plan, study=place, owner=secrets.token_hex(8))
     count = search or len(plan.grid())
     if dry_run:
         train(replace(bases[0], run=replace(bases[0].run, output_dir="")), console, dry_run=True)
@@ -282,6 +288,8 @@ def run_all(engine: Engine, plan: Plan, console: Console) -> SweepResult:
     runner = Runner(folder, plan, console)
     total = plan.search or len(runner.found)
     console.note(f"{total} runs in {shown(folder)}, {plan.threads} threads each")
+    if plan.study:
+        console.note(f"Their values are drawn with regard to all trials of the study in {plan.study_shown}.")
     if done := total - runner.count:
         console.note(f"{done} of them are already finished.")
 

@@ -1,5 +1,6 @@
 """What a sweep is to train: its axes, and every run by its values; as `sweep.json` has it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,6 +65,8 @@ class Plan:
         search: how many trials there are to be; 0: every combination is tried.
         threads: of torch in every run; the numbers depend on it.
         bases: a configuration for each combination of the values on which the fitting of others depends.
+        study: file or address of an Optuna study that several searches share; "": one of the sweep's own.
+        owner: what tells this search's trials from others' in a shared study.
     """
 
     axes: tuple[Axis, ...]
@@ -71,6 +74,13 @@ class Plan:
     search: int
     threads: int
     bases: tuple[Config, ...]
+    study: str = ""
+    owner: str = ""
+
+    @property
+    def study_shown(self) -> str:
+        """The study without the password in its address."""
+        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.study)
 
     def config_of(self, folder: Path, item: Try) -> Config:
         """The settings of a run; `folder` contains all runs."""
@@ -114,7 +124,8 @@ class Plan:
         """Plain values, for JSON."""
         kept = {"seeds": list(self.seeds), "search": self.search, "threads": self.threads}
         axes, bases = [axis.to_dict() for axis in self.axes], [config.to_dict() for config in self.bases]
-        return {"format": FORMAT, "axes": axes, **kept, "bases": bases}
+        shared = {"study": self.study, "owner": self.owner} if self.study else {}
+        return {"format": FORMAT, "axes": axes, **kept, **shared, "bases": bases}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str) -> "Plan":
@@ -132,6 +143,8 @@ class Plan:
                 int(values["search"]),
                 int(values["threads"]),
                 tuple(Config.from_dict(config, where) for config in values["bases"]),
+                str(values.get("study", "")),
+                str(values.get("owner", "")),
             )
 
 

@@ -10,7 +10,7 @@ from support.calling import slr
 from support.quick_corpus import write_corpus
 
 from slrcli.config import Config
-from slrcli.errors import CheckpointError
+from slrcli.errors import CheckpointError, SlrError, UsageError
 from slrcli.training.folds.axes import Axis
 from slrcli.training.folds.search import JOURNAL, Search
 from slrcli.training.folds.sweep_plan import Plan
@@ -164,3 +164,66 @@ def test_a_search_without_optuna_says_what_to_install(tmp_path, monkeypatch):
     sweep = ["--sweep", "optim.lr=1e-3..1e-2", "--search", "2"]
     result = slr("train", "--data-dir", tmp_path / "missing", *sweep)
     assert result.exit_code == 1 and "library optuna" in result.stderr and "[search]" in result.stderr
+
+
+def shared(place, folder, owner, trials=4, axes=AXES):
+    plan = Plan(axes, (1,), trials, 1, (Config(),), str(place), owner)
+    return Search(folder, plan, lambda item, outcome: None)
+
+
+@pytest.mark.parametrize("address", ["{}/study.journal", "sqlite:///{}/study.db#widths"])
+def test_searches_that_share_a_study_draw_with_regard_to_each_other_and_count_their_own(tmp_path, address):
+    place = address.format(tmp_path)
+    one, other = (shared(place, tmp_path / name, name) for name in ("one", "other"))
+    streams = [one.tries(), other.tries()]
+    numbers = []
+    for turn in range(8):
+        item, _ = next(streams[turn % 2])
+        numbers.append(item.number)
+        (one, other)[turn % 2].tell(item, wer_of(item.values))
+    assert numbers == [*range(8)] and one.left == other.left == 0  # no trial is drawn twice
+    more = shared(place, tmp_path / "one", "one", trials=6)
+    assert more.left == 2
+    assert [item.number for item, _ in more.tries()] == [8, 9]
+    third = shared(place, tmp_path / "third", "third", trials=1)
+    assert third.left == 1
+
+
+def test_what_a_search_has_begun_is_not_taken_by_another(tmp_path):
+    first = shared(tmp_path / "j", tmp_path / "a", "a")
+    item, _ = next(first.tries())
+    other, _ = next(shared(tmp_path / "j", tmp_path / "b", "b").tries())
+    again, _ = next(shared(tmp_path / "j", tmp_path / "a", "a").tries())
+    assert (item.number, other.number, again) == (0, 1, item)
+
+
+def test_a_line_that_a_killed_process_left_torn_in_a_shared_journal_is_cut(tmp_path):
+    work(shared(tmp_path / "j", tmp_path / "a", "a", 2))
+    with (tmp_path / "j").open("ab") as file:
+        file.write(b'{"op_code": 4, "wor')
+    assert len(work(shared(tmp_path / "j", tmp_path / "b", "b", 2))) == 2
+    assert shared(tmp_path / "j", tmp_path / "a", "a", 2).left == 0
+
+
+def test_a_study_of_other_settings_and_one_that_cannot_be_reached_are_refused(tmp_path):
+    shared(tmp_path / "j", tmp_path / "a", "a")
+    with pytest.raises(UsageError, match="other settings"):
+        shared(tmp_path / "j", tmp_path / "b", "b", axes=AXES[:2])
+    for place in (f"sqlite:////{tmp_path}/no/folder/x.db", "nosuchdb://me:secret@host/x"):
+        with pytest.raises(SlrError, match="cannot be reached") as caught:
+            shared(place, tmp_path / "c", "c")
+        assert "secret" not in str(caught.value)
+
+
+def test_the_command_shares_a_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_corpus(tmp_path / "c")
+    small = ["--set", "model.options.dilations=[1]", "--batch-size", 8, "--epochs", 1, "--sweep", "optim.lr=1e-3..1e-2"]
+    for name in ("a", "b"):
+        result = slr("train", "--data-dir", "c", *small, "--search", 1, "--study", "lr.journal", "-o", name)
+        assert result.exit_code == 0, result.output
+    told = json.loads((tmp_path / "b" / "sweep.json").read_text())
+    assert told["runs"][0]["run"] == "trial-002" and told["study"] == str(tmp_path / "lr.journal")
+    result = slr("train", "--resume", "a", "--search", 2)
+    assert result.exit_code == 0 and (tmp_path / "a" / "trial-003").is_dir(), result.output
+    assert slr("train", "--data-dir", "c", *small, "--study", "lr.journal").exit_code == 2
