@@ -44,6 +44,8 @@ def compose(
     layout: Annotated[str | None, option("data.layout", panel="")],
     name: Annotated[str, option("compose.name")] = DEFAULTS.name,
     seed: Annotated[int, option("compose.seed")] = DEFAULTS.seed,
+    jobs: Annotated[int, option("compose.jobs")],
+    cluster: Annotated[str, option("compose.cluster")],
     as_json: Json,
 ) -> int:
     """Make a corpus of sentences from clips of single signs.
@@ -62,7 +64,7 @@ def compose(
     from slrcli.errors import EXIT_FAILURE, EXIT_OK
 
     options = ComposeConfig(name, sentences, signs, bridge, rest, every, split_by, dev, test, seed)
-    result = run(console, clips, out, options, layout or "auto", sentences_from, signer_pattern)
+    result = run(console, clips, out, options, layout or "auto", sentences_from, signer_pattern, jobs, cluster)
     if as_json:
         console.json(result.to_dict())
     else:

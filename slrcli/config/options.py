@@ -132,6 +132,8 @@ OPTIONS: dict[str, Option] = {
         "Gloss sentences (a text, a table or a corpus) whose bigrams give the order of signs.",
         shown="all signs alike",
     ),
+    "compose.jobs": _jobs("Processes that write sentences. 0: one per core.", 1),
+    "compose.cluster": _cluster("Write the sentences"),
     "compose.signer_pattern": Option(
         ("--signer-pattern",),
         "Regular expression that finds the signer in a clip's name (its first group, if it has one).",

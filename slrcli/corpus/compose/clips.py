@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ class Clip:
         gloss: its gloss, without white space.
         signer: its signer, or `UNKNOWN`.
         split: the split it has to stay in; empty if the source names none.
-        load: returns its frames, float32 `[T, D]`; raises a DataError if they cannot be read.
+        load: returns its frames, float32 `[T, D]`; raises a DataError if they cannot be read. Another process can call
+            it, too.
     """
 
     id: str
@@ -153,7 +155,7 @@ def _pack(path: Path) -> Collection:
         if not gloss or not count:
             left_out[f"clip {place}"] = "It has no label." if count else "It has no frames."
             continue
-        clips.append(Clip(id, gloss, signer, split, _slice(x, end - count, end)))
+        clips.append(Clip(id, gloss, signer, split, partial(_copied, x[end - count : end])))
     return Collection(tuple(clips), left_out)
 
 
@@ -175,8 +177,8 @@ def _first(found: dict[str, np.ndarray], keys: tuple[str, ...]) -> np.ndarray | 
     return next((found[key] for key in keys if key in found), None)
 
 
-def _slice(x: np.ndarray, start: int, end: int) -> Callable[[], np.ndarray]:
-    return lambda: np.ascontiguousarray(x[start:end], dtype=np.float32)
+def _copied(frames: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(frames, dtype=np.float32)
 
 
 # Tables and folders
@@ -210,7 +212,15 @@ def _corpus(root: Path, table: Path | None, layout: Layout | None) -> Collection
                 left_out[id] = "It has no feature file."
             else:
                 place = split if several else ""
-                clips.append(Clip(id, item.glosses[0], item.signer or UNKNOWN, place, _file(item.features, layout)))
+                clips.append(
+                    Clip(
+                        id,
+                        item.glosses[0],
+                        item.signer or UNKNOWN,
+                        place,
+                        _file(item.features, layout),
+                    )
+                )
     return Collection(tuple(sorted(clips, key=lambda clip: clip.id)), left_out)
 
 
@@ -224,4 +234,4 @@ def _labelled_by_folder(root: Path, layout: Layout | None) -> Iterator[Clip]:
 
 
 def _file(path: Path, layout: Layout | None) -> Callable[[], np.ndarray]:
-    return lambda: read_features(path, layout)
+    return partial(read_features, path, layout)

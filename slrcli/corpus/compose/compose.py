@@ -19,6 +19,8 @@ def compose(
     layout: str = "auto",
     sentences_from: Path | None = None,
     signer_pattern: str = "",
+    jobs: int = 1,
+    cluster: str = "",
 ) -> Composed:
     """Compose a corpus with a progress bar; see `compose_corpus`.
 
@@ -36,7 +38,7 @@ def compose(
             task.advance(now - reached)
             reached = now
 
-        return compose_corpus(clips, out, options, layout, sentences, signer_pattern, step)
+        return compose_corpus(clips, out, options, layout, sentences, signer_pattern, step, jobs, cluster)
 
 
 def read_sentences(path: Path) -> list[tuple[str, ...]]:

@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +33,14 @@ from slrcli.errors import DataError
 from slrcli.features.layout import Layout, guess_layout, load_layout
 from slrcli.features.motion import FEWEST, active, clean, join
 from slrcli.files import atomic_write_text, below, sweep_once, temporary_name, written
+from slrcli.parallel.cluster import pool
+from slrcli.parallel.workers import usable_cores
 
 WHAT = (
     "Sentences composed of clips of single signs, with computed transitions. Nobody signed them: error rates on them "
     "say little about continuous signing."
 )
+TOGETHER = 32  # sentences that a process writes at a time
 KEPT_BYTES = 2**30  # of clips that are held in memory; others are read again
 
 
@@ -78,6 +83,8 @@ def compose_corpus(
     sentences: Sequence[Sequence[str]] = (),
     signer_pattern: str = "",
     step: Callable[[str, int, int], None] = lambda what, done, total: None,
+    jobs: int = 1,
+    cluster: str = "",
 ) -> Composed:
     """Read clips, draw sentences and write the corpus.
 
@@ -89,6 +96,8 @@ def compose_corpus(
         sentences: their bigrams decide the order of glosses; none: all clips are used equally.
         signer_pattern: see `clips.read_clips`.
         step: called with a description, the amount done and the total, for a progress bar.
+        jobs: processes that write sentences; the bytes are the same for any number.
+        cluster: address of a Dask scheduler whose workers write them; "": processes of this machine.
 
     Raises:
         DataError, UsageError: no corpus can be made of the clips or with the options; nothing is written.
@@ -108,10 +117,11 @@ def compose_corpus(
     with _appearing(out) as place:
         digest = hashlib.sha256()
         counts: dict[str, Counter[str]] = {name: Counter(clips=len(clips)) for name, clips in splits.items()}
+        crew = Crew(studio, jobs, cluster)
         for name in splits:
             own = [sentence for sentence in drawn if sentence.split == name]
             before = sum(item["sentences"] for item in counts.values())
-            for number in _write_split(place, name, own, studio, digest, counts[name]):
+            for number in _write_split(place, name, own, crew, digest, counts[name]):
                 step("Writing sentences", before + number, len(drawn))
         result = Composed(
             out,
@@ -204,28 +214,77 @@ class Studio:
         """Positions `[T, positions]` of a prepared clip."""
         if clip.id in self._kept:
             return self._kept[clip.id]
-        whole = clean(clip.load()[:: self._every], self.layout)
-        start, stop = active(whole, self.layout, self._rest)
-        return whole[start:stop]
+        return self.anywhere(clip)
+
+    @property
+    def anywhere(self) -> Callable[[Clip], np.ndarray]:
+        """`frames` for another process, which has kept nothing."""
+        return partial(_prepared, self._every, self._rest, self.layout)
+
+
+def _prepared(every: int, rest: float, layout: Layout, clip: Clip) -> np.ndarray:
+    whole = clean(clip.load()[::every], layout)
+    start, stop = active(whole, layout, rest)
+    return whole[start:stop]
+
+
+@dataclass(frozen=True)
+class Performed:
+    """A sentence that has been written: fingerprint and number of its frames, and the span of each clip."""
+
+    print_: str
+    frames: int
+    spans: list[tuple[int, int]]
+
+
+def _perform(
+    folder: Path, sentences: Sequence[Sentence], frames: Callable[[Clip], np.ndarray], layout: Layout
+) -> list[Performed]:
+    """Write the features of some sentences."""
+    done = []
+    for sentence in sentences:
+        x, spans = join([frames(clip) for clip in sentence.clips], sentence.gaps, layout)
+        np.save(below(folder, sentence.id, ".npy"), x)
+        done.append(Performed(fingerprint(x), len(x), spans))
+    return done
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Writes sentences in this process, in several, or on a cluster; see `compose_corpus`."""
+
+    studio: Studio
+    jobs: int
+    cluster: str
+
+    def perform(self, folder: Path, sentences: Sequence[Sentence]) -> Iterator[Performed]:
+        """Write the features of sentences; what became of each, in their order."""
+        layout = self.studio.layout
+        if self.jobs == 1 and not self.cluster:
+            for sentence in sentences:
+                yield from _perform(folder, [sentence], self.studio.frames, layout)
+            return
+        parts = [sentences[start : start + TOGETHER] for start in range(0, len(sentences), TOGETHER)]
+        with pool(self.cluster, min(self.jobs or usable_cores(), len(parts)), folder) as workers:
+            done = workers.map(_perform, repeat(folder.resolve()), parts, repeat(self.studio.anywhere), repeat(layout))
+            yield from chain.from_iterable(done)
 
 
 def _write_split(
-    place: Path, split: str, sentences: Sequence[Sentence], studio: Studio, digest: Any, count: Counter[str]
+    place: Path, split: str, sentences: Sequence[Sentence], crew: Crew, digest: Any, count: Counter[str]
 ) -> Iterator[int]:
     """Write the sentences of a split and count them; yields how many are done."""
     folder = below(place / "features", split)
     folder.mkdir(parents=True)
     lines, signers, types = [], set(), set()
-    for number, sentence in enumerate(sentences, 1):
-        x, spans = join([studio.frames(clip) for clip in sentence.clips], sentence.gaps, studio.layout)
-        np.save(below(folder, sentence.id, ".npy"), x)
-        digest.update(fingerprint(x).encode())
+    for number, (sentence, done) in enumerate(zip(sentences, crew.perform(folder, sentences), strict=True), 1):
+        digest.update(done.print_.encode())
         played = [
             {"clip": clip.id, "gloss": clip.gloss, "start": start, "stop": stop}
-            for clip, (start, stop) in zip(sentence.clips, spans, strict=True)
+            for clip, (start, stop) in zip(sentence.clips, done.spans, strict=True)
         ]
         lines.append(json.dumps({"id": sentence.id, "signer": sentence.signer, "signs": played}, ensure_ascii=False))
-        count.update(sentences=1, glosses=len(sentence.glosses), frames=len(x))
+        count.update(sentences=1, glosses=len(sentence.glosses), frames=done.frames)
         signers.add(sentence.signer)
         types.update(sentence.glosses)
         yield number

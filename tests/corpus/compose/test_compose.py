@@ -1,12 +1,15 @@
 """Sentences out of single signs: what is drawn, how clips are trimmed and joined, and what is left out."""
 
+import importlib.util
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.clusters import local_cluster
 from support.planted_hands import signing, swapped
 from typer.testing import CliRunner
 
@@ -17,9 +20,11 @@ from slrcli.corpus.compose import compose_corpus
 from slrcli.corpus.compose.clips import Clip, read_clips
 from slrcli.corpus.compose.language import START, BigramModel
 from slrcli.corpus.compose.plan import choose_split, plan, split_clips, with_enough
+from slrcli.corpus.compose.write import Studio
 from slrcli.errors import DataError, UsageError
 from slrcli.features.layout import generic_layout, load_layout
 from slrcli.features.motion import FEWEST, MARGIN, MOST, active, bridge, join
+from slrcli.features.readers import read_features
 from slrcli.features.recording import Recording
 from slrcli.features.writers import write_recording
 
@@ -483,3 +488,32 @@ def test_hands_of_composed_clips_are_on_tracks_before_they_are_joined(tmp_path):
     whole = composed("whole", lambda x, number: x)
     mixed = composed("mixed", lambda x, number: swapped(x, slice(0, 24, 3) if number % 2 else slice(None)))
     assert len(whole) == 2 and all(np.array_equal(one, other) for one, other in zip(whole, mixed, strict=True))
+
+
+@pytest.mark.parametrize("source", ["folders", "a pack"])
+def test_several_processes_and_a_cluster_write_the_same_bytes(tmp_path, source):
+    clips = folder_of_clips(tmp_path / "clips")
+    if source == "a pack":
+        found = read_clips(clips).clips
+        x = [clip.load() for clip in found]
+        clips = tmp_path / "clips.npz"
+        np.savez(clips, x=np.concatenate(x), length=[*map(len, x)], gloss=[clip.gloss for clip in found],
+                 signer=[clip.signer for clip in found])  # fmt: skip
+    options = ComposeConfig("c", 150, (1, 4), seed=3)
+    one = compose_corpus(clips, tmp_path / "one", options)
+    steps = []
+    several = compose_corpus(clips, tmp_path / "several", options, jobs=2, step=lambda *said: steps.append(said))
+    assert contents(tmp_path / "one") == contents(tmp_path / "several") and one.digest == several.digest
+    assert steps[-1] == ("Writing sentences", 150, 150)
+    if source == "folders" and importlib.util.find_spec("distributed"):
+        with local_cluster(tmp_path, 2) as cluster:
+            compose_corpus(clips, tmp_path / "there", options, cluster=cluster.address)
+        assert contents(tmp_path / "one") == contents(tmp_path / "there")
+
+
+def test_a_clip_that_another_process_cannot_read_ends_it_with_nothing_written(tmp_path, monkeypatch):
+    clips = folder_of_clips(tmp_path / "clips")
+    monkeypatch.setattr(Studio, "anywhere", partial(read_features, tmp_path / "gone.npy"))
+    with pytest.raises(DataError, match=r"gone\.npy|read"):
+        compose_corpus(clips, tmp_path / "out", ComposeConfig("c", 50), jobs=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clips"]
