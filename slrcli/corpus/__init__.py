@@ -3,7 +3,8 @@
 `formats` recognises and reads annotation tables, `finder` looks up feature files, and `utterances` holds the result.
 """
 
-from slrcli.corpus.formats import FORMATS, NoTableError, find_tables, open_corpus, told
+from slrcli.corpus.formats import FORMATS, NoTableError, find_tables, open_corpus
+from slrcli.corpus.settings import told
 from slrcli.corpus.utterances import (
     SPLITS,
     Corpus,

@@ -21,7 +21,8 @@ from slrcli.annotations import Annotated, Counts, Cut, Signer, Tier, read_annota
 from slrcli.config import PAUSE, ExtractConfig, nearest
 from slrcli.console import Console
 from slrcli.corpus.finder import Folders
-from slrcli.corpus.formats import LAYOUT, check_id, write_settings
+from slrcli.corpus.settings import LAYOUT, write_settings
+from slrcli.corpus.tables import check_id
 from slrcli.corpus.write import require_room, write_table
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.layout import Layout, list_layouts, load_layout

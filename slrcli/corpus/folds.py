@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from slrcli.corpus.formats import open_corpus, settings_for
+from slrcli.corpus.formats import open_corpus
+from slrcli.corpus.settings import settings_for
 from slrcli.corpus.utterances import Corpus, Utterance
 from slrcli.errors import DataError, UsageError, first_five
 from slrcli.files import atomic_write_text, folder_names

@@ -8,8 +8,8 @@ from typing import Any
 from slrcli.config import NGRAM_ORDER, DataConfig, RunConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus, open_corpus
-from slrcli.corpus.formats import read_table
 from slrcli.corpus.opening import without_excluded
+from slrcli.corpus.tables import read_table
 from slrcli.errors import DataError, UsageError
 from slrcli.glosses import get_normaliser
 from slrcli.glosses.vocabulary import file_source

@@ -18,8 +18,8 @@ from typing import Any
 from slrcli.config import DataConfig, PackConfig, check_pack
 from slrcli.console import Console, Task
 from slrcli.corpus import Corpus, Utterance, open_corpus
-from slrcli.corpus.formats import settings_for
 from slrcli.corpus.opening import choose_layout, open_data
+from slrcli.corpus.settings import settings_for
 from slrcli.corpus.write import copy_annotations
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.readers import holder_of, stamp

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from slrcli.corpus.formats import annotation_files, check_id, check_split, told, write_settings
+from slrcli.corpus.formats import annotation_files
+from slrcli.corpus.settings import told, write_settings
+from slrcli.corpus.tables import check_id, check_split
 from slrcli.corpus.utterances import SPLITS, Corpus, Utterance
 from slrcli.errors import DataError, shortened
 from slrcli.features.readers import holder_of

@@ -16,7 +16,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from slrcli.corpus.formats import NAME, check_id, check_split, open_corpus, told, write_settings
+from slrcli.corpus.formats import open_corpus
+from slrcli.corpus.settings import NAME, told, write_settings
+from slrcli.corpus.tables import check_id, check_split
 from slrcli.errors import DataError, UsageError
 from slrcli.features.recording import Recording
 from slrcli.features.writers import write_recording

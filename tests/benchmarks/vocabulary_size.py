@@ -32,7 +32,7 @@ from slrcli.console import Console
 from slrcli.corpus import Corpus, open_corpus
 from slrcli.corpus.clips import Clips
 from slrcli.corpus.describe import corpus_summary
-from slrcli.corpus.formats import write_settings
+from slrcli.corpus.settings import write_settings
 from slrcli.corpus.vocabulary import vocab
 from slrcli.corpus.write import write_table
 from slrcli.decoding.decoder import make_decoder

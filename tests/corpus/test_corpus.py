@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slrcli.corpus import Corpus, Utterance, default_split, dev_from_train, open_corpus
-from slrcli.corpus.formats import check_id
+from slrcli.corpus.tables import check_id
 from slrcli.errors import DataError, UsageError
 
 PHOENIX = "id|folder|signer|annotation\n"

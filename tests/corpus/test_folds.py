@@ -22,7 +22,7 @@ from slrcli.corpus.folds import (
     utterance_folds,
     write_folds,
 )
-from slrcli.corpus.formats import write_settings
+from slrcli.corpus.settings import write_settings
 from slrcli.errors import DataError, UsageError
 from slrcli.files import folder_names
 from slrcli.scoring.spread import spread, summarise

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from slrcli.cli import app
 from slrcli.config import RunConfig
 from slrcli.corpus import open_corpus
-from slrcli.corpus.formats import read_table
+from slrcli.corpus.tables import read_table
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.language import BoundModel, NgramModel, estimate, perplexity, read_arpa, write_arpa

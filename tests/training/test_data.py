@@ -12,7 +12,7 @@ from support.planted_signing import change_all, columns_in_order, signing_corpus
 import slrcli.training.data
 from slrcli.config import Facts, choices
 from slrcli.console import Console
-from slrcli.corpus.formats import told
+from slrcli.corpus.settings import told
 from slrcli.errors import SlrError, UsageError
 from slrcli.training.data import load_training_data, measure, settle
 

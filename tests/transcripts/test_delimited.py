@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from slrcli.corpus import open_corpus
-from slrcli.corpus.formats import inspect_table
+from slrcli.corpus.tables import inspect_table
 from slrcli.errors import DataError
 from slrcli.transcripts import read_transcripts
 

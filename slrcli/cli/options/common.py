@@ -258,7 +258,7 @@ def overrides(**values: Any) -> dict[str, dict[str, Any]]:
 
 def data_of(**options: Any) -> DataConfig:
     """The corpus that options name: those of `DataConfig` that were given, the defaults for the others."""
-    from slrcli.corpus.formats import told  # brings numpy, which no help page waits for
+    from slrcli.corpus.settings import told  # brings numpy, which no help page waits for
 
     given = overrides(**{f"data__{name}": value for name, value in options.items()})
     config = merge(Config(), {"data": told(options.get("data_dir") or "")}, "corpus.toml")

@@ -6,7 +6,7 @@ from slrcli.config import ComposeConfig
 from slrcli.console import Console
 from slrcli.corpus import open_corpus
 from slrcli.corpus.compose import Composed, compose_corpus
-from slrcli.corpus.formats import has_columns, read_table
+from slrcli.corpus.tables import has_columns, read_table
 from slrcli.errors import DataError
 from slrcli.files import read_bytes
 

@@ -11,7 +11,7 @@ from typing import Any
 from slrcli.corpus import Corpus, Utterance
 from slrcli.corpus.distributions import Distribution
 from slrcli.corpus.facts import readable, usual_layout
-from slrcli.corpus.formats import TableFacts
+from slrcli.corpus.tables import TableFacts
 from slrcli.corpus.utterances import Sentences, sentences_of
 from slrcli.doctor.context import Context
 from slrcli.doctor.data.distributions import distributions

@@ -8,8 +8,8 @@ from slrcli.config import DataConfig
 from slrcli.console import Console
 from slrcli.corpus import Corpus, find_tables
 from slrcli.corpus.facts import feature_files, read_facts
-from slrcli.corpus.formats import inspect_table
 from slrcli.corpus.opening import named_layout, open_data
+from slrcli.corpus.tables import inspect_table
 from slrcli.doctor.context import Check
 from slrcli.doctor.data.checks import DATA_CHECKS, DATA_VOCAB_CHECKS
 from slrcli.doctor.data.context import DataContext
