@@ -11,6 +11,7 @@ from torch import Tensor
 
 from slrcli.console import Console
 from slrcli.corpus import Utterance
+from slrcli.corpus.shards import shard_groups
 from slrcli.errors import DataError, first_five
 from slrcli.features.clip import check_width, is_empty, is_mapped, load_at, padded
 from slrcli.features.layout import Layout
@@ -157,6 +158,15 @@ class Clips:
             self._room -= x.nbytes
             self._kept[index] = x
         return x
+
+    def batches(self, batch_size: int) -> Iterator[list[int]]:
+        """The places of all clips, each once, as `by_length` puts them together.
+
+        Those of a packed corpus larger than memory come some shards at a time, each of which is read once.
+        """
+        for group in shard_groups(self.utterances):
+            for part in by_length([self.frames[index] for index in group], batch_size):
+                yield [group[place] for place in part]
 
     def _shape(self, path: Path) -> tuple[int, int]:
         frames, width = feature_shape(path, self.layout)

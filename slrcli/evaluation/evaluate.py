@@ -8,7 +8,7 @@ from functools import cached_property
 
 import torch
 
-from slrcli.corpus.clips import Clips, by_length, collate
+from slrcli.corpus.clips import Clips, collate
 from slrcli.ctc.loss import ctc_loss
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.glosses.vocabulary import BLANK
@@ -67,7 +67,7 @@ def evaluate(
         advance: called with the number of clips done.
     """
     targets = [encodable(item.glosses, recogniser) for item in clips.utterances]
-    plan = list(by_length(clips.frames, batch_size))[distributed.rank() :: distributed.size()]
+    plan = list(clips.batches(batch_size))[distributed.rank() :: distributed.size()]
     made = (collate([clips[i] for i in part], [targets[i] or () for i in part], part) for part in plan)
     own = Part()
     for batch in prefetch(made):

@@ -8,7 +8,7 @@ from typing import Any
 from slrcli.checkpoints.runs import find_checkpoint, shown
 from slrcli.config import DataConfig
 from slrcli.console import Console, Task
-from slrcli.corpus.clips import Clips, by_length
+from slrcli.corpus.clips import Clips
 from slrcli.errors import UsageError
 from slrcli.evaluation.checkpoint import open_split
 from slrcli.evaluation.evaluate import EVAL_BATCH
@@ -148,7 +148,7 @@ def _compared(forms: list[_Form], clips: Clips, batch_size: int, task: Task) -> 
     """Every form on the same batches; the first is what the others are compared with."""
     differences, seconds = [0.0] * len(forms), [0.0] * len(forms)
     read: list[dict[str, list[str]]] = [{} for _ in forms]
-    for part in by_length(clips.frames, batch_size):
+    for part in clips.batches(batch_size):
         x, frames = padded([clips[index] for index in part])
         names, first = [clips.utterances[index].id for index in part], None
         for place, form in enumerate(forms):

@@ -11,7 +11,7 @@ from slrcli.checkpoints.checkpoint import amend_checkpoint
 from slrcli.checkpoints.meta import decoder_values
 from slrcli.config import DataConfig, DecodeConfig
 from slrcli.console import Console
-from slrcli.corpus.clips import Clips, by_length
+from slrcli.corpus.clips import Clips
 from slrcli.decoding.calibration import weights_hash
 from slrcli.decoding.cores import ManyCores
 from slrcli.decoding.decoder import decoder_signature, lm_warnings, make_decoder
@@ -143,7 +143,7 @@ class _Material:
     def of(cls, recogniser: ClipRecogniser, clips: Clips, batch_size: int, advance) -> "_Material":
         """Run the recogniser over all clips once."""
         found: dict[int, np.ndarray] = {}
-        for part in by_length(clips.frames, batch_size):
+        for part in clips.batches(batch_size):
             rows, lengths = recogniser.log_probs(*padded([clips[i] for i in part]))
             for row, index, length in zip(rows, part, lengths.tolist(), strict=True):
                 found[index] = row[:length].copy()

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from slrcli.config import AugmentConfig
 from slrcli.corpus.clips import Batch, Clips, collate
+from slrcli.corpus.shards import expect
 from slrcli.ctc.paths import minimum_frames
 from slrcli.features.augment import added, augment
 from slrcli.features.recombine import SignBank, require_signers
-from slrcli.features.store import array_of, fetch_ahead
 from slrcli.models.frontend import Frontend
 from slrcli.parallel.distributed import share, size
 from slrcli.parallel.prefetch import prefetch
@@ -91,9 +91,7 @@ class TrainBatches:
         return prefetch(self._make(indices, number) for indices in islice(order, start, None))
 
     def _coming(self, shards: Sequence[int]) -> None:
-        """Let shards of a remote corpus be copied while those before them are read."""
-        firsts = [self.clips.utterances[self.shards[number][0]].file for number in shards] if self.shards else []
-        fetch_ahead(array for file in firsts if (array := array_of(file)))
+        expect(self.clips.utterances, [self.shards[number] for number in shards] if self.shards else ())
 
     def _make(self, indices: Sequence[int], epoch: int) -> Batch:
         own, weight = share(indices)

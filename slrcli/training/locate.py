@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from slrcli.corpus.clips import Batch, Clips, by_length, collate
+from slrcli.corpus.clips import Batch, Clips, collate
 from slrcli.decoding.hypothesis import Hypothesis
 from slrcli.decoding.segments import Lengths, segment
 from slrcli.errors import DataError
@@ -63,7 +63,7 @@ def locate(recogniser: Recogniser, clips: Clips, targets: Sequence[Sequence[int]
 
 
 def _batches(clips: Clips, targets: Sequence[Sequence[int]]) -> Iterator[Batch]:
-    plan = by_length(clips.frames, EVAL_BATCH)
+    plan = clips.batches(EVAL_BATCH)
     made = (collate([clips[index] for index in part], [targets[index] for index in part], part) for part in plan)
     yield from prefetch(made)
 

@@ -4,13 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from slrcli.corpus import Utterance
-from slrcli.errors import UsageError
-from slrcli.features.store import store_of
+from slrcli.corpus.shards import TOGETHER
 
 POOL_BATCHES = 50  # so many batches' clips are drawn at random and then sorted by length: 1.03x padding, still random
-TOGETHER = 8  # shards whose clips are mixed: what an epoch reads at a time is 2 GB with shards of 256 MB
-ORDERED_BYTES = 16 << 30  # of packed features from which on an epoch goes shard by shard if nobody says how
 
 
 def bucketed(frames: Sequence[int], batch_size: int, rng: np.random.Generator) -> list[list[int]]:
@@ -82,33 +78,3 @@ def dealt(batch: Sequence[tuple[int, int]], processes: int) -> list[int]:
     for rank, size in enumerate(sizes):
         order[rank::processes] = [next(ordered)[1] for _ in range(size)]
     return order
-
-
-def shards_of(utterances: Sequence[Utterance], order: str) -> list[list[int]] | None:
-    """The places of the clips of each shard, where an epoch goes shard by shard; None where it does not.
-
-    Args:
-        utterances: of train.
-        order: `shuffled`, `shards`, or `auto`: from `ORDERED_BYTES` of packed features on.
-
-    Raises:
-        UsageError: `shards` of a corpus that is not packed.
-    """
-    if order == "shuffled":
-        return None
-    found: dict[tuple[str, int], list[int]] = {}
-    total = 0
-    for index, item in enumerate(utterances):
-        inside = store_of(item.file)
-        if inside is None or not inside[0].shards:
-            if order == "shards":
-                what = "Only a packed corpus has shards to go by."
-                raise UsageError(what, "optim.order", "Pack it with slr pack, or leave optim.order at auto.")
-            return None
-        store, name = inside
-        number = store.number(name)
-        if (key := (str(store.path), number)) not in found:
-            found[key] = []
-            total += store.shards[number].size
-        found[key].append(index)
-    return list(found.values()) if order == "shards" or total >= ORDERED_BYTES else None

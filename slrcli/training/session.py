@@ -19,6 +19,7 @@ from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, shown
 from slrcli.config import Config, to_toml
 from slrcli.console import Console, Task
 from slrcli.corpus.clips import Clips, note_rates, warn_empty
+from slrcli.corpus.shards import shards_of
 from slrcli.corpus.utterances import sentence_hashes
 from slrcli.errors import (
     EXIT_FAILURE,
@@ -42,7 +43,6 @@ from slrcli.training.batches import TrainBatches, feature_statistics
 from slrcli.training.data import TrainingData, learnable, tell_known
 from slrcli.training.loop import EpochEnd, Skipped, Step, Stopped, Trainer
 from slrcli.training.loss.teach import load_teacher, spike_offset
-from slrcli.training.order import shards_of
 from slrcli.training.record import Record, told
 from slrcli.training.start import NOTHING, Past
 from slrcli.training.watch.closing import Ending, closing

@@ -22,11 +22,12 @@ from slrcli.config import NO_AUGMENTATION, AugmentConfig
 from slrcli.config.names import SHARD_MB
 from slrcli.corpus import open_corpus
 from slrcli.corpus.clips import Clips
+from slrcli.corpus.shards import shards_of
 from slrcli.corpus.write import write_table
 from slrcli.features.layout import load_layout
 from slrcli.features.store import Clip, StoreWriter, open_store
 from slrcli.training.batches import TrainBatches
-from slrcli.training.order import bucketed, shards_of
+from slrcli.training.order import bucketed
 
 LAYOUT = load_layout("mediapipe-258")
 BATCH = 4

@@ -5,13 +5,14 @@ import pytest
 
 from slrcli.config import AugmentConfig
 from slrcli.corpus import Utterance
+from slrcli.corpus import shards as subject
 from slrcli.corpus.clips import Clips
+from slrcli.corpus.shards import TOGETHER, shards_of
 from slrcli.errors import UsageError
 from slrcli.features.layout import generic_layout
 from slrcli.features.store import Clip, StoreWriter, open_store
-from slrcli.training import order
 from slrcli.training.batches import TrainBatches
-from slrcli.training.order import TOGETHER, by_shard, shards_of
+from slrcli.training.order import by_shard
 
 LENGTHS = np.random.default_rng(0).integers(16, 300, 8000)
 SHARDS = np.array_split(np.arange(len(LENGTHS)), np.sort(np.random.default_rng(1).integers(1, 8000, 39)))
@@ -110,7 +111,7 @@ def test_an_epoch_by_shards_is_entered_in_the_middle(packed):
 
 def test_a_large_packed_corpus_goes_by_shards_by_itself(packed, tmp_path, monkeypatch):
     assert shards_of(packed, "auto") is None
-    monkeypatch.setattr(order, "ORDERED_BYTES", 50_000)
+    monkeypatch.setattr(subject, "ORDERED_BYTES", 50_000)
     found = shards_of(packed, "auto")
     assert len(found) == 24 and sorted(index for part in found for index in part) == list(range(96))
     assert shards_of(packed, "shuffled") is None
@@ -119,3 +120,22 @@ def test_a_large_packed_corpus_goes_by_shards_by_itself(packed, tmp_path, monkey
     assert shards_of(mixed, "auto") is None
     with pytest.raises(UsageError, match="Only a packed corpus"):
         shards_of(mixed, "shards")
+
+
+def test_a_large_packed_corpus_is_evaluated_by_shards_too(packed, monkeypatch):
+    clips = Clips(packed, generic_layout(3))
+    longest_first = list(clips.batches(5))
+    assert [clips.frames[part[0]] for part in longest_first] == sorted(
+        (clips.frames[part[0]] for part in longest_first), reverse=True
+    )
+    monkeypatch.setattr(subject, "ORDERED_BYTES", 50_000)
+    store = open_store(packed[0].features.parent)
+    store._mapped.cache_clear()
+    found = list(clips.batches(5))
+    assert sorted(index for part in found for index in part) == list(range(96))
+    for part in found:
+        for index in part:
+            store.values(packed[index].id)
+    assert store._mapped.cache_info().misses == 24
+    for at in range(0, 96, 32):  # four clips a shard, eight shards at a time
+        assert {index // 32 for part in found[at * 7 // 32 : (at + 32) * 7 // 32] for index in part} == {at // 32}

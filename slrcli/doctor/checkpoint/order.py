@@ -145,7 +145,7 @@ def order_effect(recogniser: ClipRecogniser, clips: Clips, seed: int = 1) -> Ord
 def sign_spans_of(recogniser: ClipRecogniser, clips: Clips) -> dict[int, tuple[Take, ...]]:
     """Place of a clip -> where its signs are, without the rest poses; clips that cannot be parted are not there."""
     found = {}
-    for part in by_length(clips.frames, EVAL_BATCH):
+    for part in clips.batches(EVAL_BATCH):
         arrays = [clips[index] for index in part]
         tables, lengths = recogniser.local_log_probs(*padded(arrays))
         for index, x, table, count in zip(part, arrays, tables, lengths.tolist(), strict=True):
