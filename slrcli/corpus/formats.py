@@ -572,9 +572,9 @@ def _path(given: str | Path | None) -> Path | None:
 def _existing_folder(path: str | Path, option: str) -> Path:
     if not str(path):
         raise UsageError("No corpus folder is named.", option, "Name the folder that holds the corpus.")
-    if Path(path).is_file():
+    if os.path.isfile(path):
         raise DataError("This is a file, not a folder.", f"{option} {path}", "Name a table with --annotations.")
-    if not Path(path).is_dir():
+    if not os.path.isdir(path):  # false also of a name that is too long to be one, about which `Path` raises
         raise DataError("There is no such folder.", f"{option} {path}", "Check the name.")
     return Path(path)
 
@@ -586,7 +586,7 @@ def _tables(root: Path, format: str, annotations: Path | None, columns: Mapping[
     """Format and tables; where several formats lie side by side, the user has to choose."""
     if format != "auto" and format not in FORMATS:
         raise UsageError(f"There is no corpus format {format!r}.", "--format", nearest(format, FORMATS))
-    if annotations is not None and not annotations.is_dir():
+    if annotations is not None and not os.path.isdir(annotations):
         return _named_table(annotations, format)
     start = annotations or root
     if format != "auto":
