@@ -13,6 +13,8 @@ from support.calling import slr
 from support.quick_corpus import write_corpus
 
 from slrcli.config import read_toml
+from slrcli.errors import CheckpointError
+from slrcli.training.session import known_clips
 
 TINY = ["--batch-size", "8", "--lr", "5e-3", "--set", "model.options.width=8", "--device", "cpu"]
 TIMES = {"seconds", "frames_per_second"}
@@ -107,6 +109,15 @@ def test_a_run_of_many_epochs_without_its_state_is_not_begun_anew(copy):
 def test_a_folder_without_a_run_is_named(tmp_path):
     result = slr("train", "--resume", tmp_path)
     assert result.exit_code == 1 and "no run" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "[" * 99_999, '{"a": [1, 2]}', '{"a": [Infinity, 0, ""]}', '{"a": 5}', "\xff"]
+)
+def test_a_damaged_list_of_clips_is_named(tmp_path, text):
+    (tmp_path / "data.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(CheckpointError, match="list of the clips of the run cannot be read"):
+        known_clips(tmp_path)
 
 
 # Killed between two files

@@ -126,13 +126,11 @@ class Plan:
         with understood("The file is not a plan of a sweep", where, AGAIN, CheckpointError):
             if values["format"] != FORMAT:
                 raise ValueError(f"its format is {values['format']}")
-            return cls(
-                tuple(map(Axis.from_dict, values["axes"])),
-                tuple(map(int, values["seeds"])),
-                int(values["search"]),
-                int(values["threads"]),
-                tuple(Config.from_dict(config, where) for config in values["bases"]),
-            )
+            axes = tuple(map(Axis.from_dict, values["axes"]))
+            bases = tuple(Config.from_dict(config, where) for config in values["bases"])
+            if len(bases) != len(deciding_values(axes)):
+                raise ValueError(f"it has {len(bases)} configurations for {len(deciding_values(axes))} combinations")
+            return cls(axes, tuple(map(int, values["seeds"])), int(values["search"]), int(values["threads"]), bases)
 
 
 def deciding_values(axes: Sequence[Axis]) -> list[dict[str, Any]]:
