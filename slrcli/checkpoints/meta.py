@@ -91,7 +91,7 @@ class Meta:
     def from_dict(cls, values: dict[str, Any], where: str) -> "Meta":
         """The opposite of `to_dict`."""
         return cls(
-            Config.from_dict(values["config"], where, trained=True),
+            Config.from_dict(_typed(values, "config", dict), where, trained=True),
             Vocabulary.from_dict(values["vocabulary"], where),
             Layout.from_dict(values["layout"], where),
             _typed(values, "metrics", dict),

@@ -16,11 +16,11 @@ from support.calling import slr
 from support.noisy_corpus import write_corpus
 
 import slrcli
-from slrcli.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from slrcli.checkpoints.checkpoint import amend_checkpoint, load_checkpoint, save_checkpoint
 from slrcli.checkpoints.meta import Meta
 from slrcli.config import Config, DecodeConfig
 from slrcli.decoding.calibration import weights_hash
-from slrcli.errors import CheckpointError
+from slrcli.errors import CheckpointError, SlrError
 from slrcli.features.layout import load_layout
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.language import NgramModel, estimate, write_arpa
@@ -236,6 +236,21 @@ def test_a_checkpoint_with_tensors_of_another_type_is_inconsistent(tmp_path, kin
 
     with pytest.raises(CheckpointError, match="inconsistent"):
         load_checkpoint(with_tensors(tmp_path, first_as_kind))
+
+
+@pytest.mark.parametrize("name", ["config", "layout", "data_hash", "vocabulary"])
+@pytest.mark.parametrize("value", [None, 3, [], ["x"]])
+def test_a_damaged_checkpoint_is_not_amended(tmp_path, name, value):
+    path = with_tensors(tmp_path, dict)
+    with safe_open(path, framework="pt") as file:
+        tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    known = {**json.loads(about["slr"]), name: value}
+    known = {key: item for key, item in known.items() if item is not None}
+    save_file(tensors, path, about | {"slr": json.dumps(known)})
+    before = path.read_bytes()
+    with pytest.raises(SlrError):
+        amend_checkpoint(path, tuned={"beam": 5})
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("number", [-1, 60, 2**40])

@@ -128,7 +128,8 @@ def _about(archive: zipfile.ZipFile) -> dict[str, Any]:
         if archive.getinfo(f"{key}.npy").file_size > 4 * SAMPLED:
             continue
         with archive.open(f"{key}.npy") as stream:
-            _, dtype = read_header(stream)
+            shape, dtype = read_header(stream)
+            require_whole(shape, dtype, archive.getinfo(f"{key}.npy").file_size)
             if dtype.kind in "fiuU":
                 stream.seek(0)
                 about[key] = require_letters(npy.read_array(stream, allow_pickle=False)).tolist()

@@ -152,6 +152,27 @@ def test_a_state_that_cannot_be_read_is_a_finding(run):
     assert errors(check_checkpoint(run)) == {"SLR-C10"}
 
 
+@pytest.mark.parametrize(
+    "text", [b"\xff", b"[", b"3", b'{"epoch": 1, "wer": "x"}', b'{"epoch": 1, "wer": ' + b"9" * 400 + b"}"]
+)
+def test_numbers_of_epochs_that_cannot_be_read_are_a_finding(run, text):
+    rewrite(run / BEST, assign(["metrics"], "epoch", 1))
+    (run / "metrics.jsonl").write_bytes(text)
+    found = check_checkpoint(run)
+    assert "numbers of the epochs cannot be read" in said(found, "SLR-C08").what
+
+
+@pytest.mark.parametrize("wer", [10**400, float("nan"), "x"])
+def test_an_error_rate_that_is_none_is_a_finding(run, wer):
+    rewrite(run / BEST, assign(["metrics"], "wer", wer))
+    assert "are impossible" in said(check_checkpoint(run), "SLR-C08").what
+
+
+def test_a_progress_that_is_none_is_a_finding(run):
+    rewrite(run / STATE, assign([], "progress", 3))
+    assert "training state is damaged" in said(check_checkpoint(run), "SLR-C10").what
+
+
 def test_the_last_checkpoint_and_its_state_have_the_same_weights_to_the_bit(run):
     rewrite(run / STATE, tensor("average.project.bias", put(3.0)))
     assert errors(check_checkpoint(run / "last.safetensors")) == {"SLR-C10"}
