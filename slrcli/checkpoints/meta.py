@@ -96,7 +96,7 @@ class Meta:
             Layout.from_dict(values["layout"], where),
             _typed(values, "metrics", dict),
             _typed(values, "data_hash", str),
-            _typed(values, "versions", dict),
+            {name: _typed(values["versions"], name, str) for name in _typed(values, "versions", dict)},
             tuple(map(str, values.get("utterances", ()))),
             tuple(map(str, values.get("sentences", ()))),
             merge_section(DecodeConfig(), values.get("decode", {}), where),

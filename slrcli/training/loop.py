@@ -620,7 +620,7 @@ class Trainer:
         Raises:
             SlrError: the state belongs to other data or another batch size.
             RuntimeError: it belongs to another model.
-            KeyError, TypeError: it is damaged.
+            KeyError, TypeError, ValueError: it is damaged.
         """
         if values["batches"] != len(self.batches):
             raise SlrError(
@@ -647,11 +647,15 @@ Moment = tuple[dict[str, Tensor], dict[str, Any]]  # of a run: tensors, and the 
 
 
 def require_progress(values: dict[str, Any]) -> None:
-    """TypeError where the plain values of a progress are not of the kinds that it has."""
+    """TypeError where the plain values of a progress are not of the kinds that it has, ValueError for impossible ones."""
     for name, value in values.items():
         usual = getattr(Progress(), name, value)
         if not isinstance(value, int | float if isinstance(usual, float) else type(usual)):
             raise TypeError(f"{name} is {value!r:.80}")
+        if isinstance(usual, int) and value < 0:
+            raise ValueError(f"{name} is {value}")
+    if not 0 < values.get("share", 1.0) <= 1:
+        raise ValueError(f"the share of the learning rate is {values['share']}")
     for value in (*values.get("sums", {}).values(), *values.get("signs", ())):
         if not isinstance(value, int | float):
             raise TypeError(f"a sum is {value!r:.80}")

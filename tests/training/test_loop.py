@@ -114,6 +114,9 @@ STATES = {
     "sums that are none": lambda tensors, values: values["progress"].update(sums=[]) or {},
     "lengths of signs that are none": lambda tensors, values: values["progress"].update(signs=[1, None]) or {},
     "a beginning that is none": lambda tensors, values: values.update(begun=[]) or {},
+    "a step before the first": lambda tensors, values: values["progress"].update(step=-1) or {},
+    "no learning rate": lambda tensors, values: values["progress"].update(share=0.0) or {},
+    "a rate that is no number": lambda tensors, values: values["progress"].update(share=float("nan")) or {},
     "no progress": lambda tensors, values: values.pop("progress") and {},
 }
 
@@ -124,7 +127,7 @@ def test_a_damaged_state_is_refused_before_a_step_is_made(utterances, fault):
     next(event for event in trainer.run() if isinstance(event, Step))
     tensors, values = trainer.state()
     tensors |= STATES[fault](tensors, values)
-    with pytest.raises((RuntimeError, KeyError, TypeError, AttributeError)):
+    with pytest.raises((RuntimeError, KeyError, TypeError, ValueError, AttributeError)):
         trainer_on(utterances).restore(tensors, values)
 
 

@@ -74,6 +74,7 @@ def enormous(tensors, values):
 
 PLANTED = {
     "metadata lack the layout": (BEST, without("layout"), "SLR-C01", "layout"),
+    "a version that is a number": (BEST, assign(["versions"], "slrcli", 1.5), "SLR-C01", "slrcli is float"),
     "an unknown setting": (BEST, assign(["config", "optim"], "learning", 1), "SLR-C01", "learning"),
     "an unknown architecture": (BEST, assign(["config", "model"], "arch", "conv-bilstn"), "SLR-C01", "conv-bilstn"),
     "an unknown option": (BEST, assign(["config", "model", "options"], "widht", 16), "SLR-C01", "widht"),
