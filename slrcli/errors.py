@@ -87,7 +87,7 @@ class DependencyError(SlrError):
 # that modules of this name have of their own.
 _DAMAGE = (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, RuntimeError, SyntaxError, TypeError,
            ValueError)  # fmt: skip
-_READERS = ("binascii", "lzma", "pyarrow", "safetensors", "struct", "tokenize", "xml", "zipfile", "zlib")
+_READERS = ("binascii", "csv", "lzma", "pyarrow", "safetensors", "struct", "tokenize", "xml", "zipfile", "zlib")
 
 
 def is_damage(error: BaseException) -> bool:

@@ -54,9 +54,22 @@ def require_place(path: str | Path) -> None:
         raise SlrError(what, str(path), "Name another folder, or change its permissions.")
 
 
+AROUND = 20  # characters that are shown before and behind what cannot be written
+
+
 def atomic_write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8 with unchanged line endings; see `atomic_file`."""
-    atomic_write_bytes(path, text.encode("utf-8"))
+    """Write `text` as UTF-8 with unchanged line endings; see `atomic_file`.
+
+    Raises:
+        SlrError: the text has halves of characters, as names of files in another encoding have; or see `atomic_file`.
+    """
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        near = text[max(0, error.start - AROUND) : error.end + AROUND]
+        what = f"The file would hold a name that is not UTF-8, near {near!r}."
+        raise SlrError(what, str(path), "Rename the file or folder that is called so.") from error
+    atomic_write_bytes(path, data)
 
 
 def atomic_write_bytes(path: str | Path, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """Errors: what a damaged file causes, said in one sentence."""
 
 import binascii
+import csv
 import json
 import lzma
 import struct
@@ -17,7 +18,7 @@ DAMAGE = [
     KeyError("batches"), TypeError("x"), ValueError("x"), OverflowError("x"), RecursionError("x"), IndexError("x"),
     EOFError(), SyntaxError("x"), AttributeError("x"), RuntimeError("x"), UnicodeDecodeError("utf-8", b"a", 0, 1, "x"),
     lzma.LZMAError("x"), zlib.error("x"), struct.error("x"), tokenize.TokenError("x"), zipfile.BadZipFile("x"),
-    binascii.Error("x"), FileNotFoundError(2, "x"), SafetensorError("x"),
+    binascii.Error("x"), csv.Error("x"), FileNotFoundError(2, "x"), SafetensorError("x"),
     type("OldSafetensorError", (Exception,), {"__module__": "safetensors_rust"})("x"),  # of older versions
 ]  # fmt: skip
 

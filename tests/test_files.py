@@ -318,3 +318,11 @@ def test_files_are_read_up_to_a_size(tmp_path):
         file.truncate(1 << 40)  # takes no room
     with pytest.raises(OSError, match="more than 1,024 MB"):
         read_bytes(path)
+
+
+def test_a_name_that_is_not_utf8_is_an_error_that_quotes_it_and_leaves_what_was_there(tmp_path):
+    (tmp_path / "a.toml").write_text("old")
+    with pytest.raises(SlrError, match=r"data_dir = '/x/a\\udcff'") as told:
+        files.atomic_write_text(tmp_path / "a.toml", f"{'#' * 100_000}\ndata_dir = '/x/a\udcff'\n")
+    assert "a.toml" in told.value.where and str(told.value).isprintable()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.toml"] and (tmp_path / "a.toml").read_text() == "old"

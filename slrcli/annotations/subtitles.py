@@ -8,7 +8,7 @@ from slrcli.errors import DataError
 from slrcli.transcripts.delimited import read_text
 from slrcli.transcripts.subtitles import cue_text
 
-_TIMES = re.compile(r"\s*((?:\d+:)?\d\d:\d\d[.,]\d{1,3})\s+-->\s+((?:\d+:)?\d\d:\d\d[.,]\d{1,3})(?:\s.*)?")
+_TIMES = re.compile(r"\s*((?:\d{1,6}:)?\d\d:\d\d[.,]\d{1,3})\s+-->\s+((?:\d{1,6}:)?\d\d:\d\d[.,]\d{1,3})(?:\s.*)?")
 LIKE = "Write times such as 00:00:01,040 --> 00:00:01,520."
 
 

@@ -40,7 +40,8 @@ def amend_checkpoint(path: Path, **values: Any) -> None:
     """
     tensors, known = read_checkpoint(path)
     known |= values
-    Meta.from_dict(known, str(path))
+    with _consistent(path):
+        Meta.from_dict(known, str(path))
     _write(path, tensors, FORMAT, known)
 
 

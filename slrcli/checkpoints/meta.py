@@ -91,12 +91,12 @@ class Meta:
     def from_dict(cls, values: dict[str, Any], where: str) -> "Meta":
         """The opposite of `to_dict`."""
         return cls(
-            Config.from_dict(values["config"], where, trained=True),
+            Config.from_dict(_typed(values, "config", dict), where, trained=True),
             Vocabulary.from_dict(values["vocabulary"], where),
             Layout.from_dict(values["layout"], where),
             _typed(values, "metrics", dict),
             _typed(values, "data_hash", str),
-            _typed(values, "versions", dict),
+            {name: _typed(values["versions"], name, str) for name in _typed(values, "versions", dict)},
             tuple(map(str, values.get("utterances", ()))),
             tuple(map(str, values.get("sentences", ()))),
             merge_section(DecodeConfig(), values.get("decode", {}), where),

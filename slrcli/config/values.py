@@ -74,7 +74,8 @@ def as_begun(sections: Mapping[str, Any]) -> dict[str, Any]:
     told = dict(sections)
     for name, before in CAME_LATER.items():
         section, key = name.split(".")
-        told[section] = {key: before, **told.get(section, {})}
+        if isinstance(values := told.get(section, {}), Mapping):  # what is no section is refused where it is read
+            told[section] = {key: before, **values}
     return told
 
 

@@ -27,6 +27,8 @@ from slrcli.corpus.write import require_room, write_table
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.layout import Layout, list_layouts, load_layout
 from slrcli.features.readers import read_recording
+from slrcli.features.readers.common import plainly
+from slrcli.features.readers.npz import arrays_in
 from slrcli.features.recording import Recording, fit, same_columns
 from slrcli.features.writers import write_recording
 from slrcli.files import atomic_write_text, below, temporary_folder, whole_folder
@@ -244,7 +246,7 @@ def _video(found: Annotated, folders: Sequence[Path], name: str) -> Path | None:
     beside = [folder / entry for folder in folders if folder.is_dir() for entry in sorted(os.listdir(folder))]
     wanted = composed(name)
     listed = [path for path in beside if composed(path.stem) == wanted]
-    return next((path for path in (*linked, *listed) if is_video(path) and path.is_file()), None)
+    return next((path for path in (*linked, *listed) if is_video(path) and os.path.isfile(path)), None)
 
 
 def _tells(name: str, names: dict[str, float], labels: Sequence[str]) -> bool:
@@ -317,12 +319,12 @@ def _times(path: Path, frames: int, fps: float) -> np.ndarray:
     """When each frame begins, in seconds, and when the last one ends, float64 `[T + 1]`.
 
     Raises:
-        DataError: nothing says it.
+        DataError: nothing says it, or what says it is damaged.
     """
     if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            found = arrays["timestamps"] if "timestamps" in arrays.files else np.zeros(0)
-        if found.shape == (frames,) and frames > 1 and (np.diff(found) > 0).all():
+        with plainly(path), arrays_in(path) as (names, array):
+            found = np.asarray(array("timestamps") if "timestamps" in names else [], float)
+        if found.shape == (frames,) and frames > 1 and np.isfinite(found).all() and (np.diff(found) > 0).all():
             return np.append(found, found[-1] + np.median(np.diff(found)))
     if not fps:
         raise DataError("The frame rate of the features is not known.", path, "Give it with --fps.")

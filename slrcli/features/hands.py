@@ -22,6 +22,8 @@ APPEARS = 2.0  # cost of a hand never seen before that takes the other's place: 
 ARMS_CROSSED = 0.3  # cost of a frame in which the left hand is on the right, in sizes of a hand
 CHANGE = 0.25  # cost of a change of slots between two frames, in sizes of a hand, so that none happens without need
 
+BEYOND = 1e15  # what no picture measures, in any unit; sums of squares of what lies nearer stay finite in float32
+
 Place = tuple[float, float]  # in sizes of a hand, as all costs are
 
 
@@ -206,10 +208,11 @@ _cost = attrgetter("cost")
 
 
 def _points(x: np.ndarray, hand: Group) -> np.ndarray:
-    """Where the points of a hand are in the picture, `[T, P, 2]`; NaN in both coordinates where either is unknown."""
+    """Where the points of a hand are in the picture, `[T, P, 2]`; NaN in both coordinates where either is unknown or
+    beyond all pictures."""
     columns = [[hand.column(point, axis) for axis in ("x", "y")] for point in hand.points]
     points = x[:, columns]
-    return np.where(np.isfinite(points).all(axis=2, keepdims=True), points, np.nan)
+    return np.where((np.abs(points) < BEYOND).all(axis=2, keepdims=True), points, np.nan)
 
 
 def _centres(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -532,6 +532,7 @@ class Frontend(nn.Module):
         self.kinds = tuple(dict.fromkeys(group.kind for group in layout.groups))
         self.selected, columns = select(layout, self.options.keep)
         everything = len(columns) == layout.positions
+        self._chosen = columns
         self.register_buffer("columns", None if everything else torch.tensor(columns))
         origin = StreamingOrigin if self.options.causal else Origin
         placed = self.options.body and layout.spatial
@@ -542,6 +543,13 @@ class Frontend(nn.Module):
         self.width = sum(self.groups.values())
         self.register_buffer("mean", torch.zeros(self.width))
         self.register_buffer("std", torch.ones(self.width))
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, faults) -> None:
+        """Refuse numbers of columns that are not those of the layout: others may lie beyond a clip's."""
+        stored = state_dict.get(f"{prefix}columns")
+        if self.columns is not None and stored is not None and stored.tolist() != self._chosen:
+            faults.append(f"{prefix}columns are not those of the layout {self.layout.name}")
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, faults)
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Set the mean and the standard deviation for standardisation, each `[F]`.

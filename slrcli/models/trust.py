@@ -4,7 +4,7 @@ A checkpoint of a user-defined model names `package.module:factory`. Opening it 
 opened only once somebody has named the factory. Torch is not needed.
 """
 
-from pathlib import Path
+import os
 
 from slrcli.errors import CheckpointError
 
@@ -16,7 +16,7 @@ def is_own(target: str) -> bool:
     module, colon, attribute = target.partition(":")
     return (
         bool(colon)
-        and not Path(target).exists()
+        and not os.path.exists(target)
         and all(part.isidentifier() for part in (*module.split("."), *attribute.split(".")))
     )
 

@@ -27,6 +27,7 @@ from slrcli.errors import (
     damage_of,
     is_damage,
     reason_of,
+    understood,
     with_extra,
 )
 from slrcli.parallel.workers import usable_cores
@@ -107,7 +108,8 @@ class ExportedRecogniser(ClipRecogniser):
             fix = "Leave --device out, or decode with the checkpoint itself."
             raise UsageError("An exported model runs on the CPU only.", f"--device {device}", fix)
         session = open_session(path)
-        known = session.get_modelmeta().custom_metadata_map
+        with understood("The metadata of the model are damaged", path, REMEDY, CheckpointError):
+            known = session.get_modelmeta().custom_metadata_map
         if known.get("format") != FORMAT:
             raise CheckpointError("The file is not a model exported by slr.", f"{path} (expected {FORMAT})", REMEDY)
         try:

@@ -75,7 +75,7 @@ class DecoderOptions:
     def require_model(self, options: DecodeConfig, checkpoint: Path) -> None:
         """CheckpointError where a checkpoint was tuned with a language model, came without it, and nobody names one."""
         own = "lm" not in self.given and self.source(checkpoint) is None
-        if own and options.lm and not is_stored(options.lm) and not Path(options.lm).is_file():
+        if own and options.lm and not is_stored(options.lm) and not os.path.isfile(options.lm):
             what = f"The decoder was tuned with the language model {Path(options.lm).name}, which is missing."
             fix = f"Put it there, name it with --lm FILE, or decode {checkpoint.name} without it (--beam 0)."
             raise CheckpointError(what, options.lm, fix)

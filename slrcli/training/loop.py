@@ -569,17 +569,10 @@ class Trainer:
         return {name: item.detach().to("cpu", copy=True) for name, item in tensors.items()}, asdict(self.progress)
 
     def _return_to(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
-        """Be again as at a moment, whose tensors may be used once more.
-
-        Raises:
-            RuntimeError: they are of another model.
-        """
+        """Be again as at a moment, whose tensors may be used once more; raises like `_optimiser_at`."""
+        state = self._optimiser_at(tensors)
         if weights := below(WEIGHTS, tensors):
             self.model.load_state_dict(weights)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in below("optimiser.", tensors).items():
-            number, key = name.split(".", 1)
-            state.setdefault(int(number), {})[key] = tensor.clone()
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
         if self.ema:
             self.ema.restore(below(AVERAGE, tensors) or self.model.state_dict())
@@ -589,6 +582,24 @@ class Trainer:
         for name, value in copy.deepcopy(progress).items():
             setattr(self.progress, name, value)
         self.progress.sums = Progress().sums | self.progress.sums  # what an older state lacks begins at zero
+
+    def _optimiser_at(self, tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+        """The state of the optimiser at a moment, copied, by the number of its parameter.
+
+        Raises:
+            RuntimeError: it is of another model.
+        """
+        parameters = [item for group in self.optimiser.param_groups for item in group["params"]]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in below("optimiser.", tensors).items():
+            number, key = name.split(".", 1)
+            state.setdefault(int(number), {})[key] = tensor.clone()
+        for place, kept in state.items():
+            shapes = {key: item.shape for key, item in kept.items()}
+            own = parameters[place].shape if 0 <= place < len(parameters) else None
+            if shapes != {"step": torch.Size(), "exp_avg": own, "exp_avg_sq": own}:
+                raise RuntimeError(f"the optimiser's state of parameter {place} is not of its shape")
+        return state
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and values from which `restore` goes on as if nothing had happened."""
@@ -609,6 +620,7 @@ class Trainer:
         Raises:
             SlrError: the state belongs to other data or another batch size.
             RuntimeError: it belongs to another model.
+            KeyError, TypeError, ValueError: it is damaged.
         """
         if values["batches"] != len(self.batches):
             raise SlrError(
@@ -617,9 +629,12 @@ class Trainer:
                 "Resume with the same data and batch size, or start a new run.",
             )
         self.progress = Progress()
+        require_progress(values["progress"])
         self._return_to(tensors, values["progress"])
         if "begun" in values:
+            require_progress(values["begun"])
             self._begun = below(BEGUN, tensors), values["begun"]
+            self._optimiser_at(self._begun[0])
         self.anchor = Anchor.restored(tensors)
         self._blend()
         if SIGNS in tensors and len(tensors[SIGNS]) == sum(map(len, self.batches.targets)):  # else the glosses changed
@@ -629,6 +644,21 @@ class Trainer:
 
 
 Moment = tuple[dict[str, Tensor], dict[str, Any]]  # of a run: tensors, and the progress as plain values
+
+
+def require_progress(values: dict[str, Any]) -> None:
+    """TypeError where the plain values of a progress are not of the kinds that it has, ValueError for impossible ones."""
+    for name, value in values.items():
+        usual = getattr(Progress(), name, value)
+        if not isinstance(value, int | float if isinstance(usual, float) else type(usual)):
+            raise TypeError(f"{name} is {value!r:.80}")
+        if isinstance(usual, int) and value < 0:
+            raise ValueError(f"{name} is {value}")
+    if not 0 < values.get("share", 1.0) <= 1:
+        raise ValueError(f"the share of the learning rate is {values['share']}")
+    for value in (*values.get("sums", {}).values(), *values.get("signs", ())):
+        if not isinstance(value, int | float):
+            raise TypeError(f"a sum is {value!r:.80}")
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

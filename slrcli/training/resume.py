@@ -1,7 +1,7 @@
 """A run that goes on where it stopped, and one that is trained again to the same weights."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from slrcli.checkpoints.meta import Meta, versions
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, point_latest, run_folder, shown
 from slrcli.config import Config, OptimConfig, as_begun, check_bounds, merge, option_of, read_toml
 from slrcli.console import Console
-from slrcli.errors import CheckpointError, DataError, UsageError
+from slrcli.errors import CheckpointError, DataError, UsageError, understood
 from slrcli.files import held
 from slrcli.models.base import SignModel
 from slrcli.models.trust import require_allowed_run
@@ -21,7 +21,7 @@ from slrcli.parallel import distributed
 from slrcli.training.data import TrainingData, load_training_data
 from slrcli.training.loop import Progress, learning_rate
 from slrcli.training.run import require_precision, train, with_absolute_paths
-from slrcli.training.session import DATA, Session, TrainResult, known_clips
+from slrcli.training.session import DATA, UNREADABLE, Session, TrainResult, known_clips
 from slrcli.training.start import Past
 
 State = tuple[dict[str, torch.Tensor], dict[str, Any]]  # what `load_state` gives
@@ -76,7 +76,13 @@ def _require_run(folder: Path, run: Path) -> None:
 
 def _is_later(checkpoint: Path) -> bool:
     """Whether a checkpoint was written after the first epoch: then there has been a training state."""
-    return checkpoint.is_file() and read_checkpoint(checkpoint)[1]["metrics"].get("epoch", 0) > 1
+    with _told_by(checkpoint):
+        return checkpoint.is_file() and read_checkpoint(checkpoint)[1]["metrics"].get("epoch", 0) > 1
+
+
+def _told_by(file: Path) -> AbstractContextManager[None]:
+    """Use values of a file of a run, which are not looked at when they are read; CheckpointError for others."""
+    return understood(f"{file.name} is damaged", file, UNREADABLE, CheckpointError)
 
 
 def merged(folder: Path, overrides: dict[str, dict[str, Any]]) -> Config:
@@ -93,9 +99,10 @@ def _go_on(folder: Path, overrides: dict[str, dict[str, Any]], console: Console,
     def begin() -> tuple[Config, TrainingData, SignModel, Past, State]:
         config, state = merged(folder, overrides), load_state(folder / STATE)
         changed = changed_by(overrides, config, merged(folder, {}))
-        require_work(config.optim, state[1]["progress"], [option_of(name).flags[0] for name in changed])
-        if changed:
-            state[1].setdefault("changes", []).append((state[1]["progress"]["epoch"], changed))
+        with _told_by(folder / STATE):
+            require_work(config.optim, state[1]["progress"], [option_of(name).flags[0] for name in changed])
+            if changed:
+                state[1].setdefault("changes", []).append((state[1]["progress"]["epoch"], changed))
         model, meta = load_checkpoint(folder / LAST, distributed.choose_device(config.run.device))
         require_precision(model, config.run.precision)
         data = load_training_data(config, console, meta.vocabulary)
@@ -151,10 +158,12 @@ def repeat(run: Path, overrides: dict[str, dict[str, Any]], console: Console, dr
     if changed := differences(meta.versions):
         console.warn(f"The weights will not be bit-identical to those of {shown(folder)}: {changed}.")
     state = load_state(folder / STATE)[1] if (folder / STATE).is_file() else {}
-    for epoch, names in state.get("changes", []):
+    with _told_by(folder / STATE):
+        changes = [(epoch, ", ".join(names)) for epoch, names in state.get("changes", [])]
+    for epoch, names in changes:
         console.warn(
-            f"From epoch {epoch} on, {shown(folder)} had other settings ({', '.join(names)}); the new run has these "
-            "from its beginning, so its weights will differ."
+            f"From epoch {epoch} on, {shown(folder)} had other settings ({names}); the new run has these from its "
+            "beginning, so its weights will differ."
         )
 
     def require(session: Session) -> None:

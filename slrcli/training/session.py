@@ -36,7 +36,7 @@ from slrcli.errors import (
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.features.clip import digest
 from slrcli.features.readers import stamp
-from slrcli.files import atomic_write_text
+from slrcli.files import atomic_write_text, read_json
 from slrcli.models.base import SignModel, device_of
 from slrcli.parallel import distributed
 from slrcli.training.batches import TrainBatches, feature_statistics
@@ -138,12 +138,10 @@ def known_clips(folder: Path) -> Known:
     Raises:
         CheckpointError: its file is damaged.
     """
-    try:
-        text = (folder / DATA).read_text(encoding="utf-8") if (folder / DATA).is_file() else "{}"
-        return {name: (int(size), int(changed), hashed) for name, (size, changed, hashed) in json.loads(text).items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        fix = "Remove the file; changed feature files are then not noticed."
-        raise CheckpointError("The list of the clips of the run cannot be read.", folder / DATA, fix) from error
+    path, fix = folder / DATA, "Remove the file; changed feature files are then not noticed."
+    with understood("The list of the clips of the run cannot be read", path, fix, CheckpointError):
+        known = read_json(path) if path.is_file() else {}
+        return {name: (int(size), int(changed), hashed) for name, (size, changed, hashed) in known.items()}
 
 
 class Session:

@@ -116,7 +116,7 @@ def number(word: Any) -> float:
     """A word as a number; NaN if it is none."""
     try:
         return float(word)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
 
 

@@ -45,7 +45,13 @@ def cue_text(lines: Sequence[str], vtt: bool) -> list[str]:
 
 def _words(line: str, vtt: bool) -> list[str]:
     """The words of a line of text; those of WebVTT without tags and entities."""
-    return [_read(word) for word in (html.unescape(_TAG.sub("", line)) if vtt else line).split()]
+    return [_read(word) for word in (html.unescape(_untagged(line)) if vtt else line).split()]
+
+
+def _untagged(line: str) -> str:
+    """A line without WebVTT's tags; no end is looked for behind the last one, for every `<` again."""
+    end = line.rfind(">") + 1
+    return _TAG.sub("", line[:end]) + line[end:]
 
 
 def _cue_lines(text: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from slrcli.config import ExtractConfig, check_section
 from slrcli.console import Console, Task
 from slrcli.errors import DataError, SlrError, is_damage
 from slrcli.features.layout import Layout, load_layout
+from slrcli.features.readers.npz import member
 from slrcli.files import open_regular
 from slrcli.parallel.cluster import pool
 from slrcli.parallel.parts import WHOLE, Part
@@ -170,7 +171,7 @@ def _own(target: Path, source: Path) -> bool:
     the manifest could tell of it."""
     try:
         with open_regular(target) as file, np.load(file, allow_pickle=False) as archive:
-            return json.loads(str(archive["about"]))["source"] == source.name
+            return json.loads(str(member(archive, "about")))["source"] == source.name
     except Exception as error:
         if not isinstance(error, OSError) and not is_damage(error):
             raise

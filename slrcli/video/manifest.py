@@ -15,6 +15,7 @@ knows what stands in all of them; an extraction of the whole merges them.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,6 +27,8 @@ from slrcli.parallel.parts import Part
 
 NAME = "manifest.jsonl"
 PARTS = ".parts"
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 Entries = dict[str, dict[str, Any]]  # target -> its line
 
@@ -147,4 +150,6 @@ def _read(path: Path) -> tuple[Entries, int]:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=False) + "\n"
+    """A line of the file; halves of characters, which file names may have and UTF-8 cannot hold, stay escaped."""
+    text = json.dumps(entry, ensure_ascii=False)
+    return _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"

@@ -176,8 +176,12 @@ def test_cues_of_vtt_are_those_that_were_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "hello", "1\n00:00:02,000 --> 00:00:01,000\nA\n", "1\n0:2 --> 0:3\nA\n", "1\n00:00:02,000 -->\nA\n"]
-)
+    "text",
+    [
+        "", "hello", "1\n00:00:02,000 --> 00:00:01,000\nA\n", "1\n0:2 --> 0:3\nA\n", "1\n00:00:02,000 -->\nA\n",
+        *(f"1\n00:02,000 --> {hours}:00:03,000\nA\n" for hours in ("9" * 400, "9" * 5000)),
+    ],
+)  # fmt: skip
 def test_damaged_subtitles_are_an_error_of_ours(tmp_path, text):
     for name, start in (("a.srt", ""), ("a.vtt", "WEBVTT\n\n")):
         (tmp_path / name).write_text(start + text, encoding="utf-8")

@@ -134,6 +134,14 @@ def test_settings_of_any_kind_in_a_file_are_refused_in_words(tmp_path, text):
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize("name", CAME_LATER)
+@pytest.mark.parametrize("values", [3, [], "x", None])
+def test_a_section_of_another_kind_is_refused_where_settings_that_came_later_are_added(name, values):
+    section, _ = name.split(".")
+    with pytest.raises(UsageError, match="must be a section"):
+        Config.from_dict(as_begun({section: values}))
+
+
 @pytest.mark.parametrize("text", [f"optim.lr={'9' * 5000}", "a=" + "[" * 5000, f"optim.lr=1{'0' * 400}"])
 def test_assignments_of_any_kind_are_refused_in_words(text):
     with pytest.raises(UsageError):

@@ -154,6 +154,35 @@ def test_the_times_of_extracted_frames_go_before_their_rate(tmp_path):
     assert frames_of(tmp_path, "rec-0001") == [101, 102, 103, 104]
 
 
+@pytest.mark.parametrize(
+    "times", [np.array(["x"] * 250), np.arange(250) % 2 > 0, np.append(np.arange(249.0), np.inf), {}]
+)
+def test_times_that_are_none_are_refused_or_the_rate_is_taken(tmp_path, times):
+    eaf(tmp_path / "rec.eaf", {"G": [(1000, 1400, "A")]})
+    np.savez(tmp_path / "rec.npz", features=counting(), timestamps=times, fps=25.0, layout="kinect-20")
+    result = cut(tmp_path, "--tier", "G")
+    if result.exit_code:
+        assert result.exit_code == 1 and "rec.npz" in result.stderr and not (tmp_path / "out").exists()
+    else:
+        assert frames_of(tmp_path, "rec-0001") == list(range(26, 36))
+
+
+def test_a_damaged_array_of_times_is_named(tmp_path):
+    eaf(tmp_path / "rec.eaf", {"G": [(1000, 1400, "A")]})
+    np.savez(tmp_path / "rec.npz", features=counting(), timestamps=np.arange(250.0), fps=25.0, layout="kinect-20")
+    data = bytearray((tmp_path / "rec.npz").read_bytes())
+    data[data.index(np.arange(250.0).tobytes()[:800]) + 100] ^= 1
+    (tmp_path / "rec.npz").write_bytes(data)
+    result = cut(tmp_path, "--tier", "G")
+    assert result.exit_code == 1 and "damaged" in result.stderr and "rec.npz" in result.stderr
+
+
+def test_a_video_with_an_endless_name_is_not_there(tmp_path):
+    eaf(tmp_path / "rec.eaf", {"G": [(1000, 1400, "A")]}, [(f"{'x' * 5000}.mp4", None)])
+    result = cut(tmp_path, "--tier", "G")
+    assert result.exit_code == 1 and "Neither a feature file nor a video" in result.stderr
+
+
 @pytest.mark.parametrize("kind", ["npy", "csv", "pkl"])
 def test_every_readable_file_is_cut(tmp_path, kind):
     import pickle

@@ -215,6 +215,9 @@ def test_a_corpus_toml_says_it_to_every_command(tmp_path):
         ("format =", "not TOML"),
         ("format = 'phonix2014'", "Did you mean 'phoenix2014"),
         ("features = 'nowhere'", "no such folder"),
+        (f"features = '{'x' * 5000}'", "no such folder"),
+        (f"features = '{'x' * 5000}.pkl'", "no such folder"),
+        (f"annotations = '{'x' * 5000}'", "cannot be read"),
     ],
 )
 def test_a_corpus_toml_that_says_nonsense_is_named(tmp_path, text, said):

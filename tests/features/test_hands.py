@@ -225,6 +225,15 @@ def test_columns_of_something_else_are_left_alone():
     assert np.array_equal(assign_hands(y, layout), x)
 
 
+@pytest.mark.parametrize("value", [3e38, 1e30, -2e20])
+def test_points_that_no_picture_holds_are_not_seen_and_cost_no_time(value):
+    x = signing()
+    x[::2, :63] = x[1::3, 63:] = value
+    tracks = hand_tracks(x, HANDS)
+    seen = np.where(np.abs(x) < 1e9, x, np.nan)
+    assert all(map(np.array_equal, tracks, hand_tracks(seen, HANDS))) and not tracks.crossed.any()
+
+
 # Nothing to do
 
 

@@ -327,6 +327,10 @@ def test_files_that_are_no_exported_models_are_refused(tmp_path):
     onnx.save(foreign, tmp_path / "damaged.onnx")
     with pytest.raises(CheckpointError, match="metadata of the model are damaged"):
         ExportedRecogniser.open(tmp_path / "damaged.onnx")
+    data = (tmp_path / "damaged.onnx").read_bytes().replace(b"[[[", b"[\xff[")
+    (tmp_path / "binary.onnx").write_bytes(data)
+    with pytest.raises(CheckpointError, match="metadata of the model are damaged"):
+        ExportedRecogniser.open(tmp_path / "binary.onnx")
     with pytest.raises(UsageError, match="runs on the CPU only"):
         ExportedRecogniser.open(tmp_path / "damaged.onnx", "cuda")
 

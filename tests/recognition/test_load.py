@@ -16,11 +16,11 @@ from support.calling import slr
 from support.noisy_corpus import write_corpus
 
 import slrcli
-from slrcli.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from slrcli.checkpoints.checkpoint import amend_checkpoint, load_checkpoint, save_checkpoint
 from slrcli.checkpoints.meta import Meta
 from slrcli.config import Config, DecodeConfig
 from slrcli.decoding.calibration import weights_hash
-from slrcli.errors import CheckpointError
+from slrcli.errors import CheckpointError, SlrError
 from slrcli.features.layout import load_layout
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.language import NgramModel, estimate, write_arpa
@@ -217,14 +217,48 @@ def test_a_large_language_model_is_referred_to_and_missed_in_plain_words(there, 
     assert same(decoded(moved, "--beam", 0), decoded("plain"), 0)
 
 
-@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.int32])
-def test_a_checkpoint_with_tensors_of_another_type_is_inconsistent(tmp_path, kind):
+def with_tensors(folder, change):
+    """A small checkpoint whose tensors, by their names, `change` replaces."""
     layout = load_layout("kinect-20")
     model = build_model("tcn", layout, 3, options={"width": 8, "first": 8})
-    save_checkpoint(tmp_path / "a.safetensors", model, Meta(Config(), Vocabulary.build([["A", "B"]]), layout))
-    with safe_open(tmp_path / "a.safetensors", framework="pt") as file:
+    save_checkpoint(folder / "a.safetensors", model, Meta(Config(), Vocabulary.build([["A", "B"]]), layout))
+    with safe_open(folder / "a.safetensors", framework="pt") as file:
         tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-    name = next(iter(tensors))
-    save_file(tensors | {name: tensors[name].to(kind)}, tmp_path / "b.safetensors", about)
+    save_file(tensors | change(tensors), folder / "b.safetensors", about)
+    return folder / "b.safetensors"
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.int32])
+def test_a_checkpoint_with_tensors_of_another_type_is_inconsistent(tmp_path, kind):
+    def first_as_kind(tensors):
+        name = next(iter(tensors))
+        return {name: tensors[name].to(kind)}
+
     with pytest.raises(CheckpointError, match="inconsistent"):
-        load_checkpoint(tmp_path / "b.safetensors")
+        load_checkpoint(with_tensors(tmp_path, first_as_kind))
+
+
+@pytest.mark.parametrize("name", ["config", "layout", "data_hash", "vocabulary"])
+@pytest.mark.parametrize("value", [None, 3, [], ["x"]])
+def test_a_damaged_checkpoint_is_not_amended(tmp_path, name, value):
+    path = with_tensors(tmp_path, dict)
+    with safe_open(path, framework="pt") as file:
+        tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    known = {**json.loads(about["slr"]), name: value}
+    known = {key: item for key, item in known.items() if item is not None}
+    save_file(tensors, path, about | {"slr": json.dumps(known)})
+    before = path.read_bytes()
+    with pytest.raises(SlrError):
+        amend_checkpoint(path, tuned={"beam": 5})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [-1, 60, 2**40])
+def test_a_checkpoint_of_columns_that_its_layout_does_not_choose_is_inconsistent(tmp_path, number):
+    def of_others(tensors):
+        columns = tensors["frontend.columns"].clone()
+        columns[3] = number
+        return {"frontend.columns": columns}
+
+    with pytest.raises(CheckpointError, match="columns are not those of the layout kinect-20"):
+        load_checkpoint(with_tensors(tmp_path, of_others))

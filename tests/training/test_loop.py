@@ -104,6 +104,33 @@ def test_resume_with_other_data_is_refused(utterances):
         trainer_on(utterances[:8]).restore(*state)
 
 
+STATES = {
+    "a moment of another shape": lambda tensors, values: {"optimiser.0.exp_avg": tensors["optimiser.0.exp_avg"][:-1]},
+    "two numbers of steps": lambda tensors, values: {"optimiser.1.step": torch.ones(2)},
+    "a parameter too many": lambda tensors, values: {"optimiser.999.step": torch.ones(())},
+    "a moment too many": lambda tensors, values: {"optimiser.0.exp_max": tensors["optimiser.0.exp_avg"]},
+    "an epoch that is a text": lambda tensors, values: values["progress"].update(epoch="1") or {},
+    "a sum that is a text": lambda tensors, values: values["progress"]["sums"].update(norm="1") or {},
+    "sums that are none": lambda tensors, values: values["progress"].update(sums=[]) or {},
+    "lengths of signs that are none": lambda tensors, values: values["progress"].update(signs=[1, None]) or {},
+    "a beginning that is none": lambda tensors, values: values.update(begun=[]) or {},
+    "a step before the first": lambda tensors, values: values["progress"].update(step=-1) or {},
+    "no learning rate": lambda tensors, values: values["progress"].update(share=0.0) or {},
+    "a rate that is no number": lambda tensors, values: values["progress"].update(share=float("nan")) or {},
+    "no progress": lambda tensors, values: values.pop("progress") and {},
+}
+
+
+@pytest.mark.parametrize("fault", STATES)
+def test_a_damaged_state_is_refused_before_a_step_is_made(utterances, fault):
+    trainer = trainer_on(utterances)
+    next(event for event in trainer.run() if isinstance(event, Step))
+    tensors, values = trainer.state()
+    tensors |= STATES[fault](tensors, values)
+    with pytest.raises((RuntimeError, KeyError, TypeError, ValueError, AttributeError)):
+        trainer_on(utterances).restore(tensors, values)
+
+
 def test_patience_ends_a_run_that_gets_no_better(utterances):
     trainer = trainer_on(utterances, epochs=50, patience=2)
     for group in trainer.model.parameters():

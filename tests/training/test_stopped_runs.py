@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 from support.calling import slr
 from support.quick_corpus import write_corpus
 
 from slrcli.config import read_toml
+from slrcli.errors import CheckpointError
+from slrcli.training.session import known_clips
 
 TINY = ["--batch-size", "8", "--lr", "5e-3", "--set", "model.options.width=8", "--device", "cpu"]
 TIMES = {"seconds", "frames_per_second"}
@@ -107,6 +110,29 @@ def test_a_run_of_many_epochs_without_its_state_is_not_begun_anew(copy):
 def test_a_folder_without_a_run_is_named(tmp_path):
     result = slr("train", "--resume", tmp_path)
     assert result.exit_code == 1 and "no run" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "[" * 99_999, '{"a": [1, 2]}', '{"a": [Infinity, 0, ""]}', '{"a": 5}', "\xff"]
+)
+def test_a_damaged_list_of_clips_is_named(tmp_path, text):
+    (tmp_path / "data.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(CheckpointError, match="list of the clips of the run cannot be read"):
+        known_clips(tmp_path)
+
+
+@pytest.mark.parametrize("progress", [3, {}, {"epoch": "x", "step": 0, "epochs_since_best": 0}])
+def test_a_run_whose_state_is_damaged_is_refused_in_words(copy, progress):
+    path = copy / "last.state.safetensors"
+    with safe_open(path, framework="numpy") as file:
+        tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    values = {**json.loads(about["slr"]), "progress": progress}
+    save_file(tensors, path, about | {"slr": json.dumps(values)})
+    before = files(copy)
+    for more in ((), ("--epochs", 4)):
+        result = slr("train", "--resume", copy, *more)
+        assert result.exit_code == 1 and "last.state.safetensors is damaged" in " ".join(result.stderr.split())
+    assert files(copy) == before
 
 
 # Killed between two files

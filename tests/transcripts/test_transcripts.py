@@ -240,6 +240,18 @@ def test_a_line_that_does_not_fit_is_named(tmp_path, format, text, said):
         read_transcripts(path)
 
 
+def test_a_confidence_beyond_all_numbers_is_none(tmp_path):
+    text = f'{{"id": "a", "glosses": ["X", "Y"], "confidences": [{"9" * 400}, 0.5]}}'
+    (tmp_path / "a.jsonl").write_text(text)
+    (found,) = read_segments(tmp_path / "a.jsonl")
+    assert found.glosses == ("X", "Y") and found.confidences == ()
+
+
+def test_tags_that_do_not_end_are_text_and_cost_no_time(tmp_path):
+    (tmp_path / "a.vtt").write_text(f"WEBVTT\n\n00:00.000 --> 00:01.000\n<b>A</b> {'<' * 300_000}\n")
+    assert read_transcripts(tmp_path / "a.vtt") == {"a": ["A", "<" * 300_000]}
+
+
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match=r"The file cannot be read.*none\.stm"):
         read_transcripts(tmp_path / "none.stm")

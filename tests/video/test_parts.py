@@ -312,6 +312,15 @@ def test_damaged_lines_of_a_manifest_are_counted_and_passed_over(tmp_path):
     assert list(found.entries) == ["a.npz"] and found.damaged == 5
 
 
+def test_names_that_no_utf8_can_hold_stay_in_a_manifest(tmp_path):
+    names = ["ä\udcff.npz", "\ud800", "\\ud800"]
+    manifest = Manifest.of(tmp_path)
+    for name in names:
+        manifest.add({"target": name, "bytes": 3})
+    manifest.save()
+    assert [*Manifest.of(tmp_path).entries] == sorted(names) and "ä" in (tmp_path / NAME).read_text()
+
+
 def test_parts_share_nothing_have_all_and_are_named_as_people_count():
     for count in (1, 3, 7):
         dealt = [list(Part(number, count).of("abcde")) for number in range(1, count + 1)]

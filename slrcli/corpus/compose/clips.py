@@ -9,14 +9,12 @@ Clips that cannot be used are left out, with the reason.
 """
 
 import hashlib
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +22,7 @@ from slrcli.corpus import NoTableError, open_corpus, split_name
 from slrcli.errors import DataError, UsageError, understood
 from slrcli.features.layout import Layout
 from slrcli.features.readers import SUFFIXES, read_features
-from slrcli.features.readers.npy import read_header
+from slrcli.features.readers.npz import member
 from slrcli.files import open_regular
 
 GLOSS_KEYS = ("gloss", "sign", "label")
@@ -127,7 +125,7 @@ def _pack(path: Path) -> Collection:
         open_regular(path) as stream,
         np.load(stream, allow_pickle=False) as pack,
     ):
-        found = {key: _array(pack, key) for key in pack.files if key in {"x", "length", *_KEYS}}
+        found = {key: member(pack, key) for key in pack.files if key in {"x", "length", *_KEYS}}
     glosses, signers, splits = (_first(found, keys) for keys in (GLOSS_KEYS, SIGNER_KEYS, SPLIT_KEYS))
     x, length = found.get("x"), found.get("length")
     if x is None or length is None or glosses is None:
@@ -157,17 +155,6 @@ def _pack(path: Path) -> Collection:
             continue
         clips.append(Clip(id, gloss, signer, split, partial(_copied, x[end - count : end])))
     return Collection(tuple(clips), left_out)
-
-
-def _array(pack: Any, key: str) -> np.ndarray:
-    """An array of an archive, whose header does not announce more than there is: memory is taken for that."""
-    name = f"{key}.npy"
-    with pack.zip.open(name) as stream:
-        shape, dtype = read_header(stream)
-    announced, there = math.prod(shape) * dtype.itemsize, pack.zip.getinfo(name).file_size
-    if announced > there:
-        raise ValueError(f"the header of {key} announces {announced:,} bytes, and there are {there:,}")
-    return np.asarray(pack[key])
 
 
 _KEYS = (*GLOSS_KEYS, *SIGNER_KEYS, *SPLIT_KEYS)

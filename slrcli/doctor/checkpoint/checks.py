@@ -1,6 +1,5 @@
 """Whether a checkpoint is complete, sound and consistent with the files beside it in the folder of its run."""
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,12 +18,13 @@ from slrcli.corpus.clips import Clips
 from slrcli.doctor.context import Checks, Context, error, many, note, some, warning
 from slrcli.doctor.machine.environment import older
 from slrcli.doctor.model.probe import made_up_clip
-from slrcli.errors import DataError
+from slrcli.errors import DataError, understood
 from slrcli.findings import Finding
 from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.base import SignModel
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.recognition.recogniser import ClipRecogniser
+from slrcli.training.watch.history import RunHistory
 
 CHECKPOINT_CHECKS = Checks()
 
@@ -33,6 +33,7 @@ STATE_WEIGHTS = "model."  # prefix of the weights in the training state
 AVERAGE = "average."  # prefix of the averaged weights
 CLIP_FRAMES = 150  # of the synthetic clip: six seconds
 SHORTEST = 8  # frames of another one, shorter than any sign
+MOST_WER = 1e9  # percent; no utterance has so many insertions
 RENEW = "use another checkpoint of the run, or train it again"
 
 
@@ -132,7 +133,7 @@ def of_its_run(context: CheckpointContext) -> Iterator[Finding]:
     if not epoch or wer is None:
         yield warning("no metrics: it was written before any epoch was evaluated", fix="run slr eval on it")
         return
-    if not isinstance(wer, int | float) or not math.isfinite(wer) or wer < 0 or not isinstance(epoch, int):
+    if not isinstance(wer, int | float) or not 0 <= wer < MOST_WER or not isinstance(epoch, int):
         yield error(f"epoch {epoch!r} and WER {wer!r} are impossible", "metrics", RENEW)
         return
     recorded = recorded_wer(context.metrics_file, epoch) if context.metrics_file else None
@@ -145,12 +146,14 @@ def of_its_run(context: CheckpointContext) -> Iterator[Finding]:
 
 
 def recorded_wer(path: Path, epoch: int) -> float | None:
-    """The WER of an epoch in a run's log; None where it has none."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        values = json.loads(line)
-        if values.get("epoch") == epoch:
-            return values.get("wer")
-    return None
+    """The WER of an epoch in a run's log; None where it has none.
+
+    Raises:
+        DataError: the log is damaged.
+    """
+    found = [values.get("wer") for values in RunHistory.of(path.parent).epochs if values.get("epoch") == epoch]
+    with understood("The numbers of the epochs cannot be read", path):
+        return None if not found or found[0] is None else float(found[0])
 
 
 @CHECKPOINT_CHECKS.add("SLR-C09", "it decodes a clip to glosses of its vocabulary", needs=("SLR-C01", "SLR-C06"))
@@ -192,7 +195,8 @@ def resumable(context: CheckpointContext) -> Iterator[Finding]:
     if broken:
         yield error(f"the training state holds NaN or infinity: {some(broken)}", where, fix)
         return
-    yield from _belongs(context, tensors, values["progress"])
+    with understood("The training state is damaged", where, fix):
+        yield from _belongs(context, tensors, values["progress"])
 
 
 def _belongs(context: CheckpointContext, tensors: dict[str, Tensor], progress: dict[str, Any]) -> Iterator[Finding]:

@@ -203,7 +203,8 @@ def check_group(group: Group, where: str) -> None:
     if group.spatial and not {"x", "y"} <= set(group.coordinates) <= {*AXES, *CONFIDENCES}:
         fix = 'Use "x", "y" and optionally "z", "visibility", "confidence"; for anything else, set kind = "features".'
         raise DataError(f"A {group.kind} cannot have the coordinates {', '.join(group.coordinates)}.", place, fix)
-    for label, found in (("point", group.points), ("coordinate", group.coordinates)):
+    named = (("point", group.points), ("coordinate", group.coordinates), ("kept point", group.keep))
+    for label, found in named:
         for name in twice(found):
             raise DataError(f"The {label} {name!r} is named twice.", place)
     known = set(group.points)

@@ -82,7 +82,7 @@ def reader_of(path: Path) -> Reader:
     Raises:
         DataError: the format of the file is not known, or the path is not a file.
     """
-    if (plain := PLAIN.get(path.suffix.lower())) and path.is_file():  # what nearly every clip is, at one look
+    if (plain := PLAIN.get(path.suffix.lower())) and os.path.isfile(path):  # what nearly every clip is, at one look
         return plain
     found = next((reader for reader in READERS if reader.reads(path)), None)
     if found is None and is_store(path):
@@ -93,7 +93,7 @@ def reader_of(path: Path) -> Reader:
     if found is None:
         what = f"The file does not end in {', '.join(SUFFIXES)}."
         raise DataError(what, path, "Name a feature file, or a folder of *_keypoints.json.")
-    if not path.is_file() and not path.is_dir() and path.exists():
+    if not os.path.isfile(path) and not os.path.isdir(path) and os.path.exists(path):
         raise DataError("This is neither a file nor a folder.", path, "Name a feature file, not a pipe or a device.")
     return found
 

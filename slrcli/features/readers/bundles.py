@@ -100,7 +100,7 @@ class Bundle:
 def is_bundle(path: Path) -> bool:
     """Whether a path is a file that may hold several clips, judged by its suffix and, where many have it, its start."""
     suffix = path.suffix.lower()
-    if suffix not in BUNDLES or not path.is_file():
+    if suffix not in BUNDLES or not os.path.isfile(path):
         return False
     return suffix not in BY_CONTENT or _is_pickle(path)
 

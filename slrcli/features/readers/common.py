@@ -68,7 +68,7 @@ def plainly(path: Path) -> Iterator[None]:
 
 def _damaged(error: Exception, path: Path) -> DataError:
     """What a library said about a file, which may have quoted it at length."""
-    if path.is_file() and not path.stat().st_size:
+    if os.path.isfile(path) and not path.stat().st_size:
         return DataError("The feature file is empty.", path, AGAIN)
     return DataError(f"The feature file is damaged or cut short: {damage_of(error)}.", path, AGAIN)
 

@@ -11,6 +11,7 @@ each frame (https://mmpose.readthedocs.io/en/latest/user_guides/inference.html, 
 Both give pixels without the size of the picture.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class OpenPose(Reader):
     """Folders of OpenPose's frames."""
 
     def reads(self, path: Path) -> bool:
-        return path.is_dir() and holds_frames(entry.name for entry in path.iterdir())
+        return os.path.isdir(path) and holds_frames(entry.name for entry in path.iterdir())
 
     def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
         """See `Reader`; frames without a file are missing."""

@@ -6,6 +6,7 @@ z, visibility in shares of the picture, NaN where nothing was seen. Keypoints: `
 pixels and `scores` or `keypoint_scores [T, (people,) K]`.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ class NamedArrays(Reader):
     suffixes = tuple(OPENED_BY)
 
     def reads(self, path: Path) -> bool:
-        if not super().reads(path) or not path.is_file():
+        if not super().reads(path) or not os.path.isfile(path):
             return False
         with plainly(path), OPENED_BY[path.suffix.lower()](path) as (names, _):
             return "keypoints" in names or any(PREFIX + part in names for part in PARTS)

@@ -1,5 +1,8 @@
 """`.npy`: one array, never unpickled. `.npz` archives contain the same streams."""
 
+import math
+import os
+import sys
 from pathlib import Path
 from typing import IO
 
@@ -7,8 +10,10 @@ import numpy as np
 from numpy.lib import format as npy
 
 from slrcli.features.layout import Layout
-from slrcli.features.readers.common import Reader, Sample, check_shape, ends_in, plainly, recording
+from slrcli.features.readers.common import Reader, Sample, check_numbers, check_shape, ends_in, plainly, recording
 from slrcli.features.recording import Recording
+
+HALVES = 0xD800 >> 11  # what the numbers of halves of surrogate pairs begin with
 
 
 class Npy(Reader):
@@ -52,3 +57,33 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     else:  # 3.0 differs only in the names of structured fields, which no feature file has
         raise ValueError(f"version {version[0]}.{version[1]} of the npy format holds no plain array of numbers")
     return shape, dtype
+
+
+def numbers_in(stream: IO[bytes], path: Path) -> np.ndarray:
+    """The array of a file that holds one, whatever its shape.
+
+    Raises:
+        DataError: it holds something else than numbers.
+        ValueError: it is damaged.
+    """
+    shape, dtype = read_header(stream)
+    check_numbers(dtype, path)
+    require_whole(shape, dtype, os.fstat(stream.fileno()).st_size - stream.tell())
+    stream.seek(0)
+    return npy.read_array(stream, allow_pickle=False)
+
+
+def require_whole(shape: tuple[int, ...], dtype: np.dtype, there: int) -> None:
+    """ValueError where a header announces more bytes than there are: memory is taken for them before they are read."""
+    announced = math.prod(shape) * dtype.itemsize
+    if announced > there:
+        raise ValueError(f"the header announces {announced:,} bytes, and there are {there:,}")
+
+
+def require_letters(array: np.ndarray) -> np.ndarray:
+    """The array; ValueError where one of its texts holds what is no letter of Unicode, with which Python goes on."""
+    if array.dtype.kind == "U" and array.nbytes:
+        codes = np.ascontiguousarray(array).view(array.dtype.byteorder.replace("|", "=") + "u4")
+        if ((codes > sys.maxunicode) | (codes >> 11 == HALVES)).any():
+            raise ValueError("a text holds what is no letter")
+    return array

@@ -27,7 +27,7 @@ from slrcli.features.readers.common import (
     rate_of,
     recording,
 )
-from slrcli.features.readers.npy import clip_array, read_header
+from slrcli.features.readers.npy import clip_array, read_header, require_letters, require_whole
 from slrcli.features.recording import Recording
 
 MOST_MEMBERS = 1000  # arrays of one clip
@@ -75,8 +75,7 @@ def arrays_in(path: Path) -> Iterator[tuple[set[str], Callable[[str], np.ndarray
                 found, dtype = read_header(stream)
                 check_numbers(dtype, path)
                 check_size(int(np.prod(found, dtype=object)), path, dtype.itemsize)
-                if archive.getinfo(f"{name}.npy").file_size < np.prod(found, dtype=object) * dtype.itemsize:
-                    raise ValueError(f"{name} is announced with the shape {found} and is shorter")
+                require_whole(found, dtype, archive.getinfo(f"{name}.npy").file_size)
                 stream.seek(0)
                 return npy.read_array(stream, allow_pickle=False)
 
@@ -129,8 +128,22 @@ def _about(archive: zipfile.ZipFile) -> dict[str, Any]:
         if archive.getinfo(f"{key}.npy").file_size > 4 * SAMPLED:
             continue
         with archive.open(f"{key}.npy") as stream:
-            _, dtype = read_header(stream)
+            shape, dtype = read_header(stream)
+            require_whole(shape, dtype, archive.getinfo(f"{key}.npy").file_size)
             if dtype.kind in "fiuU":
                 stream.seek(0)
-                about[key] = npy.read_array(stream, allow_pickle=False).tolist()
+                about[key] = require_letters(npy.read_array(stream, allow_pickle=False)).tolist()
     return about
+
+
+def member(archive: Any, name: str) -> np.ndarray:
+    """An array of numbers or texts of an archive that numpy has opened.
+
+    Raises:
+        KeyError: there is none of this name.
+        ValueError: it is damaged.
+    """
+    with archive.zip.open(f"{name}.npy") as stream:
+        shape, dtype = read_header(stream)
+    require_whole(shape, dtype, archive.zip.getinfo(f"{name}.npy").file_size)
+    return require_letters(np.asarray(archive[name]))

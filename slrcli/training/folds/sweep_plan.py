@@ -137,15 +137,13 @@ class Plan:
         with understood("The file is not a plan of a sweep", where, AGAIN, CheckpointError):
             if values["format"] != FORMAT:
                 raise ValueError(f"its format is {values['format']}")
-            return cls(
-                tuple(map(Axis.from_dict, values["axes"])),
-                tuple(map(int, values["seeds"])),
-                int(values["search"]),
-                int(values["threads"]),
-                tuple(Config.from_dict(config, where) for config in values["bases"]),
-                str(values.get("study", "")),
-                str(values.get("owner", "")),
-            )
+            axes = tuple(map(Axis.from_dict, values["axes"]))
+            bases = tuple(Config.from_dict(config, where) for config in values["bases"])
+            if len(bases) != len(deciding_values(axes)):
+                raise ValueError(f"it has {len(bases)} configurations for {len(deciding_values(axes))} combinations")
+            seeds, counts = tuple(map(int, values["seeds"])), (int(values["search"]), int(values["threads"]))
+            shared = str(values.get("study", "")), str(values.get("owner", ""))
+            return cls(axes, seeds, *counts, bases, *shared)
 
 
 def deciding_values(axes: Sequence[Axis]) -> list[dict[str, Any]]:

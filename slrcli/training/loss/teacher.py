@@ -11,6 +11,7 @@ from slrcli.checkpoints.checkpoint import load_checkpoint
 from slrcli.corpus.clips import Batch, Clips
 from slrcli.errors import DataError, understood
 from slrcli.features.layout import Layout
+from slrcli.features.readers.npy import numbers_in
 from slrcli.files import open_regular
 from slrcli.glosses.vocabulary import BLANK, Vocabulary
 from slrcli.recognition.from_checkpoint import Recogniser
@@ -79,7 +80,7 @@ class StoredTeacher:
             understood("The log-probabilities cannot be read", file, "Write them again."),
             open_regular(file) as stream,
         ):
-            stored = np.load(stream, allow_pickle=False)
+            stored = numbers_in(stream, file)
         if stored.ndim != 2 or stored.shape[1] != self._classes or not len(stored):
             what = f"The log-probabilities have the shape {list(stored.shape)} instead of [frames, {self._classes}]."
             raise DataError(what, str(file), f"Name the columns in a {VOCABULARY} beside the files.")

@@ -310,6 +310,8 @@ def test_a_broken_table_is_no_folder_of_clips(tmp_path):
         ({"length": np.arange(24)}, "add up to"),
         ({"sign": np.array(["A"] * 23)}, "one entry per clip"),
         ({"sign": np.array([{}] * 24)}, "cannot be read"),
+        ({"sign": np.full(24, 0x110000, np.uint32).view("U1")}, "no letter"),
+        ({"signer": np.full((24, 2), 0xD800, ">u4").view(">U2")[:, 0]}, "no letter"),
         ({"x": np.array(["text"])}, "not \\[N, D\\] numbers"),
     ],
 )

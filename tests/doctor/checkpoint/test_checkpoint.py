@@ -74,6 +74,7 @@ def enormous(tensors, values):
 
 PLANTED = {
     "metadata lack the layout": (BEST, without("layout"), "SLR-C01", "layout"),
+    "a version that is a number": (BEST, assign(["versions"], "slrcli", 1.5), "SLR-C01", "slrcli is float"),
     "an unknown setting": (BEST, assign(["config", "optim"], "learning", 1), "SLR-C01", "learning"),
     "an unknown architecture": (BEST, assign(["config", "model"], "arch", "conv-bilstn"), "SLR-C01", "conv-bilstn"),
     "an unknown option": (BEST, assign(["config", "model", "options"], "widht", 16), "SLR-C01", "widht"),
@@ -150,6 +151,27 @@ def test_a_file_that_is_no_checkpoint_is_a_finding(run):
 def test_a_state_that_cannot_be_read_is_a_finding(run):
     (run / STATE).write_bytes((run / STATE).read_bytes()[:200])
     assert errors(check_checkpoint(run)) == {"SLR-C10"}
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xff", b"[", b"3", b'{"epoch": 1, "wer": "x"}', b'{"epoch": 1, "wer": ' + b"9" * 400 + b"}"]
+)
+def test_numbers_of_epochs_that_cannot_be_read_are_a_finding(run, text):
+    rewrite(run / BEST, assign(["metrics"], "epoch", 1))
+    (run / "metrics.jsonl").write_bytes(text)
+    found = check_checkpoint(run)
+    assert "numbers of the epochs cannot be read" in said(found, "SLR-C08").what
+
+
+@pytest.mark.parametrize("wer", [10**400, float("nan"), "x"])
+def test_an_error_rate_that_is_none_is_a_finding(run, wer):
+    rewrite(run / BEST, assign(["metrics"], "wer", wer))
+    assert "are impossible" in said(check_checkpoint(run), "SLR-C08").what
+
+
+def test_a_progress_that_is_none_is_a_finding(run):
+    rewrite(run / STATE, assign([], "progress", 3))
+    assert "training state is damaged" in said(check_checkpoint(run), "SLR-C10").what
 
 
 def test_the_last_checkpoint_and_its_state_have_the_same_weights_to_the_bit(run):

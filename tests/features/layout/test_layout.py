@@ -245,6 +245,7 @@ def test_groups_of_equal_size_mirror_point_by_point():
         (small_group(point=["a"]), "Did you mean 'points'"),
         (small_group(anchor=["nosy"]), "Did you mean 'nose'"),
         (small_group(keep=["nosy"]), "keep names an unknown point 'nosy'"),
+        (small_group(keep=["nose", "left", "nose"]), "kept point 'nose' is named twice"),
         (small_group(keep="nose"), "keep must be a list of names"),
         (small_group(mirror=[["left", "rigth"]]), "Did you mean 'body.right'"),
         (small_group(kind="torso"), "Use pose, hand, face, features"),

@@ -333,6 +333,7 @@ HOSTILE = {
     "a clip without frames": (set_cell(1, "frames", "0"), "impossible length"),
     "a number of too many digits": (set_cell(1, "frames", "9" * 9000), "table cannot be read"),
     "a clip that leads elsewhere": (set_cell(0, "id", "../../passwd"), "the name '../../passwd' is invalid"),
+    "a clip with an endless name": (set_cell(0, "id", "a" * 200_000), "table cannot be read"),
     "a clip that is a shard": (set_cell(0, "id", SHARD_0), "the name 'shard-00000.npy' is invalid"),
     "a clip that stands there twice": (set_cell(0, "id", "folder/clip 2ä"), "invalid"),
     "a clip in two shards": (set_cell(0, "id", "folder/clip 11ä"), "the same name"),

@@ -209,7 +209,8 @@ def test_a_sweep_goes_on_with_the_settings_it_began_with(corpus, grid, tmp_path)
     assert result.exit_code == 2 and "already contains" in result.stderr
     result = slr("train", "--from-run", folder)
     assert result.exit_code == 2 and "contains several runs" in result.stderr
-    for text in ("{", "[]", "{}", '{"format": "slr-sweep-9"}', "[" * 100_000):
+    kept = json.loads((folder / "sweep.json").read_text())
+    for text in ("{", "[]", "{}", '{"format": "slr-sweep-9"}', "[" * 100_000, json.dumps({**kept, "bases": []})):
         (tmp_path / "sweep.json").write_text(text)
         result = slr("train", "--resume", tmp_path)
         assert result.exit_code == 1 and "sweep.json" in result.stderr and "defect" not in result.stderr, text

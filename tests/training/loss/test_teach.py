@@ -16,9 +16,12 @@ from slrcli.console import Console
 from slrcli.corpus.clips import Clips, collate
 from slrcli.corpus.opening import open_data
 from slrcli.decoding.hypothesis import Hypothesis
+from slrcli.errors import DataError
+from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.recognition.from_checkpoint import Recogniser
 from slrcli.training.loss import teach
 from slrcli.training.loss.teach import spike_offset
+from slrcli.training.loss.teacher import StoredTeacher
 
 STUDENT = ["--set", "model.options.width=16", "--batch-size", "4", "--lr", "5e-3", "--warmup-epochs", "1"]
 
@@ -144,3 +147,36 @@ def test_offsets_of_spikes_by_hand():
     student = {"u": read(("A", "X", "C"), ((4, 8), (8, 12), (16, 20))), "v": read(("A",), ((0, 4),))}
     assert spike_offset(student, teacher) == (0.0, 4.0)
     assert spike_offset({"v": student["v"]}, teacher) is None
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((2, 9), "U3"), "not real numbers"),
+        (np.zeros((2, 9), object), "pickled"),
+        (np.zeros((2, 9), complex), "not real numbers"),
+        (np.zeros((2, 8)), "instead of"),
+        (np.zeros((0, 9)), "instead of"),
+        (np.zeros(()), "instead of"),
+        (np.full((2, 9), np.nan), "not finite"),
+    ],
+)
+def test_stored_log_probabilities_that_are_none_are_refused(tmp_path, array, said):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(DataError, match=said):
+        nine_classes(tmp_path)
+
+
+def test_no_memory_is_taken_for_log_probabilities_that_are_not_there(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2, 9)))
+    data = (tmp_path / "a.npy").read_bytes().replace(b"(2, 9), }" + b" " * 9, b"(2000000000, 9), }")
+    (tmp_path / "a.npy").write_bytes(data)
+    with pytest.raises(DataError, match="announces 144,000,000,000 bytes, and there are 144"):
+        nine_classes(tmp_path)
+
+
+def nine_classes(folder):
+    """What a teacher of nine classes reads of the one clip in a folder."""
+    clips = SimpleNamespace(utterances=[SimpleNamespace(id="a")])
+    teacher = StoredTeacher(folder, Vocabulary.build([list("ABCDEFGH")]), clips, "cpu")
+    return teacher(SimpleNamespace(index=[0]))
