@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ from torch import Tensor
 
 from slrcli.console import Console
 from slrcli.corpus import Utterance
-from slrcli.corpus.shards import shard_groups
-from slrcli.errors import DataError, first_five
+from slrcli.errors import DataError, UsageError, first_five
 from slrcli.features.clip import check_width, is_empty, is_mapped, load_at, padded
 from slrcli.features.layout import Layout
 from slrcli.features.rate import frames_at, pace
 from slrcli.features.readers import feature_shape, frame_rate
+from slrcli.features.store import array_of, fetch_ahead, store_of
+
+TOGETHER = 8  # shards that are read at a time: 2 GB with shards of 256 MB
+ORDERED_BYTES = 16 << 30  # of packed features from which on clips are read shard by shard if nobody says how
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +196,52 @@ def by_length(frames: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     order = sorted(range(len(frames)), key=lambda index: -frames[index])
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
+
+
+def shards_of(utterances: Sequence[Utterance], order: str) -> list[list[int]] | None:
+    """The places of the clips of each shard, where an epoch goes shard by shard; None where it does not.
+
+    Args:
+        utterances: of train.
+        order: `shuffled`, `shards`, or `auto`: from `ORDERED_BYTES` of packed features on.
+
+    Raises:
+        UsageError: `shards` of a corpus that is not packed.
+    """
+    if order == "shuffled":
+        return None
+    found: dict[tuple[str, int], list[int]] = {}
+    total = 0
+    for index, item in enumerate(utterances):
+        inside = store_of(item.file)
+        if inside is None or not inside[0].shards:
+            if order == "shards":
+                what = "Only a packed corpus has shards to go by."
+                raise UsageError(what, "optim.order", "Pack it with slr pack, or leave optim.order at auto.")
+            return None
+        store, name = inside
+        number = store.number(name)
+        if (key := (str(store.path), number)) not in found:
+            found[key] = []
+            total += store.shards[number].size
+        found[key].append(index)
+    return list(found.values()) if order == "shards" or total >= ORDERED_BYTES else None
+
+
+def shard_groups(utterances: Sequence[Utterance]) -> Iterator[Sequence[int]]:
+    """The places of all clips, those of `TOGETHER` shards at a time where `shards_of` goes by shards by itself."""
+    shards = shards_of(utterances, "auto")
+    if shards is None:
+        yield range(len(utterances))
+        return
+    for start in range(0, len(shards), TOGETHER):
+        expect(utterances, shards[start + TOGETHER : start + 2 * TOGETHER])
+        yield sorted(chain.from_iterable(shards[start : start + TOGETHER]))
+
+
+def expect(utterances: Sequence[Utterance], shards: Sequence[Sequence[int]]) -> None:
+    """Let shards of a remote corpus be copied while those before them are read."""
+    fetch_ahead(array for shard in shards if (array := array_of(utterances[shard[0]].file)))
 
 
 def note_rates(clips: Clips, split: str, whose: str, console: Console) -> None:

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from slrcli.config import AugmentConfig
-from slrcli.corpus.clips import Batch, Clips, collate
-from slrcli.corpus.shards import expect
+from slrcli.corpus.clips import Batch, Clips, collate, expect
 from slrcli.ctc.paths import minimum_frames
 from slrcli.features.augment import added, augment
 from slrcli.features.recombine import SignBank, require_signers

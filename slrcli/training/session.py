@@ -18,8 +18,7 @@ from slrcli.checkpoints.meta import Meta, versions
 from slrcli.checkpoints.runs import BEST, CONFIG, LAST, STATE, shown
 from slrcli.config import Config, to_toml
 from slrcli.console import Console, Task
-from slrcli.corpus.clips import Clips, note_rates, warn_empty
-from slrcli.corpus.shards import shards_of
+from slrcli.corpus.clips import Clips, note_rates, shards_of, warn_empty
 from slrcli.corpus.utterances import sentence_hashes
 from slrcli.errors import (
     EXIT_FAILURE,

@@ -21,8 +21,7 @@ import numpy as np
 from slrcli.config import NO_AUGMENTATION, AugmentConfig
 from slrcli.config.names import SHARD_MB
 from slrcli.corpus import open_corpus
-from slrcli.corpus.clips import Clips
-from slrcli.corpus.shards import shards_of
+from slrcli.corpus.clips import Clips, shards_of
 from slrcli.corpus.write import write_table
 from slrcli.features.layout import load_layout
 from slrcli.features.store import Clip, StoreWriter, open_store

@@ -5,9 +5,8 @@ import pytest
 
 from slrcli.config import AugmentConfig
 from slrcli.corpus import Utterance
-from slrcli.corpus import shards as subject
-from slrcli.corpus.clips import Clips
-from slrcli.corpus.shards import TOGETHER, shards_of
+from slrcli.corpus import clips as subject
+from slrcli.corpus.clips import TOGETHER, Clips, shards_of
 from slrcli.errors import UsageError
 from slrcli.features.layout import generic_layout
 from slrcli.features.store import Clip, StoreWriter, open_store
