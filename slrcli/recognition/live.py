@@ -80,7 +80,7 @@ def live(
     recognised = stream_recogniser(console, recogniser, fps, options, columns.complete)
     console.note(f"{stream.name}: {stream.fps:.4g} frames/s; Ctrl-C ends it.")
     with silence():
-        holistic = Holistic()
+        holistic = Holistic(columns.face)
         holistic(np.zeros((64, 64, 3), np.uint8))  # it goes on setting itself up, aloud, until its first picture
     with holistic:
         rows = even_rows(stream, hushed(holistic), columns, fps, extraction, options.drop, pace)

@@ -14,6 +14,7 @@ import io
 import json
 import platform
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from slrcli.errors import DataError
 from slrcli.features.layout import Layout
 from slrcli.files import atomic_write_bytes
 from slrcli.video.frames import Frame, announced, read_frames
-from slrcli.video.holistic import PARTS, Columns, Holistic, in_square, seen
+from slrcli.video.holistic import Columns, Holistic, in_square, seen
 from slrcli.video.timing import LONGEST_GAP, Evenly, frame_rate, thinned, variation
 
 SLOWER = 1.02  # a rate is fewer frames per second than another if that is more than so many times as high
@@ -82,7 +83,7 @@ class _Course:
 
     times: list[float] = field(default_factory=list)
     points: list[np.ndarray] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+    counts: Counter[str] = field(default_factory=Counter)
     frames: int = 0
 
 
@@ -111,7 +112,10 @@ def extract(
     evenly = Evenly(options.fps) if options.fps else None
     last: Frame | None = None
     shown: list[float] = []
-    with Holistic() as holistic, closing(read_frames(path, options.max_side, options.picture_fps)) as frames:
+    with (
+        Holistic(columns.face) as holistic,
+        closing(read_frames(path, options.max_side, options.picture_fps)) as frames,
+    ):
         for frame in thinned(_timed(frames, shown), options.fps):
             if last is not None and last.size != frame.size:
                 what = "The size of the pictures changes from {}x{} to {}x{}.".format(*last.size, *frame.size)
@@ -120,8 +124,9 @@ def extract(
             points = holistic(frame.image)
             watch(frame, points)
             _note(course, frame.time, in_square(points, frame.size) if options.square else points, evenly)
-            for part, there in seen(points).items():
-                course.counts[part] += there
+            there = seen(points)
+            for part in holistic.parts:
+                course.counts[part] += there[part]
     if last is None or not any(course.counts.values()):
         what = f"No person is seen in any of the {course.frames} frames."
         raise DataError(what, path, "Check the video: is the signer in it, large enough, and upright?")

@@ -5,6 +5,7 @@ picture, so every clip needs a new one.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +18,11 @@ from slrcli.features.layout.layout import CONFIDENCES
 from slrcli.video.library import need
 
 COMPLEXITY = 1
+GRAPH = "modules/holistic_landmark/holistic_landmark_cpu.binarypb"  # in the folder of MediaPipe
+THRESHOLDS = (
+    "poselandmarkcpu__posedetectioncpu__TensorsToDetectionsCalculator.min_score_thresh",
+    "poselandmarkcpu__poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__ThresholdingCalculator.threshold",
+)
 COORDINATES = ("x", "y", "z", "visibility")
 PARTS = {"pose": 33, "left_hand": 21, "right_hand": 21, "face": 468}
 POINTS = sum(PARTS.values())
@@ -27,13 +33,21 @@ STARTS = {part: sum(list(PARTS.values())[:number]) for number, part in enumerate
 class Holistic:
     """Points of consecutive pictures; a context manager.
 
+    Args:
+        face: whether the points of the face are wanted. Without them their network is left out, a seventh of the time;
+            the other points are the same.
+
+    Attributes:
+        parts: those of `PARTS` that are looked for.
+
     Raises:
         DependencyError: MediaPipe is not installed, or does not exist for this Python.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, face: bool = True) -> None:
         solution = need("mediapipe.python.solutions.holistic")
-        self._network = solution.Holistic(model_complexity=COMPLEXITY)
+        self.parts = [part for part in PARTS if face or part != "face"]
+        self._network = solution.Holistic(model_complexity=COMPLEXITY) if face else _faceless()
 
     def __enter__(self) -> "Holistic":
         return self
@@ -53,13 +67,36 @@ class Holistic:
         """
         found = self._network.process(image)
         points = np.full((POINTS, len(COORDINATES)), np.nan, np.float32)
-        for part, count in PARTS.items():
+        for part in self.parts:
             marks: Any = getattr(found, f"{part}_landmarks")
             if marks is not None:
-                own = points[STARTS[part] : STARTS[part] + count]
-                own[:, :3] = [(mark.x, mark.y, mark.z) for mark in marks.landmark[:count]]
+                own = points[STARTS[part] : STARTS[part] + PARTS[part]]
+                own[:, :3] = [(mark.x, mark.y, mark.z) for mark in marks.landmark[: PARTS[part]]]
                 own[:, 3] = [mark.visibility for mark in marks.landmark] if part == "pose" else 1.0
         return points
+
+
+def _faceless() -> Any:
+    """MediaPipe's graph without the nodes of the face, else as `solutions.holistic.Holistic` sets it up."""
+    base, protocol = need("mediapipe.python.solution_base"), need("mediapipe.framework.calculator_pb2")
+    graph = protocol.CalculatorGraphConfig()
+    graph.ParseFromString((Path(str(base.__file__)).parents[1] / GRAPH).read_bytes())
+    for place in range(len(graph.node) - 1, -1, -1):
+        if any("face" in name for name in graph.node[place].output_stream):
+            del graph.node[place]
+    for names, word in ((graph.output_stream, "face"), (graph.input_side_packet, "refine_face")):
+        kept = [name for name in names if word not in name]
+        del names[:]
+        names.extend(kept)
+    settings = {"model_complexity": COMPLEXITY, "smooth_landmarks": True, "use_prev_landmarks": True}
+    segmentation = {"enable_segmentation": False, "smooth_segmentation": True}
+    outputs = [f"{part}_landmarks" for part in PARTS if part != "face"]
+    return base.SolutionBase(
+        graph_config=graph,
+        side_inputs={**settings, **segmentation},
+        calculator_params=dict.fromkeys(THRESHOLDS, 0.5),
+        outputs=outputs,
+    )
 
 
 def seen(points: np.ndarray) -> dict[str, bool]:
@@ -111,6 +148,11 @@ class Columns:
                     points.append(STARTS[group.name] + own.index(name))
                     coordinates.append(COORDINATES.index("visibility" if coordinate in CONFIDENCES else coordinate))
         return cls(layout, np.array(points), np.array(coordinates))
+
+    @property
+    def face(self) -> bool:
+        """Whether a column is of a point of the face."""
+        return any(group.name == "face" for group in self.layout.groups)
 
     def positions(self, points: np.ndarray) -> np.ndarray:
         """Points `[T, 543, 4]` as the layout's columns `[T, positions]`."""

@@ -23,6 +23,7 @@ from slrcli.glosses.vocabulary import Vocabulary
 from slrcli.models.registry import build_model
 from slrcli.video.extraction import extract
 from slrcli.video.frames import announced, read_frames
+from slrcli.video.holistic import POINTS, Columns
 from slrcli.video.library import silence
 from slrcli.video.manifest import NAME
 
@@ -73,6 +74,23 @@ def test_the_points_of_a_person_are_where_they_are_in_the_photograph(upright):
     assert point(upright, "1", "face") == pytest.approx(NOSE, abs=0.04)
     for name, place in SHOULDERS.items():
         assert point(upright, name) == pytest.approx(place, abs=0.07)
+
+
+def test_without_points_of_the_face_its_network_is_left_out_and_the_others_are_the_same(photograph, tmp_path):
+    pictures = [np.ascontiguousarray(np.roll(photograph, 3 * step, axis=1)) for step in range(8)]
+    video = write_video(tmp_path / "moving.mp4", pictures)
+    whole, layout = landmarks(video), load_layout("mediapipe-258")
+    with silence():
+        found = extract(video, layout, PICTURE)
+    own = Columns.of(layout)
+    points = np.full((8, POINTS, 4), np.nan, np.float32)
+    every = Columns.of(LAYOUT)
+    points[:, every.point, every.coordinate] = whole.features[:, : len(every.point)]
+    known = own.coordinate < 3
+    np.testing.assert_array_equal(found.features[:, known], points[:, own.point, own.coordinate][:, known])
+    assert not np.isnan(found.features).all() and "face" in whole.seen
+    assert found.seen == {part: share for part, share in whole.seen.items() if part != "face"}
+    assert whole.seen["face"] == 1
 
 
 def test_hands_that_are_not_in_the_picture_are_missing(upright):
