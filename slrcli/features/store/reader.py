@@ -86,8 +86,10 @@ class Store:
         Raises:
             DataError: the shard is missing, cut short or something else.
         """
-        entry = self._entries[name]
-        return self._mapped(self.number(name))[entry.first : entry.first + entry.frames]
+        entry, number = self._entries[name], self.number(name)
+        mapped, values = self._mapped(number)
+        require_whole(mapped, self.path / f"{name_of(number)}.npy")
+        return values[entry.first : entry.first + entry.frames]
 
     def number(self, name: str) -> int:
         """The number of the shard of a clip."""
@@ -122,8 +124,8 @@ class Store:
             data = read_bytes(path, MOST_BYTES)
         return read_table(data, self.shards[number], str(path))
 
-    def _map(self, number: int) -> np.ndarray:
-        """A shard `[frames, columns]`; nothing is mapped beyond its file."""
+    def _map(self, number: int) -> tuple[mmap.mmap, np.ndarray]:
+        """A shard, and its values `[frames, columns]`; nothing is mapped beyond its file."""
         shard, path = self.shards[number], self.path / f"{name_of(number)}.npy"
         with understood(f"{DAMAGED}: a shard cannot be read", path, AGAIN), open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -132,4 +134,12 @@ class Store:
                 raise DataError(what, path, AGAIN)
             mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
             flat = np.frombuffer(mapped, shard.kind, shard.frames * shard.columns, HEADER_BYTES)
-            return flat.reshape(shard.frames, shard.columns)
+            return mapped, flat.reshape(shard.frames, shard.columns)
+
+
+def require_whole(mapped: mmap.mmap, path: Path) -> None:
+    """Raise a DataError where a mapped file is shorter than it was: whoever reads behind its end is ended by a signal,
+    without a word."""
+    if (size := mapped.size()) < len(mapped):
+        what = f"{DAMAGED}: a file has {size:,} bytes instead of {len(mapped):,}."
+        raise DataError(what, path, AGAIN)
