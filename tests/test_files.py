@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
 import pytest
+from support.disks import room_for
 
 from slrcli import files
 from slrcli.errors import DataError, SlrError
@@ -193,18 +192,6 @@ def test_names_that_differ_in_case_alone_are_two_files_or_an_error(tmp_path, mon
     for pair in (["clip", "Clip"], ["stra\u00dfe", "STRASSE"], ["\u00e9", "e\u0301"]):
         with pytest.raises(DataError, match="one file"):
             require_apart(tmp_path, pair)
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """A system in which no file grows beyond `size` bytes, as on a disk that is full at a place we choose."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 VALUES = np.zeros((100, 100), np.float32)

@@ -15,6 +15,7 @@ knows what stands in all of them; an extraction of the whole merges them.
 """
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from slrcli.files import atomic_write_text, held
+from slrcli.files import atomic_write_text, held, written
 from slrcli.parallel.parts import Part
 
 NAME = "manifest.jsonl"
@@ -73,12 +74,23 @@ class Manifest:
         self.entries[entry["target"]] = entry
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Like `put`, and append the line to the file at once, so that it survives a killed process."""
+        """Like `put`, and append the line to the file at once, so that it survives a killed process.
+
+        Raises:
+            SlrError: the line cannot be written; the file is as it was.
+        """
         self.put(entry)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as file:
-            torn = file.tell() and (file.seek(-1, 2), file.read(1))[1] != b"\n"  # killed in the middle of a line
-            file.write((b"\n" if torn else b"") + _line(entry).encode())
+        with written(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            size = self.path.stat().st_size if self.path.exists() else 0
+            try:
+                with self.path.open("a+b") as file:
+                    torn = file.tell() and (file.seek(-1, 2), file.read(1))[1] != b"\n"  # killed within a line
+                    file.write((b"\n" if torn else b"") + _line(entry).encode())
+            except OSError:
+                with suppress(OSError):  # there was room for a part of the line
+                    os.truncate(self.path, size)
+                raise
 
     def save(self) -> None:
         """Write all lines atomically, sorted by target."""

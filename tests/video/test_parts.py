@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
+from support.disks import room_for
 
 from slrcli.errors import DataError, DependencyError, SlrError, UsageError
 from slrcli.features.layout import Layout, load_layout
@@ -364,6 +365,20 @@ def test_a_line_that_is_added_stands_in_the_file_at_once_and_beside_a_torn_one(t
     Manifest.of(tmp_path / "out").add({"target": "c.npz"})
     found = Manifest.of(tmp_path / "out")
     assert list(found.entries) == ["a.npz", "c.npz"] and found.damaged == 1
+
+
+@pytest.mark.parametrize("room", [0, 5])
+def test_a_line_that_finds_no_room_is_an_error_and_leaves_no_half_of_itself(tmp_path, room):
+    manifest = Manifest.of(tmp_path)
+    manifest.add({"target": "a.npz"})
+    before = manifest.path.read_bytes()
+    with room_for(len(before) + room), pytest.raises(SlrError, match="no space") as caught:
+        manifest.add({"target": "b.npz"})
+    assert str(manifest.path) in caught.value.where and caught.value.fix
+    assert manifest.path.read_bytes() == before
+    manifest.add({"target": "c.npz"})
+    found = Manifest.of(tmp_path)
+    assert list(found.entries) == ["a.npz", "c.npz"] and not found.damaged
 
 
 @pytest.mark.parametrize("raw", ["foo", "640x480@", "0x480@25", "640x480@25fps", "640,480"])

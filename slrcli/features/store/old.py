@@ -10,7 +10,7 @@ import numpy as np
 
 from slrcli.errors import DataError, understood
 from slrcli.features.store.form import AGAIN, DAMAGED, DTYPES, LARGEST, NOWHERE, Entry, Shard, digest_of, is_name
-from slrcli.features.store.reader import Store
+from slrcli.features.store.reader import Store, require_whole
 
 _HEADER = struct.Struct("<8sI4xQQQQ")  # magic, version, clips, place of the index, bytes of names and of layouts
 _RECORD = np.dtype(
@@ -55,6 +55,7 @@ class OldStore(Store):
         return Entry(Shard(columns, list(DTYPES)[kind], derived, layout), place, frames, fps, width, height)
 
     def values(self, name: str) -> np.ndarray:
+        require_whole(self._data, self.path)
         shard, place, frames, *_ = self._entries[name]
         with understood(DAMAGED, self.path, AGAIN):
             flat = np.frombuffer(self._data, shard.kind, frames * shard.columns, place)

@@ -88,7 +88,7 @@ class Store:
             DataError: the shard is missing, cut short or something else.
         """
         entry = self._entries[name]
-        return self._mapped(self.number(name))[entry.first : entry.first + entry.frames]
+        return self._whole(self.number(name))[entry.first : entry.first + entry.frames]
 
     def number(self, name: str) -> int:
         """The number of the shard of a clip."""
@@ -113,7 +113,7 @@ class Store:
         Raises:
             DataError: see `values`.
         """
-        return [name for number in range(len(self.shards)) for name in self._damage(number, self._mapped(number), step)]
+        return [name for number in range(len(self.shards)) for name in self._damage(number, self._whole(number), step)]
 
     def _damage(self, number: int, values: np.ndarray, step: Callable[[], None] = lambda: None) -> list[str]:
         wrong = []
@@ -129,8 +129,14 @@ class Store:
             data = read_bytes(path, MOST_BYTES)
         return read_table(data, self.shards[number], str(path))
 
-    def _map(self, number: int) -> np.ndarray:
-        """A shard `[frames, columns]`; nothing is mapped beyond its file."""
+    def _whole(self, number: int) -> np.ndarray:
+        """The values of a shard, whose file has not been cut short meanwhile."""
+        mapped, values = self._mapped(number)
+        require_whole(mapped, self.array(number))
+        return values
+
+    def _map(self, number: int) -> tuple[mmap.mmap, np.ndarray]:
+        """A shard, and its values `[frames, columns]`; nothing is mapped beyond its file."""
         shard, path = self.shards[number], self.array(number)
         new = fetch(path)
         with understood(f"{DAMAGED}: a shard cannot be read", path, AGAIN), open(path, "rb") as file:
@@ -144,4 +150,12 @@ class Store:
         if new and self._damage(number, values):
             path.unlink(missing_ok=True)
             raise DataError("The remote store has changed.", path, "Run the command again.")
-        return values
+        return mapped, values
+
+
+def require_whole(mapped: mmap.mmap, path: Path) -> None:
+    """Raise a DataError where a mapped file is shorter than it was: whoever reads behind its end is ended by a signal,
+    without a word."""
+    if (size := mapped.size()) < len(mapped):
+        what = f"{DAMAGED}: a file has {size:,} bytes instead of {len(mapped):,}."
+        raise DataError(what, path, AGAIN)

@@ -1,13 +1,31 @@
 """A run as TensorBoard shows it: numbers of the epochs in groups, settings and outcome in its HPARAMS tab."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
-
 from slrcli.config import Config, changed_settings
+
+
+@contextmanager
+def _absent(*names: str) -> Iterator[None]:
+    """Let imports of these modules fail inside as if they were not installed; those that are loaded already stay."""
+    hidden: dict[str, Any] = {name: None for name in names if name not in sys.modules}
+    sys.modules.update(hidden)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
+
+
+# TensorBoard loads the clients of a cloud where they are installed, and they open a socket to see what this machine
+# can do. Events are written to a folder: they are not needed.
+with _absent("boto3", "botocore"):
+    from torch.utils.tensorboard import SummaryWriter
+    from torch.utils.tensorboard.summary import hparams
 
 # The number of an epoch -> its tag; whatever else an epoch tells is a term of the loss.
 TAGS = {

@@ -116,6 +116,18 @@ def test_a_store_that_is_replaced_is_opened_anew(store):
     assert np.array_equal(x.view(np.uint32), copy.view(np.uint32))  # who still holds the old one sees the old one
 
 
+def test_a_file_that_is_cut_short_while_it_is_open_is_refused_before_it_is_touched(store, tmp_path):
+    old = tmp_path / "old.slrpack"
+    old.write_bytes(VERSION_1)
+    for path, files, name in ((store, store.glob("*.npy"), "folder/clip 3ä"), (old, [old], "a")):
+        opened = open_store(path)
+        assert opened.values(name).size  # from now on it is mapped
+        for file in files:
+            os.truncate(file, 200)
+        with pytest.raises(DataError, match="has 200 bytes instead of"):
+            opened.values(name)
+
+
 def test_what_the_writer_is_told_is_what_the_index_says(tmp_path):
     path = tmp_path / "a.slrpack"
     with StoreWriter(path) as writer:

@@ -1,6 +1,10 @@
 """What TensorBoard itself reads of a run."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from support.calling import slr
@@ -12,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
 from slrcli.config import Config, ModelConfig, RunConfig
+from slrcli.training.watch import board
 from slrcli.training.watch.board import TAGS, settings_of
 from slrcli.training.watch.history import EpochNumbers
 
@@ -71,3 +76,19 @@ def test_settings_are_plain_and_name_no_place():
     found = settings_of(config)
     assert found["model.options.frontend.body"] is True and found["model.options.strides"] == "[2, 2]"
     assert "/home/ann/run" not in found.values()
+
+
+def test_no_client_of_a_cloud_is_loaded_with_tensorboard(tmp_path):
+    for name in ("boto3", "botocore"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+        (tmp_path / name / "exceptions.py").write_text("")
+    code = (
+        "import sys; from slrcli.training.watch import board; assert 'tensorboard' in sys.modules; "
+        "assert not {'boto3', 'botocore'} & {*sys.modules}; import boto3, botocore.exceptions; print(boto3.__file__)"
+    )
+    path = os.pathsep.join((str(tmp_path), str(Path(board.__file__).parents[3])))
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "boto3" / "__init__.py")  # whoever wants them later has them
