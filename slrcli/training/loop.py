@@ -647,7 +647,7 @@ Moment = tuple[dict[str, Tensor], dict[str, Any]]  # of a run: tensors, and the 
 
 
 def require_progress(values: dict[str, Any]) -> None:
-    """TypeError where the plain values of a progress are not of the kinds that it has, ValueError for impossible ones."""
+    """TypeError where plain values are not of the kinds that a progress has, ValueError where they are impossible."""
     for name, value in values.items():
         usual = getattr(Progress(), name, value)
         if not isinstance(value, int | float if isinstance(usual, float) else type(usual)):
