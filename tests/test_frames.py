@@ -6,7 +6,7 @@ import pytest
 
 import slrcli
 from slrcli.corpus import Corpus, Utterance
-from slrcli.errors import DependencyError
+from slrcli.errors import DataError, DependencyError
 from slrcli.frames import frame_of
 
 SCORED = slrcli.score({"a": "LEFT RIGHT"}, {"a": "LEFT"})
@@ -26,6 +26,16 @@ def test_frames_without_pandas_say_what_is_missing(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(DependencyError, match="pandas"):
         FRAMES[name]()
+
+
+@pytest.mark.parametrize("rows", [[{"\ud800": 1}], [{"a": "\ud800"}], [("\ud800",)]])
+def test_what_pandas_cannot_hold_is_named(rows):
+    try:
+        found = frame_of(rows)
+    except DataError as error:
+        assert "ud800" in error.what
+    else:
+        assert found.shape == (1, 1)  # of pandas that holds texts as objects
 
 
 def test_columns_stand_in_the_order_asked_for_where_there_is_no_row():

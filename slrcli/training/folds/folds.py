@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from slrcli.checkpoints.runs import BEST, LAST, PLAN, new_run, shown
+from slrcli.checkpoints.runs import BEST, LAST, METRICS, PLAN, new_run, shown
 from slrcli.config import Config, check_bounds
 from slrcli.console import Console, finite
 from slrcli.corpus import Corpus
 from slrcli.corpus.folds import Fold, write_folds
-from slrcli.errors import EXIT_OK, SIGNALLED, SlrError, signalled
+from slrcli.errors import EXIT_OK, SIGNALLED, SlrError, signalled, understood
 from slrcli.evaluation.checkpoint import EvalResult, evaluate_checkpoint
 from slrcli.files import atomic_write_text, held, temporary_folder
 from slrcli.models.trust import require_allowed_run
@@ -19,9 +19,10 @@ from slrcli.parallel.workers import usable_cores
 from slrcli.scoring.spread import Summary, summarise
 from slrcli.scoring.stats import Interval, interval
 from slrcli.scoring.wer import Score, score
-from slrcli.training.folds.plan import ANNOTATIONS, Part, Plan, make_plan, read_plan
+from slrcli.training.folds.plan import AGAIN, ANNOTATIONS, Part, Plan, make_plan, read_plan
 from slrcli.training.folds.pool import RESULT, Countdown, Engine, Job, Silent, read_result, train_on, work_off
 from slrcli.training.run import train, with_absolute_paths
+from slrcli.training.watch.history import RunHistory
 
 
 @dataclass(frozen=True)
@@ -252,8 +253,8 @@ def assess(folder: Path, plan: Plan, part: Part, seed: int, console: Console) ->
         return evaluate_checkpoint(Silent(), run / name, config.data, plan.score_split, device=config.run.device)
 
     last, best = at(LAST), at(BEST)
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    seconds = sum(json.loads(line)["seconds"] for line in lines)
+    with understood("The numbers of the epochs cannot be read", run / METRICS, AGAIN):
+        seconds = sum(float(item["seconds"]) for item in RunHistory.of(run).epochs)
     warnings = tuple(console.warnings) if isinstance(console, Silent) else ()
     return Outcome(
         part.name, seed, last.score, best.score, best.meta.metrics["epoch"], last.meta.metrics["epoch"], last.oov,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slrcli.checkpoints.runs import CONFIG, checkpoint_in
 from slrcli.config import Config, nearest, read_toml
-from slrcli.errors import SlrError, UsageError, reason_of
+from slrcli.errors import SlrError, UsageError, damage_of, is_damage
 from slrcli.frames import frame_of
 from slrcli.training.watch.history import RunHistory
 
@@ -135,12 +135,16 @@ def _read(folder: Path, root: Path) -> RunRow:
             return RunRow(name, problem=f"{CONFIG} has the unknown sections {', '.join(sorted(unknown))}.")
         chosen = settings.get("optim.choose", Config().optim.choose)
         best = _chosen(epochs, chosen) if epochs else {}
+        wer = best.get("wer")
         return RunRow(
-            name, best.get("wer"), best.get("epoch", 0), len(epochs), int(settings.get("optim.epochs", 0)),
-            sum(item.get("seconds") or 0.0 for item in epochs), _data_hash(folder)[:HASH], settings,
+            name, None if wer is None else float(wer), int(best.get("epoch", 0)), len(epochs),
+            int(settings.get("optim.epochs", 0)), float(sum(item.get("seconds") or 0.0 for item in epochs)),
+            _data_hash(folder)[:HASH], settings,
         )  # fmt: skip
-    except (SlrError, KeyError, TypeError, ValueError, AttributeError) as error:
-        return RunRow(name, problem=error.what if isinstance(error, SlrError) else reason_of(error))
+    except Exception as error:
+        if not isinstance(error, SlrError) and not is_damage(error):
+            raise
+        return RunRow(name, problem=error.what if isinstance(error, SlrError) else damage_of(error))
 
 
 def _chosen(epochs: tuple[dict[str, Any], ...], choose: str) -> dict[str, Any]:
@@ -165,7 +169,7 @@ DEFAULTS = dict(_flat(Config().to_dict()))
 
 def _data_hash(folder: Path) -> str:
     """Hash of the annotations that a run learns from; "" before its first checkpoint."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     path = checkpoint_in(folder)
     if path is None:
@@ -173,5 +177,7 @@ def _data_hash(folder: Path) -> str:
     try:
         with safe_open(path, framework="numpy") as file:
             return str(json.loads((file.metadata() or {})["slr"])["data_hash"])
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError):
+    except Exception as error:
+        if not isinstance(error, OSError) and not is_damage(error):
+            raise
         return ""

@@ -85,6 +85,22 @@ def test_a_damaged_run_is_named_and_the_others_are_shown(runs):
     assert json.loads(slr("runs", runs, "--json").output)["runs"][-1]["problem"]
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("config.toml", "[optim]\nepochs = inf\n"),
+        ("metrics.jsonl", '{"epoch": 1, "wer": "x", "seconds": 1}'),
+        ("metrics.jsonl", '{"epoch": Infinity, "wer": 1, "seconds": 1}'),
+        ("metrics.jsonl", f'{{"epoch": 1, "wer": 1, "seconds": {"9" * 400}}}'),
+        ("metrics.jsonl", "[" * 100_000),
+    ],
+)
+def test_impossible_numbers_of_a_run_are_its_problem_alone(runs, file, text):
+    (runs / "quick" / file).write_text(text)
+    found = {row.name: row for row in find_runs(runs).rows}
+    assert found["quick"].problem and [name for name, row in found.items() if row.problem] == ["quick"]
+
+
 def test_a_folder_without_runs_is_an_error(tmp_path):
     with pytest.raises(UsageError):
         find_runs(tmp_path)
