@@ -63,21 +63,21 @@ def local_folder(place: str | Path) -> Path:
     if not address:
         return Path(place)
     home = _home(address)
-    with _alone(home):
-        if time.monotonic() - _looked.get(address, -FRESH_S) >= FRESH_S:
+    if time.monotonic() - _looked.get(address, -FRESH_S) >= FRESH_S:
+        with _alone(home):
             _update(address, home)
-            _looked[address] = time.monotonic()
+        _looked[address] = time.monotonic()
     return home / COPY
 
 
 def origin_of(path: Path) -> tuple[str, Path] | None:
     """The address that a file below a copy was, or would be, copied from, and the folder of the copy."""
-    with suppress(ValueError, RuntimeError):
+    with suppress(ValueError, RuntimeError):  # it lies elsewhere; there is no home
         copies = cache_place().absolute() / REMOTE
-        inside = path.absolute().relative_to(copies).parts
-        home = copies / inside[0]
-        if len(inside) > 2 and inside[1] == COPY and (home / ORIGIN).is_file():
-            return f"{read_json(home / ORIGIN)['address']}/{'/'.join(inside[2:])}", home
+        name, part, *inside = path.absolute().relative_to(copies).parts
+        address = _noted(copies / name).get("address")
+        if part == COPY and address:
+            return f"{address}/{'/'.join(inside)}", copies / name
     return None
 
 
@@ -89,11 +89,11 @@ def fetch(path: Path) -> bool:
         SlrError: it cannot be written here.
     """
     found = origin_of(path)
-    if found is None or _noted(path):
+    if found is None or _used(path):
         return False
     address, home = found
     with _alone(home):
-        if _noted(path):
+        if _used(path):
             return False
         with atomic_file(path) as part, _reached(address) as (files, remote):
             _make_room(int(files.info(remote)["size"]))
@@ -138,7 +138,15 @@ def _home(address: str) -> Path:
     return home
 
 
-def _noted(path: Path) -> bool:
+def _noted(home: Path) -> dict[str, Any]:
+    """What is noted of a copy; empty where nothing is, or what is damaged."""
+    with suppress(OSError, ValueError):
+        found = read_json(home / ORIGIN)
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _used(path: Path) -> bool:
     """Whether a shard is here; it counts as used now."""
     with suppress(OSError):
         os.utime(path)
@@ -180,30 +188,33 @@ def _reached(address: str) -> Iterator[tuple[Any, str]]:
 
 def _update(address: str, home: Path) -> None:
     """Copy what is new or has changed, except for shards; remove what is gone or has changed, shards too."""
-    copy = home / COPY
-    known = read_json(home / ORIGIN)["files"] if (home / ORIGIN).is_file() else {}
+    copy, known = home / COPY, _noted(home).get("files", {})
     with _reached(address) as (files, root):
-        there = {name: _stamp(about) for name, about in _listed(files, root).items()}
-        if not there:
+        listed = _listed(files, root)
+        there = {name: _stamp(about) for name, about in listed.items()}
+        small = {name: below(copy, name, where=address) for name in listed if not _SHARD.fullmatch(name)}
+        _require_packed(sum(int(listed[name].get("size") or 0) for name in small), address)
+        if not small:
             raise DataError("There is no corpus at this address.", address, "Check its name.")
-        _require_packed(there, address)
-        for name in {name for name, stamp in known.items() if there.get(name) != stamp}:
-            below(copy, name).unlink(missing_ok=True)
-        new = [name for name in there if not _SHARD.fullmatch(name) and not below(copy, name, where=address).is_file()]
-        if new:
+        for path in [path for path in copy.rglob("*") if path.is_file()]:
+            name = path.relative_to(copy).as_posix()
+            if name not in there or known.get(name) != there[name]:
+                path.unlink()
+        if new := {name: path for name, path in small.items() if not path.is_file()}:
             with temporary_folder(home) as parts:
-                sources = [f"{root.rstrip('/')}/{name}" for name in new]
-                files.get(sources, [str(below(parts, name)) for name in new])
-                for name in new:
-                    below(copy, name).parent.mkdir(parents=True, exist_ok=True)
-                    os.replace(below(parts, name), below(copy, name))
+                files.get([f"{root.rstrip('/')}/{name}" for name in new], [str(below(parts, name)) for name in new])
+                for name, path in new.items():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(below(parts, name), path)
     atomic_write_text(home / ORIGIN, json.dumps({"address": address, "files": there}))
 
 
 def _listed(files: Any, root: str) -> dict[str, dict[str, Any]]:
     """What is below an address: name -> what the store says of it."""
     root = root.rstrip("/")
-    return {path.removeprefix(root).lstrip("/"): about for path, about in files.find(root, detail=True).items()}
+    found = {path.removeprefix(root).lstrip("/"): about for path, about in files.find(root, detail=True).items()}
+    found.pop("", None)  # the address is that of a file
+    return found
 
 
 def _stamp(about: dict[str, Any]) -> list[str]:
@@ -212,8 +223,7 @@ def _stamp(about: dict[str, Any]) -> list[str]:
     return [str(about[mark]) for mark in marks if about.get(mark)]
 
 
-def _require_packed(there: dict[str, list[str]], address: str) -> None:
-    whole = sum(int(stamp[0]) for name, stamp in there.items() if stamp and not _SHARD.fullmatch(name))
+def _require_packed(whole: int, address: str) -> None:
     if whole > MOST_BYTES:
         what = f"Beside packed shards there are {whole / 1e9:.1f} GB, which would be copied before anything is read."
         raise DataError(what, address, "Pack the corpus with slr pack, and upload the packed folder alone.")
@@ -222,7 +232,7 @@ def _require_packed(there: dict[str, list[str]], address: str) -> None:
 def _make_room(size: int) -> None:
     """Remove the longest unused shards of all copies until another of `size` bytes has room."""
     found = []
-    for path in (cache_folder() / REMOTE).glob(f"*/{COPY}/**/*{SUFFIX}/shard-*.npy"):
+    for path in (cache_place() / REMOTE).glob(f"*/{COPY}/**/*{SUFFIX}/shard-*.npy"):
         with suppress(OSError):
             about = path.stat()
             found.append((about.st_mtime_ns, about.st_size, path))

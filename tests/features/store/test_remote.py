@@ -130,6 +130,28 @@ def test_a_corpus_that_is_packed_anew_is_noticed(client, packed, tmp_path):
     assert not (folder / "features/dev.slrpack/manifest.json").exists()
 
 
+def test_a_copy_that_was_stopped_midway_is_completed_and_holds_nothing_old(client, packed):
+    address = client.put(packed, "midway")
+    folder = local_folder(address)
+    wanted = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for note in ("", "{", '{"address": 3}'):  # it is written last
+        (folder.parent / "origin.json").write_text(note)
+        (folder / "annotations/train.corpus.csv").write_text("an older one")
+        (folder / "annotations/dev.corpus.csv").unlink()
+        (folder / "annotations/gone.corpus.csv").write_text("of before")
+        remote._looked.clear()
+        assert local_folder(address) == folder
+        assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == wanted
+
+
+def test_an_empty_file_is_copied_too_and_a_file_is_no_corpus(client, packed):
+    address = client.put(packed, "empty")
+    client.files.pipe("signs/empty/notes.txt", b"")
+    assert (local_folder(address) / "notes.txt").read_bytes() == b""
+    with pytest.raises(DataError, match="no corpus at this address"):
+        local_folder(f"{address}/corpus.toml")
+
+
 def test_several_at_a_time_fetch_a_shard_once(client, packed, monkeypatch):
     folder = local_folder(client.put(packed, "once"))
     array = open_store(folder / "features/train.slrpack").array(0)
