@@ -428,7 +428,7 @@ class Trainer:
 
     def _step(self, batch: Batch) -> Step | Skipped:
         started, progress = time.perf_counter(), self.progress
-        lr = progress.share * learning_rate(progress.epoch - 1 + progress.step / len(self.batches), self.config.optim)
+        lr = self._rate_of(progress.step)
         before = [item.clone() for item in self.model.buffers()]
         for group in self.optimiser.param_groups:
             group["lr"] = lr
@@ -456,6 +456,11 @@ class Trainer:
             progress.sums[key] = progress.sums.get(key, 0.0) + amount
         progress.sums["norm_max"] = max(progress.sums["norm_max"], norm)
         return Step(progress.epoch, progress.step, value, norm, lr, int(frames), seconds)
+
+    def _rate_of(self, step: int) -> float:
+        """The learning rate of a step of this epoch, from 0."""
+        done = self.progress.epoch - 1 + step / len(self.batches)
+        return self.progress.share * learning_rate(done, self.config.optim)
 
     def _of_all(self, batch: Batch, terms: Sequence[float]) -> list[float]:
         """Of all processes: the mean CTC loss (the first term), the frames, the means of the other terms."""
@@ -525,7 +530,7 @@ class Trainer:
         numbers = EpochNumbers(
             progress.epoch, sums["loss"] / steps, evaluation.loss, score.wer, score.emission, score.distinct_hyp,
             score.distinct_ref, evaluation.blank_share, sums["norm"] / steps, sums["norm_max"], score.top_share_hyp,
-            score.top_share_ref, evaluation.spike_frames, self.optimiser.param_groups[0]["lr"], progress.skipped,
+            score.top_share_ref, evaluation.spike_frames, self._rate_of(progress.step - 1), progress.skipped,
         )  # fmt: skip
         findings = self._findings(numbers)
         # where the WER is the same (as it is while nothing but blanks comes out) the loss decides
