@@ -27,7 +27,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from slrcli.config import nearest, read_toml
+from slrcli.config import nearest, read_toml, toml_text
 from slrcli.corpus.finder import Finder
 from slrcli.corpus.utterances import CANONICAL, SPLITS, Corpus, Utterance, ordered, split_name
 from slrcli.errors import SHOWN_IDS, DataError, SlrError, UsageError, shortened
@@ -135,9 +135,7 @@ def read_settings(root: Path) -> CorpusSettings:
 
 def write_settings(root: Path, **values: Any) -> None:
     """Write `root/corpus.toml` with some of its keys."""
-    import tomli_w  # only needed where a corpus is written
-
-    atomic_write_text(root / NAME, tomli_w.dumps(values))
+    atomic_write_text(root / NAME, toml_text(values))
 
 
 def _layout(root: Path, name: str, path: Path) -> str:
