@@ -71,6 +71,7 @@ from slrcli.config.values import (
     read_toml,
     renamed,
     sections_of,
+    toml_text,
     versioned,
 )
 
@@ -136,5 +137,6 @@ __all__ = [
     "sections_of",
     "settings_page",
     "to_toml",
+    "toml_text",
     "versioned",
 ]

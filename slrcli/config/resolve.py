@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from slrcli.config.commands import OF_ONE_COMMAND
 from slrcli.config.sections import DEFAULT_ARCH, NO_AUGMENTATION, Config
-from slrcli.config.values import merge, nearest, read_assignments, read_toml
+from slrcli.config.values import merge, nearest, read_assignments, read_toml, toml_text
 from slrcli.errors import UsageError
 
 STEPS_PER_SIGN = 5  # output frames that a sign should last
@@ -203,9 +203,7 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def to_toml(config: Config) -> str:
     """The configuration as TOML text that `read_toml` reads back to the same values."""
-    import tomli_w  # only needed where a run is written
-
-    return tomli_w.dumps(config.to_dict())
+    return toml_text(config.to_dict())
 
 
 def help_of(dotted: str) -> tuple[str, Any]:

@@ -282,6 +282,20 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"The configuration file is not TOML: {error}.", str(path)) from error
 
 
+def toml_text(values: Mapping[str, Any]) -> str:
+    """TOML that is read back to the same values; what would steer a terminal or not be seen stands as an escape."""
+    import tomli_w  # only needed where something is written
+
+    return "".join(char if char == "\n" or char.isprintable() else _escaped(char) for char in tomli_w.dumps(values))
+
+
+def _escaped(char: str) -> str:
+    number = ord(char)
+    if 0xD800 <= number < 0xE000:  # a byte of a path that is no text: TOML has no escape for it
+        return char
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
 def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """Sections from `section.key=value` texts, the values as TOML writes them; a bare word is a string.
 

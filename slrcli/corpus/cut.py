@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from slrcli.annotations import Annotated, Counts, Cut, Signer, Tier, read_annotations, signers_of, utterances_of
-from slrcli.config import PAUSE, ExtractConfig, nearest
+from slrcli.config import PAUSE, ExtractConfig, nearest, toml_text
 from slrcli.console import Console
 from slrcli.corpus.finder import Folders
 from slrcli.corpus.settings import LAYOUT, write_settings
@@ -309,9 +309,7 @@ def _layout(layouts: Sequence[Layout | None], place: Path, parts: Sequence[_Part
             raise DataError(what, part.features, "Name one layout with --layout.")
     if first is None or first.name in list_layouts():
         return {}
-    import tomli_w  # only needed where a corpus is written
-
-    atomic_write_text(place / LAYOUT, tomli_w.dumps(first.to_dict()))
+    atomic_write_text(place / LAYOUT, toml_text(first.to_dict()))
     return {"layout": LAYOUT}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slrcli.config import nearest, read_toml
+from slrcli.config import nearest, read_toml, toml_text
 from slrcli.errors import DataError, SlrError, UsageError
 from slrcli.features.layout import load_layout
 from slrcli.features.store import local_folder
@@ -96,9 +96,7 @@ def read_settings(root: Path) -> CorpusSettings:
 
 def write_settings(root: Path, **values: Any) -> None:
     """Write `root/corpus.toml` with some of its keys."""
-    import tomli_w  # only needed where a corpus is written
-
-    atomic_write_text(root / NAME, tomli_w.dumps(values))
+    atomic_write_text(root / NAME, toml_text(values))
 
 
 def _layout(root: Path, name: str, path: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slrcli.checkpoints.meta import Meta, decoder_values
-from slrcli.config import DecodeConfig, check_section, merge_section, nearest, read_toml
+from slrcli.config import DecodeConfig, check_section, merge_section, nearest, read_toml, toml_text
 from slrcli.decoding.calibration import weights_hash
 from slrcli.errors import CheckpointError, UsageError
 from slrcli.files import atomic_write_text
@@ -126,11 +126,9 @@ def write_decoder(path: Path, options: DecodeConfig, comments: tuple[str, ...] =
     Args:
         of: hash of the weights for which the settings are; "": for all checkpoints of the folder.
     """
-    import tomli_w  # only needed where settings are written
-
     changed = decoder_values(options)
     if options.lm:
         model, folder = Path(options.lm).resolve(), path.parent.resolve()
         changed["lm"] = str(model.relative_to(folder) if model.is_relative_to(folder) else model)
-    text = tomli_w.dumps({**({OF: of} if of else {}), SECTION: changed})
+    text = toml_text({**({OF: of} if of else {}), SECTION: changed})
     atomic_write_text(path, "".join(f"# {line}\n" for line in comments) + text)

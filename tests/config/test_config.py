@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from slrcli.config import PRESETS, Config, help_of, merge, resolve, to_toml
+from slrcli.config import PRESETS, Config, help_of, merge, resolve, to_toml, toml_text
 from slrcli.config.values import CAME_LATER, RETIRED, as_begun
 from slrcli.errors import UsageError
 from slrcli.models.registry import read_options
@@ -13,6 +13,14 @@ from slrcli.models.registry import read_options
 def test_toml_round_trip_keeps_every_value():
     config = resolve({"optim": {"lr": 1e-3}, "model": {"options": {"width": 96}}}, "forerunner")
     assert Config.from_dict(tomllib.loads(to_toml(config))) == config
+
+
+def test_toml_shows_nothing_that_would_steer_a_terminal_and_is_read_back_as_it_was():
+    text = "".join(map(chr, range(0x300))) + "\u061c\u200b\u200f\u202e\u2066\ufeff\u3000\U000e0041 \U0001f600"
+    values = {"data": {"data_dir": text, text: [text, 1.5]}, "run": {"seed": 3}}
+    written = toml_text(values)
+    assert tomllib.loads(written) == values
+    assert written.replace("\n", "").isprintable() and "\u00e9" in written and "\U0001f600" in written
 
 
 def test_later_sources_win(tmp_path):
