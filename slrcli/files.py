@@ -54,6 +54,16 @@ def require_place(path: str | Path) -> None:
         raise SlrError(what, str(path), "Name another folder, or change its permissions.")
 
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def json_text(value: Any) -> str:
+    """Plain values as JSON in one line. Halves of characters, which names of files may have and UTF-8 cannot hold, stay
+    escaped; all other letters stand as they are."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 AROUND = 20  # characters that are shown before and behind what cannot be written
 
 

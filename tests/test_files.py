@@ -3,6 +3,7 @@ called, and what becomes of files that cannot be written or read."""
 
 import errno
 import io
+import json
 import os
 import subprocess
 import sys
@@ -305,6 +306,12 @@ def test_files_are_read_up_to_a_size(tmp_path):
         file.truncate(1 << 40)  # takes no room
     with pytest.raises(OSError, match="more than 1,024 MB"):
         read_bytes(path)
+
+
+@pytest.mark.parametrize("value", ["ä\udcff", {"\ud800": ["\\ud800", "👩‍👩"]}, [1, None, "a\n"]])
+def test_any_names_stand_in_json_that_utf8_can_hold(value):
+    text = files.json_text(value)
+    assert json.loads(text.encode()) == value and "\n" not in text and ("ä" in text or "ä" not in str(value))
 
 
 def test_a_name_that_is_not_utf8_is_an_error_that_quotes_it_and_leaves_what_was_there(tmp_path):

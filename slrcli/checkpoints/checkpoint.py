@@ -16,7 +16,7 @@ from torch import Tensor
 
 from slrcli.checkpoints.meta import Meta
 from slrcli.errors import CheckpointError, SlrError, damage_of, is_damage, understood
-from slrcli.files import atomic_file, open_regular
+from slrcli.files import atomic_file, json_text, open_regular
 from slrcli.models.base import SignModel
 from slrcli.models.registry import ARCHITECTURES, build_model
 from slrcli.models.trust import require_allowed
@@ -119,7 +119,7 @@ _REMEDY = "Train it again, or use another checkpoint."
 
 def _write(path: Path, tensors: dict[str, Tensor], kind: str, values: dict[str, Any]) -> None:
     with atomic_file(path) as temporary:
-        save_file(tensors, temporary, {"format": kind, "slr": json.dumps(values, ensure_ascii=False)})
+        save_file(tensors, temporary, {"format": kind, "slr": json_text(values)})
 
 
 def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -30,6 +30,7 @@ from slrcli.errors import (
     understood,
     with_extra,
 )
+from slrcli.files import json_text
 from slrcli.parallel.workers import usable_cores
 from slrcli.recognition.onnx_form import check_form
 from slrcli.recognition.recogniser import ClipRecogniser
@@ -48,8 +49,8 @@ def properties(meta: Meta, **more: str) -> dict[str, str]:
     """What an exported file says of itself, in texts: `Meta`, readable copies of what other programs need, and more."""
     return {
         "format": FORMAT,
-        **{key: json.dumps(value, ensure_ascii=False) for key, value in meta.to_dict().items()},
-        "tokens": json.dumps(meta.vocabulary.tokens, ensure_ascii=False),
+        **{key: json_text(value) for key, value in meta.to_dict().items()},
+        "tokens": json_text(meta.vocabulary.tokens),
         "architecture": meta.config.model.arch,
         "normaliser": meta.vocabulary.normaliser,
         "max_gap": str(meta.config.data.max_gap),

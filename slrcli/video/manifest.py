@@ -16,20 +16,17 @@ knows what stands in all of them; an extraction of the whole merges them.
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from slrcli.files import atomic_write_text, held, written
+from slrcli.files import atomic_write_text, held, json_text, written
 from slrcli.parallel.parts import Part
 
 NAME = "manifest.jsonl"
 PARTS = ".parts"
-
-_HALVES = re.compile("[\ud800-\udfff]")
 
 Entries = dict[str, dict[str, Any]]  # target -> its line
 
@@ -162,6 +159,4 @@ def _read(path: Path) -> tuple[Entries, int]:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    """A line of the file; halves of characters, which file names may have and UTF-8 cannot hold, stay escaped."""
-    text = json.dumps(entry, ensure_ascii=False)
-    return _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+    return json_text(entry) + "\n"

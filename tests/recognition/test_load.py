@@ -16,7 +16,7 @@ from support.calling import slr
 from support.noisy_corpus import write_corpus
 
 import slrcli
-from slrcli.checkpoints.checkpoint import amend_checkpoint, load_checkpoint, save_checkpoint
+from slrcli.checkpoints.checkpoint import amend_checkpoint, load_checkpoint, read_checkpoint, save_checkpoint
 from slrcli.checkpoints.meta import Meta
 from slrcli.config import Config, DecodeConfig
 from slrcli.decoding.calibration import weights_hash
@@ -251,6 +251,16 @@ def test_a_damaged_checkpoint_is_not_amended(tmp_path, name, value):
     with pytest.raises(SlrError):
         amend_checkpoint(path, tuned={"beam": 5})
     assert path.read_bytes() == before
+
+
+def test_a_checkpoint_of_a_corpus_whose_name_is_not_utf8_is_written_and_amended(tmp_path):
+    path, layout = tmp_path / "a.safetensors", load_layout("kinect-20")
+    model = build_model("tcn", layout, 3, options={"width": 8, "first": 8})
+    config = replace(Config(), data=replace(Config().data, data_dir="/x/a\udcff"))
+    save_checkpoint(path, model, Meta(config, Vocabulary.build([["A", "B"]]), layout))
+    amend_checkpoint(path, tuned={"beam": 5})
+    meta = Meta.from_dict(read_checkpoint(path)[1], str(path))
+    assert meta.config.data.data_dir == "/x/a\udcff" and meta.tuned.beam == 5
 
 
 @pytest.mark.parametrize("number", [-1, 60, 2**40])

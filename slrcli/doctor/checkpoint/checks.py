@@ -191,7 +191,7 @@ def resumable(context: CheckpointContext) -> Iterator[Finding]:
     if lacking:
         yield error(f"the training state lacks {', '.join(lacking)}", where, fix)
         return
-    broken = [name for name, item in tensors.items() if item.is_floating_point() and not item.isfinite().all()]
+    broken = [name for name, item in tensors.items() if item.is_floating_point() and not item.double().isfinite().all()]
     if broken:
         yield error(f"the training state holds NaN or infinity: {some(broken)}", where, fix)
         return

@@ -169,6 +169,12 @@ def test_an_error_rate_that_is_none_is_a_finding(run, wer):
     assert "are impossible" in said(check_checkpoint(run), "SLR-C08").what
 
 
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2, torch.bfloat16])
+def test_a_state_of_any_precision_is_looked_at(run, kind):
+    rewrite(run / STATE, tensor("optimiser.0.exp_avg", lambda item: torch.full_like(item, float("nan")).to(kind)))
+    assert "holds NaN or infinity: optimiser.0.exp_avg" in said(check_checkpoint(run), "SLR-C10").what
+
+
 def test_a_progress_that_is_none_is_a_finding(run):
     rewrite(run / STATE, assign([], "progress", 3))
     assert "training state is damaged" in said(check_checkpoint(run), "SLR-C10").what
