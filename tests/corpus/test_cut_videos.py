@@ -14,7 +14,7 @@ from slrcli.errors import SlrError
 from slrcli.features.layout import load_layout
 from slrcli.features.readers import read_recording
 from slrcli.video import extraction, landmarks
-from slrcli.video.holistic import POINTS
+from slrcli.video.holistic import PARTS, POINTS
 from slrcli.video.job import run_job
 
 pytest.importorskip("av", reason="the extra 'video' is not installed: no av")
@@ -23,6 +23,11 @@ FPS, FRAMES, DARKEST, STEP = 25, 50, 20, 4
 
 class Scripted:
     """Tells the brightness of a picture as the place of every point."""
+
+    parts = tuple(PARTS)
+
+    def __init__(self, face):
+        pass
 
     def __enter__(self):
         return self

