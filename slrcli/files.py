@@ -128,16 +128,22 @@ _DISK = {
     errno.EFBIG: "There is no space for a file of this size.",
     errno.EROFS: "The disk is read-only.",
 }
+_OF_ONE_FILE = {errno.EFBIG}
 MOST_CAUSES = 20
 # What numpy and pyarrow say, and safetensors with the number alone, without an errno.
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 _NUMBER = re.compile(r"os error (\d+)|\[errno (\d+)\]|\bos \{ code: (\d+)", re.IGNORECASE)  # the last is old
 
 
+class DiskError(SlrError):
+    """Nothing can be written to a disk any more: it is full, the quota is used up, or it is read-only."""
+
+
 def unwritable(error: BaseException, path: str | Path = "") -> SlrError | None:
     """What the disk has to do with an error: it is full, a quota or a limit is reached, or it is read-only.
 
-    Libraries wrap such errors in others: causes and texts are looked at, too. None: nothing.
+    Libraries wrap such errors in others: causes and texts are looked at, too. None: nothing. A `DiskError` where the
+    next file cannot be written either.
     """
     cause: BaseException | None = error
     for _ in range(MOST_CAUSES):  # one may be its own cause
@@ -145,7 +151,8 @@ def unwritable(error: BaseException, path: str | Path = "") -> SlrError | None:
             break
         if (number := _errno(cause)) in _DISK:
             where = path or getattr(cause, "filename", None) or ""
-            return SlrError(_DISK[number], str(where), "Make space, or write to another disk; what is whole is kept.")
+            kind = SlrError if number in _OF_ONE_FILE else DiskError
+            return kind(_DISK[number], str(where), "Make space, or write to another disk; what is whole is kept.")
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return None
 

@@ -16,7 +16,7 @@ from slrcli.console import Console, Task
 from slrcli.errors import DataError, SlrError, is_damage
 from slrcli.features.layout import Layout, load_layout
 from slrcli.features.readers.npz import member
-from slrcli.files import open_regular
+from slrcli.files import DiskError, open_regular
 from slrcli.parallel.cluster import pool
 from slrcli.parallel.parts import WHOLE, Part
 from slrcli.parallel.serving import tell
@@ -191,7 +191,9 @@ def _run(
         manifest.add(_entry(job, outcome, result))
         if isinstance(outcome, SlrError):
             result.failed.append((job.source, outcome))
-            if stop_on_error:
+            if isinstance(outcome, DiskError):
+                console.warn("The clips that are left are not tried: nothing can be written.")
+            if stop_on_error or isinstance(outcome, DiskError):
                 return
 
 

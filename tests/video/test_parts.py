@@ -1,5 +1,6 @@
 """Videos to landmarks, as far as it can be told without the libraries of the extra `video`."""
 
+import errno
 import importlib.util
 import io
 import json
@@ -7,6 +8,7 @@ import os
 import sys
 import threading
 from pathlib import Path, PurePath
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,10 @@ from support.disks import room_for
 from slrcli.errors import DataError, DependencyError, SlrError, UsageError
 from slrcli.features.layout import Layout, load_layout
 from slrcli.features.readers import read_features
+from slrcli.files import unwritable
+from slrcli.listening import Listening
 from slrcli.parallel.parts import Part
+from slrcli.video import extract as extraction_batch
 from slrcli.video import library
 from slrcli.video.extraction import Extraction, write_npz
 from slrcli.video.frames import open_stream
@@ -417,3 +422,14 @@ def test_silence_holds_for_what_is_written_past_python(capfd):
     os.write(2, b"word")
     told = capfd.readouterr()
     assert told.err == "word" and told.out == ""
+
+
+def test_on_a_full_disk_the_clips_that_are_left_are_not_tried(tmp_path, monkeypatch):
+    console, result = Listening(None), extraction_batch.Extracted(tmp_path)
+    jobs = [SimpleNamespace(source=tmp_path / f"{number}.mp4") for number in range(4)]
+    of_one, of_all = (unwritable(OSError(number, "")) for number in (errno.EFBIG, errno.ENOSPC))
+    errors = [DataError("The video is damaged."), of_one, of_all]
+    monkeypatch.setattr(extraction_batch, "run_jobs", lambda *_: zip(jobs, [*errors, DataError("never")], strict=True))
+    monkeypatch.setattr(extraction_batch, "_entry", lambda *_: {})
+    extraction_batch._run(console, jobs, 1, SimpleNamespace(add=lambda entry: None), result, False, "")
+    assert [source.name for source, _ in result.failed] == ["0.mp4", "1.mp4", "2.mp4"]

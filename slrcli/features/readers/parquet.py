@@ -52,7 +52,7 @@ class Parquet(Reader):
             names = schema.names
             check_size(file.metadata.num_rows, path)
             if not file.metadata.num_rows:
-                raise DataError("The file is empty: 0 frames.", path, "Extract the clip again, or leave it out.")
+                raise _empty(path)
             if set(LONG) <= set(names):
                 check_extent(file.metadata.num_rows, len(LONG), path)
                 check_swelling(8 * file.metadata.num_rows * len(LONG), path)
@@ -69,6 +69,8 @@ class Parquet(Reader):
                     raise DataError(what, path, "Sort by sequence_id.")
                 seen.add(sequence)
                 yield sequence, arrange(numbers, values, layout, path)
+            if not seen:  # of the rows that are announced
+                raise _empty(path)
 
     def read(self, path: Path, layout: Layout | None = None, people: str = "largest") -> Recording:
         """See `Reader`; a DataError like those of `clips`, and if there are several clips."""
@@ -77,6 +79,10 @@ class Parquet(Reader):
             what = f"The file holds several clips, such as {found[0][0]} and {found[1][0]}."
             raise DataError(what, path, "Write one file per clip: slr convert FILE FOLDER")
         return found[0][1]
+
+
+def _empty(path: Path) -> DataError:
+    return DataError("The file is empty: 0 frames.", path, "Extract the clip again, or leave it out.")
 
 
 def full_layout() -> Layout:

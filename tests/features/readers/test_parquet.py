@@ -5,7 +5,7 @@ import pytest
 
 from slrcli.errors import DataError
 from slrcli.features.layout import load_layout
-from slrcli.features.readers import feature_shape, own_layout, read_clips, read_features, read_recording
+from slrcli.features.readers import feature_shape, own_layout, parquet, read_clips, read_features, read_recording
 from slrcli.features.recording import fit
 from slrcli.features.writers import write_recording
 
@@ -145,3 +145,12 @@ def test_files_cut_anywhere_are_an_error_of_ours(tmp_path):
         (tmp_path / "cut.parquet").write_bytes(data[:size])
         with pytest.raises(DataError, match="damaged" if size else "empty"):
             read_features(tmp_path / "cut.parquet")
+
+
+def test_a_table_that_announces_rows_and_has_none_is_empty(tmp_path, monkeypatch):
+    path = tmp_path / "wide.parquet"
+    pq.write_table(pa.table({"x_face_0": [0.5, 0.25]}), path)
+    assert len(read_recording(path).values) == 2
+    monkeypatch.setattr(parquet, "_pieces", lambda *_: iter(()))  # as damaged ones do
+    with pytest.raises(DataError, match="0 frames"):
+        read_recording(path)
