@@ -40,7 +40,10 @@ def typed(table: dict, key: str, kind: type, default, where: str):
     """The value of a key, checked for its type (integers are accepted as floats, tuples as lists)."""
     value = table.get(key, default)
     if (kind, type(value)) in ((float, int), (list, tuple)):  # whole numbers; tuples as `to_dict` has them
-        return kind(value)
+        try:
+            return kind(value)
+        except OverflowError as error:
+            raise DataError(f"The key {key} is too large a number.", where) from error
     if key in table and type(value) is not kind:
         raise DataError(f"The key {key} must be of type {kind.__name__}, not {value!r}.", where)
     return value

@@ -228,6 +228,7 @@ def test_groups_of_equal_size_mirror_point_by_point():
         (small(units="metre"), "Did you mean 'metres'"),
         (small(turns=True), "Did you mean 'turn'"),
         (small(turn=1), "turn must be of type bool"),
+        (small(fps=10**400), "fps is too large a number"),
         (small(turn=True), "turn needs shoulders with x and z"),
         (small(width=11), "The groups have 10 columns, but the key width says 11"),
         (small(stored_derivatives=4), "0 to 3, not 4"),
