@@ -53,10 +53,10 @@ class Store:
         self.path, self.file = path, path / MANIFEST
         with understood("The packed store cannot be read", path):
             found = read_manifest(read_bytes(self.file, MOST_BYTES), str(path))
-        if not found.digest or not found.shards:
-            raise DataError("The packed store was not finished.", path, AGAIN)
-        if found.digest != found.content() or list(found.shards) != list(range(len(found.shards))):
-            raise DataError(f"{DAMAGED}: the manifest is not what was written.", path, AGAIN)
+            if not found.digest or not found.shards:
+                raise DataError("The packed store was not finished.", path, AGAIN)
+            if found.digest != found.content() or list(found.shards) != list(range(len(found.shards))):
+                raise DataError(f"{DAMAGED}: the manifest is not what was written.", path, AGAIN)
         self.layouts, self.digest, self.sources = found.layouts, found.digest, found.sources
         self.shards = list(found.shards.values())
         self._number = {id(shard): number for number, shard in enumerate(self.shards)}

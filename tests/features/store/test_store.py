@@ -357,6 +357,14 @@ HOSTILE = {
 }
 
 
+def test_a_manifest_too_deep_to_be_looked_at_is_damage(store):
+    text = (store / MANIFEST).read_text()
+    known = json.loads(text)["shards"]["shard-00000"]["sources"]
+    (store / MANIFEST).write_text(text.replace(f'"{known}"', "[" * 800 + "]" * 800))
+    with pytest.raises(DataError, match="nested too deeply"):
+        open_store(store)
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_store_is_refused_with_its_name(store, kind):
     change, reason = HOSTILE[kind]
