@@ -132,8 +132,11 @@ def read_manifest(data: bytes, where: str) -> Manifest:
         found = Manifest(**{**table, "shards": shards})
         for number, shard in shards.items():
             counts = (shard.columns, shard.derived, shard.layout, shard.clips, shard.frames)
+            texts, errors = (shard.table, shard.sources, shard.dtype), (shard.lost, shard.lost_derived)
             faults = {
                 "counts are not whole numbers": any(type(count) is not int for count in counts),
+                "hashes are not texts": any(type(text) is not str for text in texts),
+                "rounding errors are not numbers": any(type(error) not in (float, int) for error in errors),
                 "it has no frames or no columns": min(shard.clips, shard.columns) < 1 or shard.frames < shard.clips,
                 "it is of an unknown type": shard.dtype not in DTYPES,
                 "it has more differences than there are": not 0 <= shard.derived <= 3,

@@ -361,7 +361,10 @@ def test_a_manifest_too_deep_to_be_looked_at_is_damage(store):
     text = (store / MANIFEST).read_text()
     known = json.loads(text)["shards"]["shard-00000"]["sources"]
     (store / MANIFEST).write_text(text.replace(f'"{known}"', "[" * 800 + "]" * 800))
-    with pytest.raises(DataError, match="nested too deeply"):
+    with pytest.raises(DataError, match="hashes are not texts"):
+        read_manifest((store / MANIFEST).read_bytes(), "here")
+    (store / MANIFEST).write_text(text.replace('"digest": "', '"digest": [], "sources": "'))
+    with pytest.raises(DataError):
         open_store(store)
 
 
