@@ -664,6 +664,9 @@ def require_progress(values: dict[str, Any]) -> None:
     for value in (*values.get("sums", {}).values(), *values.get("signs", ())):
         if not isinstance(value, int | float):
             raise TypeError(f"a sum is {value!r:.80}")
+    for numbers in values.get("history", ()):
+        if not isinstance(numbers, dict):
+            raise TypeError(f"the numbers of an epoch are {numbers!r:.80}")
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

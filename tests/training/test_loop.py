@@ -14,7 +14,7 @@ from slrcli.errors import CheckpointError, SlrError
 from slrcli.evaluation.evaluate import evaluate
 from slrcli.features.layout import generic_layout
 from slrcli.models.registry import build_model
-from slrcli.training.loop import EpochEnd, Step, Stopped, learning_rate
+from slrcli.training.loop import EpochEnd, Step, Stopped, learning_rate, require_progress
 from slrcli.training.run import require_precision
 
 TIMES = ("seconds", "frames_per_second")
@@ -292,3 +292,8 @@ def test_what_has_no_lstm_or_a_processor_that_has_them_is_not_refused(monkeypatc
     monkeypatch.setattr(torch.nn.LSTM, "forward", no_lstm)
     require_precision(plain, "bf16")
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_a_progress_whose_epochs_have_no_numbers_is_refused():
+    with pytest.raises(TypeError, match="the numbers of an epoch"):
+        require_progress({"history": [{"lr": 0.1}, []]})
