@@ -191,9 +191,10 @@ def _run(
         manifest.add(_entry(job, outcome, result))
         if isinstance(outcome, SlrError):
             result.failed.append((job.source, outcome))
+            if stop_on_error:
+                return
             if isinstance(outcome, DiskError):
                 console.warn("The clips that are left are not tried: nothing can be written.")
-            if stop_on_error or isinstance(outcome, DiskError):
                 return
 
 

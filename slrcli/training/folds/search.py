@@ -103,14 +103,8 @@ class Search:
 
     def _open(self, path: Path) -> Any:
         """The study, as its journal has it."""
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
         path.with_name(f"{path.name}.lock").unlink(missing_ok=True)  # of a process that was killed: nobody else is here
-        if path.is_file():
-            _cut_torn_line(path)
-        storage = JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
-        return self._optuna.create_study(storage=storage, study_name=STUDY, load_if_exists=True)
+        return self._optuna.create_study(storage=_storage(str(path)), study_name=STUDY, load_if_exists=True)
 
     def _shared(self) -> Any:
         """The study that several searches share; made by the first."""
@@ -178,7 +172,7 @@ def _suggest(trial: Any, axis: Axis) -> None:
 
 
 def _storage(place: str) -> Any:
-    """The storage of a shared study: a database by its address, a journal by its path."""
+    """The storage of a study: a database by its address, a journal by its path, without a line that was left torn."""
     if "://" in place:
         from optuna.storages import RDBStorage
 
